@@ -1,0 +1,10 @@
+/* Cajal: deep learning in C. This header includes the whole public interface.
+ *
+ *   base.h      status, element types, shapes, tensors, memory
+ */
+#ifndef CAJAL_H
+#define CAJAL_H
+
+#include "cajal/base.h"
+
+#endif

@@ -1,0 +1,15 @@
+/* What the library knows of shapes beyond the public header. */
+#ifndef CJ__SHAPE_H
+#define CJ__SHAPE_H
+
+#include "base/status.h"
+
+#define CJ__MAX_ELEMENTS ((int64_t)1 << 46) /* past this, byte counts could overflow */
+#define CJ__SHAPE_TEXT 192                  /* room for eight 20-digit dimensions */
+
+bool cj__dtype_is_float(cj_dtype dtype);
+bool cj__shape_valid(cj_shape_t shape); /* rank and dimensions in range, and the product too */
+/* "[128,784]", written into `text` and returned. */
+const char *cj__shape_text(cj_shape_t shape, char text[CJ__SHAPE_TEXT]);
+
+#endif
