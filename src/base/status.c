@@ -53,8 +53,13 @@ cj_status cj__fail_within(cj_status status, const char *format, ...)
     va_start(arguments, format);
     int used = vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    if (used >= 0 && (size_t)used + 3 < sizeof message)
-        snprintf(message + used, sizeof message - (size_t)used, ": %s", inner);
+    size_t end = used < 0 ? 0 : (size_t)used;
+    if (end + 3 < sizeof message) {
+        memcpy(message + end, ": ", 2);
+        size_t room = sizeof message - end - 3, length = strnlen(inner, room);
+        memcpy(message + end + 2, inner, length);
+        message[end + 2 + length] = 0;
+    }
     return status;
 }
 
