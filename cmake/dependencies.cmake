@@ -1,0 +1,43 @@
+# Optional dependencies. Each one found is announced to the sources as CJ_HAVE_NAME; without it the feature
+# answers CJ_UNSUPPORTED and names the package to install. docs/dependencies.md says what each is for.
+find_package(Threads REQUIRED)
+find_package(PkgConfig)
+
+# cajal_system_libraries: link names for cajal.pc and the CMake package; cajal_dependencies: pkg-config names.
+set(cajal_system_libraries m)
+if(CMAKE_THREAD_LIBS_INIT)
+    list(APPEND cajal_system_libraries ${CMAKE_THREAD_LIBS_INIT})
+endif()
+set(cajal_dependencies)
+
+add_library(cajal_optional INTERFACE)
+function(cajal_look_for name module)
+    if(CAJAL_MINIMAL OR NOT PKG_CONFIG_FOUND)
+        return()
+    endif()
+    pkg_check_modules(${name} QUIET IMPORTED_TARGET ${module})
+    if(${name}_FOUND)
+        message(STATUS "${module} ${${name}_VERSION}")
+        target_link_libraries(cajal_optional INTERFACE PkgConfig::${name})
+        target_compile_definitions(cajal_optional INTERFACE CJ_HAVE_${name}=1)
+        set(cajal_dependencies ${cajal_dependencies} ${module} PARENT_SCOPE)
+        set(cajal_system_libraries ${cajal_system_libraries} ${${name}_LIBRARIES} PARENT_SCOPE)
+    else()
+        message(STATUS "${module} not found: its features will say so when asked for")
+    endif()
+endfunction()
+cajal_look_for(YAML yaml-0.1)
+cajal_look_for(JANSSON jansson)
+cajal_look_for(ZLIB zlib)
+cajal_look_for(SPNG spng)
+
+# libcurl takes milliseconds to load, so only the helper program `cajal-fetch` links it.
+if(NOT CAJAL_MINIMAL AND PKG_CONFIG_FOUND)
+    pkg_check_modules(CURL QUIET IMPORTED_TARGET libcurl)
+endif()
+if(CAJAL_TESTS AND PKG_CONFIG_FOUND)
+    pkg_check_modules(CMOCKA QUIET IMPORTED_TARGET cmocka)
+    if(NOT CMOCKA_FOUND)
+        message(STATUS "cmocka not found: the tests are left out")
+    endif()
+endif()

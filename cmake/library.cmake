@@ -1,0 +1,37 @@
+# libcajal, compiled once and packed twice. cmake/kernels.cmake, where present, may take files out of
+# `cajal_sources` and add objects built with flags of their own to `cajal_kernel_objects`.
+file(GLOB_RECURSE cajal_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
+set(cajal_kernel_objects)
+include(cmake/kernels.cmake OPTIONAL)
+
+add_library(cajal_objects OBJECT ${cajal_sources})
+target_include_directories(cajal_objects PUBLIC include src)
+target_compile_definitions(cajal_objects PRIVATE CJ_BUILDING_LIBRARY)
+target_link_libraries(cajal_objects PRIVATE cajal_optional)
+set_target_properties(cajal_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
+
+function(cajal_pack target)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:cajal_objects> ${cajal_kernel_objects})
+    target_include_directories(${target} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME cajal)
+endfunction()
+
+add_library(cajal_static STATIC)
+cajal_pack(cajal_static)
+target_link_libraries(cajal_static INTERFACE
+    "$<BUILD_INTERFACE:cajal_optional;Threads::Threads;m>" "$<INSTALL_INTERFACE:${cajal_system_libraries}>")
+set_target_properties(cajal_static PROPERTIES EXPORT_NAME static)
+add_library(cajal::static ALIAS cajal_static)
+
+if(CAJAL_SHARED)
+    set(cajal_symbols ${PROJECT_SOURCE_DIR}/cmake/libcajal.map)
+    add_library(cajal_shared SHARED)
+    cajal_pack(cajal_shared)
+    target_link_libraries(cajal_shared PRIVATE cajal_optional Threads::Threads m)
+    target_link_options(cajal_shared PRIVATE -Wl,--version-script=${cajal_symbols} -Wl,--no-undefined
+        -Wl,--as-needed)
+    set_target_properties(cajal_shared PROPERTIES EXPORT_NAME cajal LINK_DEPENDS ${cajal_symbols}
+        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+    add_library(cajal::cajal ALIAS cajal_shared)
+endif()
