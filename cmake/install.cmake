@@ -12,9 +12,8 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/cajal-config-version.cmak
 install(FILES ${PROJECT_BINARY_DIR}/cajal-config-version.cmake DESTINATION ${package_folder})
 
 list(JOIN cajal_dependencies ", " pc_requires)
-list(TRANSFORM cajal_system_libraries PREPEND "-l" OUTPUT_VARIABLE pc_libraries)
-list(TRANSFORM pc_libraries REPLACE "^-l-" "-")
-list(JOIN pc_libraries " " pc_libraries)
+# Relative to the file itself, so that `cmake --install --prefix` and moved folders work.
+file(RELATIVE_PATH pc_prefix "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 configure_file(cmake/cajal.pc.in cajal.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/cajal.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -22,7 +22,7 @@ extern "C" {
 #define CJ_VERSION_MAJOR 0
 #define CJ_VERSION_MINOR 1
 #define CJ_VERSION_PATCH 0
-#define CJ_VERSION "0.1.0"
+#define CJ_VERSION       "0.1.0"
 
 /* The compound literal behind keyword-like options, in C and in C++20. */
 #ifdef __cplusplus
@@ -32,17 +32,17 @@ extern "C" {
 #endif
 
 /* code, name, sentence */
-#define CJ_STATUS_LIST(X)                                                                                   \
-    X(CJ_OK, "ok", "no error")                                                                              \
-    X(CJ_OUT_OF_MEMORY, "out of memory", "an allocation failed")                                            \
-    X(CJ_INVALID_ARGUMENT, "invalid argument", "an argument is outside what the call accepts")              \
-    X(CJ_SHAPE_ERROR, "shape error", "shapes or element types do not fit together")                         \
-    X(CJ_NOT_FOUND, "not found", "a name, file or entry does not exist")                                    \
-    X(CJ_IO_ERROR, "input/output error", "the operating system refused to read or write")                   \
-    X(CJ_FORMAT_ERROR, "format error", "a file's contents are not what its format promises")                \
-    X(CJ_UNSUPPORTED, "unsupported", "a feature is not available in this build or for this case")           \
-    X(CJ_NOT_FINITE, "not finite", "a value that must be finite is infinite or not a number")               \
-    X(CJ_INTERRUPTED, "interrupted", "a signal or callback asked to stop")                                  \
+#define CJ_STATUS_LIST(X)                                                                                    \
+    X(CJ_OK, "ok", "no error")                                                                               \
+    X(CJ_OUT_OF_MEMORY, "out of memory", "an allocation failed")                                             \
+    X(CJ_INVALID_ARGUMENT, "invalid argument", "an argument is outside what the call accepts")               \
+    X(CJ_SHAPE_ERROR, "shape error", "shapes or element types do not fit together")                          \
+    X(CJ_NOT_FOUND, "not found", "a name, file or entry does not exist")                                     \
+    X(CJ_IO_ERROR, "input/output error", "the operating system refused to read or write")                    \
+    X(CJ_FORMAT_ERROR, "format error", "a file's contents are not what its format promises")                 \
+    X(CJ_UNSUPPORTED, "unsupported", "a feature is not available in this build or for this case")            \
+    X(CJ_NOT_FINITE, "not finite", "a value that must be finite is infinite or not a number")                \
+    X(CJ_INTERRUPTED, "interrupted", "a signal or callback asked to stop")                                   \
     X(CJ_INTERNAL_ERROR, "internal error", "a check inside the library failed; please report it")
 
 typedef enum {
@@ -80,7 +80,7 @@ typedef struct {
 
 #ifndef __cplusplus
 /* cj_shape(128, 784) → rank 2. For a scalar use `cj_scalar_shape`. */
-#define cj_shape(...)                                                                                       \
+#define cj_shape(...)                                                                                        \
     ((cj_shape_t){.rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dims = {__VA_ARGS__}})
 #endif
 CJ_API cj_shape_t cj_scalar_shape(void);
@@ -106,9 +106,9 @@ typedef struct {
 CJ_API void cj_set_allocator(const cj_allocator *allocator);
 
 typedef struct {
-    uint64_t allocations;  /* calls that asked for memory since the start */
-    uint64_t live_bytes;   /* asked for and not yet freed */
-    uint64_t peak_bytes;   /* the largest live_bytes since the start or the last reset */
+    uint64_t allocations; /* calls that asked for memory since the start */
+    uint64_t live_bytes;  /* asked for and not yet freed */
+    uint64_t peak_bytes;  /* the largest live_bytes since the start or the last reset */
 } cj_memory_counts;
 CJ_API cj_memory_counts cj_memory(void);
 CJ_API void cj_memory_reset_peak(void);

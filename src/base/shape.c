@@ -46,9 +46,12 @@ bool cj__shape_valid(cj_shape_t shape)
     bool empty = false;
     for (int i = 0; i < shape.rank; i++) {
         if (shape.dims[i] < 0) return false;
-        if (shape.dims[i] == 0) empty = true;
-        else if (count > CJ__MAX_ELEMENTS / shape.dims[i]) return false;
-        else count *= shape.dims[i];
+        if (shape.dims[i] == 0)
+            empty = true;
+        else if (count > CJ__MAX_ELEMENTS / shape.dims[i])
+            return false;
+        else
+            count *= shape.dims[i];
     }
     return empty || count <= CJ__MAX_ELEMENTS;
 }

@@ -5,7 +5,7 @@
 #include "base/status.h"
 
 #define CJ__MAX_ELEMENTS ((int64_t)1 << 46) /* past this, byte counts could overflow */
-#define CJ__SHAPE_TEXT 192                  /* room for eight 20-digit dimensions */
+#define CJ__SHAPE_TEXT   192                /* room for eight 20-digit dimensions */
 
 bool cj__dtype_is_float(cj_dtype dtype);
 bool cj__shape_valid(cj_shape_t shape); /* rank and dimensions in range, and the product too */

@@ -12,10 +12,10 @@ cj_status cj__fail_within(cj_status status, const char *format, ...) __attribute
 /* Records "out of memory: N bytes for WHAT" and returns CJ_OUT_OF_MEMORY. */
 cj_status cj__out_of_memory(size_t bytes, const char *what);
 
-#define CJ__TRY(expression)                                                                                 \
-    do {                                                                                                    \
-        cj_status cj__status_ = (expression);                                                               \
-        if (cj__status_ != CJ_OK) return cj__status_;                                                       \
+#define CJ__TRY(expression)                                                                                  \
+    do {                                                                                                     \
+        cj_status cj__status_ = (expression);                                                                \
+        if (cj__status_ != CJ_OK) return cj__status_;                                                        \
     } while (0)
 
 #endif

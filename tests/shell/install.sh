@@ -1,0 +1,50 @@
+# Installs to a scratch prefix and uses what is there as a stranger would: the headers, both libraries through
+# pkg-config and through find_package, the command and its manual page. Each example is built; those that need
+# no data run.
+# level: quick
+set -eu
+prefix=$scratch/prefix
+cmake --install "$build" --prefix "$prefix" >/dev/null
+lib=$(dirname "$(find "$prefix" -name libcajal.a)")
+for wanted in "$prefix/include/cajal/cajal.h" "$lib/libcajal.so" "$lib/pkgconfig/cajal.pc" \
+    "$lib/cmake/cajal/cajal-config.cmake"; do
+    [ -e "$wanted" ] || { echo "$wanted was not installed"; exit 1; }
+done
+readelf -d "$lib/libcajal.so" | grep -q 'SONAME.*libcajal\.so\.0' || { echo "wrong SONAME"; exit 1; }
+! grep -r "$source" "$lib/pkgconfig" "$lib/cmake" || { echo "the package files name the source folder"; exit 1; }
+if ls "$prefix/include" | grep -v '^cajal$'; then echo "more than cajal/ in include"; exit 1; fi
+
+programs="$source/tests/install/version.c"
+for example in "$source"/examples/*.c; do [ ! -f "$example" ] || programs="$programs $example"; done
+
+# through pkg-config; the static library is named by its file, as -static would want a static C library too
+PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+LD_LIBRARY_PATH=$lib
+export PKG_CONFIG_PATH LD_LIBRARY_PATH
+version=$(sed -n 's/.*define CJ_VERSION  *"\(.*\)"/\1/p' "$source/include/cajal/base.h")
+[ "$(pkg-config --modversion cajal)" = "$version" ] || { echo "cajal.pc is not of version $version"; exit 1; }
+mkdir "$scratch/pc"
+for program in $programs; do
+    name=$(basename "$program" .c)
+    ${CC:-cc} -std=c17 -Wall -Wextra -Wpedantic -Werror "$program" -o "$scratch/pc/$name-shared" \
+        $(pkg-config --cflags --libs cajal)
+    ${CC:-cc} -std=c17 "$program" -o "$scratch/pc/$name-static" $(pkg-config --static --cflags cajal) \
+        "$lib/libcajal.a" $(pkg-config --static --libs-only-l --libs-only-other cajal | sed 's/-lcajal//')
+done
+
+cmake -S "$source/tests/install" -B "$scratch/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
+    -Dprograms="$(echo $programs | tr ' ' ';')" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+cmake --build "$scratch/cmake" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+
+for folder in pc cmake; do
+    for kind in shared static; do
+        "$scratch/$folder/version-$kind" >/dev/null || { echo "$folder: version-$kind failed"; exit 1; }
+        [ ! -f "$source/examples/neuron.c" ] || "$scratch/$folder/neuron-$kind" >/dev/null ||
+            { echo "$folder: neuron-$kind failed"; exit 1; }
+    done
+    readelf -d "$scratch/$folder/version-shared" | grep -q 'NEEDED.*libcajal\.so\.0' ||
+        { echo "$folder: version-shared is not linked with libcajal.so.0"; exit 1; }
+done
+
+[ ! -f "$build/cajal" ] || "$prefix/bin/cajal" version >/dev/null
+[ ! -f "$source/docs/man/cajal.1" ] || [ -f "$prefix/share/man/man1/cajal.1" ]
