@@ -14,8 +14,11 @@ readelf -d "$lib/libcajal.so" | grep -q 'SONAME.*libcajal\.so\.0' || { echo "wro
 ! grep -r "$source" "$lib/pkgconfig" "$lib/cmake" || { echo "the package files name the source folder"; exit 1; }
 if ls "$prefix/include" | grep -v '^cajal$'; then echo "more than cajal/ in include"; exit 1; fi
 
-programs="$source/tests/install/version.c"
-for example in "$source"/examples/*.c; do [ ! -f "$example" ] || programs="$programs $example"; done
+# Copied, so that nothing beside them helps.
+mkdir "$scratch/programs"
+cp "$source/tests/install/version.c" "$scratch/programs"
+for example in "$source"/examples/*.c; do [ ! -f "$example" ] || cp "$example" "$scratch/programs"; done
+programs=$(echo "$scratch"/programs/*.c)
 
 # through pkg-config; the static library is named by its file, as -static would want a static C library too
 PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
