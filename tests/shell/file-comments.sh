@@ -4,7 +4,7 @@ set -u
 cd "$source" || exit 1
 wrong=0
 
-for file in $(find src include cli tests bench examples fuzz -path fuzz/corpus -prune -o -name '*.[ch]' -print \
+for file in $(find src include cli tests bench examples fuzz -path fuzz/corpus -prune -o -name '*.[ch]' -print -o -name '*.def' -print -o -name '*.inc' -print \
     2>/dev/null); do
     length=$(awk 'NR == 1 && !/^\/\*/ { exit } { gsub(/[\/* ]+/, " "); count += length($0) }
                   length(count) && /\*\// { exit } NR > 12 { exit } END { print count + 0 }' "$file")

@@ -4,13 +4,14 @@
 set -u
 wrong=0
 shared=$build/libcajal.so
-foreign=$(nm -D --defined-only "$shared" | awk '$3 !~ /^cj_[^_]/ && $3 !~ /^CAJAL_[0-9]+/ { print $3 }')
+nm -D --defined-only "$shared" | sed 's/@.*//' >"$scratch/exported"
+foreign=$(awk '$3 !~ /^cj_[^_]/ && $3 !~ /^CAJAL_[0-9]+/ { print $3 }' "$scratch/exported")
 [ -z "$foreign" ] || { echo "libcajal.so exports:" $foreign; wrong=1; }
-nm -D --defined-only "$shared" | grep -q ' T cj_version' || { echo "libcajal.so lacks cj_version"; wrong=1; }
+grep -q ' T cj_version$' "$scratch/exported" || { echo "libcajal.so lacks cj_version"; wrong=1; }
 
 # The public headers' functions are all there.
 for name in $(cat "$source"/include/cajal/*.h | grep '^CJ_API' | sed -n 's/^CJ_API[^(]*[ *(]\(cj_[a-z0-9_]*\)[)]*(.*/\1/p'); do
-    nm -D --defined-only "$shared" | grep -q "[TDR] $name\(@\|\$\)" || { echo "libcajal.so lacks $name"; wrong=1; }
+    grep -q " [TDRB] $name\$" "$scratch/exported" || { echo "libcajal.so lacks $name"; wrong=1; }
 done
 
 foreign=$(nm -g --defined-only "$build/libcajal.a" | awk 'NF == 3 && $3 !~ /^cj_/ { print $3 }' | sort -u)
