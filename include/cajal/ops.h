@@ -1,0 +1,149 @@
+/* Operations on values: what models are drawn with.
+ *
+ * Two-operand elementwise operations broadcast as in NumPy and want equal element types (use `cj_cast`).
+ * `axis` counts from 0, or from the end when negative. Shapes are given as they appear in the comments. */
+#ifndef CAJAL_OPS_H
+#define CAJAL_OPS_H
+
+#include "cajal/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- elementwise arithmetic ---------------------------------------------------------------------- */
+CJ_API cj_value cj_add(cj_value a, cj_value b);
+CJ_API cj_value cj_sub(cj_value a, cj_value b);
+CJ_API cj_value cj_mul(cj_value a, cj_value b);
+CJ_API cj_value cj_div(cj_value a, cj_value b); /* floating point only */
+CJ_API cj_value cj_pow(cj_value a, cj_value b); /* NaN for a negative base and a fractional exponent */
+CJ_API cj_value cj_maximum(cj_value a, cj_value b); /* NaN if either is */
+CJ_API cj_value cj_minimum(cj_value a, cj_value b);
+CJ_API cj_value cj_scale(cj_value x, double factor);      /* x · factor */
+CJ_API cj_value cj_add_scalar(cj_value x, double addend); /* x + addend */
+CJ_API cj_value cj_clamp(cj_value x, double low, double high);
+
+/* --- elementwise functions ------------------------------------------------------------------------ */
+CJ_API cj_value cj_neg(cj_value x);
+CJ_API cj_value cj_abs(cj_value x);  /* gradient 0 at 0 */
+CJ_API cj_value cj_sign(cj_value x); /* -1, 0, 1; NaN stays */
+CJ_API cj_value cj_exp(cj_value x);
+CJ_API cj_value cj_log(cj_value x); /* natural */
+CJ_API cj_value cj_log1p(cj_value x);
+CJ_API cj_value cj_expm1(cj_value x);
+CJ_API cj_value cj_sqrt(cj_value x);
+CJ_API cj_value cj_rsqrt(cj_value x); /* 1 / sqrt(x) */
+CJ_API cj_value cj_reciprocal(cj_value x);
+CJ_API cj_value cj_square(cj_value x);
+CJ_API cj_value cj_sin(cj_value x);
+CJ_API cj_value cj_cos(cj_value x);
+CJ_API cj_value cj_tanh(cj_value x);
+CJ_API cj_value cj_erf(cj_value x);
+CJ_API cj_value cj_floor(cj_value x);
+CJ_API cj_value cj_ceil(cj_value x);
+CJ_API cj_value cj_round(cj_value x); /* half to even */
+
+/* --- comparisons (bool) and choice ----------------------------------------------------------------- */
+CJ_API cj_value cj_equal(cj_value a, cj_value b);
+CJ_API cj_value cj_not_equal(cj_value a, cj_value b);
+CJ_API cj_value cj_less(cj_value a, cj_value b);
+CJ_API cj_value cj_less_equal(cj_value a, cj_value b);
+CJ_API cj_value cj_greater(cj_value a, cj_value b);
+CJ_API cj_value cj_greater_equal(cj_value a, cj_value b);
+CJ_API cj_value cj_logical_and(cj_value a, cj_value b);
+CJ_API cj_value cj_logical_or(cj_value a, cj_value b);
+CJ_API cj_value cj_logical_not(cj_value x);
+CJ_API cj_value cj_is_finite(cj_value x);
+CJ_API cj_value cj_select(cj_value condition, cj_value yes, cj_value no); /* condition: bool */
+
+/* --- activations ------------------------------------------------------------------------------------ */
+CJ_API cj_value cj_relu(cj_value x);
+CJ_API cj_value cj_leaky_relu(cj_value x, double slope);
+CJ_API cj_value cj_elu(cj_value x, double alpha);
+CJ_API cj_value cj_selu(cj_value x);
+CJ_API cj_value cj_gelu(cj_value x);      /* x Φ(x), by the error function */
+CJ_API cj_value cj_gelu_tanh(cj_value x); /* its approximation by tanh */
+CJ_API cj_value cj_silu(cj_value x);
+CJ_API cj_value cj_softplus(cj_value x);
+CJ_API cj_value cj_sigmoid(cj_value x);
+CJ_API cj_value cj_hard_tanh(cj_value x);
+CJ_API cj_value cj_hard_sigmoid(cj_value x); /* clamp(x/6 + 1/2, 0, 1) */
+CJ_API cj_value cj_hard_swish(cj_value x);
+CJ_API cj_value cj_softmax(cj_value x, int axis);
+CJ_API cj_value cj_log_softmax(cj_value x, int axis);
+
+/* --- products ---------------------------------------------------------------------------------------- */
+/* a: [...,M,K] · b: [K,N] or [...,K,N] → [...,M,N]; leading dimensions broadcast. */
+CJ_API cj_value cj_matmul(cj_value a, cj_value b);
+/* The same with the last two dimensions of an operand swapped where its flag says so. */
+CJ_API cj_value cj_matmul_transposed(cj_value a, cj_value b, bool transpose_a, bool transpose_b);
+
+/* --- reductions --------------------------------------------------------------------------------------- */
+typedef struct {
+    int count; /* 0: all axes */
+    int axis[CJ_MAX_RANK];
+} cj_axes_t;
+#ifndef __cplusplus
+#define cj_axes(...)                                                                                        \
+    ((cj_axes_t){.count = (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), .axis = {__VA_ARGS__}})
+#endif
+#define CJ_ALL_AXES ((cj_axes_t){0})
+
+typedef enum { CJ_DROP_AXES, CJ_KEEP_AXES } cj_kept; /* reduced axes vanish, or stay with size 1 */
+
+CJ_API cj_value cj_sum(cj_value x, cj_axes_t axes, cj_kept kept);
+CJ_API cj_value cj_mean(cj_value x, cj_axes_t axes, cj_kept kept);
+CJ_API cj_value cj_max(cj_value x, cj_axes_t axes, cj_kept kept); /* gradient shared by equal maxima */
+CJ_API cj_value cj_min(cj_value x, cj_axes_t axes, cj_kept kept);
+CJ_API cj_value cj_product(cj_value x, cj_axes_t axes, cj_kept kept);
+CJ_API cj_value cj_logsumexp(cj_value x, cj_axes_t axes, cj_kept kept);
+/* Mean squared distance from the mean; `correction` is subtracted from the count (1: unbiased). */
+CJ_API cj_value cj_variance(cj_value x, cj_axes_t axes, cj_kept kept, int correction);
+CJ_API cj_value cj_argmax(cj_value x, int axis); /* i32, the first of equal ones; the axis vanishes */
+
+/* --- shape and place ------------------------------------------------------------------------------------ */
+CJ_API cj_value cj_reshape(cj_value x, cj_shape_t shape); /* one dimension may be -1 */
+CJ_API cj_value cj_flatten(cj_value x);                   /* [N,...] → [N, product of the rest] */
+CJ_API cj_value cj_transpose(cj_value x, cj_axes_t order); /* CJ_ALL_AXES reverses */
+CJ_API cj_value cj_broadcast(cj_value x, cj_shape_t shape);
+CJ_API cj_value cj_slice(cj_value x, int axis, int64_t start, int64_t stop, int64_t step);
+CJ_API cj_value cj_concatenate(int count, const cj_value *parts, int axis);
+CJ_API cj_value cj_pad(cj_value x, int axis, int64_t before, int64_t after, double value);
+CJ_API cj_value cj_gather(cj_value x, cj_value indices, int axis); /* rows of x along axis; i32 or i64 */
+/* zeros with `size` along `axis`, plus each part of `updates` at its index */
+CJ_API cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int64_t size);
+CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* outside [0,depth): zeros */
+CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype); /* to integers: towards zero */
+CJ_API cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count); /* 0, 1, 2, … */
+CJ_API cj_value cj_cumulative_sum(cj_value x, int axis);
+typedef struct {
+    cj_value values, indices; /* indices: i32 */
+} cj_sorted;
+CJ_API cj_sorted cj_sort(cj_value x, int axis, bool descending); /* stable; NaN last */
+CJ_API cj_sorted cj_top_k(cj_value x, int k); /* along the last axis, largest first */
+
+/* --- randomness and state --------------------------------------------------------------------------------- */
+/* Drawn anew in each run of a training graph, from (seed, run counter, scope, ordinal). */
+CJ_API cj_value cj_random_uniform(cj_scope scope, cj_shape_t shape); /* f32 in [0,1) */
+CJ_API cj_value cj_random_normal(cj_scope scope, cj_shape_t shape);  /* f32, mean 0, deviation 1 */
+/* Zeroes each element with probability `rate`, divides the others by 1 - rate; the identity in inference. */
+CJ_API cj_value cj_dropout(cj_scope scope, cj_value x, double rate);
+CJ_API cj_value cj_stop_gradient(cj_value x);
+
+/* Cross-entropy of each row of logits [...,C] against its label [...] (i32) → [...]. A label outside [0,C)
+ * gives 0 and no gradient. */
+CJ_API cj_value cj_cross_entropy_rows(cj_value logits, cj_value labels);
+
+/* --- gradients ---------------------------------------------------------------------------------------------- */
+/* Draws d(sum of y)/dx for each x into `gradients`; zeros where y does not depend on x. The result is drawn
+ * like any other value, so gradients of gradients work. */
+CJ_API void cj_gradients(cj_value y, int count, const cj_value *x, cj_value *gradients);
+
+#if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
+#include "cajal/ops_locations.h"
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,137 @@
+/* The attributes of nodes: plain structs without padding, so that equal attributes are equal bytes. */
+#ifndef CJ__ATTRIBUTES_H
+#define CJ__ATTRIBUTES_H
+
+#include "graph/variable.h"
+
+typedef struct {
+    int64_t unused;
+} cj__no_attributes;
+
+typedef struct {
+    int64_t axis;
+} cj__axis_attributes;
+
+typedef struct {
+    uint32_t axes; /* bit i: axis i is reduced */
+    int32_t keep;  /* reduced axes stay with size 1 */
+} cj__reduce_attributes;
+
+typedef struct {
+    int32_t transpose_a, transpose_b;
+} cj__matmul_attributes;
+
+typedef struct {
+    cj_shape_t shape;
+} cj__shape_attributes;
+
+typedef struct {
+    int64_t rank;
+    int64_t order[CJ_MAX_RANK]; /* output axis i is input axis order[i] */
+} cj__transpose_attributes;
+
+typedef struct {
+    int64_t axis, start, step, count; /* elements start, start+step, … count of them; step > 0 */
+} cj__slice_attributes;
+
+typedef struct {
+    int64_t axis, before, after;
+    double value;
+} cj__pad_attributes;
+
+typedef struct {
+    int64_t dtype;
+} cj__cast_attributes;
+
+typedef struct {
+    int64_t depth, dtype;
+} cj__one_hot_attributes;
+
+typedef struct {
+    int64_t axis, size;
+} cj__scatter_attributes;
+
+typedef struct {
+    int64_t dtype;
+    double value;
+    cj_shape_t shape;
+} cj__constant_attributes; /* one value everywhere */
+
+typedef struct {
+    int64_t dtype;
+    cj_shape_t shape;
+    const void *data; /* in the graph's arena */
+} cj__literal_attributes;
+
+typedef struct {
+    cj_shape_t shape;
+    uint64_t key; /* of (scope path, ordinal, seed) */
+} cj__random_attributes;
+
+typedef struct {
+    double rate;
+    uint64_t key;
+} cj__dropout_attributes;
+
+typedef struct {
+    double a, b;
+} cj__pair_attributes; /* slope, alpha … */
+
+typedef struct {
+    uint32_t axes;
+    int32_t keep;
+    int64_t correction;
+} cj__variance_attributes;
+
+typedef struct {
+    int64_t axis, start, step, size; /* the result has `size` along axis, zeros where nothing is put */
+} cj__slice_attributes_of;
+
+typedef struct {
+    int64_t axis, reverse;
+} cj__cumulative_attributes;
+
+typedef struct {
+    int64_t axis, descending;
+} cj__sort_attributes;
+
+typedef struct {
+    int64_t dtype, count;
+} cj__iota_attributes;
+
+typedef struct {
+    int64_t index; /* among the graph's inputs */
+    int64_t dtype;
+    cj_shape_t shape;
+} cj__input_attributes;
+
+typedef struct {
+    cj__variable *variable;
+} cj__variable_attributes;
+
+/* The body is a graph whose inputs are (carries, slices of sequences, captured values), in that order, and
+ * whose outputs are (new carries, slices of results). */
+typedef struct {
+    struct cj_graph *body;
+    int64_t carries, sequences, captured, results, length, reverse;
+} cj__scan_attributes;
+
+/* Fused nodes, made by the compiler only. */
+struct cj__chain;
+typedef struct {
+    const struct cj__chain *chain;
+} cj__chain_attributes;
+
+typedef struct {
+    const struct cj__chain *chain; /* prologue: its output is what is reduced */
+    uint32_t axes;
+    int32_t keep;
+    int64_t reduction; /* the cj__op: sum, max, min, product */
+} cj__chain_reduce_attributes;
+
+typedef struct {
+    const struct cj__chain *chain; /* epilogue: its input 0 is the product */
+    int32_t transpose_a, transpose_b;
+} cj__chain_matmul_attributes;
+
+#endif

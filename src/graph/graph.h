@@ -1,0 +1,97 @@
+/* The drawing inside: nodes and values in one arena, in the order in which they were drawn. Every pass of the
+ * compiler reads one such graph and writes another. */
+#ifndef CJ__GRAPH_H
+#define CJ__GRAPH_H
+
+#include "base/memory.h"
+#include "base/shape.h"
+#include "cajal/graph.h"
+#include "graph/op.h"
+
+typedef struct {
+    cj__op op;
+    int32_t inputs_count, outputs_count, first_output; /* outputs are values first_output, first_output+1, … */
+    const int32_t *inputs;                             /* value ids */
+    const void *attributes;                            /* of the op's attribute type */
+    const char *scope;                                 /* path where it was drawn */
+    const char *file;                                  /* the caller's; NULL when drawn by the library */
+    int line;
+} cj__node;
+
+typedef struct {
+    cj_dtype dtype;
+    cj_shape_t shape;
+    int32_t node, output;  /* who makes it, and which of its outputs it is */
+    int32_t replaced_by;   /* -1, or the value that stands for it (a composite expanded by grad) */
+    const char *name;      /* NULL, or for dumps */
+} cj__value;
+
+typedef struct {
+    const char *name;
+    int32_t value;
+} cj__binding;
+
+struct cj_graph {
+    cj_model *model;
+    cj_mode mode;
+    cj__arena arena;
+    cj__node *nodes;
+    cj__value *values;
+    cj__binding *inputs, *outputs;
+    int64_t node_count, value_count, input_count, output_count;
+    int64_t node_capacity, value_capacity, input_capacity, output_capacity;
+    int32_t guard;   /* -1, or the bool scalar that must be true for assignments to be committed */
+    int64_t located; /* nodes before this one have their file and line */
+    uint64_t draws;  /* random draws so far: the ordinal of the next */
+    const char *scope; /* path given to nodes being drawn */
+    cj_status status;
+    char *error; /* the first error's sentence; NULL when even that could not be allocated */
+    bool error_located;
+};
+
+static inline const cj__op_info *cj__info(const cj__node *node)
+{
+    return &cj__ops[node->op];
+}
+
+/* Follows replacements to the value that stands for `id`. */
+int32_t cj__resolve(const cj_graph *graph, int32_t id);
+cj_value cj__make_value(cj_graph *graph, int32_t id);
+cj_value cj__poison(cj_graph *graph);
+static inline cj_value cj__none(void)
+{
+    cj_value none = {NULL, 0};
+    return none;
+}
+static inline bool cj__is_none(cj_value value)
+{
+    return value.graph == NULL;
+}
+const cj__value *cj__value_of(cj_value value); /* the value must be ok */
+const cj__node *cj__node_of(cj_value value);
+
+/* Draws one node of `op` on `inputs` (attributes are copied; NULL: all zero) and returns its first output.
+ * Shapes and types are inferred; the others of several outputs are `cj__output_of(first, i)`. */
+cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count, const cj_value *inputs);
+cj_value cj__output_of(cj_value first, int output);
+/* The graph of the first input that has one and is not poisoned. */
+#define cj__draw1(op, attributes, a) cj__draw((a).graph, op, attributes, 1, (cj_value[]){a})
+#define cj__draw2(op, attributes, a, b) cj__draw((a).graph, op, attributes, 2, (cj_value[]){a, b})
+#define cj__draw3(op, attributes, a, b, c) cj__draw((a).graph, op, attributes, 3, (cj_value[]){a, b, c})
+
+/* Remembers the graph's first error: "op at scope: …". Returns a poisoned value. */
+cj_value cj__graph_error(cj_graph *graph, cj_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Appends a node as it is (used by passes, which copy nodes whose shapes are known): outputs get the given
+ * types. Returns the node's first value id, or -1 when out of memory (then graph->status is set). */
+int32_t cj__append(cj_graph *graph, const cj__node *like, const int32_t *inputs, const cj__value *outputs);
+
+/* Checks what must always hold: inputs exist and come before their node (unless replaced), counts fit the op
+ * table, and re-inferred shapes equal the recorded ones. */
+CJ_MUST_CHECK cj_status cj__verify(const cj_graph *graph, const char *after);
+
+/* 64-bit FNV-1a of a text: keys random draws and initial values by name, the same on every machine. */
+uint64_t cj__hash_text(const char *text);
+
+#endif

@@ -1,0 +1,26 @@
+/* A variable: state that outlives a run. The model owns it; graphs refer to it by address, programs read and
+ * write its data. */
+#ifndef CJ__VARIABLE_H
+#define CJ__VARIABLE_H
+
+#include "cajal/base.h"
+
+typedef enum {
+    CJ__PARAMETER,  /* learned */
+    CJ__STATISTIC,  /* followed during training: running means */
+    CJ__OPTIMIZER,  /* moments, step counters */
+    CJ__AVERAGE,    /* moving averages of parameters */
+    CJ__COUNTER,    /* the run counter that random draws are keyed by */
+} cj__role;
+
+typedef struct cj__variable {
+    char *name; /* "hidden1.weight" */
+    cj__role role;
+    cj_dtype dtype;
+    cj_shape_t shape;
+    void *data;       /* cj_shape_count(shape) elements, aligned to 64 bytes */
+    uint64_t version; /* raised by every committed assignment: packed copies of the data are keyed by it */
+    bool frozen;      /* no gradient is drawn for it */
+} cj__variable;
+
+#endif

@@ -1,0 +1,287 @@
+/* Shape rules: from the types of a node's inputs to those of its outputs, or a sentence that says what does
+ * not fit. Several ops share a rule, so they live together. */
+#include "graph/graph.h"
+
+#include <string.h>
+
+#define FAIL(...) return cj__fail(CJ_SHAPE_ERROR, __VA_ARGS__)
+
+static cj_status gives(cj__inference *i, cj_dtype dtype, cj_shape_t shape)
+{
+    if (!cj__shape_valid(shape)) FAIL("the result would be larger than any memory");
+    i->outputs[0] = (cj__type){dtype, shape};
+    return CJ_OK;
+}
+
+static cj_status equal_shapes(const cj__inference *i, int from)
+{
+    for (int k = from; k < i->inputs_count; k++)
+        if (!cj_shape_equal(i->inputs[k].shape, i->inputs[from].shape)) FAIL("the shapes differ");
+    return CJ_OK;
+}
+
+static cj_status equal_dtypes(const cj__inference *i, int from)
+{
+    for (int k = from; k < i->inputs_count; k++)
+        if (i->inputs[k].dtype != i->inputs[from].dtype)
+            FAIL("element types %s and %s differ; hint: cj_cast one of them", cj_dtype_name(i->inputs[from].dtype),
+                 cj_dtype_name(i->inputs[k].dtype));
+    return CJ_OK;
+}
+
+static cj_status want_float(const cj__inference *i)
+{
+    if (!cj__dtype_is_float(i->inputs[0].dtype))
+        FAIL("needs floating point, not %s; hint: cj_cast it", cj_dtype_name(i->inputs[0].dtype));
+    return CJ_OK;
+}
+
+static cj_status want_axis(const cj__inference *i, int64_t axis)
+{
+    if (axis < 0 || axis >= i->inputs[0].shape.rank)
+        FAIL("axis %lld is outside the %lld axes", (long long)axis, (long long)i->inputs[0].shape.rank);
+    return CJ_OK;
+}
+
+/* --- sources ------------------------------------------------------------------------------------------- */
+
+cj_status cj__infer_input(cj__inference *i)
+{
+    const cj__input_attributes *a = i->attributes;
+    return gives(i, (cj_dtype)a->dtype, a->shape);
+}
+
+cj_status cj__infer_variable(cj__inference *i)
+{
+    const cj__variable_attributes *a = i->attributes;
+    return gives(i, a->variable->dtype, a->variable->shape);
+}
+
+cj_status cj__infer_constant(cj__inference *i)
+{
+    const cj__constant_attributes *a = i->attributes;
+    return gives(i, (cj_dtype)a->dtype, a->shape);
+}
+
+cj_status cj__infer_literal(cj__inference *i)
+{
+    const cj__literal_attributes *a = i->attributes;
+    return gives(i, (cj_dtype)a->dtype, a->shape);
+}
+
+cj_status cj__infer_assign(cj__inference *i)
+{
+    const cj__variable_attributes *a = i->attributes;
+    if (a->variable->dtype != i->inputs[0].dtype || !cj_shape_equal(a->variable->shape, i->inputs[0].shape))
+        FAIL("variable '%s' has another shape or element type", a->variable->name);
+    return CJ_OK;
+}
+
+/* --- elementwise --------------------------------------------------------------------------------------- */
+
+cj_status cj__infer_same(cj__inference *i)
+{
+    CJ__TRY(equal_dtypes(i, 0));
+    CJ__TRY(equal_shapes(i, 0));
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
+cj_status cj__infer_same_float(cj__inference *i)
+{
+    CJ__TRY(want_float(i));
+    return cj__infer_same(i);
+}
+
+cj_status cj__infer_compare(cj__inference *i)
+{
+    CJ__TRY(cj__infer_same(i));
+    i->outputs[0].dtype = CJ_BOOL;
+    return CJ_OK;
+}
+
+cj_status cj__infer_logical(cj__inference *i)
+{
+    if (i->inputs[0].dtype != CJ_BOOL) FAIL("needs bool, not %s", cj_dtype_name(i->inputs[0].dtype));
+    return cj__infer_same(i);
+}
+
+cj_status cj__infer_select(cj__inference *i)
+{
+    if (i->inputs[0].dtype != CJ_BOOL) FAIL("the condition must be bool, not %s", cj_dtype_name(i->inputs[0].dtype));
+    CJ__TRY(equal_dtypes(i, 1));
+    CJ__TRY(equal_shapes(i, 0));
+    return gives(i, i->inputs[1].dtype, i->inputs[1].shape);
+}
+
+cj_status cj__infer_cast(cj__inference *i)
+{
+    const cj__cast_attributes *a = i->attributes;
+    return gives(i, (cj_dtype)a->dtype, i->inputs[0].shape);
+}
+
+cj_status cj__infer_dropout(cj__inference *i)
+{
+    const cj__dropout_attributes *a = i->attributes;
+    CJ__TRY(want_float(i));
+    if (!(a->rate >= 0 && a->rate < 1)) FAIL("the rate %g is outside [0, 1)", a->rate);
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
+cj_status cj__infer_random(cj__inference *i)
+{
+    const cj__random_attributes *a = i->attributes;
+    return gives(i, CJ_F32, a->shape);
+}
+
+/* --- products ------------------------------------------------------------------------------------------ */
+
+cj_status cj__infer_matmul(cj__inference *i)
+{
+    const cj__matmul_attributes *t = i->attributes;
+    cj_shape_t a = i->inputs[0].shape, b = i->inputs[1].shape;
+    CJ__TRY(want_float(i));
+    CJ__TRY(equal_dtypes(i, 0));
+    if (a.rank < 2 || b.rank < 2) FAIL("both operands need at least two dimensions");
+    int64_t m = a.dims[a.rank - (t->transpose_a ? 1 : 2)], k = a.dims[a.rank - (t->transpose_a ? 2 : 1)];
+    int64_t k2 = b.dims[b.rank - (t->transpose_b ? 1 : 2)], n = b.dims[b.rank - (t->transpose_b ? 2 : 1)];
+    if (k != k2)
+        FAIL("the inner dimensions %lld and %lld differ; hint: cj_matmul_transposed swaps the last two", (long long)k,
+             (long long)k2);
+    if (a.rank != b.rank && b.rank != 2) FAIL("the leading dimensions differ");
+    if (b.rank == 2 && a.rank > 2 && t->transpose_a) FAIL("a transposed left operand needs as many dimensions");
+    for (int64_t d = 0; b.rank > 2 && d < a.rank - 2; d++)
+        if (a.dims[d] != b.dims[d]) FAIL("the leading dimensions differ");
+    cj_shape_t shape = a;
+    shape.dims[a.rank - 2] = m;
+    shape.dims[a.rank - 1] = n;
+    return gives(i, i->inputs[0].dtype, shape);
+}
+
+/* --- reductions ---------------------------------------------------------------------------------------- */
+
+cj_status cj__infer_reduce(cj__inference *i)
+{
+    const cj__reduce_attributes *a = i->attributes;
+    cj_shape_t x = i->inputs[0].shape, shape = {0};
+    if (a->axes >> x.rank) FAIL("an axis is outside the %lld axes", (long long)x.rank);
+    for (int64_t d = 0; d < x.rank; d++) {
+        bool reduced = a->axes >> d & 1;
+        if (!reduced || a->keep) shape.dims[shape.rank++] = reduced ? 1 : x.dims[d];
+    }
+    return gives(i, i->inputs[0].dtype, shape);
+}
+
+cj_status cj__infer_argmax(cj__inference *i)
+{
+    const cj__axis_attributes *a = i->attributes;
+    CJ__TRY(want_axis(i, a->axis));
+    cj_shape_t x = i->inputs[0].shape, shape = {0};
+    if (x.dims[a->axis] == 0) FAIL("axis %lld is empty", (long long)a->axis);
+    for (int64_t d = 0; d < x.rank; d++)
+        if (d != a->axis) shape.dims[shape.rank++] = x.dims[d];
+    return gives(i, CJ_I32, shape);
+}
+
+/* --- shape and place ----------------------------------------------------------------------------------- */
+
+cj_status cj__infer_reshape(cj__inference *i)
+{
+    const cj__shape_attributes *a = i->attributes;
+    if (!cj__shape_valid(a->shape) || cj_shape_count(a->shape) != cj_shape_count(i->inputs[0].shape))
+        FAIL("%lld elements do not fill the new shape", (long long)cj_shape_count(i->inputs[0].shape));
+    return gives(i, i->inputs[0].dtype, a->shape);
+}
+
+cj_status cj__infer_transpose(cj__inference *i)
+{
+    const cj__transpose_attributes *a = i->attributes;
+    cj_shape_t x = i->inputs[0].shape, shape = {.rank = x.rank};
+    uint32_t seen = 0;
+    if (a->rank != x.rank) FAIL("the order names %lld axes", (long long)a->rank);
+    for (int64_t d = 0; d < x.rank; d++) {
+        if (a->order[d] < 0 || a->order[d] >= x.rank) FAIL("axis %lld is out of range", (long long)a->order[d]);
+        seen |= 1u << a->order[d];
+        shape.dims[d] = x.dims[a->order[d]];
+    }
+    if (seen != (1u << x.rank) - 1) FAIL("the order must name each axis once");
+    return gives(i, i->inputs[0].dtype, shape);
+}
+
+cj_status cj__infer_broadcast(cj__inference *i)
+{
+    const cj__shape_attributes *a = i->attributes;
+    cj_shape_t x = i->inputs[0].shape;
+    int64_t lead = a->shape.rank - x.rank;
+    if (lead < 0) FAIL("it has more dimensions than the shape to broadcast to");
+    for (int64_t d = 0; d < x.rank; d++)
+        if (x.dims[d] != 1 && x.dims[d] != a->shape.dims[lead + d])
+            FAIL("dimension %lld has size %lld where %lld is wanted", (long long)d, (long long)x.dims[d],
+                 (long long)a->shape.dims[lead + d]);
+    return gives(i, i->inputs[0].dtype, a->shape);
+}
+
+cj_status cj__infer_slice(cj__inference *i)
+{
+    const cj__slice_attributes *a = i->attributes;
+    CJ__TRY(want_axis(i, a->axis));
+    cj_shape_t shape = i->inputs[0].shape;
+    if (a->start < 0 || a->step < 1 || a->count < 0 ||
+        (a->count > 0 && a->start + (a->count - 1) * a->step >= shape.dims[a->axis]))
+        FAIL("the slice leaves axis %lld of size %lld", (long long)a->axis, (long long)shape.dims[a->axis]);
+    shape.dims[a->axis] = a->count;
+    return gives(i, i->inputs[0].dtype, shape);
+}
+
+cj_status cj__infer_concatenate(cj__inference *i)
+{
+    const cj__axis_attributes *a = i->attributes;
+    if (i->inputs_count < 1) FAIL("there is nothing to join");
+    CJ__TRY(want_axis(i, a->axis));
+    CJ__TRY(equal_dtypes(i, 0));
+    cj_shape_t shape = i->inputs[0].shape;
+    for (int k = 1; k < i->inputs_count; k++) {
+        cj_shape_t part = i->inputs[k].shape;
+        if (part.rank != shape.rank) FAIL("part %d has another number of dimensions", k);
+        for (int64_t d = 0; d < shape.rank; d++)
+            if (d != a->axis && part.dims[d] != shape.dims[d]) FAIL("part %d differs along axis %lld", k, (long long)d);
+        shape.dims[a->axis] += part.dims[a->axis];
+    }
+    return gives(i, i->inputs[0].dtype, shape);
+}
+
+static cj_status want_indices(const cj__inference *i)
+{
+    if (i->inputs[1].dtype != CJ_I32 && i->inputs[1].dtype != CJ_I64)
+        FAIL("indices must be i32 or i64, not %s", cj_dtype_name(i->inputs[1].dtype));
+    return CJ_OK;
+}
+
+/* x: [A…, D, B…], indices: [I…] → [A…, I…, B…] */
+cj_status cj__infer_gather(cj__inference *i)
+{
+    const cj__axis_attributes *a = i->attributes;
+    CJ__TRY(want_axis(i, a->axis));
+    CJ__TRY(want_indices(i));
+    cj_shape_t x = i->inputs[0].shape, indices = i->inputs[1].shape, shape = {0};
+    if (x.rank - 1 + indices.rank > CJ_MAX_RANK) FAIL("the result has more than %d dimensions", CJ_MAX_RANK);
+    for (int64_t d = 0; d < a->axis; d++) shape.dims[shape.rank++] = x.dims[d];
+    for (int64_t d = 0; d < indices.rank; d++) shape.dims[shape.rank++] = indices.dims[d];
+    for (int64_t d = a->axis + 1; d < x.rank; d++) shape.dims[shape.rank++] = x.dims[d];
+    return gives(i, i->inputs[0].dtype, shape);
+}
+
+/* updates: [A…, I…, B…], indices: [I…] → [A…, size, B…] */
+cj_status cj__infer_scatter_add(cj__inference *i)
+{
+    const cj__scatter_attributes *a = i->attributes;
+    CJ__TRY(want_indices(i));
+    cj_shape_t updates = i->inputs[0].shape, indices = i->inputs[1].shape, shape = {0};
+    if (a->axis < 0 || a->axis + indices.rank > updates.rank) FAIL("the indices do not fit at axis %lld", (long long)a->axis);
+    if (a->size < 0) FAIL("the size is negative");
+    for (int64_t d = 0; d < indices.rank; d++)
+        if (indices.dims[d] != updates.dims[a->axis + d]) FAIL("indices and updates differ");
+    for (int64_t d = 0; d < a->axis; d++) shape.dims[shape.rank++] = updates.dims[d];
+    shape.dims[shape.rank++] = a->size;
+    for (int64_t d = a->axis + indices.rank; d < updates.rank; d++) shape.dims[shape.rank++] = updates.dims[d];
+    return gives(i, i->inputs[0].dtype, shape);
+}
