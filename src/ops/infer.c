@@ -285,3 +285,33 @@ cj_status cj__infer_scatter_add(cj__inference *i)
     for (int64_t d = a->axis + indices.rank; d < updates.rank; d++) shape.dims[shape.rank++] = updates.dims[d];
     return gives(i, i->inputs[0].dtype, shape);
 }
+
+/* indices: [I…] → [I…, depth] */
+cj_status cj__infer_one_hot(cj__inference *i)
+{
+    const cj__one_hot_attributes *a = i->attributes;
+    cj_shape_t shape = i->inputs[0].shape;
+    if (i->inputs[0].dtype != CJ_I32 && i->inputs[0].dtype != CJ_I64) FAIL("indices must be i32 or i64");
+    if (shape.rank == CJ_MAX_RANK || a->depth < 1) FAIL("depth %lld is not possible here", (long long)a->depth);
+    shape.dims[shape.rank++] = a->depth;
+    return gives(i, (cj_dtype)a->dtype, shape);
+}
+
+cj_status cj__infer_iota(cj__inference *i)
+{
+    const cj__iota_attributes *a = i->attributes;
+    return gives(i, (cj_dtype)a->dtype, cj_shape(a->count));
+}
+
+/* logits: [N…,C], labels: [N…] → [N…] */
+cj_status cj__infer_cross_entropy_rows(cj__inference *i)
+{
+    CJ__TRY(want_float(i));
+    CJ__TRY(want_indices(i));
+    cj_shape_t logits = i->inputs[0].shape, labels = i->inputs[1].shape;
+    if (logits.rank != labels.rank + 1) FAIL("logits need one dimension more than labels");
+    for (int64_t d = 0; d < labels.rank; d++)
+        if (logits.dims[d] != labels.dims[d]) FAIL("logits and labels differ along axis %lld", (long long)d);
+    if (logits.dims[labels.rank] < 1) FAIL("there are no classes");
+    return gives(i, i->inputs[0].dtype, labels);
+}

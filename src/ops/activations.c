@@ -1,0 +1,255 @@
+/* Activations and softmax: composites over the primitives, which give them their gradients. */
+#include "ops/ops.h"
+
+#define ACTIVATION(name, expression)                                                                        \
+    cj_value cj_##name(cj_value x)                                                                          \
+    {                                                                                                       \
+        return cj__draw1(CJ__OP_##name, NULL, x);                                                           \
+    }                                                                                                       \
+    void cj__##name##_lower(cj__lowering *l)                                                                \
+    {                                                                                                       \
+        cj_value x = l->inputs[0];                                                                          \
+        l->outputs[0] = expression;                                                                         \
+    }                                                                                                       \
+    void cj__##name##_samples(cj__samples *samples)                                                         \
+    {                                                                                                       \
+        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});               \
+        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(0, 3), -4, 4}});                \
+    }
+
+static cj_value positive(cj_value x)
+{
+    return cj_less(cj__full_like(x, 0), x);
+}
+
+/* α (exp x - 1) below zero; the exponential is taken of min(x, 0), so that its gradient cannot overflow. */
+static cj_value exponential_unit(cj_value x, double alpha)
+{
+    cj_value below = cj_minimum(x, cj__full_like(x, 0));
+    return cj_select(positive(x), x, cj_scale(cj_expm1(below), alpha));
+}
+
+/* log(1 + exp x) = max(x, 0) + log1p(exp(-|x|)) */
+static cj_value soft_plus(cj_value x)
+{
+    return cj_add(cj_maximum(x, cj__full_like(x, 0)), cj_log1p(cj_exp(cj_neg(cj_abs(x)))));
+}
+
+static cj_value gelu_by_tanh(cj_value x)
+{
+    cj_value cubic = cj_mul(x, cj_add_scalar(cj_scale(cj_square(x), 0.044715), 1));
+    cj_value t = cj_tanh(cj_scale(cubic, 0.7978845608028654)); /* √(2/π) */
+    return cj_mul(cj_scale(x, 0.5), cj_add_scalar(t, 1));
+}
+
+/* Klambauer et al., 2017, Self-Normalizing Neural Networks */
+static const double selu_scale = 1.0507009873554805, selu_alpha = 1.6732632423543772;
+
+ACTIVATION(selu, cj_scale(exponential_unit(x, selu_alpha), selu_scale))
+ACTIVATION(gelu, cj_mul(cj_scale(x, 0.5), cj_add_scalar(cj_erf(cj_scale(x, 0.7071067811865476)), 1)))
+ACTIVATION(gelu_tanh, gelu_by_tanh(x))
+ACTIVATION(silu, cj_mul(x, cj_sigmoid(x)))
+ACTIVATION(softplus, soft_plus(x))
+ACTIVATION(hard_tanh, cj_clamp(x, -1, 1))
+ACTIVATION(hard_sigmoid, cj_clamp(cj_add_scalar(cj_scale(x, 1.0 / 6), 0.5), 0, 1))
+ACTIVATION(hard_swish, cj_mul(x, cj_clamp(cj_add_scalar(cj_scale(x, 1.0 / 6), 0.5), 0, 1)))
+
+cj_value cj_leaky_relu(cj_value x, double slope)
+{
+    return cj__draw1(CJ__OP_leaky_relu, (&(cj__pair_attributes){slope, 0}), x);
+}
+
+void cj__leaky_relu_lower(cj__lowering *l)
+{
+    const cj__pair_attributes *a = l->attributes;
+    cj_value x = l->inputs[0];
+    l->outputs[0] = cj_select(positive(x), x, cj_scale(x, a->a));
+}
+
+void cj__leaky_relu_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__pair_attributes){0.1, 0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});
+}
+
+cj_value cj_elu(cj_value x, double alpha)
+{
+    return cj__draw1(CJ__OP_elu, (&(cj__pair_attributes){alpha, 0}), x);
+}
+
+void cj__elu_lower(cj__lowering *l)
+{
+    const cj__pair_attributes *a = l->attributes;
+    l->outputs[0] = exponential_unit(l->inputs[0], a->a);
+}
+
+void cj__elu_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__pair_attributes){0.7, 0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});
+}
+
+/* --- softmax ------------------------------------------------------------------------------------------- */
+
+static cj_value row_sum(cj_value x, int64_t axis)
+{
+    return cj_sum(x, (cj_axes_t){1, {(int)axis}}, CJ_KEEP_AXES);
+}
+
+/* x minus its largest element along the axis: shifts nothing but the exponentials' range */
+static cj_value shifted(cj_value x, int64_t axis)
+{
+    return cj_sub(x, cj_stop_gradient(cj_max(x, (cj_axes_t){1, {(int)axis}}, CJ_KEEP_AXES)));
+}
+
+static cj_value along(cj__op op, cj_value x, int axis)
+{
+    return cj__draw1(op, (&(cj__axis_attributes){cj__axis(x, axis)}), x);
+}
+
+cj_value cj_softmax(cj_value x, int axis)
+{
+    return along(CJ__OP_softmax, x, axis);
+}
+
+cj_value cj_log_softmax(cj_value x, int axis)
+{
+    return along(CJ__OP_log_softmax, x, axis);
+}
+
+void cj__softmax_lower(cj__lowering *l)
+{
+    const cj__axis_attributes *a = l->attributes;
+    cj_value e = cj_exp(shifted(l->inputs[0], a->axis));
+    l->outputs[0] = cj_div(e, row_sum(e, a->axis));
+}
+
+void cj__log_softmax_lower(cj__lowering *l)
+{
+    const cj__axis_attributes *a = l->attributes;
+    cj_value s = shifted(l->inputs[0], a->axis);
+    l->outputs[0] = cj_sub(s, cj_log(row_sum(cj_exp(s), a->axis)));
+}
+
+/* s (g - Σ g s) */
+void cj__softmax_vjp(cj__vjp *v)
+{
+    const cj__axis_attributes *a = v->attributes;
+    cj_value s = v->outputs[0], g = v->cotangents[0];
+    v->gradients[0] = cj_mul(s, cj_sub(g, row_sum(cj_mul(g, s), a->axis)));
+}
+
+/* g - softmax(x) Σ g */
+void cj__log_softmax_vjp(cj__vjp *v)
+{
+    const cj__axis_attributes *a = v->attributes;
+    cj_value g = v->cotangents[0];
+    v->gradients[0] = cj_sub(g, cj_mul(cj_exp(v->outputs[0]), row_sum(g, a->axis)));
+}
+
+static void softmax_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(5, 10), -4, 4}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(7, 3, 2), -4, 4}});
+}
+
+void cj__softmax_samples(cj__samples *samples)
+{
+    softmax_samples(samples);
+}
+
+void cj__log_softmax_samples(cj__samples *samples)
+{
+    softmax_samples(samples);
+}
+
+/* --- cross-entropy of rows ----------------------------------------------------------------------------- */
+
+cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype)
+{
+    return cj__draw1(CJ__OP_one_hot, (&(cj__one_hot_attributes){depth, dtype}), indices);
+}
+
+void cj__one_hot_lower(cj__lowering *l)
+{
+    const cj__one_hot_attributes *a = l->attributes;
+    cj_value indices = l->inputs[0];
+    cj_shape_t shape = cj_value_shape(indices);
+    shape.dims[shape.rank++] = 1;
+    cj_value classes = cj_iota(l->graph, cj_value_dtype(indices), a->depth);
+    l->outputs[0] = cj_cast(cj_equal(cj_reshape(indices, shape), classes), (cj_dtype)a->dtype);
+}
+
+void cj__one_hot_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__one_hot_attributes){5, CJ_F32}, .inputs_count = 1,
+               .inputs = {{CJ_I32, cj_shape(3, 4), -1, 6}});
+}
+
+cj_value cj_cross_entropy_rows(cj_value logits, cj_value labels)
+{
+    return cj__draw2(CJ__OP_cross_entropy_rows, NULL, logits, labels);
+}
+
+static cj_value label_rows(cj_value logits, cj_value labels)
+{
+    cj_shape_t shape = cj_value_shape(logits);
+    return cj_one_hot(labels, shape.dims[shape.rank - 1], cj_value_dtype(logits));
+}
+
+static cj_axes_t last_axis(cj_value x)
+{
+    return (cj_axes_t){1, {(int)cj_value_shape(x).rank - 1}};
+}
+
+void cj__cross_entropy_rows_lower(cj__lowering *l)
+{
+    cj_value logits = l->inputs[0], chosen = label_rows(logits, l->inputs[1]);
+    cj_value terms = cj_mul(chosen, cj_log_softmax(logits, -1));
+    l->outputs[0] = cj_neg(cj_sum(terms, last_axis(logits), CJ_DROP_AXES));
+}
+
+/* (softmax(logits) · [a label is there] - one_hot(label)) g */
+void cj__cross_entropy_rows_vjp(cj__vjp *v)
+{
+    cj_value logits = v->inputs[0], chosen = label_rows(logits, v->inputs[1]);
+    cj_shape_t column = cj_value_shape(logits);
+    column.dims[column.rank - 1] = 1;
+    cj_value labelled = cj_sum(chosen, last_axis(logits), CJ_KEEP_AXES);
+    cj_value difference = cj_sub(cj_mul(cj_softmax(logits, -1), labelled), chosen);
+    v->gradients[0] = cj_mul(difference, cj_reshape(v->cotangents[0], column));
+}
+
+void cj__cross_entropy_rows_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .inputs_count = 2, .inputs = {{CJ_F32, cj_shape(7, 5), -3, 3}, {CJ_I32, cj_shape(7), -1, 5}});
+    CJ__SAMPLE(samples, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(2, 3, 4), -3, 3}, {CJ_I64, cj_shape(2, 3), 0, 4}});
+}
+
+/* --- dropout ------------------------------------------------------------------------------------------- */
+
+/* Srivastava et al., 2014, in the inverted form: kept elements are divided by the chance to be kept. */
+void cj__dropout_lower(cj__lowering *l)
+{
+    const cj__dropout_attributes *a = l->attributes;
+    cj_value x = l->inputs[0];
+    cj__random_attributes random = {cj_value_shape(x), a->key};
+    cj_value drawn = cj__draw1(CJ__OP_random_uniform, &random, l->inputs[1]);
+    cj_value dropped = cj_less(drawn, cj__full_like(drawn, a->rate));
+    l->outputs[0] = cj_select(dropped, cj__full_like(x, 0), cj_scale(x, 1 / (1 - a->rate)));
+}
+
+/* The same draw again, on the cotangent: nothing need be remembered. */
+void cj__dropout_vjp(cj__vjp *v)
+{
+    v->gradients[0] = cj__draw2(CJ__OP_dropout, v->attributes, v->cotangents[0], v->inputs[1]);
+}
+
+void cj__dropout_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__dropout_attributes){0.4, 12345}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(9, 31), 0, 0}, {CJ_I64, cj_scalar_shape(), 3, 4}});
+}

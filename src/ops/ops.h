@@ -1,0 +1,20 @@
+/* Drawing helpers shared by the ops' files: the plain functions of cajal/ops.h and a few shorthands. */
+#ifndef CJ__OPS_H
+#define CJ__OPS_H
+
+#define CJ_NO_LOCATIONS
+#include "cajal/ops.h"
+#include "graph/graph.h"
+
+/* An axis counted from the end when negative; out of range stays so, for shape inference to refuse. */
+int64_t cj__axis(cj_value x, int axis);
+/* `value` everywhere, in the type and shape of x. */
+cj_value cj__full_like(cj_value x, double value);
+/* The sum of x down to a shape that broadcasts to x's: the gradient of broadcasting. */
+cj_value cj__sum_to(cj_value x, cj_shape_t shape);
+/* A scalar of x's element type, broadcast to x. */
+cj_value cj__sigmoid(cj_value x);
+/* x with the reduced axes put back with size 1, broadcast to `shape`. */
+cj_value cj__expand_reduced(cj_value reduced, uint32_t axes, cj_shape_t shape);
+
+#endif
