@@ -95,7 +95,6 @@ CJ_API cj_value cj_sum(cj_value x, cj_axes_t axes, cj_kept kept);
 CJ_API cj_value cj_mean(cj_value x, cj_axes_t axes, cj_kept kept);
 CJ_API cj_value cj_max(cj_value x, cj_axes_t axes, cj_kept kept); /* gradient shared by equal maxima */
 CJ_API cj_value cj_min(cj_value x, cj_axes_t axes, cj_kept kept);
-CJ_API cj_value cj_product(cj_value x, cj_axes_t axes, cj_kept kept);
 CJ_API cj_value cj_logsumexp(cj_value x, cj_axes_t axes, cj_kept kept);
 /* Mean squared distance from the mean; `correction` is subtracted from the count (1: unbiased). */
 CJ_API cj_value cj_variance(cj_value x, cj_axes_t axes, cj_kept kept, int correction);
@@ -115,12 +114,6 @@ CJ_API cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int
 CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* outside [0,depth): zeros */
 CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype); /* to integers: towards zero */
 CJ_API cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count); /* 0, 1, 2, … */
-CJ_API cj_value cj_cumulative_sum(cj_value x, int axis);
-typedef struct {
-    cj_value values, indices; /* indices: i32 */
-} cj_sorted;
-CJ_API cj_sorted cj_sort(cj_value x, int axis, bool descending); /* stable; NaN last */
-CJ_API cj_sorted cj_top_k(cj_value x, int k); /* along the last axis, largest first */
 
 /* --- randomness and state --------------------------------------------------------------------------------- */
 /* Drawn anew in each run of a training graph, from (seed, run counter, scope, ordinal). */

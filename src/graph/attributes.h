@@ -35,11 +35,6 @@ typedef struct {
 } cj__slice_attributes;
 
 typedef struct {
-    int64_t axis, before, after;
-    double value;
-} cj__pad_attributes;
-
-typedef struct {
     int64_t dtype;
 } cj__cast_attributes;
 
@@ -78,24 +73,6 @@ typedef struct {
 } cj__pair_attributes; /* slope, alpha … */
 
 typedef struct {
-    uint32_t axes;
-    int32_t keep;
-    int64_t correction;
-} cj__variance_attributes;
-
-typedef struct {
-    int64_t axis, start, step, size; /* the result has `size` along axis, zeros where nothing is put */
-} cj__slice_attributes_of;
-
-typedef struct {
-    int64_t axis, reverse;
-} cj__cumulative_attributes;
-
-typedef struct {
-    int64_t axis, descending;
-} cj__sort_attributes;
-
-typedef struct {
     int64_t dtype, count;
 } cj__iota_attributes;
 
@@ -109,29 +86,6 @@ typedef struct {
     cj__variable *variable;
 } cj__variable_attributes;
 
-/* The body is a graph whose inputs are (carries, slices of sequences, captured values), in that order, and
- * whose outputs are (new carries, slices of results). */
-typedef struct {
-    struct cj_graph *body;
-    int64_t carries, sequences, captured, results, length, reverse;
-} cj__scan_attributes;
-
 /* Fused nodes, made by the compiler only. */
 struct cj__chain;
-typedef struct {
-    const struct cj__chain *chain;
-} cj__chain_attributes;
-
-typedef struct {
-    const struct cj__chain *chain; /* prologue: its output is what is reduced */
-    uint32_t axes;
-    int32_t keep;
-    int64_t reduction; /* the cj__op: sum, max, min, product */
-} cj__chain_reduce_attributes;
-
-typedef struct {
-    const struct cj__chain *chain; /* epilogue: its input 0 is the product */
-    int32_t transpose_a, transpose_b;
-} cj__chain_matmul_attributes;
-
 #endif

@@ -1,0 +1,199 @@
+/* Reductions over axes: sum, max, min, product, argmax, and what is made of them. */
+#include "ops/ops.h"
+
+#include <math.h>
+
+int64_t cj__axis(cj_value x, int axis)
+{
+    return axis < 0 ? axis + cj_value_shape(x).rank : axis;
+}
+
+/* The axes as a bit mask; a bad axis sets a bit past every rank, which shape inference refuses. */
+static uint32_t axes_mask(cj_value x, cj_axes_t axes)
+{
+    int64_t rank = cj_value_shape(x).rank;
+    if (axes.count == 0) return (1u << rank) - 1;
+    uint32_t mask = 0;
+    for (int i = 0; i < axes.count; i++) {
+        int64_t axis = cj__axis(x, axes.axis[i]);
+        mask |= axis >= 0 && axis < rank ? 1u << axis : 1u << 31;
+    }
+    return mask;
+}
+
+static cj_value reduce(cj__op op, cj_value x, cj_axes_t axes, cj_kept kept)
+{
+    cj__reduce_attributes attributes = {axes_mask(x, axes), kept == CJ_KEEP_AXES};
+    return cj__draw1(op, &attributes, x);
+}
+
+cj_value cj_sum(cj_value x, cj_axes_t axes, cj_kept kept)
+{
+    return reduce(CJ__OP_sum, x, axes, kept);
+}
+
+cj_value cj_max(cj_value x, cj_axes_t axes, cj_kept kept)
+{
+    return reduce(CJ__OP_max, x, axes, kept);
+}
+
+cj_value cj_min(cj_value x, cj_axes_t axes, cj_kept kept)
+{
+    return cj_neg(cj_max(cj_neg(x), axes, kept));
+}
+
+/* How many elements are folded into each of the result's. */
+static double folded(cj_value x, cj_value reduced)
+{
+    double count = (double)cj_shape_count(cj_value_shape(reduced));
+    return count > 0 ? (double)cj_shape_count(cj_value_shape(x)) / count : 0;
+}
+
+cj_value cj_mean(cj_value x, cj_axes_t axes, cj_kept kept)
+{
+    cj_value sum = cj_sum(x, axes, kept);
+    return cj_value_ok(sum) ? cj_scale(sum, 1 / folded(x, sum)) : sum;
+}
+
+cj_value cj_logsumexp(cj_value x, cj_axes_t axes, cj_kept kept)
+{
+    cj_value top = cj_stop_gradient(cj_max(x, axes, CJ_KEEP_AXES));
+    cj_value sum = cj_sum(cj_exp(cj_sub(x, top)), axes, kept);
+    return cj_value_ok(sum) ? cj_add(cj_log(sum), cj_reshape(top, cj_value_shape(sum))) : sum;
+}
+
+cj_value cj_variance(cj_value x, cj_axes_t axes, cj_kept kept, int correction)
+{
+    cj_value centred = cj_sub(x, cj_mean(x, axes, CJ_KEEP_AXES));
+    cj_value sum = cj_sum(cj_square(centred), axes, kept);
+    return cj_value_ok(sum) ? cj_scale(sum, 1 / (folded(x, sum) - correction)) : sum;
+}
+
+cj_value cj_argmax(cj_value x, int axis)
+{
+    return cj__draw1(CJ__OP_argmax, (&(cj__axis_attributes){cj__axis(x, axis)}), x);
+}
+
+cj_value cj__sum_to(cj_value x, cj_shape_t shape)
+{
+    cj_shape_t from = cj_value_shape(x);
+    int64_t lead = from.rank - shape.rank;
+    uint32_t axes = (1u << lead) - 1;
+    for (int64_t d = 0; d < shape.rank; d++)
+        if (shape.dims[d] != from.dims[lead + d]) axes |= 1u << (lead + d);
+    cj_value sum = cj__draw1(CJ__OP_sum, (&(cj__reduce_attributes){axes, 1}), x);
+    return cj_reshape(sum, shape);
+}
+
+cj_value cj__expand_reduced(cj_value reduced, uint32_t axes, cj_shape_t shape)
+{
+    cj_shape_t kept = shape;
+    for (int64_t d = 0; d < shape.rank; d++)
+        if (axes >> d & 1) kept.dims[d] = 1;
+    return cj_broadcast(cj_reshape(reduced, kept), shape);
+}
+
+/* --- gradients ----------------------------------------------------------------------------------------- */
+
+void cj__sum_vjp(cj__vjp *v)
+{
+    const cj__reduce_attributes *a = v->attributes;
+    v->gradients[0] = cj__expand_reduced(v->cotangents[0], a->axes, cj_value_shape(v->inputs[0]));
+}
+
+void cj__max_vjp(cj__vjp *v)
+{
+    const cj__reduce_attributes *a = v->attributes;
+    cj_shape_t shape = cj_value_shape(v->inputs[0]);
+    cj_value top = cj__expand_reduced(v->outputs[0], a->axes, shape);
+    cj_value chosen = cj_cast(cj_equal(v->inputs[0], top), cj_value_dtype(top));
+    cj_value ties = cj__draw1(CJ__OP_sum, a, chosen);
+    cj_value share = cj__expand_reduced(cj_div(v->cotangents[0], ties), a->axes, shape);
+    v->gradients[0] = cj_mul(chosen, share);
+}
+
+/* --- definitions --------------------------------------------------------------------------------------- */
+
+/* Walks x in order and folds each element into the place of the result that it belongs to. */
+static void fold(const cj__reference *r, double start, double (*step)(double, double))
+{
+    const cj__reduce_attributes *a = r->attributes;
+    cj_shape_t x = r->input_types[0].shape;
+    int64_t stride[CJ_MAX_RANK] = {0}, size = 1, index[CJ_MAX_RANK] = {0};
+    for (int64_t d = x.rank - 1; d >= 0; d--)
+        if (!(a->axes >> d & 1)) stride[d] = size, size *= x.dims[d];
+    for (int64_t i = 0; i < cj_shape_count(r->output_types[0].shape); i++) r->outputs[0][i] = start;
+    for (int64_t i = 0; i < cj_shape_count(x); i++) {
+        int64_t place = 0;
+        for (int64_t d = 0; d < x.rank; d++) place += index[d] * stride[d];
+        r->outputs[0][place] = step(r->outputs[0][place], r->inputs[0][i]);
+        for (int64_t d = x.rank - 1; d >= 0 && ++index[d] == x.dims[d]; d--) index[d] = 0;
+    }
+}
+
+static double add(double a, double b)
+{
+    return a + b;
+}
+
+static double larger(double a, double b)
+{
+    return isnan(b) || b > a ? b : a;
+}
+
+void cj__sum_reference(const cj__reference *r)
+{
+    fold(r, 0, add);
+}
+
+void cj__max_reference(const cj__reference *r)
+{
+    fold(r, -INFINITY, larger);
+}
+
+void cj__argmax_reference(const cj__reference *r)
+{
+    const cj__axis_attributes *a = r->attributes;
+    cj_shape_t x = r->input_types[0].shape;
+    int64_t outer = 1, length = x.dims[a->axis], inner = 1;
+    for (int64_t d = 0; d < a->axis; d++) outer *= x.dims[d];
+    for (int64_t d = a->axis + 1; d < x.rank; d++) inner *= x.dims[d];
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0; i < inner; i++) {
+            const double *line = r->inputs[0] + o * length * inner + i;
+            int64_t best = 0;
+            for (int64_t k = 1; k < length; k++)
+                if (line[k * inner] > line[best * inner] || (isnan(line[k * inner]) && !isnan(line[best * inner])))
+                    best = k;
+            r->outputs[0][o * inner + i] = (double)best;
+        }
+}
+
+static void reduce_samples(cj__samples *samples)
+{
+    static const struct {
+        cj_shape_t shape;
+        uint32_t axes;
+    } cases[] = {{{1, {1031}}, 1}, {{2, {5, 67}}, 1}, {{2, {5, 67}}, 2}, {{3, {3, 7, 33}}, 2},
+                 {{3, {3, 7, 33}}, 5}, {{2, {0, 4}}, 2}, {{2, {4, 5}}, 0}, {{4, {2, 3, 1, 5}}, 15}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int keep = 0; keep < 2; keep++)
+            CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){cases[i].axes, keep}, .inputs_count = 1,
+                       .inputs = {{CJ_F32, cases[i].shape, 0, 0}});
+}
+
+void cj__sum_samples(cj__samples *samples)
+{
+    reduce_samples(samples);
+}
+
+void cj__max_samples(cj__samples *samples)
+{
+    reduce_samples(samples);
+}
+
+void cj__argmax_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(4, 7, 3), 0, 0}});
+}
