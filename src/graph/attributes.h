@@ -86,6 +86,10 @@ typedef struct {
     cj__variable *variable;
 } cj__variable_attributes;
 
-/* Fused nodes, made by the compiler only. */
+/* A fused chain of elementwise ops, made by the compiler only: compile/chain.h. */
 struct cj__chain;
+typedef struct {
+    const struct cj__chain *chain;
+} cj__chain_attributes;
+
 #endif

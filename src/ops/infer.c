@@ -315,3 +315,10 @@ cj_status cj__infer_cross_entropy_rows(cj__inference *i)
     if (logits.dims[labels.rank] < 1) FAIL("there are no classes");
     return gives(i, i->inputs[0].dtype, labels);
 }
+
+/* The compiler makes chains with their types known; nobody draws one. */
+cj_status cj__infer_chain(cj__inference *i)
+{
+    (void)i;
+    FAIL("a fused chain cannot be drawn");
+}

@@ -1,0 +1,183 @@
+/* Lowering and simplification: one rebuilding walk, repeated while composites remain. */
+#include "compile/passes.h"
+#define CJ_NO_LOCATIONS
+#include "cajal/ops.h"
+
+#include <string.h>
+
+typedef struct {
+    const cj_graph *from;
+    cj_graph *to;
+    int32_t *map;    /* value of `from` → value of `to` */
+    int32_t *buckets; /* hash table of nodes of `to`, for common subexpressions; node index + 1 */
+    int64_t bucket_count;
+    bool composites; /* some were lowered, so there may be more */
+} rebuild;
+
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+{
+    for (const unsigned char *p = data; size--; p++) hash = (hash ^ *p) * 1099511628211u;
+    return hash;
+}
+
+static bool equal_nodes(const cj__node *a, const cj__node *b)
+{
+    return a->op == b->op && a->inputs_count == b->inputs_count &&
+           memcmp(a->inputs, b->inputs, (size_t)a->inputs_count * sizeof *a->inputs) == 0 &&
+           memcmp(a->attributes, b->attributes, cj__info(a)->attributes_size) == 0;
+}
+
+/* The node of `to` equal to this one, or -1 and its place in the table. */
+static int32_t find_equal(rebuild *r, const cj__node *node, int64_t *slot)
+{
+    uint64_t hash = hash_bytes(14695981039346656037u + node->op, node->inputs, (size_t)node->inputs_count * 4);
+    hash = hash_bytes(hash, node->attributes, cj__info(node)->attributes_size);
+    for (*slot = (int64_t)(hash % (uint64_t)r->bucket_count); r->buckets[*slot]; *slot = (*slot + 1) % r->bucket_count)
+        if (equal_nodes(&r->to->nodes[r->buckets[*slot] - 1], node)) return r->buckets[*slot] - 1;
+    return -1;
+}
+
+static const cj__constant_attributes *constant_of(const cj_graph *graph, int32_t value)
+{
+    const cj__node *node = &graph->nodes[graph->values[value].node];
+    return node->op == CJ__OP_constant ? node->attributes : NULL;
+}
+
+/* An elementwise node on constants alone is a constant: the definition computes it, rounded to its type. */
+static bool fold_constant(rebuild *r, const cj__node *node, const cj__value *type, int32_t *result)
+{
+    double x[3] = {0};
+    const cj__op_info *info = cj__info(node);
+    if (!info->scalar || node->inputs_count < 1) return false;
+    for (int i = 0; i < node->inputs_count; i++) {
+        const cj__constant_attributes *constant = constant_of(r->to, node->inputs[i]);
+        if (!constant) return false;
+        x[i] = constant->value;
+    }
+    double value = info->scalar(x[0], x[1], x[2]);
+    if (type->dtype == CJ_F32) value = (float)value;
+    cj__constant_attributes folded = {type->dtype, value, type->shape};
+    *result = cj__draw(r->to, CJ__OP_constant, &folded, 0, NULL).id;
+    return true;
+}
+
+/* Algebra that keeps every bit: x·1, x/1, x-0, --x, and ops that do nothing. */
+static bool identity(rebuild *r, const cj__node *node, int32_t *result)
+{
+    const cj__constant_attributes *second = node->inputs_count > 1 ? constant_of(r->to, node->inputs[1]) : NULL;
+    const cj__constant_attributes *first = node->inputs_count > 1 ? constant_of(r->to, node->inputs[0]) : NULL;
+    *result = node->inputs_count ? node->inputs[0] : -1;
+    switch (node->op) {
+    case CJ__OP_stop_gradient: return true;
+    case CJ__OP_mul:
+        if (first && first->value == 1) *result = node->inputs[1];
+        return (first && first->value == 1) || (second && second->value == 1);
+    case CJ__OP_div: return second && second->value == 1;
+    case CJ__OP_sub: return second && second->value == 0;
+    case CJ__OP_sum: return ((const cj__reduce_attributes *)node->attributes)->axes == 0;
+    case CJ__OP_neg: {
+        const cj__node *inner = &r->to->nodes[r->to->values[node->inputs[0]].node];
+        if (inner->op == CJ__OP_neg) *result = inner->inputs[0];
+        return inner->op == CJ__OP_neg;
+    }
+    default: return false;
+    }
+}
+
+static void lower(rebuild *r, const cj__node *node, const int32_t *inputs, int32_t *results)
+{
+    cj_value in[8], out[8];
+    for (int i = 0; i < node->inputs_count; i++) in[i] = cj__make_value(r->to, inputs[i]);
+    cj__lowering lowering = {r->to, node->attributes, node->inputs_count, node->outputs_count, in, out};
+    r->to->scope = node->scope;
+    cj__info(node)->lower(&lowering);
+    r->to->scope = "";
+    for (int i = 0; i < node->outputs_count; i++) results[i] = out[i].id;
+    r->composites = true;
+}
+
+static cj_status emit(rebuild *r, int32_t index)
+{
+    cj__node node = r->from->nodes[index];
+    const cj__value *types = &r->from->values[node.first_output];
+    int32_t inputs[64], results[8], *map = r->map;
+    for (int i = 0; i < node.inputs_count; i++) inputs[i] = map[cj__resolve(r->from, node.inputs[i])];
+    node.inputs = inputs;
+    if (cj__info(&node)->flags & CJ__COMPOSITE) {
+        lower(r, &node, inputs, results);
+    } else if (!(cj__info(&node)->flags & CJ__EFFECT) &&
+               (identity(r, &node, results) || fold_constant(r, &node, types, results))) {
+        /* `results` holds the value that stands for it */
+    } else {
+        int64_t slot;
+        int32_t equal = node.op == CJ__OP_input || cj__info(&node)->flags & CJ__EFFECT ? -2 : find_equal(r, &node, &slot);
+        int32_t first = equal >= 0 ? r->to->nodes[equal].first_output : cj__append(r->to, &node, inputs, types);
+        if (equal == -1 && first >= 0 && r->to->node_count < r->bucket_count / 2)
+            r->buckets[slot] = (int32_t)r->to->node_count;
+        for (int i = 0; i < node.outputs_count; i++) results[i] = first + i;
+    }
+    CJ__TRY(cj_graph_status(r->to));
+    for (int i = 0; i < node.outputs_count; i++) map[node.first_output + i] = results[i];
+    return CJ_OK;
+}
+
+/* Inputs stay in their order, whether live or not, so that binding by position holds. */
+static cj_status copy_inputs(rebuild *r)
+{
+    for (int64_t i = 0; i < r->from->input_count; i++) {
+        const cj__value *value = &r->from->values[r->from->inputs[i].value];
+        cj_value copy = cj_input(r->to, r->from->inputs[i].name, value->dtype, value->shape);
+        r->map[r->from->inputs[i].value] = copy.id;
+    }
+    return cj_graph_status(r->to);
+}
+
+static cj_status one_walk(rebuild *r)
+{
+    int32_t *order = NULL;
+    int64_t count = 0;
+    CJ__TRY(copy_inputs(r));
+    cj_status status = cj__order(r->from, &order, &count);
+    for (int64_t i = 0; status == CJ_OK && i < count; i++)
+        if (r->from->nodes[order[i]].op != CJ__OP_input) status = emit(r, order[i]);
+    cj__free(order);
+    CJ__TRY(status);
+    for (int64_t i = 0; i < r->from->output_count; i++)
+        cj_output(r->to, r->from->outputs[i].name,
+                  cj__make_value(r->to, r->map[cj__resolve(r->from, r->from->outputs[i].value)]));
+    if (r->from->guard >= 0) r->to->guard = r->map[cj__resolve(r->from, r->from->guard)];
+    return cj_graph_status(r->to);
+}
+
+static cj_status rebuild_once(const cj_graph *from, cj_graph **to, bool *composites)
+{
+    rebuild r = {.from = from, .bucket_count = from->node_count * 4 + 16};
+    CJ__TRY((cj_graph_new)(&r.to, &(cj_graph_options){.model = from->model, .mode = from->mode}));
+    r.map = cj__allocate((size_t)from->value_count * sizeof *r.map + 1);
+    r.buckets = cj__allocate_zeroed((size_t)r.bucket_count * sizeof *r.buckets);
+    cj_status status = r.map && r.buckets ? one_walk(&r) : cj__out_of_memory(0, "simplifying a graph");
+    cj__free(r.map);
+    cj__free(r.buckets);
+    *composites = r.composites;
+    *to = r.to;
+    if (status == CJ_OK) return CJ_OK;
+    cj_graph_free(r.to);
+    *to = NULL;
+    return status;
+}
+
+cj_status cj__lower_and_simplify(const cj_graph *from, cj_graph **to)
+{
+    const cj_graph *source = from;
+    bool composites = true;
+    /* One walk past the last composite: what lowering drew is simplified too. */
+    while (composites) {
+        cj_graph *next;
+        cj_status status = rebuild_once(source, &next, &composites);
+        if (source != from) cj_graph_free((cj_graph *)source);
+        CJ__TRY(status);
+        source = next;
+    }
+    *to = (cj_graph *)source;
+    return CJ_OK;
+}
