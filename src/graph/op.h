@@ -81,8 +81,14 @@ typedef struct {
         double low, high; /* both 0: -2, 2 (integers: 0, 5) */
     } inputs[6];
 } cj__sample;
-typedef struct cj__samples cj__samples;
-void cj__sample_add(cj__samples *samples, const cj__sample *sample);
+typedef struct {
+    void (*add)(void *context, const cj__sample *sample); /* the test that wants them */
+    void *context;
+} cj__samples;
+static inline void cj__sample_add(cj__samples *samples, const cj__sample *sample)
+{
+    samples->add(samples->context, sample);
+}
 #define CJ__SAMPLE(samples, ...) cj__sample_add(samples, &(cj__sample){__VA_ARGS__})
 
 typedef struct {

@@ -1,0 +1,36 @@
+/* What the compiler knows of a backend: for each op an ordered list of kernels. The first that does not refuse is
+ * used; the reference is last and never refuses. */
+#ifndef CJ__BACKEND_H
+#define CJ__BACKEND_H
+
+#include "base/memory.h"
+#include "graph/op.h"
+
+/* What a step knows when it runs: fixed at compile time. */
+typedef struct {
+    cj__op op;
+    const void *attributes;
+    int inputs_count, outputs_count;
+    const cj__type *types; /* inputs, then outputs */
+    int64_t tasks;         /* independent parts, in any order, on any threads; set by prepare */
+    size_t scratch_bytes;  /* for each thread; set by prepare */
+    const void *data;      /* the kernel's own, in the program's arena; set by prepare */
+} cj__launch;
+
+typedef struct {
+    const char *name;
+    int op; /* a cj__op; -1: any */
+    /* NULL: this kernel can; otherwise why it cannot, as a phrase. */
+    const char *(*refuse)(const cj__launch *launch);
+    cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
+    /* operands: memory of inputs, then of outputs */
+    void (*run)(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
+    bool in_place; /* an output may lie on a whole input of the same bytes that dies with this step */
+} cj__kernel;
+
+typedef struct {
+    const char *name;
+    const cj__kernel *const *kernels; /* in order of preference; NULL ends */
+} cj__backend;
+
+#endif

@@ -1,0 +1,395 @@
+/* Selection and planning: from the fused graph to steps with kernels, and every value's place in memory. Updates of
+ * variables are made in place where nothing reads the old value afterwards. */
+#include "compile/chain.h"
+#include "compile/order.h"
+#include "compile/program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+typedef struct {
+    const cj_graph *graph;
+    const cj__backend *backend;
+    cj_program *program;
+    int32_t *order;
+    int64_t count;
+    int32_t *buffer_of;  /* by value */
+    int32_t *last_use;   /* by buffer: the last step that reads it; INT32_MAX: the program's end */
+    int32_t *made_at;    /* by buffer: the step that writes it; -1: none */
+    struct range {
+        size_t start, end;
+        int32_t buffer;
+    } *live; /* slab ranges in use, by start */
+    int64_t live_count;
+} planner;
+
+static int32_t new_buffer(planner *p, cj__storage storage, const cj__value *value)
+{
+    int32_t index = (int32_t)p->program->buffer_count++;
+    p->program->buffers[index] = (cj__buffer){.storage = storage, .type = {value->dtype, value->shape}};
+    p->last_use[index] = p->made_at[index] = -1;
+    return index;
+}
+
+/* One value everywhere, spelled out in memory: for kernels that are not chains. */
+static void *splat(planner *p, const cj__constant_attributes *a)
+{
+    int64_t count = cj_shape_count(a->shape);
+    size_t size = cj_dtype_size((cj_dtype)a->dtype);
+    char *data = cj__arena_allocate(&p->program->arena, (size_t)count * size + 64);
+    for (int64_t i = 0; data && i < count; i++) {
+        switch ((cj_dtype)a->dtype) {
+        case CJ_F32: ((float *)data)[i] = (float)a->value; break;
+        case CJ_F64: ((double *)data)[i] = a->value; break;
+        case CJ_I32: ((int32_t *)data)[i] = (int32_t)a->value; break;
+        case CJ_I64: ((int64_t *)data)[i] = (int64_t)a->value; break;
+        case CJ_U8: ((uint8_t *)data)[i] = (uint8_t)a->value; break;
+        case CJ_BOOL: ((uint8_t *)data)[i] = a->value != 0; break;
+        case CJ_BF16: { /* round to nearest even */
+            float f = (float)a->value;
+            uint32_t bits;
+            memcpy(&bits, &f, 4);
+            ((uint16_t *)data)[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+            break;
+        }
+        }
+    }
+    return data;
+}
+
+static cj_status place_source(planner *p, const cj__node *node)
+{
+    const cj__value *value = &p->graph->values[node->first_output];
+    if (node->op == CJ__OP_input) return CJ_OK; /* placed already, by position */
+    cj__storage storage = node->op == CJ__OP_variable ? CJ__VARIABLE : CJ__CONSTANT;
+    cj__buffer *buffer = &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];
+    if (node->op == CJ__OP_variable) {
+        buffer->variable = ((const cj__variable_attributes *)node->attributes)->variable;
+        return CJ_OK;
+    }
+    if (node->op == CJ__OP_constant) buffer->constant = splat(p, node->attributes);
+    else {
+        const cj__literal_attributes *a = node->attributes;
+        size_t bytes = (size_t)cj_shape_count(a->shape) * cj_dtype_size((cj_dtype)a->dtype);
+        buffer->constant = cj__arena_copy(&p->program->arena, a->data, bytes + (bytes == 0));
+    }
+    return buffer->constant ? CJ_OK : cj__out_of_memory(0, "a constant");
+}
+
+/* --- selection ----------------------------------------------------------------------------------------- */
+
+static cj_status select_kernel(planner *p, cj__step *step)
+{
+    char refusals[512] = "";
+    size_t used = 0;
+    for (const cj__kernel *const *k = p->backend->kernels; *k; k++) {
+        if ((*k)->op >= 0 && (*k)->op != (int)step->launch.op) continue;
+        const char *reason = (*k)->refuse ? (*k)->refuse(&step->launch) : NULL;
+        if (!reason) {
+            step->kernel = *k;
+            step->refusals = cj__arena_string(&p->program->arena, refusals);
+            return step->refusals ? (*k)->prepare(&step->launch, &p->program->arena) : CJ_OUT_OF_MEMORY;
+        }
+        if (used < sizeof refusals)
+            used += (size_t)snprintf(refusals + used, sizeof refusals - used, "%s%s: %s", used ? "; " : "", (*k)->name, reason);
+    }
+    return cj__fail(CJ_UNSUPPORTED, "no kernel for %s at '%s': %s", cj__ops[step->launch.op].name, step->scope, refusals);
+}
+
+/* A chain carries its own description; the copy must outlive the graph. */
+static const void *keep_attributes(cj__arena *arena, const cj__node *node)
+{
+    if (node->op != CJ__OP_chain) return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size + 1);
+    const cj__chain *from = ((const cj__chain_attributes *)node->attributes)->chain;
+    cj__chain *chain = cj__arena_copy(arena, from, sizeof *from);
+    cj__chain_attributes attributes = {chain};
+    if (!chain) return NULL;
+    chain->inputs = cj__arena_copy(arena, from->inputs, (size_t)from->inputs_count * sizeof *from->inputs + 1);
+    chain->constants = cj__arena_copy(arena, from->constants, (size_t)from->constants_count * sizeof *from->constants + 1);
+    chain->instructions =
+        cj__arena_copy(arena, from->instructions, (size_t)from->instructions_count * sizeof *from->instructions);
+    chain->outputs = cj__arena_copy(arena, from->outputs, (size_t)from->outputs_count * sizeof *from->outputs);
+    bool ok = chain->inputs && chain->constants && chain->instructions && chain->outputs;
+    return ok ? cj__arena_copy(arena, &attributes, sizeof attributes) : NULL;
+}
+
+static double matmul_operations(const cj__launch *launch)
+{
+    if (launch->op != CJ__OP_matmul) return 0;
+    const cj__matmul_attributes *a = launch->attributes;
+    cj_shape_t x = launch->types[0].shape;
+    return 2.0 * (double)cj_shape_count(launch->types[2].shape) * (double)x.dims[x.rank - (a->transpose_a ? 2 : 1)];
+}
+
+static cj_status add_step(planner *p, const cj__node *node)
+{
+    cj_program *program = p->program;
+    cj__step *step = &program->steps[program->step_count];
+    int operands = node->inputs_count + node->outputs_count;
+    cj__type *types = cj__arena_allocate(&program->arena, (size_t)operands * sizeof *types);
+    step->operands = cj__arena_allocate(&program->arena, (size_t)operands * sizeof *step->operands);
+    step->scope = cj__arena_string(&program->arena, node->scope);
+    const void *attributes = keep_attributes(&program->arena, node);
+    if (!types || !step->operands || !step->scope || !attributes) return cj__out_of_memory(0, "a step");
+    for (int i = 0; i < operands; i++) {
+        bool output = i >= node->inputs_count;
+        int32_t value = output ? node->first_output + i - node->inputs_count : node->inputs[i];
+        const cj__value *described = &p->graph->values[value];
+        types[i] = (cj__type){described->dtype, described->shape};
+        if (output) p->made_at[p->buffer_of[value] = new_buffer(p, CJ__SLAB, described)] = (int32_t)program->step_count;
+        else p->last_use[p->buffer_of[value]] = (int32_t)program->step_count;
+        step->operands[i] = p->buffer_of[value];
+    }
+    step->launch = (cj__launch){.op = node->op, .attributes = attributes, .inputs_count = node->inputs_count,
+                                .outputs_count = node->outputs_count, .types = types, .tasks = 1};
+    CJ__TRY(select_kernel(p, step));
+    program->operations += matmul_operations(&step->launch);
+    if (step->launch.scratch_bytes > program->scratch_bytes) program->scratch_bytes = step->launch.scratch_bytes;
+    program->step_count++;
+    return CJ_OK;
+}
+
+static cj_status place_node(planner *p, const cj__node *node)
+{
+    if (cj__info(node)->flags & CJ__SOURCE) return place_source(p, node);
+    if (cj__info(node)->flags & CJ__VIEW) {
+        p->buffer_of[node->first_output] = p->buffer_of[node->inputs[0]];
+        return CJ_OK;
+    }
+    if (!(cj__info(node)->flags & CJ__EFFECT)) return add_step(p, node);
+    cj__commit *commit = &p->program->commits[p->program->commit_count++];
+    commit->variable = ((const cj__variable_attributes *)node->attributes)->variable;
+    commit->buffer = p->buffer_of[node->inputs[0]];
+    return CJ_OK;
+}
+
+/* --- updates in place ---------------------------------------------------------------------------------- */
+
+/* The last step that reads the variable's old value. */
+static int32_t last_read(const planner *p, const cj__variable *variable)
+{
+    int32_t last = -1;
+    for (int64_t b = 0; b < p->program->buffer_count; b++)
+        if (p->program->buffers[b].storage == CJ__VARIABLE && p->program->buffers[b].variable == variable &&
+            p->last_use[b] > last)
+            last = p->last_use[b];
+    return last;
+}
+
+static bool is_output(const planner *p, int32_t buffer)
+{
+    for (int64_t i = 0; i < p->program->output_count; i++)
+        if (p->program->outputs[i] == buffer) return true;
+    return false;
+}
+
+/* A variable is also an output: its old value is copied out at the end of the run. */
+static bool variable_is_output(const planner *p, const cj__variable *variable)
+{
+    for (int64_t i = 0; i < p->program->output_count; i++) {
+        const cj__buffer *buffer = &p->program->buffers[p->program->outputs[i]];
+        if (buffer->storage == CJ__VARIABLE && buffer->variable == variable) return true;
+    }
+    return false;
+}
+
+static bool only_commits(const planner *p, const cj__step *step)
+{
+    for (int i = 0; i < step->launch.outputs_count; i++) {
+        int32_t buffer = step->operands[step->launch.inputs_count + i];
+        bool committed = false;
+        for (int64_t c = 0; c < p->program->commit_count; c++) committed = committed || p->program->commits[c].buffer == buffer;
+        if (!committed || p->last_use[buffer] >= 0 || is_output(p, buffer) || buffer == p->program->guard) return false;
+    }
+    return true;
+}
+
+/* A step whose every result is a new value of a variable, read by nobody else, writes the variables themselves.
+ * It runs after the guard is known, since steps follow the order: outputs, guard, effects. */
+static void commit_in_place(planner *p)
+{
+    for (int64_t c = 0; c < p->program->commit_count; c++) {
+        cj__commit *commit = &p->program->commits[c];
+        int32_t at = p->made_at[commit->buffer];
+        bool guard_known = p->program->guard < 0 || p->made_at[p->program->guard] < at;
+        if (at < 0 || !guard_known) continue;
+        cj__step *step = &p->program->steps[at];
+        if (!step->kernel->in_place || !only_commits(p, step)) continue;
+        bool safe = true;
+        for (int i = 0; i < step->launch.outputs_count; i++) {
+            int32_t buffer = step->operands[step->launch.inputs_count + i];
+            int owners = 0;
+            for (int64_t k = 0; k < p->program->commit_count; k++) {
+                const cj__commit *other = &p->program->commits[k];
+                if (other->buffer != buffer) continue;
+                owners++;
+                safe = safe && last_read(p, other->variable) <= at && !variable_is_output(p, other->variable);
+            }
+            safe = safe && owners == 1;
+        }
+        if (!safe) continue;
+        cj__buffer *buffer = &p->program->buffers[commit->buffer];
+        buffer->storage = CJ__VARIABLE;
+        buffer->variable = commit->variable;
+        commit->in_place = true;
+        step->guarded = true;
+    }
+}
+
+/* In-place steps read one another's variables only before they write them: a chain reads element i before it
+ * writes element i, but a broadcast input of a variable that the same step writes would be read too late. */
+static bool reads_broadcast_of_own(const planner *p, const cj__step *step)
+{
+    const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
+    for (int i = 0; i < step->launch.inputs_count; i++) {
+        const cj__buffer *in = &p->program->buffers[step->operands[i]];
+        if (in->storage != CJ__VARIABLE || chain->inputs[i].whole) continue;
+        for (int64_t c = 0; c < p->program->commit_count; c++)
+            if (p->program->commits[c].variable == in->variable) return true;
+    }
+    return false;
+}
+
+static void undo_unsafe(planner *p)
+{
+    for (int64_t s = 0; s < p->program->step_count; s++) {
+        cj__step *step = &p->program->steps[s];
+        if (!step->guarded || step->launch.op != CJ__OP_chain || !reads_broadcast_of_own(p, step)) continue;
+        step->guarded = false;
+        for (int64_t c = 0; c < p->program->commit_count; c++) {
+            cj__commit *commit = &p->program->commits[c];
+            if (p->made_at[commit->buffer] != (int32_t)s) continue;
+            commit->in_place = false;
+            p->program->buffers[commit->buffer].storage = CJ__SLAB;
+        }
+    }
+}
+
+/* --- the slab ------------------------------------------------------------------------------------------ */
+
+static size_t bytes_of(const cj__buffer *buffer)
+{
+    size_t bytes = (size_t)cj_shape_count(buffer->type.shape) * cj_dtype_size(buffer->type.dtype);
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* The lowest gap that is large enough. */
+static void allocate_range(planner *p, int32_t index)
+{
+    size_t size = bytes_of(&p->program->buffers[index]), start = 0;
+    int64_t at = 0;
+    for (; at < p->live_count && p->live[at].start - start < size; at++) start = p->live[at].end;
+    memmove(&p->live[at + 1], &p->live[at], (size_t)(p->live_count - at) * sizeof *p->live);
+    p->live[at] = (struct range){start, start + size, index};
+    p->live_count++;
+    p->program->buffers[index].offset = start;
+    if (start + size > p->program->slab_bytes) p->program->slab_bytes = start + size;
+}
+
+/* Gives an output the place of a whole input of the same size that dies here. */
+static bool reuse_input(planner *p, const cj__step *step, int32_t at, int32_t output)
+{
+    if (!step->kernel->in_place || step->launch.op != CJ__OP_chain) return false;
+    const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
+    const cj__buffer *out = &p->program->buffers[output];
+    for (int i = 0; i < step->launch.inputs_count; i++) {
+        int32_t input = step->operands[i];
+        const cj__buffer *in = &p->program->buffers[input];
+        if (in->storage != CJ__SLAB || p->last_use[input] != at || !chain->inputs[i].whole) continue;
+        if (cj_dtype_size(in->type.dtype) != cj_dtype_size(out->type.dtype) || bytes_of(in) != bytes_of(out)) continue;
+        for (int64_t r = 0; r < p->live_count; r++)
+            if (p->live[r].buffer == input) {
+                p->live[r].buffer = output;
+                p->program->buffers[output].offset = in->offset;
+                return true;
+            }
+    }
+    return false;
+}
+
+static void free_dead(planner *p, int32_t at)
+{
+    int64_t kept = 0;
+    for (int64_t r = 0; r < p->live_count; r++)
+        if (p->last_use[p->live[r].buffer] > at) p->live[kept++] = p->live[r];
+    p->live_count = kept;
+}
+
+static void lay_out(planner *p)
+{
+    for (int64_t i = 0; i < p->program->output_count; i++) p->last_use[p->program->outputs[i]] = INT32_MAX;
+    for (int64_t c = 0; c < p->program->commit_count; c++) p->last_use[p->program->commits[c].buffer] = INT32_MAX;
+    if (p->program->guard >= 0) p->last_use[p->program->guard] = INT32_MAX;
+    for (int32_t s = 0; s < (int32_t)p->program->step_count; s++) {
+        const cj__step *step = &p->program->steps[s];
+        for (int i = 0; i < step->launch.outputs_count; i++) {
+            int32_t output = step->operands[step->launch.inputs_count + i];
+            if (p->program->buffers[output].storage == CJ__SLAB && !reuse_input(p, step, s, output)) allocate_range(p, output);
+        }
+        free_dead(p, s);
+    }
+}
+
+/* --- the pass ------------------------------------------------------------------------------------------ */
+
+static cj_status planner_begin(planner *p)
+{
+    const cj_graph *g = p->graph;
+    size_t nodes = (size_t)g->node_count + 1, values = (size_t)g->value_count + 1;
+    cj_program *program = p->program = cj__allocate_zeroed(sizeof *program);
+    if (!program) return cj__out_of_memory(sizeof *program, "a program");
+    program->guard = -1;
+    program->steps = cj__arena_allocate(&program->arena, nodes * sizeof *program->steps);
+    program->buffers = cj__arena_allocate(&program->arena, values * sizeof *program->buffers);
+    program->commits = cj__arena_allocate(&program->arena, nodes * sizeof *program->commits);
+    program->inputs = cj__arena_allocate(&program->arena, ((size_t)g->input_count + 1) * 4);
+    program->outputs = cj__arena_allocate(&program->arena, ((size_t)g->output_count + 1) * 4);
+    p->buffer_of = cj__allocate(values * 4);
+    p->last_use = cj__allocate(values * 4);
+    p->made_at = cj__allocate(values * 4);
+    p->live = cj__allocate(values * sizeof *p->live);
+    bool ok = program->steps && program->buffers && program->commits && program->inputs && program->outputs &&
+              p->buffer_of && p->last_use && p->made_at && p->live;
+    if (!ok) return cj__out_of_memory(values * 64, "planning a program");
+    return cj__order(g, &p->order, &p->count);
+}
+
+static cj_status make_program(planner *p)
+{
+    CJ__TRY(planner_begin(p));
+    const cj_graph *g = p->graph;
+    cj_program *program = p->program;
+    for (int64_t i = 0; i < g->input_count; i++) {
+        int32_t value = g->inputs[i].value;
+        int32_t buffer = p->buffer_of[value] = new_buffer(p, CJ__INPUT, &g->values[value]);
+        program->buffers[buffer].index = i;
+        program->inputs[program->input_count++] = buffer;
+    }
+    for (int64_t i = 0; i < p->count; i++) CJ__TRY(place_node(p, &g->nodes[p->order[i]]));
+    for (int64_t i = 0; i < g->output_count; i++)
+        program->outputs[program->output_count++] = p->buffer_of[g->outputs[i].value];
+    if (g->guard >= 0) program->guard = p->buffer_of[g->guard];
+    commit_in_place(p);
+    undo_unsafe(p);
+    lay_out(p);
+    return CJ_OK;
+}
+
+cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, cj_program **program)
+{
+    planner p = {.graph = graph, .backend = backend};
+    cj_status status = make_program(&p);
+    cj__free(p.order);
+    cj__free(p.buffer_of);
+    cj__free(p.last_use);
+    cj__free(p.made_at);
+    cj__free(p.live);
+    *program = p.program;
+    if (status == CJ_OK) return CJ_OK;
+    if (p.program) cj__arena_free(&p.program->arena);
+    cj__free(p.program);
+    *program = NULL;
+    return status;
+}

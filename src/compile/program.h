@@ -1,0 +1,57 @@
+/* The compiled form: steps over buffers, each with its place. Made by plan.c, run by run/. */
+#ifndef CJ__PROGRAM_H
+#define CJ__PROGRAM_H
+
+#include "cajal/program.h"
+#include "compile/backend.h"
+#include "graph/graph.h"
+
+typedef enum { CJ__SLAB, CJ__INPUT, CJ__CONSTANT, CJ__VARIABLE } cj__storage;
+
+/* Where a value lies. Views share their source's buffer. */
+typedef struct {
+    cj__storage storage;
+    cj__type type;
+    size_t offset;          /* in the slab */
+    int64_t index;          /* of the input */
+    const void *constant;
+    cj__variable *variable;
+} cj__buffer;
+
+typedef struct {
+    const cj__kernel *kernel;
+    cj__launch launch;
+    int32_t *operands; /* buffers: inputs, then outputs */
+    bool guarded;      /* writes variables in place: runs only when the guard is true */
+    const char *scope;
+    const char *refusals; /* why the kernels before this one could not, for `cajal plan` */
+} cj__step;
+
+typedef struct {
+    int32_t buffer;
+    cj__variable *variable;
+    bool in_place; /* the buffer is the variable's own memory already */
+} cj__commit;
+
+struct cj_program {
+    cj__arena arena;
+    cj__step *steps;
+    cj__buffer *buffers;
+    cj__commit *commits;
+    int32_t *inputs, *outputs; /* buffers */
+    int64_t step_count, buffer_count, commit_count, input_count, output_count;
+    int32_t guard; /* -1, or a buffer */
+    size_t slab_bytes, scratch_bytes;
+    double operations;
+    /* the rest is run/'s */
+    char *slab;
+    char *scratch; /* one part a thread */
+    int scratch_threads;
+    void **addresses; /* by buffer */
+    void **operand_addresses;
+};
+
+/* Picks kernels, orders steps and lays out memory for a fused graph. */
+CJ_MUST_CHECK cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, cj_program **program);
+
+#endif
