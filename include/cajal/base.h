@@ -80,8 +80,9 @@ typedef struct {
 
 #ifndef __cplusplus
 /* cj_shape(128, 784) → rank 2. For a scalar use `cj_scalar_shape`. */
-#define cj_shape(...)                                                                                       \
-    ((cj_shape_t){.rank = (int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), .dims = {__VA_ARGS__}})
+#define cj_shape(...)                                                                                        \
+    ((cj_shape_t){.rank = (int64_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                     \
+                  .dims = {__VA_ARGS__}})
 #endif
 CJ_API cj_shape_t cj_scalar_shape(void);
 CJ_API int64_t cj_shape_count(cj_shape_t shape); /* product of the dimensions; 1 for a scalar */

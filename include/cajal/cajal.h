@@ -6,5 +6,8 @@
 #define CAJAL_H
 
 #include "cajal/base.h"
+#include "cajal/graph.h"
+#include "cajal/ops.h"
+#include "cajal/program.h"
 
 #endif

@@ -3,7 +3,8 @@
  * A `cj_value` is a small handle passed by value; it carries its graph, so operations need no graph
  * argument and own nothing. A drawing function never fails on the spot: given shapes that do not fit it
  * returns a poisoned value, the graph remembers the first error (operation, scope, shapes, the caller's
- * file and line, a hint), and `cj_graph_status` or `cj_compile` returns it. Model code stays free of checks. */
+ * file and line, a hint), and `cj_graph_status` or `cj_compile` returns it. Model code stays free of checks.
+ */
 #ifndef CAJAL_GRAPH_H
 #define CAJAL_GRAPH_H
 
@@ -79,7 +80,7 @@ CJ_API void cj_text_free(char *text);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
 #define cj_graph_new(graph, ...) (cj_graph_new)(graph, CJ_OPTIONS(cj_graph_options, .model = __VA_ARGS__))
-#define cj_input(graph, name, dtype, ...)                                                                   \
+#define cj_input(graph, name, dtype, ...)                                                                    \
     cj_here((cj_input)(graph, name, dtype, __VA_ARGS__), __FILE__, __LINE__)
 #define cj_constant(graph, dtype, value) cj_here((cj_constant)(graph, dtype, value), __FILE__, __LINE__)
 #endif

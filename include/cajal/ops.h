@@ -15,8 +15,8 @@ extern "C" {
 CJ_API cj_value cj_add(cj_value a, cj_value b);
 CJ_API cj_value cj_sub(cj_value a, cj_value b);
 CJ_API cj_value cj_mul(cj_value a, cj_value b);
-CJ_API cj_value cj_div(cj_value a, cj_value b); /* floating point only */
-CJ_API cj_value cj_pow(cj_value a, cj_value b); /* NaN for a negative base and a fractional exponent */
+CJ_API cj_value cj_div(cj_value a, cj_value b);     /* floating point only */
+CJ_API cj_value cj_pow(cj_value a, cj_value b);     /* NaN for a negative base and a fractional exponent */
 CJ_API cj_value cj_maximum(cj_value a, cj_value b); /* NaN if either is */
 CJ_API cj_value cj_minimum(cj_value a, cj_value b);
 CJ_API cj_value cj_scale(cj_value x, double factor);      /* x · factor */
@@ -84,7 +84,7 @@ typedef struct {
     int axis[CJ_MAX_RANK];
 } cj_axes_t;
 #ifndef __cplusplus
-#define cj_axes(...)                                                                                        \
+#define cj_axes(...)                                                                                         \
     ((cj_axes_t){.count = (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), .axis = {__VA_ARGS__}})
 #endif
 #define CJ_ALL_AXES ((cj_axes_t){0})
@@ -101,8 +101,8 @@ CJ_API cj_value cj_variance(cj_value x, cj_axes_t axes, cj_kept kept, int correc
 CJ_API cj_value cj_argmax(cj_value x, int axis); /* i32, the first of equal ones; the axis vanishes */
 
 /* --- shape and place ------------------------------------------------------------------------------------ */
-CJ_API cj_value cj_reshape(cj_value x, cj_shape_t shape); /* one dimension may be -1 */
-CJ_API cj_value cj_flatten(cj_value x);                   /* [N,...] → [N, product of the rest] */
+CJ_API cj_value cj_reshape(cj_value x, cj_shape_t shape);  /* one dimension may be -1 */
+CJ_API cj_value cj_flatten(cj_value x);                    /* [N,...] → [N, product of the rest] */
 CJ_API cj_value cj_transpose(cj_value x, cj_axes_t order); /* CJ_ALL_AXES reverses */
 CJ_API cj_value cj_broadcast(cj_value x, cj_shape_t shape);
 CJ_API cj_value cj_slice(cj_value x, int axis, int64_t start, int64_t stop, int64_t step);
@@ -112,10 +112,11 @@ CJ_API cj_value cj_gather(cj_value x, cj_value indices, int axis); /* rows of x 
 /* zeros with `size` along `axis`, plus each part of `updates` at its index */
 CJ_API cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int64_t size);
 CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* outside [0,depth): zeros */
-CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype); /* to integers: towards zero */
-CJ_API cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count); /* 0, 1, 2, … */
+CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype);                         /* to integers: towards zero */
+CJ_API cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count);     /* 0, 1, 2, … */
 
-/* --- randomness and state --------------------------------------------------------------------------------- */
+/* --- randomness and state ---------------------------------------------------------------------------------
+ */
 /* Drawn anew in each run of a training graph, from (seed, run counter, scope, ordinal). */
 CJ_API cj_value cj_random_uniform(cj_scope scope, cj_shape_t shape); /* f32 in [0,1) */
 CJ_API cj_value cj_random_normal(cj_scope scope, cj_shape_t shape);  /* f32, mean 0, deviation 1 */
@@ -127,7 +128,8 @@ CJ_API cj_value cj_stop_gradient(cj_value x);
  * gives 0 and no gradient. */
 CJ_API cj_value cj_cross_entropy_rows(cj_value logits, cj_value labels);
 
-/* --- gradients ---------------------------------------------------------------------------------------------- */
+/* --- gradients
+ * ---------------------------------------------------------------------------------------------- */
 /* Draws d(sum of y)/dx for each x into `gradients`; zeros where y does not depend on x. The result is drawn
  * like any other value, so gradients of gradients work. */
 CJ_API void cj_gradients(cj_value y, int count, const cj_value *x, cj_value *gradients);

@@ -11,8 +11,8 @@ extern "C" {
 
 typedef struct cj_program cj_program;
 
-/* Compiles what the graph's outputs and assignments need. The first drawing error, if any, comes out here. The
- * graph may be freed afterwards; the model must outlive the program. */
+/* Compiles what the graph's outputs and assignments need. The first drawing error, if any, comes out here.
+ * The graph may be freed afterwards; the model must outlive the program. */
 CJ_API CJ_MUST_CHECK cj_status cj_compile(cj_program **program, const cj_graph *graph);
 CJ_API void cj_program_free(cj_program *program);
 
@@ -28,17 +28,17 @@ typedef struct {
 CJ_API CJ_MUST_CHECK cj_status cj_program_run(const cj_run_options *options);
 
 typedef struct {
-    int64_t steps;          /* kernels a run launches */
-    size_t slab_bytes;      /* intermediate values, laid out once */
-    size_t scratch_bytes;   /* working memory of kernels, all threads together */
-    double operations;      /* floating-point operations of matrix products a run */
+    int64_t steps;        /* kernels a run launches */
+    size_t slab_bytes;    /* intermediate values, laid out once */
+    size_t scratch_bytes; /* working memory of kernels, all threads together */
+    double operations;    /* floating-point operations of matrix products a run */
 } cj_program_facts;
 CJ_API cj_program_facts cj_program_describe(const cj_program *program);
 /* A line a step: kernel, shapes, where the result lies; to be freed with cj_text_free. */
 CJ_API CJ_MUST_CHECK cj_status cj_program_text(const cj_program *program, char **text);
 
-/* Threads that walk programs together, the caller included; 0: CAJAL_THREADS, or one a core. Results have the same
- * bits for any number. Not while a program runs. */
+/* Threads that walk programs together, the caller included; 0: CAJAL_THREADS, or one a core. Results have the
+ * same bits for any number. Not while a program runs. */
 CJ_API CJ_MUST_CHECK cj_status cj_set_threads(int threads);
 CJ_API int cj_threads(void);
 

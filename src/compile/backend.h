@@ -1,5 +1,5 @@
-/* What the compiler knows of a backend: for each op an ordered list of kernels. The first that does not refuse is
- * used; the reference is last and never refuses. */
+/* What the compiler knows of a backend: for each op an ordered list of kernels. The first that does not
+ * refuse is used; the reference is last and never refuses. */
 #ifndef CJ__BACKEND_H
 #define CJ__BACKEND_H
 

@@ -13,7 +13,7 @@ typedef struct {
 
 typedef struct {
     cj__op op;
-    cj_dtype dtype; /* of the result */
+    cj_dtype dtype;  /* of the result */
     int32_t a, b, c; /* registers; unused ones repeat a */
 } cj__chain_instruction;
 

@@ -1,5 +1,5 @@
-/* Fusion: elementwise nodes of one shape that feed each other become one chain, so that intermediate values stay
- * in L1. A node joins the group of a producer unless a path leads out of the group and back in. */
+/* Fusion: elementwise nodes of one shape that feed each other become one chain, so that intermediate values
+ * stay in L1. A node joins the group of a producer unless a path leads out of the group and back in. */
 #include "compile/chain.h"
 #include "compile/passes.h"
 
@@ -10,27 +10,29 @@ typedef struct {
     cj_graph *to;
     int32_t *order;
     int64_t count;
-    int32_t *group;          /* by node: the group's first member; a node alone is its own group */
-    int32_t *next, *last;    /* members of a group, linked in order; by first member */
-    int32_t *mark;           /* by group: stamp of the last search that saw it */
+    int32_t *group;       /* by node: the group's first member; a node alone is its own group */
+    int32_t *next, *last; /* members of a group, linked in order; by first member */
+    int32_t *mark;        /* by group: stamp of the last search that saw it */
     int32_t stamp;
     int32_t *stack;
-    int32_t *map;            /* value of `from` → value of `to`; -1: not emitted */
-    bool *used_outside;      /* by value: somebody outside its group, or the program, wants it */
+    int32_t *map;       /* value of `from` → value of `to`; -1: not emitted */
+    bool *used_outside; /* by value: somebody outside its group, or the program, wants it */
 } fusion;
 
-/* Types the vector interpreter of chains can hold in its registers. */
-static bool fusible_type(cj_dtype dtype)
+/* Types the vector interpreter of chains can hold in its registers; bytes only on their way to f32. */
+static bool fusible_type(const cj__node *node, cj_dtype dtype)
 {
-    return dtype == CJ_F32 || dtype == CJ_BOOL || dtype == CJ_U8;
+    return dtype == CJ_F32 || dtype == CJ_BOOL || (dtype == CJ_U8 && node->op == CJ__OP_cast);
 }
 
 static bool fusible(const cj_graph *graph, const cj__node *node)
 {
-    if (!(cj__info(node)->flags & CJ__ELEMENTWISE) || !fusible_type(graph->values[node->first_output].dtype))
+    if (!(cj__info(node)->flags & CJ__ELEMENTWISE) ||
+        !fusible_type(node, graph->values[node->first_output].dtype))
         return false;
+    if (graph->values[node->first_output].dtype == CJ_U8) return false;
     for (int i = 0; i < node->inputs_count; i++)
-        if (!fusible_type(graph->values[node->inputs[i]].dtype)) return false;
+        if (!fusible_type(node, graph->values[node->inputs[i]].dtype)) return false;
     return true;
 }
 
@@ -78,7 +80,8 @@ static void join(fusion *f, int32_t index)
     for (int i = 0; i < node->inputs_count; i++) {
         int32_t producer = maker(f, node->inputs[i]), group = f->group[producer];
         const cj__node *other = &f->from->nodes[producer];
-        if (!fusible(f->from, other) || !cj_shape_equal(f->from->values[other->first_output].shape, shape)) continue;
+        if (!fusible(f->from, other) || !cj_shape_equal(f->from->values[other->first_output].shape, shape))
+            continue;
         if (!may_join(f, node, group)) continue;
         f->group[index] = group;
         f->next[f->last[group]] = index;
@@ -93,7 +96,8 @@ static void find_uses(fusion *f)
     for (int64_t i = 0; i < f->count; i++) {
         const cj__node *node = &from->nodes[f->order[i]];
         for (int k = 0; k < node->inputs_count; k++)
-            if (f->group[maker(f, node->inputs[k])] != f->group[f->order[i]]) f->used_outside[node->inputs[k]] = true;
+            if (f->group[maker(f, node->inputs[k])] != f->group[f->order[i]])
+                f->used_outside[node->inputs[k]] = true;
     }
     for (int64_t i = 0; i < from->output_count; i++) f->used_outside[from->outputs[i].value] = true;
     if (from->guard >= 0) f->used_outside[from->guard] = true;
@@ -139,7 +143,8 @@ static int32_t position(const int32_t *values, int32_t count, int32_t value)
 static int32_t edges_of(const fusion *f, int32_t group)
 {
     int32_t edges = 0;
-    for (int32_t member = group; member >= 0; member = f->next[member]) edges += f->from->nodes[member].inputs_count + 1;
+    for (int32_t member = group; member >= 0; member = f->next[member])
+        edges += f->from->nodes[member].inputs_count + 1;
     return edges;
 }
 
@@ -147,16 +152,18 @@ static cj_status draft_begin(fusion *f, draft *d, int32_t group)
 {
     size_t room = (size_t)edges_of(f, group);
     cj__arena *arena = &f->to->arena;
-    *d = (draft){.inputs = cj__arena_allocate(arena, room * 4), .sources = cj__arena_allocate(arena, room * 4),
-                 .results = cj__arena_allocate(arena, room * 4), .registers = cj__arena_allocate(arena, room * 4)};
+    *d = (draft){.inputs = cj__arena_allocate(arena, room * 4),
+                 .sources = cj__arena_allocate(arena, room * 4),
+                 .results = cj__arena_allocate(arena, room * 4),
+                 .registers = cj__arena_allocate(arena, room * 4)};
     cj__chain *c = &d->chain;
     c->shape = f->from->values[f->from->nodes[group].first_output].shape;
     c->inputs = cj__arena_allocate(arena, room * sizeof *c->inputs);
     c->constants = cj__arena_allocate(arena, room * sizeof *c->constants);
     c->instructions = cj__arena_allocate(arena, room * sizeof *c->instructions);
     c->outputs = cj__arena_allocate(arena, room * sizeof *c->outputs);
-    bool ok = d->inputs && d->sources && d->results && d->registers && c->inputs && c->constants && c->instructions &&
-              c->outputs;
+    bool ok = d->inputs && d->sources && d->results && d->registers && c->inputs && c->constants &&
+              c->instructions && c->outputs;
     return ok ? CJ_OK : cj__out_of_memory(room * 64, "a fused chain");
 }
 
@@ -174,7 +181,8 @@ static cj_status gather_sources(fusion *f, draft *d, int32_t group, bool constan
             if (position(d->sources, known, value) >= 0) continue;
             d->sources[known] = value;
             if (constants) {
-                c->constants[c->constants_count++] = ((const cj__constant_attributes *)made->attributes)->value;
+                c->constants[c->constants_count++] =
+                    ((const cj__constant_attributes *)made->attributes)->value;
             } else {
                 c->inputs[c->inputs_count] = describe_input(f, value, &source);
                 d->inputs[c->inputs_count++] = emit_value(f, source, &status);
@@ -196,7 +204,8 @@ static void write_instructions(fusion *f, draft *d, int32_t group)
     cj__chain *c = &d->chain;
     for (int32_t member = group; member >= 0; member = f->next[member]) {
         const cj__node *node = &f->from->nodes[member];
-        cj__chain_instruction instruction = {.op = node->op, .dtype = f->from->values[node->first_output].dtype};
+        cj__chain_instruction instruction = {.op = node->op,
+                                             .dtype = f->from->values[node->first_output].dtype};
         instruction.a = instruction.b = instruction.c = register_of(d, node->inputs[0]);
         if (node->inputs_count > 1) instruction.b = register_of(d, node->inputs[1]);
         if (node->inputs_count > 2) instruction.c = register_of(d, node->inputs[2]);
@@ -220,8 +229,11 @@ static cj_status emit_chain(fusion *f, int32_t group)
     if (!chain || !types) return cj__out_of_memory(sizeof *chain, "a fused chain");
     for (int32_t i = 0; i < chain->outputs_count; i++) types[i] = f->from->values[d.results[i]];
     cj__chain_attributes attributes = {chain};
-    cj__node node = {.op = CJ__OP_chain, .inputs_count = chain->inputs_count, .outputs_count = chain->outputs_count,
-                     .attributes = &attributes, .scope = f->from->nodes[group].scope};
+    cj__node node = {.op = CJ__OP_chain,
+                     .inputs_count = chain->inputs_count,
+                     .outputs_count = chain->outputs_count,
+                     .attributes = &attributes,
+                     .scope = f->from->nodes[group].scope};
     int32_t first = cj__append(f->to, &node, d.inputs, types);
     CJ__TRY(cj_graph_status(f->to));
     for (int32_t i = 0; i < chain->outputs_count; i++) f->map[d.results[i]] = first + i;
@@ -245,7 +257,8 @@ static int32_t emit_value(fusion *f, int32_t value, cj_status *status)
 {
     if (f->map[value] < 0 && *status == CJ_OK) {
         int32_t group = f->group[maker(f, value)];
-        *status = fusible(f->from, &f->from->nodes[group]) ? emit_chain(f, group) : emit_node(f, maker(f, value));
+        *status =
+            fusible(f->from, &f->from->nodes[group]) ? emit_chain(f, group) : emit_node(f, maker(f, value));
     }
     return f->map[value];
 }
@@ -290,7 +303,8 @@ static cj_status write_graph(fusion *f)
     cj_status status = CJ_OK;
     for (int64_t i = 0; i < from->input_count && status == CJ_OK; i++) {
         const cj__value *value = &from->values[from->inputs[i].value];
-        f->map[from->inputs[i].value] = (cj_input)(f->to, from->inputs[i].name, value->dtype, value->shape).id;
+        f->map[from->inputs[i].value] =
+            (cj_input)(f->to, from->inputs[i].name, value->dtype, value->shape).id;
     }
     for (int64_t i = 0; i < from->output_count && status == CJ_OK; i++) {
         int32_t value = emit_value(f, from->outputs[i].value, &status);

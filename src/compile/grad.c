@@ -1,5 +1,6 @@
 /* Gradients are drawn: walking back from y, each node's vjp draws the cotangents of its inputs. Composites
- * without a vjp of their own are first replaced by what they lower to, so that forward and backward share it. */
+ * without a vjp of their own are first replaced by what they lower to, so that forward and backward share it.
+ */
 #include "compile/grad.h"
 #include "compile/order.h"
 #define CJ_NO_LOCATIONS
@@ -77,11 +78,16 @@ static cj_status tape_begin(tape *t, cj_value y, int count, const cj_value *x)
 static cj_value mutated(const cj__vjp *v, cj_value gradient)
 {
     switch (cj__vjp_mutation.kind) {
-    case CJ__MUTATE_SCALE: return cj_scale(gradient, 1.01);
-    case CJ__MUTATE_SIGN: return cj_neg(gradient);
-    case CJ__MUTATE_ZERO: return cj_scale(gradient, 0);
-    case CJ__MUTATE_OPERAND: return cj_mul(gradient, v->inputs[cj__vjp_mutation.input]);
-    case CJ__MUTATE_NOTHING: break;
+    case CJ__MUTATE_SCALE:
+        return cj_scale(gradient, 1.01);
+    case CJ__MUTATE_SIGN:
+        return cj_neg(gradient);
+    case CJ__MUTATE_ZERO:
+        return cj_scale(gradient, 0);
+    case CJ__MUTATE_OPERAND:
+        return cj_mul(gradient, v->inputs[cj__vjp_mutation.input]);
+    case CJ__MUTATE_NOTHING:
+        break;
     }
     return gradient;
 }
@@ -114,13 +120,14 @@ static void back(tape *t, int32_t index)
         any_cotangent = any_cotangent || cotangent >= 0;
     }
     if (!any_wanted || !any_cotangent || !info->vjp) return;
-    cj__vjp v = {graph, node.attributes, node.inputs_count, node.outputs_count, inputs, outputs, cotangents, wanted,
-                 gradients};
+    cj__vjp v = {graph,      node.attributes, node.inputs_count, node.outputs_count, inputs, outputs,
+                 cotangents, wanted,          gradients};
     const char *scope = graph->scope;
     graph->scope = node.scope;
     info->vjp(&v);
     for (int i = 0; i < node.inputs_count; i++) {
-        bool damaged = cj__vjp_mutation.kind && cj__vjp_mutation.op == (int)node.op && cj__vjp_mutation.input == i;
+        bool damaged =
+            cj__vjp_mutation.kind && cj__vjp_mutation.op == (int)node.op && cj__vjp_mutation.input == i;
         if (damaged && cj_value_ok(gradients[i])) gradients[i] = mutated(&v, gradients[i]);
         if (wanted[i]) add_cotangent(t, inputs[i].id, gradients[i]);
     }
@@ -140,8 +147,9 @@ static cj_status draw_gradients(cj_value y, int count, const cj_value *x, cj_val
         for (int64_t i = t.count - 1; i >= 0; i--) back(&t, t.order[i]);
         for (int i = 0; i < count; i++) {
             int32_t id = t.cotangents[cj__resolve(y.graph, x[i].id)];
-            gradients[i] = id >= 0 ? cj__make_value(y.graph, id)
-                                   : cj_broadcast(cj_constant(y.graph, cj_value_dtype(x[i]), 0), cj_value_shape(x[i]));
+            gradients[i] =
+                id >= 0 ? cj__make_value(y.graph, id)
+                        : cj_broadcast(cj_constant(y.graph, cj_value_dtype(x[i]), 0), cj_value_shape(x[i]));
         }
         status = y.graph->status;
     }
@@ -160,9 +168,11 @@ void cj_gradients(cj_value y, int count, const cj_value *x, cj_value *gradients)
     }
     if (!y.graph) return;
     if (!ok) {
-        cj__graph_error(y.graph, CJ_INVALID_ARGUMENT, "gradients: y and every x must be good values of one graph");
+        cj__graph_error(y.graph, CJ_INVALID_ARGUMENT,
+                        "gradients: y and every x must be good values of one graph");
     } else if (!cj__dtype_is_float(cj_value_dtype(y))) {
-        cj__graph_error(y.graph, CJ_INVALID_ARGUMENT, "gradients: y is %s; only floating point has a gradient",
+        cj__graph_error(y.graph, CJ_INVALID_ARGUMENT,
+                        "gradients: y is %s; only floating point has a gradient",
                         cj_dtype_name(cj_value_dtype(y)));
     } else {
         cj_status status = draw_gradients(y, count, x, gradients);

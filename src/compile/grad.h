@@ -4,9 +4,15 @@
 
 #include "graph/op.h"
 
-/* For tests only: damages input `input`'s gradient in every vjp of `op`, so that a suite that does not notice is
- * found out. */
-typedef enum { CJ__MUTATE_NOTHING, CJ__MUTATE_SCALE, CJ__MUTATE_SIGN, CJ__MUTATE_ZERO, CJ__MUTATE_OPERAND } cj__mutation;
+/* For tests only: damages input `input`'s gradient in every vjp of `op`, so that a suite that does not notice
+ * is found out. */
+typedef enum {
+    CJ__MUTATE_NOTHING,
+    CJ__MUTATE_SCALE,
+    CJ__MUTATE_SIGN,
+    CJ__MUTATE_ZERO,
+    CJ__MUTATE_OPERAND
+} cj__mutation;
 extern struct cj__vjp_mutation {
     cj__mutation kind;
     int op, input;

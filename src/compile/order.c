@@ -1,4 +1,5 @@
-/* Depth-first ordering, without recursion: the shape of every pass's loop, and dead-code elimination with it. */
+/* Depth-first ordering, without recursion: the shape of every pass's loop, and dead-code elimination with it.
+ */
 #include "compile/order.h"
 
 typedef struct {
@@ -35,8 +36,11 @@ static void visit(walk *w, int32_t value)
 static cj_status begin(walk *w, const cj_graph *graph)
 {
     size_t n = (size_t)graph->node_count + 1;
-    *w = (walk){.graph = graph, .order = cj__allocate(n * 4), .stack = cj__allocate(n * 4),
-                .next = cj__allocate_zeroed(n * 4), .seen = cj__allocate_zeroed(n)};
+    *w = (walk){.graph = graph,
+                .order = cj__allocate(n * 4),
+                .stack = cj__allocate(n * 4),
+                .next = cj__allocate_zeroed(n * 4),
+                .seen = cj__allocate_zeroed(n)};
     return w->order && w->stack && w->next && w->seen ? CJ_OK : cj__out_of_memory(n * 13, "ordering a graph");
 }
 

@@ -1,5 +1,5 @@
-/* Selection and planning: from the fused graph to steps with kernels, and every value's place in memory. Updates of
- * variables are made in place where nothing reads the old value afterwards. */
+/* Selection and planning: from the fused graph to steps with kernels, and every value's place in memory.
+ * Updates of variables are made in place where nothing reads the old value afterwards. */
 #include "compile/chain.h"
 #include "compile/order.h"
 #include "compile/program.h"
@@ -15,13 +15,13 @@ typedef struct {
     cj_program *program;
     int32_t *order;
     int64_t count;
-    int32_t *buffer_of;  /* by value */
-    int32_t *last_use;   /* by buffer: the last step that reads it; INT32_MAX: the program's end */
-    int32_t *made_at;    /* by buffer: the step that writes it; -1: none */
+    int32_t *buffer_of; /* by value */
+    int32_t *last_use;  /* by buffer: the last step that reads it; INT32_MAX: the program's end */
+    int32_t *made_at;   /* by buffer: the step that writes it; -1: none */
     struct range {
         size_t start, end;
         int32_t buffer;
-    } *live; /* slab ranges in use, by start */
+    } * live; /* slab ranges in use, by start */
     int64_t live_count;
 } planner;
 
@@ -41,12 +41,24 @@ static void *splat(planner *p, const cj__constant_attributes *a)
     char *data = cj__arena_allocate(&p->program->arena, (size_t)count * size + 64);
     for (int64_t i = 0; data && i < count; i++) {
         switch ((cj_dtype)a->dtype) {
-        case CJ_F32: ((float *)data)[i] = (float)a->value; break;
-        case CJ_F64: ((double *)data)[i] = a->value; break;
-        case CJ_I32: ((int32_t *)data)[i] = (int32_t)a->value; break;
-        case CJ_I64: ((int64_t *)data)[i] = (int64_t)a->value; break;
-        case CJ_U8: ((uint8_t *)data)[i] = (uint8_t)a->value; break;
-        case CJ_BOOL: ((uint8_t *)data)[i] = a->value != 0; break;
+        case CJ_F32:
+            ((float *)data)[i] = (float)a->value;
+            break;
+        case CJ_F64:
+            ((double *)data)[i] = a->value;
+            break;
+        case CJ_I32:
+            ((int32_t *)data)[i] = (int32_t)a->value;
+            break;
+        case CJ_I64:
+            ((int64_t *)data)[i] = (int64_t)a->value;
+            break;
+        case CJ_U8:
+            ((uint8_t *)data)[i] = (uint8_t)a->value;
+            break;
+        case CJ_BOOL:
+            ((uint8_t *)data)[i] = a->value != 0;
+            break;
         case CJ_BF16: { /* round to nearest even */
             float f = (float)a->value;
             uint32_t bits;
@@ -64,12 +76,14 @@ static cj_status place_source(planner *p, const cj__node *node)
     const cj__value *value = &p->graph->values[node->first_output];
     if (node->op == CJ__OP_input) return CJ_OK; /* placed already, by position */
     cj__storage storage = node->op == CJ__OP_variable ? CJ__VARIABLE : CJ__CONSTANT;
-    cj__buffer *buffer = &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];
+    cj__buffer *buffer =
+        &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];
     if (node->op == CJ__OP_variable) {
         buffer->variable = ((const cj__variable_attributes *)node->attributes)->variable;
         return CJ_OK;
     }
-    if (node->op == CJ__OP_constant) buffer->constant = splat(p, node->attributes);
+    if (node->op == CJ__OP_constant)
+        buffer->constant = splat(p, node->attributes);
     else {
         const cj__literal_attributes *a = node->attributes;
         size_t bytes = (size_t)cj_shape_count(a->shape) * cj_dtype_size((cj_dtype)a->dtype);
@@ -93,24 +107,30 @@ static cj_status select_kernel(planner *p, cj__step *step)
             return step->refusals ? (*k)->prepare(&step->launch, &p->program->arena) : CJ_OUT_OF_MEMORY;
         }
         if (used < sizeof refusals)
-            used += (size_t)snprintf(refusals + used, sizeof refusals - used, "%s%s: %s", used ? "; " : "", (*k)->name, reason);
+            used += (size_t)snprintf(refusals + used, sizeof refusals - used, "%s%s: %s", used ? "; " : "",
+                                     (*k)->name, reason);
     }
-    return cj__fail(CJ_UNSUPPORTED, "no kernel for %s at '%s': %s", cj__ops[step->launch.op].name, step->scope, refusals);
+    return cj__fail(CJ_UNSUPPORTED, "no kernel for %s at '%s': %s", cj__ops[step->launch.op].name,
+                    step->scope, refusals);
 }
 
 /* A chain carries its own description; the copy must outlive the graph. */
 static const void *keep_attributes(cj__arena *arena, const cj__node *node)
 {
-    if (node->op != CJ__OP_chain) return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size + 1);
+    if (node->op != CJ__OP_chain)
+        return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size + 1);
     const cj__chain *from = ((const cj__chain_attributes *)node->attributes)->chain;
     cj__chain *chain = cj__arena_copy(arena, from, sizeof *from);
     cj__chain_attributes attributes = {chain};
     if (!chain) return NULL;
-    chain->inputs = cj__arena_copy(arena, from->inputs, (size_t)from->inputs_count * sizeof *from->inputs + 1);
-    chain->constants = cj__arena_copy(arena, from->constants, (size_t)from->constants_count * sizeof *from->constants + 1);
-    chain->instructions =
-        cj__arena_copy(arena, from->instructions, (size_t)from->instructions_count * sizeof *from->instructions);
-    chain->outputs = cj__arena_copy(arena, from->outputs, (size_t)from->outputs_count * sizeof *from->outputs);
+    chain->inputs =
+        cj__arena_copy(arena, from->inputs, (size_t)from->inputs_count * sizeof *from->inputs + 1);
+    chain->constants =
+        cj__arena_copy(arena, from->constants, (size_t)from->constants_count * sizeof *from->constants + 1);
+    chain->instructions = cj__arena_copy(arena, from->instructions,
+                                         (size_t)from->instructions_count * sizeof *from->instructions);
+    chain->outputs =
+        cj__arena_copy(arena, from->outputs, (size_t)from->outputs_count * sizeof *from->outputs);
     bool ok = chain->inputs && chain->constants && chain->instructions && chain->outputs;
     return ok ? cj__arena_copy(arena, &attributes, sizeof attributes) : NULL;
 }
@@ -120,7 +140,8 @@ static double matmul_operations(const cj__launch *launch)
     if (launch->op != CJ__OP_matmul) return 0;
     const cj__matmul_attributes *a = launch->attributes;
     cj_shape_t x = launch->types[0].shape;
-    return 2.0 * (double)cj_shape_count(launch->types[2].shape) * (double)x.dims[x.rank - (a->transpose_a ? 2 : 1)];
+    return 2.0 * (double)cj_shape_count(launch->types[2].shape) *
+           (double)x.dims[x.rank - (a->transpose_a ? 2 : 1)];
 }
 
 static cj_status add_step(planner *p, const cj__node *node)
@@ -138,15 +159,23 @@ static cj_status add_step(planner *p, const cj__node *node)
         int32_t value = output ? node->first_output + i - node->inputs_count : node->inputs[i];
         const cj__value *described = &p->graph->values[value];
         types[i] = (cj__type){described->dtype, described->shape};
-        if (output) p->made_at[p->buffer_of[value] = new_buffer(p, CJ__SLAB, described)] = (int32_t)program->step_count;
-        else p->last_use[p->buffer_of[value]] = (int32_t)program->step_count;
+        if (output)
+            p->made_at[p->buffer_of[value] = new_buffer(p, CJ__SLAB, described)] =
+                (int32_t)program->step_count;
+        else
+            p->last_use[p->buffer_of[value]] = (int32_t)program->step_count;
         step->operands[i] = p->buffer_of[value];
     }
-    step->launch = (cj__launch){.op = node->op, .attributes = attributes, .inputs_count = node->inputs_count,
-                                .outputs_count = node->outputs_count, .types = types, .tasks = 1};
+    step->launch = (cj__launch){.op = node->op,
+                                .attributes = attributes,
+                                .inputs_count = node->inputs_count,
+                                .outputs_count = node->outputs_count,
+                                .types = types,
+                                .tasks = 1};
     CJ__TRY(select_kernel(p, step));
     program->operations += matmul_operations(&step->launch);
-    if (step->launch.scratch_bytes > program->scratch_bytes) program->scratch_bytes = step->launch.scratch_bytes;
+    if (step->launch.scratch_bytes > program->scratch_bytes)
+        program->scratch_bytes = step->launch.scratch_bytes;
     program->step_count++;
     return CJ_OK;
 }
@@ -200,14 +229,16 @@ static bool only_commits(const planner *p, const cj__step *step)
     for (int i = 0; i < step->launch.outputs_count; i++) {
         int32_t buffer = step->operands[step->launch.inputs_count + i];
         bool committed = false;
-        for (int64_t c = 0; c < p->program->commit_count; c++) committed = committed || p->program->commits[c].buffer == buffer;
-        if (!committed || p->last_use[buffer] >= 0 || is_output(p, buffer) || buffer == p->program->guard) return false;
+        for (int64_t c = 0; c < p->program->commit_count; c++)
+            committed = committed || p->program->commits[c].buffer == buffer;
+        if (!committed || p->last_use[buffer] >= 0 || is_output(p, buffer) || buffer == p->program->guard)
+            return false;
     }
     return true;
 }
 
-/* A step whose every result is a new value of a variable, read by nobody else, writes the variables themselves.
- * It runs after the guard is known, since steps follow the order: outputs, guard, effects. */
+/* A step whose every result is a new value of a variable, read by nobody else, writes the variables
+ * themselves. It runs after the guard is known, since steps follow the order: outputs, guard, effects. */
 static void commit_in_place(planner *p)
 {
     for (int64_t c = 0; c < p->program->commit_count; c++) {
@@ -298,7 +329,8 @@ static bool reuse_input(planner *p, const cj__step *step, int32_t at, int32_t ou
         int32_t input = step->operands[i];
         const cj__buffer *in = &p->program->buffers[input];
         if (in->storage != CJ__SLAB || p->last_use[input] != at || !chain->inputs[i].whole) continue;
-        if (cj_dtype_size(in->type.dtype) != cj_dtype_size(out->type.dtype) || bytes_of(in) != bytes_of(out)) continue;
+        if (cj_dtype_size(in->type.dtype) != cj_dtype_size(out->type.dtype) || bytes_of(in) != bytes_of(out))
+            continue;
         for (int64_t r = 0; r < p->live_count; r++)
             if (p->live[r].buffer == input) {
                 p->live[r].buffer = output;
@@ -320,13 +352,15 @@ static void free_dead(planner *p, int32_t at)
 static void lay_out(planner *p)
 {
     for (int64_t i = 0; i < p->program->output_count; i++) p->last_use[p->program->outputs[i]] = INT32_MAX;
-    for (int64_t c = 0; c < p->program->commit_count; c++) p->last_use[p->program->commits[c].buffer] = INT32_MAX;
+    for (int64_t c = 0; c < p->program->commit_count; c++)
+        p->last_use[p->program->commits[c].buffer] = INT32_MAX;
     if (p->program->guard >= 0) p->last_use[p->program->guard] = INT32_MAX;
     for (int32_t s = 0; s < (int32_t)p->program->step_count; s++) {
         const cj__step *step = &p->program->steps[s];
         for (int i = 0; i < step->launch.outputs_count; i++) {
             int32_t output = step->operands[step->launch.inputs_count + i];
-            if (p->program->buffers[output].storage == CJ__SLAB && !reuse_input(p, step, s, output)) allocate_range(p, output);
+            if (p->program->buffers[output].storage == CJ__SLAB && !reuse_input(p, step, s, output))
+                allocate_range(p, output);
         }
         free_dead(p, s);
     }
@@ -371,6 +405,10 @@ static cj_status make_program(planner *p)
     for (int64_t i = 0; i < g->output_count; i++)
         program->outputs[program->output_count++] = p->buffer_of[g->outputs[i].value];
     if (g->guard >= 0) program->guard = p->buffer_of[g->guard];
+    /* A variable assigned from another is read at the very end. */
+    for (int64_t c = 0; c < program->commit_count; c++)
+        if (program->buffers[program->commits[c].buffer].storage == CJ__VARIABLE)
+            p->last_use[program->commits[c].buffer] = INT32_MAX;
     commit_in_place(p);
     undo_unsafe(p);
     lay_out(p);

@@ -12,8 +12,8 @@ typedef enum { CJ__SLAB, CJ__INPUT, CJ__CONSTANT, CJ__VARIABLE } cj__storage;
 typedef struct {
     cj__storage storage;
     cj__type type;
-    size_t offset;          /* in the slab */
-    int64_t index;          /* of the input */
+    size_t offset; /* in the slab */
+    int64_t index; /* of the input */
     const void *constant;
     cj__variable *variable;
 } cj__buffer;

@@ -8,7 +8,7 @@
 typedef struct {
     const cj_graph *from;
     cj_graph *to;
-    int32_t *map;    /* value of `from` → value of `to` */
+    int32_t *map;     /* value of `from` → value of `to` */
     int32_t *buckets; /* hash table of nodes of `to`, for common subexpressions; node index + 1 */
     int64_t bucket_count;
     bool composites; /* some were lowered, so there may be more */
@@ -30,9 +30,11 @@ static bool equal_nodes(const cj__node *a, const cj__node *b)
 /* The node of `to` equal to this one, or -1 and its place in the table. */
 static int32_t find_equal(rebuild *r, const cj__node *node, int64_t *slot)
 {
-    uint64_t hash = hash_bytes(14695981039346656037u + node->op, node->inputs, (size_t)node->inputs_count * 4);
+    uint64_t hash =
+        hash_bytes(14695981039346656037u + node->op, node->inputs, (size_t)node->inputs_count * 4);
     hash = hash_bytes(hash, node->attributes, cj__info(node)->attributes_size);
-    for (*slot = (int64_t)(hash % (uint64_t)r->bucket_count); r->buckets[*slot]; *slot = (*slot + 1) % r->bucket_count)
+    for (*slot = (int64_t)(hash % (uint64_t)r->bucket_count); r->buckets[*slot];
+         *slot = (*slot + 1) % r->bucket_count)
         if (equal_nodes(&r->to->nodes[r->buckets[*slot] - 1], node)) return r->buckets[*slot] - 1;
     return -1;
 }
@@ -64,23 +66,30 @@ static bool fold_constant(rebuild *r, const cj__node *node, const cj__value *typ
 /* Algebra that keeps every bit: x·1, x/1, x-0, --x, and ops that do nothing. */
 static bool identity(rebuild *r, const cj__node *node, int32_t *result)
 {
-    const cj__constant_attributes *second = node->inputs_count > 1 ? constant_of(r->to, node->inputs[1]) : NULL;
-    const cj__constant_attributes *first = node->inputs_count > 1 ? constant_of(r->to, node->inputs[0]) : NULL;
+    const cj__constant_attributes *second =
+        node->inputs_count > 1 ? constant_of(r->to, node->inputs[1]) : NULL;
+    const cj__constant_attributes *first =
+        node->inputs_count > 1 ? constant_of(r->to, node->inputs[0]) : NULL;
     *result = node->inputs_count ? node->inputs[0] : -1;
     switch (node->op) {
-    case CJ__OP_stop_gradient: return true;
+    case CJ__OP_stop_gradient:
+        return true;
     case CJ__OP_mul:
         if (first && first->value == 1) *result = node->inputs[1];
         return (first && first->value == 1) || (second && second->value == 1);
-    case CJ__OP_div: return second && second->value == 1;
-    case CJ__OP_sub: return second && second->value == 0;
-    case CJ__OP_sum: return ((const cj__reduce_attributes *)node->attributes)->axes == 0;
+    case CJ__OP_div:
+        return second && second->value == 1;
+    case CJ__OP_sub:
+        return second && second->value == 0;
+    case CJ__OP_sum:
+        return ((const cj__reduce_attributes *)node->attributes)->axes == 0;
     case CJ__OP_neg: {
         const cj__node *inner = &r->to->nodes[r->to->values[node->inputs[0]].node];
         if (inner->op == CJ__OP_neg) *result = inner->inputs[0];
         return inner->op == CJ__OP_neg;
     }
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -110,8 +119,10 @@ static cj_status emit(rebuild *r, int32_t index)
         /* `results` holds the value that stands for it */
     } else {
         int64_t slot;
-        int32_t equal = node.op == CJ__OP_input || cj__info(&node)->flags & CJ__EFFECT ? -2 : find_equal(r, &node, &slot);
-        int32_t first = equal >= 0 ? r->to->nodes[equal].first_output : cj__append(r->to, &node, inputs, types);
+        int32_t equal =
+            node.op == CJ__OP_input || cj__info(&node)->flags & CJ__EFFECT ? -2 : find_equal(r, &node, &slot);
+        int32_t first =
+            equal >= 0 ? r->to->nodes[equal].first_output : cj__append(r->to, &node, inputs, types);
         if (equal == -1 && first >= 0 && r->to->node_count < r->bucket_count / 2)
             r->buckets[slot] = (int32_t)r->to->node_count;
         for (int i = 0; i < node.outputs_count; i++) results[i] = first + i;

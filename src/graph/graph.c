@@ -138,10 +138,11 @@ cj_value cj_here(cj_value value, const char *file, int line)
 /* Adds the node and its values; all memory is had before anything is changed. */
 static int32_t append(cj_graph *graph, const cj__node *node, const cj__value *outputs)
 {
-    cj_status status = cj__grow(&graph->nodes, &graph->node_capacity, graph->node_count, sizeof *graph->nodes);
+    cj_status status =
+        cj__grow(&graph->nodes, &graph->node_capacity, graph->node_count, sizeof *graph->nodes);
     for (int i = 0; status == CJ_OK && i < node->outputs_count; i++)
-        status = cj__grow(&graph->values, &graph->value_capacity, graph->value_count + i,
-                          sizeof *graph->values);
+        status =
+            cj__grow(&graph->values, &graph->value_capacity, graph->value_count + i, sizeof *graph->values);
     if (status != CJ_OK) return -1;
     int32_t first = (int32_t)graph->value_count;
     graph->nodes[graph->node_count] = *node;
@@ -181,8 +182,8 @@ static cj_value shape_error(cj_graph *graph, const cj__op_info *info, int count,
                                  cj__shape_text(cj_value_shape(inputs[i]), one));
     char why[512];
     snprintf(why, sizeof why, "%.500s", cj_error_message());
-    return cj__graph_error(graph, CJ_SHAPE_ERROR, "%s at '%s' of %.400s: %s", info->name, graph->scope, shapes,
-                           why);
+    return cj__graph_error(graph, CJ_SHAPE_ERROR, "%s at '%s' of %.400s: %s", info->name, graph->scope,
+                           shapes, why);
 }
 
 cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count, const cj_value *inputs)
@@ -199,8 +200,9 @@ cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count,
                                    graph ? graph->scope : "", i);
         }
         if (inputs[i].graph != graph)
-            return cj__graph_error(graph, CJ_INVALID_ARGUMENT, "%s at '%s': input %d belongs to another graph",
-                                   info->name, graph->scope, i);
+            return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                                   "%s at '%s': input %d belongs to another graph", info->name, graph->scope,
+                                   i);
         ids[i] = inputs[i].id;
         input_types[i] = (cj__type){cj_value_dtype(inputs[i]), cj_value_shape(inputs[i])};
     }
@@ -210,7 +212,10 @@ cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count,
     cj__value outputs[8];
     for (int i = 0; i < info->outputs; i++)
         outputs[i] = (cj__value){.dtype = output_types[i].dtype, .shape = output_types[i].shape};
-    cj__node node = {.op = op, .inputs_count = count, .outputs_count = info->outputs, .attributes = attributes,
+    cj__node node = {.op = op,
+                     .inputs_count = count,
+                     .outputs_count = info->outputs,
+                     .attributes = attributes,
                      .scope = graph->scope};
     return cj__make_value(graph, cj__append(graph, &node, ids, outputs));
 }
@@ -225,8 +230,8 @@ cj_value cj_input(cj_graph *graph, const char *name, cj_dtype dtype, cj_shape_t 
 {
     if (!cj__shape_valid(shape)) {
         char text[CJ__SHAPE_TEXT];
-        return cj__graph_error(graph, CJ_SHAPE_ERROR, "input '%s': %s is not a shape that fits in memory", name,
-                               cj__shape_text(shape, text));
+        return cj__graph_error(graph, CJ_SHAPE_ERROR, "input '%s': %s is not a shape that fits in memory",
+                               name, cj__shape_text(shape, text));
     }
     cj__input_attributes attributes = {graph->input_count, dtype, shape};
     if (cj__grow(&graph->inputs, &graph->input_capacity, graph->input_count, sizeof *graph->inputs) != CJ_OK)
@@ -240,8 +245,8 @@ cj_value cj_input(cj_graph *graph, const char *name, cj_dtype dtype, cj_shape_t 
 void cj_output(cj_graph *graph, const char *name, cj_value value)
 {
     const char *copy = cj__arena_string(&graph->arena, name);
-    if (!copy ||
-        cj__grow(&graph->outputs, &graph->output_capacity, graph->output_count, sizeof *graph->outputs) != CJ_OK)
+    if (!copy || cj__grow(&graph->outputs, &graph->output_capacity, graph->output_count,
+                          sizeof *graph->outputs) != CJ_OK)
         cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for output '%s'", name);
     else if (!cj_value_ok(value))
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "output '%s' has no value", name);
@@ -277,7 +282,8 @@ cj_scope cj_at(cj_scope scope, const char *name, ...)
     va_start(arguments, name);
     vsnprintf(text, sizeof text, name, arguments);
     va_end(arguments);
-    const char *path = cj__arena_format(&scope.graph->arena, "%s%s%s", scope.path, *scope.path ? "." : "", text);
+    const char *path =
+        cj__arena_format(&scope.graph->arena, "%s%s%s", scope.path, *scope.path ? "." : "", text);
     if (!path) cj__graph_error(scope.graph, CJ_OUT_OF_MEMORY, "out of memory for scope '%s'", text);
     return (cj_scope){scope.graph, path ? path : scope.path};
 }

@@ -10,20 +10,21 @@
 
 typedef struct {
     cj__op op;
-    int32_t inputs_count, outputs_count, first_output; /* outputs are values first_output, first_output+1, … */
-    const int32_t *inputs;                             /* value ids */
-    const void *attributes;                            /* of the op's attribute type */
-    const char *scope;                                 /* path where it was drawn */
-    const char *file;                                  /* the caller's; NULL when drawn by the library */
+    int32_t inputs_count, outputs_count,
+        first_output;       /* outputs are values first_output, first_output+1, … */
+    const int32_t *inputs;  /* value ids */
+    const void *attributes; /* of the op's attribute type */
+    const char *scope;      /* path where it was drawn */
+    const char *file;       /* the caller's; NULL when drawn by the library */
     int line;
 } cj__node;
 
 typedef struct {
     cj_dtype dtype;
     cj_shape_t shape;
-    int32_t node, output;  /* who makes it, and which of its outputs it is */
-    int32_t replaced_by;   /* -1, or the value that stands for it (a composite expanded by grad) */
-    const char *name;      /* NULL, or for dumps */
+    int32_t node, output; /* who makes it, and which of its outputs it is */
+    int32_t replaced_by;  /* -1, or the value that stands for it (a composite expanded by grad) */
+    const char *name;     /* NULL, or for dumps */
 } cj__value;
 
 typedef struct {
@@ -40,9 +41,9 @@ struct cj_graph {
     cj__binding *inputs, *outputs;
     int64_t node_count, value_count, input_count, output_count;
     int64_t node_capacity, value_capacity, input_capacity, output_capacity;
-    int32_t guard;   /* -1, or the bool scalar that must be true for assignments to be committed */
-    int64_t located; /* nodes before this one have their file and line */
-    uint64_t draws;  /* random draws so far: the ordinal of the next */
+    int32_t guard;     /* -1, or the bool scalar that must be true for assignments to be committed */
+    int64_t located;   /* nodes before this one have their file and line */
+    uint64_t draws;    /* random draws so far: the ordinal of the next */
     const char *scope; /* path given to nodes being drawn */
     cj_status status;
     char *error; /* the first error's sentence; NULL when even that could not be allocated */
@@ -75,8 +76,8 @@ const cj__node *cj__node_of(cj_value value);
 cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count, const cj_value *inputs);
 cj_value cj__output_of(cj_value first, int output);
 /* The graph of the first input that has one and is not poisoned. */
-#define cj__draw1(op, attributes, a) cj__draw((a).graph, op, attributes, 1, (cj_value[]){a})
-#define cj__draw2(op, attributes, a, b) cj__draw((a).graph, op, attributes, 2, (cj_value[]){a, b})
+#define cj__draw1(op, attributes, a)       cj__draw((a).graph, op, attributes, 1, (cj_value[]){a})
+#define cj__draw2(op, attributes, a, b)    cj__draw((a).graph, op, attributes, 2, (cj_value[]){a, b})
 #define cj__draw3(op, attributes, a, b, c) cj__draw((a).graph, op, attributes, 3, (cj_value[]){a, b, c})
 
 /* Remembers the graph's first error: "op at scope: …". Returns a poisoned value. */

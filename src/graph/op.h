@@ -7,26 +7,27 @@
 #include "cajal/graph.h"
 
 typedef enum {
-#define OP(name, ...)        CJ__OP_##name,
-#define OP_NO_GRAD(name, ...) CJ__OP_##name,
-#define ELEMENTWISE(name, ...) CJ__OP_##name,
+#define OP(name, ...)                  CJ__OP_##name,
+#define OP_NO_GRAD(name, ...)          CJ__OP_##name,
+#define ELEMENTWISE(name, ...)         CJ__OP_##name,
 #define ELEMENTWISE_NO_GRAD(name, ...) CJ__OP_##name,
-#define COMPOSITE(name, ...) CJ__OP_##name,
-#define COMPOSITE_VJP(name, ...) CJ__OP_##name,
-#define INTERNAL(name, ...)  CJ__OP_##name,
+#define COMPOSITE(name, ...)           CJ__OP_##name,
+#define COMPOSITE_VJP(name, ...)       CJ__OP_##name,
+#define INTERNAL(name, ...)            CJ__OP_##name,
 #include "graph/ops.def"
     CJ__OP_COUNT
 } cj__op;
 
 enum {
-    CJ__ELEMENTWISE = 1,  /* output element i depends on input elements i alone; inputs have the output's shape */
-    CJ__VIEW = 2,         /* the output is the input's memory */
-    CJ__RANDOM = 4,       /* draws: pure in its key and the run counter */
-    CJ__EFFECT = 8,       /* must run though nothing reads it */
+    CJ__ELEMENTWISE =
+        1,          /* output element i depends on input elements i alone; inputs have the output's shape */
+    CJ__VIEW = 2,   /* the output is the input's memory */
+    CJ__RANDOM = 4, /* draws: pure in its key and the run counter */
+    CJ__EFFECT = 8, /* must run though nothing reads it */
     CJ__COMMUTATIVE = 16,
-    CJ__COMPOSITE = 32,   /* lowers into other ops where no backend has a kernel */
-    CJ__SOURCE = 64,      /* computes nothing: constants, inputs, variables */
-    CJ__INTERNAL = 128,   /* made by the compiler only */
+    CJ__COMPOSITE = 32, /* lowers into other ops where no backend has a kernel */
+    CJ__SOURCE = 64,    /* computes nothing: constants, inputs, variables */
+    CJ__INTERNAL = 128, /* made by the compiler only */
 };
 
 /* Shape inference: fills one type an output, or records a sentence with cj__fail. */
@@ -37,7 +38,7 @@ typedef struct {
     const struct cj__type {
         cj_dtype dtype;
         cj_shape_t shape;
-    } *inputs;
+    } * inputs;
     struct cj__type *outputs; /* to fill */
 } cj__inference;
 typedef struct cj__type cj__type;
@@ -98,8 +99,8 @@ typedef struct {
     size_t attributes_size;
     unsigned flags;
     cj_status (*infer)(cj__inference *);
-    void (*vjp)(cj__vjp *);             /* NULL: no gradient, or by lowering */
-    void (*lower)(cj__lowering *);      /* composites */
+    void (*vjp)(cj__vjp *);        /* NULL: no gradient, or by lowering */
+    void (*lower)(cj__lowering *); /* composites */
     void (*reference)(const cj__reference *);
     double (*scalar)(double a, double b, double c); /* elementwise primitives: the definition */
     void (*samples)(cj__samples *);
@@ -110,17 +111,17 @@ extern const cj__op_info cj__ops[CJ__OP_COUNT];
 int cj__op_find(const char *name);
 
 /* Prototypes of everything the rows demand. */
-#define CJ__DECLARE_SAMPLES(name) void cj__##name##_samples(cj__samples *samples);
-#define CJ__DECLARE_VJP(name) void cj__##name##_vjp(cj__vjp *v);
-#define CJ__DECLARE_REFERENCE(name) void cj__##name##_reference(const cj__reference *r);
-#define CJ__DECLARE_LOWER(name) void cj__##name##_lower(cj__lowering *l);
-#define CJ__DECLARE_SCALAR(name) double cj__##name##_scalar(double a, double b, double c);
-#define OP(name, ...) CJ__DECLARE_SAMPLES(name) CJ__DECLARE_VJP(name) CJ__DECLARE_REFERENCE(name)
-#define OP_NO_GRAD(name, ...) CJ__DECLARE_SAMPLES(name) CJ__DECLARE_REFERENCE(name)
-#define ELEMENTWISE(name, ...) CJ__DECLARE_SAMPLES(name) CJ__DECLARE_VJP(name) CJ__DECLARE_SCALAR(name)
+#define CJ__DECLARE_SAMPLES(name)      void cj__##name##_samples(cj__samples *samples);
+#define CJ__DECLARE_VJP(name)          void cj__##name##_vjp(cj__vjp *v);
+#define CJ__DECLARE_REFERENCE(name)    void cj__##name##_reference(const cj__reference *r);
+#define CJ__DECLARE_LOWER(name)        void cj__##name##_lower(cj__lowering *l);
+#define CJ__DECLARE_SCALAR(name)       double cj__##name##_scalar(double a, double b, double c);
+#define OP(name, ...)                  CJ__DECLARE_SAMPLES(name) CJ__DECLARE_VJP(name) CJ__DECLARE_REFERENCE(name)
+#define OP_NO_GRAD(name, ...)          CJ__DECLARE_SAMPLES(name) CJ__DECLARE_REFERENCE(name)
+#define ELEMENTWISE(name, ...)         CJ__DECLARE_SAMPLES(name) CJ__DECLARE_VJP(name) CJ__DECLARE_SCALAR(name)
 #define ELEMENTWISE_NO_GRAD(name, ...) CJ__DECLARE_SAMPLES(name) CJ__DECLARE_SCALAR(name)
-#define COMPOSITE(name, ...) CJ__DECLARE_SAMPLES(name) CJ__DECLARE_LOWER(name)
-#define COMPOSITE_VJP(name, ...) CJ__DECLARE_SAMPLES(name) CJ__DECLARE_LOWER(name) CJ__DECLARE_VJP(name)
+#define COMPOSITE(name, ...)           CJ__DECLARE_SAMPLES(name) CJ__DECLARE_LOWER(name)
+#define COMPOSITE_VJP(name, ...)       CJ__DECLARE_SAMPLES(name) CJ__DECLARE_LOWER(name) CJ__DECLARE_VJP(name)
 #define INTERNAL(name, ...)
 #include "graph/ops.def"
 

@@ -6,11 +6,11 @@
 #include "cajal/base.h"
 
 typedef enum {
-    CJ__PARAMETER,  /* learned */
-    CJ__STATISTIC,  /* followed during training: running means */
-    CJ__OPTIMIZER,  /* moments, step counters */
-    CJ__AVERAGE,    /* moving averages of parameters */
-    CJ__COUNTER,    /* the run counter that random draws are keyed by */
+    CJ__PARAMETER, /* learned */
+    CJ__STATISTIC, /* followed during training: running means */
+    CJ__OPTIMIZER, /* moments, step counters */
+    CJ__AVERAGE,   /* moving averages of parameters */
+    CJ__COUNTER,   /* the run counter that random draws are keyed by */
 } cj__role;
 
 typedef struct cj__variable {

@@ -1,20 +1,20 @@
 /* Activations and softmax: composites over the primitives, which give them their gradients. */
 #include "ops/ops.h"
 
-#define ACTIVATION(name, expression)                                                                        \
-    cj_value cj_##name(cj_value x)                                                                          \
-    {                                                                                                       \
-        return cj__draw1(CJ__OP_##name, NULL, x);                                                           \
-    }                                                                                                       \
-    void cj__##name##_lower(cj__lowering *l)                                                                \
-    {                                                                                                       \
-        cj_value x = l->inputs[0];                                                                          \
-        l->outputs[0] = expression;                                                                         \
-    }                                                                                                       \
-    void cj__##name##_samples(cj__samples *samples)                                                         \
-    {                                                                                                       \
-        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});               \
-        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(0, 3), -4, 4}});                \
+#define ACTIVATION(name, expression)                                                                         \
+    cj_value cj_##name(cj_value x)                                                                           \
+    {                                                                                                        \
+        return cj__draw1(CJ__OP_##name, NULL, x);                                                            \
+    }                                                                                                        \
+    void cj__##name##_lower(cj__lowering *l)                                                                 \
+    {                                                                                                        \
+        cj_value x = l->inputs[0];                                                                           \
+        l->outputs[0] = expression;                                                                          \
+    }                                                                                                        \
+    void cj__##name##_samples(cj__samples *samples)                                                          \
+    {                                                                                                        \
+        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});                \
+        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(0, 3), -4, 4}});                 \
     }
 
 static cj_value positive(cj_value x)
@@ -224,7 +224,8 @@ void cj__cross_entropy_rows_vjp(cj__vjp *v)
 
 void cj__cross_entropy_rows_samples(cj__samples *samples)
 {
-    CJ__SAMPLE(samples, .inputs_count = 2, .inputs = {{CJ_F32, cj_shape(7, 5), -3, 3}, {CJ_I32, cj_shape(7), -1, 5}});
+    CJ__SAMPLE(samples, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(7, 5), -3, 3}, {CJ_I32, cj_shape(7), -1, 5}});
     CJ__SAMPLE(samples, .inputs_count = 2,
                .inputs = {{CJ_F32, cj_shape(2, 3, 4), -3, 3}, {CJ_I64, cj_shape(2, 3), 0, 4}});
 }

@@ -49,15 +49,15 @@ static cj_value binary(cj__op op, cj_value a, cj_value b)
     return broadcasting(op, 2, (cj_value[]){a, b});
 }
 
-#define UNARY(name)                                                                                         \
-    cj_value cj_##name(cj_value x)                                                                          \
-    {                                                                                                       \
-        return cj__draw1(CJ__OP_##name, NULL, x);                                                           \
+#define UNARY(name)                                                                                          \
+    cj_value cj_##name(cj_value x)                                                                           \
+    {                                                                                                        \
+        return cj__draw1(CJ__OP_##name, NULL, x);                                                            \
     }
-#define BINARY(name)                                                                                        \
-    cj_value cj_##name(cj_value a, cj_value b)                                                              \
-    {                                                                                                       \
-        return binary(CJ__OP_##name, a, b);                                                                 \
+#define BINARY(name)                                                                                         \
+    cj_value cj_##name(cj_value a, cj_value b)                                                               \
+    {                                                                                                        \
+        return binary(CJ__OP_##name, a, b);                                                                  \
     }
 BINARY(add)
 BINARY(sub)
@@ -148,11 +148,11 @@ cj_value cj_cast(cj_value x, cj_dtype dtype)
 
 /* --- definitions --------------------------------------------------------------------------------------- */
 
-#define SCALAR(name, expression)                                                                            \
-    double cj__##name##_scalar(double a, double b, double c)                                                \
-    {                                                                                                       \
-        (void)a, (void)b, (void)c;                                                                          \
-        return expression;                                                                                  \
+#define SCALAR(name, expression)                                                                             \
+    double cj__##name##_scalar(double a, double b, double c)                                                 \
+    {                                                                                                        \
+        (void)a, (void)b, (void)c;                                                                           \
+        return expression;                                                                                   \
     }
 SCALAR(add, a + b)
 SCALAR(sub, a - b)
@@ -205,14 +205,14 @@ void cj__cast_reference(const cj__reference *r)
 /* --- gradients ----------------------------------------------------------------------------------------- */
 
 /* VJP(name, gradient of input 0, of input 1): x, y: inputs; out: the output; g: its cotangent. */
-#define VJP(name, first, second)                                                                            \
-    void cj__##name##_vjp(cj__vjp *v)                                                                       \
-    {                                                                                                       \
-        cj_value x = v->inputs[0], y = v->inputs_count > 1 ? v->inputs[1] : x, out = v->outputs[0];         \
-        cj_value g = v->cotangents[0];                                                                      \
-        (void)x, (void)y, (void)out, (void)g;                                                               \
-        if (v->wanted[0]) v->gradients[0] = first;                                                          \
-        if (v->inputs_count > 1 && v->wanted[1]) v->gradients[1] = second;                                  \
+#define VJP(name, first, second)                                                                             \
+    void cj__##name##_vjp(cj__vjp *v)                                                                        \
+    {                                                                                                        \
+        cj_value x = v->inputs[0], y = v->inputs_count > 1 ? v->inputs[1] : x, out = v->outputs[0];          \
+        cj_value g = v->cotangents[0];                                                                       \
+        (void)x, (void)y, (void)out, (void)g;                                                                \
+        if (v->wanted[0]) v->gradients[0] = first;                                                           \
+        if (v->inputs_count > 1 && v->wanted[1]) v->gradients[1] = second;                                   \
     }
 /* 1 where the condition holds, 1/2 on ties, else 0: equal operands share the gradient. */
 static cj_value share(cj_value greater, cj_value equal, cj_value g)
@@ -269,7 +269,8 @@ void cj__cast_vjp(cj__vjp *v)
 /* Shapes with an empty, a single, a prime and a longer run of elements. */
 static void elementwise_samples(cj__samples *samples, int count, cj_dtype dtype, double low, double high)
 {
-    const cj_shape_t shapes[] = {cj_shape(0), cj_scalar_shape(), cj_shape(7), cj_shape(3, 5, 67), cj_shape(1031)};
+    const cj_shape_t shapes[] = {cj_shape(0), cj_scalar_shape(), cj_shape(7), cj_shape(3, 5, 67),
+                                 cj_shape(1031)};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         cj__sample sample = {.inputs_count = count};
         for (int k = 0; k < count; k++) {
@@ -281,10 +282,10 @@ static void elementwise_samples(cj__samples *samples, int count, cj_dtype dtype,
         cj__sample_add(samples, &sample);
     }
 }
-#define SAMPLES(name, count, dtype, low, high)                                                              \
-    void cj__##name##_samples(cj__samples *samples)                                                         \
-    {                                                                                                       \
-        elementwise_samples(samples, count, dtype, low, high);                                              \
+#define SAMPLES(name, count, dtype, low, high)                                                               \
+    void cj__##name##_samples(cj__samples *samples)                                                          \
+    {                                                                                                        \
+        elementwise_samples(samples, count, dtype, low, high);                                               \
     }
 SAMPLES(add, 2, CJ_F32, -2, 2)
 SAMPLES(sub, 2, CJ_F32, -2, 2)
@@ -325,7 +326,9 @@ SAMPLES(stop_gradient, 1, CJ_F32, -2, 2)
 void cj__select_samples(cj__samples *samples)
 {
     CJ__SAMPLE(samples, .inputs_count = 3,
-               .inputs = {{CJ_BOOL, cj_shape(5, 13), 0, 2}, {CJ_F32, cj_shape(5, 13), 0, 0}, {CJ_F32, cj_shape(5, 13), 0, 0}});
+               .inputs = {{CJ_BOOL, cj_shape(5, 13), 0, 2},
+                          {CJ_F32, cj_shape(5, 13), 0, 0},
+                          {CJ_F32, cj_shape(5, 13), 0, 0}});
 }
 
 void cj__cast_samples(cj__samples *samples)

@@ -24,8 +24,8 @@ static cj_status equal_dtypes(const cj__inference *i, int from)
 {
     for (int k = from; k < i->inputs_count; k++)
         if (i->inputs[k].dtype != i->inputs[from].dtype)
-            FAIL("element types %s and %s differ; hint: cj_cast one of them", cj_dtype_name(i->inputs[from].dtype),
-                 cj_dtype_name(i->inputs[k].dtype));
+            FAIL("element types %s and %s differ; hint: cj_cast one of them",
+                 cj_dtype_name(i->inputs[from].dtype), cj_dtype_name(i->inputs[k].dtype));
     return CJ_OK;
 }
 
@@ -107,7 +107,8 @@ cj_status cj__infer_logical(cj__inference *i)
 
 cj_status cj__infer_select(cj__inference *i)
 {
-    if (i->inputs[0].dtype != CJ_BOOL) FAIL("the condition must be bool, not %s", cj_dtype_name(i->inputs[0].dtype));
+    if (i->inputs[0].dtype != CJ_BOOL)
+        FAIL("the condition must be bool, not %s", cj_dtype_name(i->inputs[0].dtype));
     CJ__TRY(equal_dtypes(i, 1));
     CJ__TRY(equal_shapes(i, 0));
     return gives(i, i->inputs[1].dtype, i->inputs[1].shape);
@@ -145,10 +146,11 @@ cj_status cj__infer_matmul(cj__inference *i)
     int64_t m = a.dims[a.rank - (t->transpose_a ? 1 : 2)], k = a.dims[a.rank - (t->transpose_a ? 2 : 1)];
     int64_t k2 = b.dims[b.rank - (t->transpose_b ? 1 : 2)], n = b.dims[b.rank - (t->transpose_b ? 2 : 1)];
     if (k != k2)
-        FAIL("the inner dimensions %lld and %lld differ; hint: cj_matmul_transposed swaps the last two", (long long)k,
-             (long long)k2);
+        FAIL("the inner dimensions %lld and %lld differ; hint: cj_matmul_transposed swaps the last two",
+             (long long)k, (long long)k2);
     if (a.rank != b.rank && b.rank != 2) FAIL("the leading dimensions differ");
-    if (b.rank == 2 && a.rank > 2 && t->transpose_a) FAIL("a transposed left operand needs as many dimensions");
+    if (b.rank == 2 && a.rank > 2 && t->transpose_a)
+        FAIL("a transposed left operand needs as many dimensions");
     for (int64_t d = 0; b.rank > 2 && d < a.rank - 2; d++)
         if (a.dims[d] != b.dims[d]) FAIL("the leading dimensions differ");
     cj_shape_t shape = a;
@@ -199,7 +201,8 @@ cj_status cj__infer_transpose(cj__inference *i)
     uint32_t seen = 0;
     if (a->rank != x.rank) FAIL("the order names %lld axes", (long long)a->rank);
     for (int64_t d = 0; d < x.rank; d++) {
-        if (a->order[d] < 0 || a->order[d] >= x.rank) FAIL("axis %lld is out of range", (long long)a->order[d]);
+        if (a->order[d] < 0 || a->order[d] >= x.rank)
+            FAIL("axis %lld is out of range", (long long)a->order[d]);
         seen |= 1u << a->order[d];
         shape.dims[d] = x.dims[a->order[d]];
     }
@@ -243,7 +246,8 @@ cj_status cj__infer_concatenate(cj__inference *i)
         cj_shape_t part = i->inputs[k].shape;
         if (part.rank != shape.rank) FAIL("part %d has another number of dimensions", k);
         for (int64_t d = 0; d < shape.rank; d++)
-            if (d != a->axis && part.dims[d] != shape.dims[d]) FAIL("part %d differs along axis %lld", k, (long long)d);
+            if (d != a->axis && part.dims[d] != shape.dims[d])
+                FAIL("part %d differs along axis %lld", k, (long long)d);
         shape.dims[a->axis] += part.dims[a->axis];
     }
     return gives(i, i->inputs[0].dtype, shape);
@@ -276,13 +280,15 @@ cj_status cj__infer_scatter_add(cj__inference *i)
     const cj__scatter_attributes *a = i->attributes;
     CJ__TRY(want_indices(i));
     cj_shape_t updates = i->inputs[0].shape, indices = i->inputs[1].shape, shape = {0};
-    if (a->axis < 0 || a->axis + indices.rank > updates.rank) FAIL("the indices do not fit at axis %lld", (long long)a->axis);
+    if (a->axis < 0 || a->axis + indices.rank > updates.rank)
+        FAIL("the indices do not fit at axis %lld", (long long)a->axis);
     if (a->size < 0) FAIL("the size is negative");
     for (int64_t d = 0; d < indices.rank; d++)
         if (indices.dims[d] != updates.dims[a->axis + d]) FAIL("indices and updates differ");
     for (int64_t d = 0; d < a->axis; d++) shape.dims[shape.rank++] = updates.dims[d];
     shape.dims[shape.rank++] = a->size;
-    for (int64_t d = a->axis + indices.rank; d < updates.rank; d++) shape.dims[shape.rank++] = updates.dims[d];
+    for (int64_t d = a->axis + indices.rank; d < updates.rank; d++)
+        shape.dims[shape.rank++] = updates.dims[d];
     return gives(i, i->inputs[0].dtype, shape);
 }
 
@@ -292,7 +298,8 @@ cj_status cj__infer_one_hot(cj__inference *i)
     const cj__one_hot_attributes *a = i->attributes;
     cj_shape_t shape = i->inputs[0].shape;
     if (i->inputs[0].dtype != CJ_I32 && i->inputs[0].dtype != CJ_I64) FAIL("indices must be i32 or i64");
-    if (shape.rank == CJ_MAX_RANK || a->depth < 1) FAIL("depth %lld is not possible here", (long long)a->depth);
+    if (shape.rank == CJ_MAX_RANK || a->depth < 1)
+        FAIL("depth %lld is not possible here", (long long)a->depth);
     shape.dims[shape.rank++] = a->depth;
     return gives(i, (cj_dtype)a->dtype, shape);
 }

@@ -1,5 +1,5 @@
-/* Ops that move elements without computing: reshape, transpose, broadcast, slice, concatenate, pad, gather and
- * its scatter-add, and counting up. */
+/* Ops that move elements without computing: reshape, transpose, broadcast, slice, concatenate, pad, gather
+ * and its scatter-add, and counting up. */
 #include "ops/ops.h"
 
 #include <stdint.h>
@@ -11,8 +11,10 @@ cj_value cj_reshape(cj_value x, cj_shape_t shape)
     if (!cj_value_ok(x) || cj_shape_equal(cj_value_shape(x), shape)) return x;
     int64_t known = 1, free_axis = -1;
     for (int64_t d = 0; d < shape.rank; d++) {
-        if (shape.dims[d] == -1 && free_axis < 0) free_axis = d;
-        else known *= shape.dims[d];
+        if (shape.dims[d] == -1 && free_axis < 0)
+            free_axis = d;
+        else
+            known *= shape.dims[d];
     }
     if (free_axis >= 0 && known > 0) shape.dims[free_axis] = cj_shape_count(cj_value_shape(x)) / known;
     return cj__draw1(CJ__OP_reshape, (&(cj__shape_attributes){shape}), x);
@@ -54,8 +56,9 @@ cj_value cj_pad(cj_value x, int axis, int64_t before, int64_t after, double valu
     cj_shape_t shape = cj_value_shape(x);
     int64_t at = cj__axis(x, axis);
     if (before < 0 || after < 0 || at < 0 || at >= shape.rank)
-        return cj__graph_error(x.graph, CJ_INVALID_ARGUMENT, "pad at '%s': axis %d by %lld and %lld is not possible",
-                               x.graph->scope, axis, (long long)before, (long long)after);
+        return cj__graph_error(x.graph, CJ_INVALID_ARGUMENT,
+                               "pad at '%s': axis %d by %lld and %lld is not possible", x.graph->scope, axis,
+                               (long long)before, (long long)after);
     cj_value parts[3];
     int count = 0;
     cj_value fill = cj_constant(x.graph, cj_value_dtype(x), value);
@@ -132,8 +135,7 @@ void cj__gather_vjp(cj__vjp *v)
 {
     const cj__axis_attributes *a = v->attributes;
     int64_t size = cj_value_shape(v->inputs[0]).dims[a->axis];
-    if (v->wanted[0])
-        v->gradients[0] = cj_scatter_add(v->cotangents[0], v->inputs[1], (int)a->axis, size);
+    if (v->wanted[0]) v->gradients[0] = cj_scatter_add(v->cotangents[0], v->inputs[1], (int)a->axis, size);
 }
 
 /* Updates whose index is outside went nowhere; gather gives zeros there, so the same op serves. */
@@ -262,7 +264,7 @@ void cj__iota_reference(const cj__reference *r)
 
 /* --- test samples -------------------------------------------------------------------------------------- */
 
-#define ONE_INPUT(samples, attributes_, shape_)                                                             \
+#define ONE_INPUT(samples, attributes_, shape_)                                                              \
     CJ__SAMPLE(samples, .attributes = attributes_, .inputs_count = 1, .inputs = {{CJ_F32, shape_, 0, 0}})
 
 void cj__reshape_samples(cj__samples *samples)
@@ -298,7 +300,9 @@ void cj__slice_samples(cj__samples *samples)
 void cj__concatenate_samples(cj__samples *samples)
 {
     CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 3,
-               .inputs = {{CJ_F32, cj_shape(3, 2, 5), 0, 0}, {CJ_F32, cj_shape(3, 0, 5), 0, 0}, {CJ_F32, cj_shape(3, 4, 5), 0, 0}});
+               .inputs = {{CJ_F32, cj_shape(3, 2, 5), 0, 0},
+                          {CJ_F32, cj_shape(3, 0, 5), 0, 0},
+                          {CJ_F32, cj_shape(3, 4, 5), 0, 0}});
 }
 
 void cj__gather_samples(cj__samples *samples)

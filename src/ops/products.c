@@ -69,7 +69,8 @@ void cj__matmul_reference(const cj__reference *r)
             for (int64_t j = 0; j < n; j++) {
                 double sum = 0;
                 for (int64_t p = 0; p < k; p++)
-                    sum += (t->transpose_a ? x[p * m + i] : x[i * k + p]) * (t->transpose_b ? y[j * k + p] : y[p * n + j]);
+                    sum += (t->transpose_a ? x[p * m + i] : x[i * k + p]) *
+                           (t->transpose_b ? y[j * k + p] : y[p * n + j]);
                 r->outputs[0][(s * m + i) * n + j] = sum;
             }
     }
@@ -77,7 +78,8 @@ void cj__matmul_reference(const cj__reference *r)
 
 void cj__matmul_samples(cj__samples *samples)
 {
-    static const int64_t sizes[][3] = {{5, 7, 11}, {1, 1, 1}, {4, 10, 64}, {0, 3, 2}, {3, 2, 0}, {33, 17, 65}};
+    static const int64_t sizes[][3] = {{5, 7, 11}, {1, 1, 1}, {4, 10, 64},
+                                       {0, 3, 2},  {3, 2, 0}, {33, 17, 65}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int form = 0; form < 4; form++) {
             int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];

@@ -163,7 +163,8 @@ void cj__argmax_reference(const cj__reference *r)
             const double *line = r->inputs[0] + o * length * inner + i;
             int64_t best = 0;
             for (int64_t k = 1; k < length; k++)
-                if (line[k * inner] > line[best * inner] || (isnan(line[k * inner]) && !isnan(line[best * inner])))
+                if (line[k * inner] > line[best * inner] ||
+                    (isnan(line[k * inner]) && !isnan(line[best * inner])))
                     best = k;
             r->outputs[0][o * inner + i] = (double)best;
         }
@@ -174,12 +175,12 @@ static void reduce_samples(cj__samples *samples)
     static const struct {
         cj_shape_t shape;
         uint32_t axes;
-    } cases[] = {{{1, {1031}}, 1}, {{2, {5, 67}}, 1}, {{2, {5, 67}}, 2}, {{3, {3, 7, 33}}, 2},
-                 {{3, {3, 7, 33}}, 5}, {{2, {0, 4}}, 2}, {{2, {4, 5}}, 0}, {{4, {2, 3, 1, 5}}, 15}};
+    } cases[] = {{{1, {1031}}, 1},     {{2, {5, 67}}, 1}, {{2, {5, 67}}, 2}, {{3, {3, 7, 33}}, 2},
+                 {{3, {3, 7, 33}}, 5}, {{2, {0, 4}}, 2},  {{2, {4, 5}}, 0},  {{4, {2, 3, 1, 5}}, 15}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int keep = 0; keep < 2; keep++)
-            CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){cases[i].axes, keep}, .inputs_count = 1,
-                       .inputs = {{CJ_F32, cases[i].shape, 0, 0}});
+            CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){cases[i].axes, keep},
+                       .inputs_count = 1, .inputs = {{CJ_F32, cases[i].shape, 0, 0}});
 }
 
 void cj__sum_samples(cj__samples *samples)

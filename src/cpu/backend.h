@@ -1,0 +1,11 @@
+/* The CPU's table of kernels, for the compiler. */
+#ifndef CJ__CPU_BACKEND_H
+#define CJ__CPU_BACKEND_H
+
+#include "compile/backend.h"
+
+extern const cj__backend cj__cpu_backend;
+extern const cj__kernel cj__chain_kernel, cj__matmul_kernel, cj__reduce_kernel, cj__broadcast_kernel,
+    cj__reference_kernel;
+
+#endif

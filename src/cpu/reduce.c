@@ -1,0 +1,132 @@
+/* Sums and maxima of f32 over the last axes (rows) or the first (columns), and spreading a broadcast out. */
+#include "cpu/backend.h"
+#include "cpu/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+    const cj__vector_table *table;
+    int64_t rows, columns; /* x: [rows, columns] */
+    bool by_rows;          /* each row to one result; else each column */
+    bool maximum;
+} reduce_data;
+
+/* Splits the shape into [rows, columns] if the reduced axes stand together at one end. */
+static bool split(const cj__launch *launch, reduce_data *d)
+{
+    const cj__reduce_attributes *a = launch->attributes;
+    cj_shape_t x = launch->types[0].shape;
+    int64_t first = 0, kept = 0;
+    while (first < x.rank && (a->axes >> first & 1)) first++;
+    while (kept < x.rank && !(a->axes >> kept & 1)) kept++;
+    int64_t middle = first ? first : kept;
+    uint32_t low = (1u << middle) - 1, all = (1u << x.rank) - 1;
+    d->rows = d->columns = 1;
+    for (int64_t i = 0; i < x.rank; i++) *(i < middle ? &d->rows : &d->columns) *= x.dims[i];
+    d->by_rows = first == 0;
+    if (first == x.rank) { /* everything: one row */
+        d->columns = d->rows;
+        d->rows = 1;
+        d->by_rows = true;
+        return true;
+    }
+    return a->axes == (first ? low : all & ~low);
+}
+
+static const char *refuse(const cj__launch *launch)
+{
+    reduce_data d;
+    if (launch->op != CJ__OP_sum && launch->op != CJ__OP_max) return "it sums and finds maxima only";
+    if (launch->types[0].dtype != CJ_F32) return "it reduces f32 only";
+    return split(launch, &d) ? NULL : "the reduced axes stand neither first nor last";
+}
+
+enum { ROW_GRAIN = 16384, COLUMN_GRAIN = 64 }; /* elements, columns a task */
+
+static int64_t rows_a_task(const reduce_data *d)
+{
+    int64_t rows = d->columns ? ROW_GRAIN / d->columns : ROW_GRAIN;
+    return rows < 1 ? 1 : rows;
+}
+
+static cj_status prepare(cj__launch *launch, cj__arena *arena)
+{
+    reduce_data *d = cj__arena_allocate(arena, sizeof *d);
+    if (!d) return cj__out_of_memory(sizeof *d, "a reduction");
+    CJ__TRY(cj__vector_choose(&d->table));
+    split(launch, d);
+    d->maximum = launch->op == CJ__OP_max;
+    int64_t grain = d->by_rows ? rows_a_task(d) : COLUMN_GRAIN, items = d->by_rows ? d->rows : d->columns;
+    launch->tasks = (items + grain - 1) / grain;
+    launch->data = d;
+    return CJ_OK;
+}
+
+static void reduce_columns(const reduce_data *d, const float *x, float *out, int64_t from, int64_t to)
+{
+    for (int64_t c = from; c < to; c++) out[c] = d->maximum ? -INFINITY : 0;
+    cj__vector_function fold = d->table->elementwise[d->maximum ? CJ__OP_maximum : CJ__OP_add];
+    float sums[COLUMN_GRAIN];
+    for (int64_t r = 0; r < d->rows; r++) {
+        fold(to - from, sums, x + r * d->columns + from, out + from, out + from);
+        memcpy(out + from, sums, (size_t)(to - from) * sizeof(float));
+    }
+}
+
+static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    const reduce_data *d = launch->data;
+    const float *x = operands[0];
+    float *out = operands[1];
+    int64_t grain = d->by_rows ? rows_a_task(d) : COLUMN_GRAIN, items = d->by_rows ? d->rows : d->columns;
+    int64_t from = task * grain, to = from + grain < items ? from + grain : items;
+    if (!d->by_rows) {
+        reduce_columns(d, x, out, from, to);
+        return;
+    }
+    float (*fold)(int64_t, const float *) = d->maximum ? d->table->max : d->table->sum;
+    for (int64_t r = from; r < to; r++) out[r] = fold(d->columns, x + r * d->columns);
+}
+
+const cj__kernel cj__reduce_kernel = {
+    .name = "reduce f32", .op = -1, .refuse = refuse, .prepare = prepare, .run = run};
+
+/* --- broadcast ----------------------------------------------------------------------------------------- */
+
+static const char *refuse_broadcast(const cj__launch *launch)
+{
+    return launch->op == CJ__OP_broadcast ? NULL : "it only broadcasts";
+}
+
+static cj_status prepare_broadcast(cj__launch *launch, cj__arena *arena)
+{
+    (void)launch, (void)arena;
+    return CJ_OK;
+}
+
+static void run_broadcast(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)task, (void)scratch;
+    cj_shape_t x = launch->types[0].shape, shape = launch->types[1].shape;
+    int64_t lead = shape.rank - x.rank, stride[CJ_MAX_RANK] = {0}, index[CJ_MAX_RANK] = {0}, size = 1;
+    for (int64_t d = x.rank - 1; d >= 0; d--) {
+        stride[lead + d] = x.dims[d] == 1 ? 0 : size;
+        size *= x.dims[d];
+    }
+    size_t bytes = cj_dtype_size(launch->types[0].dtype);
+    for (int64_t i = 0; i < cj_shape_count(shape); i++) {
+        int64_t place = 0;
+        for (int64_t d = 0; d < shape.rank; d++) place += index[d] * stride[d];
+        memcpy((char *)operands[1] + (size_t)i * bytes, (const char *)operands[0] + (size_t)place * bytes,
+               bytes);
+        for (int64_t d = shape.rank - 1; d >= 0 && ++index[d] == shape.dims[d]; d--) index[d] = 0;
+    }
+}
+
+const cj__kernel cj__broadcast_kernel = {.name = "broadcast",
+                                         .op = CJ__OP_broadcast,
+                                         .refuse = refuse_broadcast,
+                                         .prepare = prepare_broadcast,
+                                         .run = run_broadcast};

@@ -1,0 +1,3 @@
+/* Vector functions for any processor. */
+#define VECTOR_TABLE cj__vector_scalar
+#include "cpu/vector.inc"
