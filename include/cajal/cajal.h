@@ -9,5 +9,6 @@
 #include "cajal/graph.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"
+#include "cajal/model.h"
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <xmmintrin.h>
 #endif
 
@@ -14,13 +15,24 @@ const char *cj__isa_name(cj__isa isa)
     return names[isa];
 }
 
+#if defined(__x86_64__)
+/* Asked of the processor directly: the compiler's own helper would add a global constructor. */
+static bool has(cj__isa isa)
+{
+    unsigned a, b, c, d, states;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA)) return false;
+    __asm__ volatile("xgetbv" : "=a"(states), "=d"(d) : "c"(0)); /* which registers the system saves */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (states & 0x6) != 0x6) return false;
+    if (isa == CJ__ISA_AVX2) return b & bit_AVX2;
+    unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    return (b & bit_AVX2) && (b & wanted) == wanted && (states & 0xe6) == 0xe6;
+}
+#endif
+
 bool cj__isa_available(cj__isa isa)
 {
 #if defined(__x86_64__)
-    if (isa == CJ__ISA_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (isa == CJ__ISA_AVX512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (isa != CJ__ISA_SCALAR) return has(isa);
 #endif
     return isa == CJ__ISA_SCALAR;
 }

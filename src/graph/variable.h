@@ -5,17 +5,9 @@
 
 #include "cajal/base.h"
 
-typedef enum {
-    CJ__PARAMETER, /* learned */
-    CJ__STATISTIC, /* followed during training: running means */
-    CJ__OPTIMIZER, /* moments, step counters */
-    CJ__AVERAGE,   /* moving averages of parameters */
-    CJ__COUNTER,   /* the run counter that random draws are keyed by */
-} cj__role;
-
 typedef struct cj__variable {
     char *name; /* "hidden1.weight" */
-    cj__role role;
+    int role;   /* a cj_role */
     cj_dtype dtype;
     cj_shape_t shape;
     void *data;       /* cj_shape_count(shape) elements, aligned to 64 bytes */

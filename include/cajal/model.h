@@ -1,0 +1,79 @@
+/* Models: the owner of all state. Parameters, moments, running statistics and counters are variables; a
+ * drawing asks for them by name, the first drawing creates them, later ones find them. Initial values are a
+ * function of (seed, name) alone. */
+#ifndef CAJAL_MODEL_H
+#define CAJAL_MODEL_H
+
+#include "cajal/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    size_t size;
+    cj_model **model;
+    uint64_t seed;
+} cj_model_options;
+/* cj_model_new(&model, .seed = 1) */
+CJ_API CJ_MUST_CHECK cj_status cj_model_new(const cj_model_options *options);
+/* Programs and graphs of the model must be gone. */
+CJ_API void cj_model_free(cj_model *model);
+
+typedef enum {
+    CJ_INIT_DEFAULT, /* Glorot uniform for weights, zeros for biases */
+    CJ_INIT_ZEROS,
+    CJ_INIT_ONES,
+    CJ_INIT_CONSTANT,       /* scale */
+    CJ_INIT_UNIFORM,        /* [-scale, scale) */
+    CJ_INIT_NORMAL,         /* deviation: scale */
+    CJ_INIT_TRUNCATED,      /* normal of deviation scale, within two deviations */
+    CJ_INIT_GLOROT_UNIFORM, /* Glorot and Bengio, 2010 */
+    CJ_INIT_GLOROT_NORMAL,
+    CJ_INIT_HE_UNIFORM, /* He et al., 2015 */
+    CJ_INIT_HE_NORMAL,
+    CJ_INIT_LECUN_UNIFORM, /* LeCun et al., 1998 */
+    CJ_INIT_LECUN_NORMAL,
+    CJ_INIT_ORTHOGONAL, /* Saxe et al., 2014; gain: scale, 0 is 1 */
+} cj_init_kind;
+typedef struct {
+    cj_init_kind kind;
+    double scale;
+} cj_init;
+
+typedef enum {
+    CJ_PARAMETER,       /* learned */
+    CJ_STATISTIC,       /* followed during training */
+    CJ_OPTIMIZER_STATE, /* moments, step counters */
+    CJ_COUNTER,         /* the run counter that random draws are keyed by */
+} cj_role;
+
+/* The parameter `name` at `scope` ("hidden1" + "weight" → "hidden1.weight"), f32. Asking again with another
+ * shape is an error. Weights are [out, in, …]: the fans of the initialisers are read from that. */
+CJ_API cj_value cj_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init);
+/* Other state, filled with `value` when it is made. */
+CJ_API cj_value cj_state(cj_scope scope, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
+                         double value);
+/* The variable behind `variable` takes `value` when the run ends; reads during the run see the old one. */
+CJ_API void cj_assign(cj_value variable, cj_value value);
+
+typedef struct {
+    const char *name;
+    cj_role role;
+    cj_tensor tensor; /* the model's own memory: writing to it between runs sets the variable */
+} cj_variable_info;
+CJ_API int64_t cj_model_count(const cj_model *model);
+CJ_API cj_variable_info cj_model_variable(const cj_model *model, int64_t index); /* in order of creation */
+/* NULL data when there is none of that name. */
+CJ_API cj_tensor cj_model_find(const cj_model *model, const char *name);
+
+#if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
+#define cj_model_new(...) (cj_model_new)(CJ_OPTIONS(cj_model_options, .model = __VA_ARGS__))
+#define cj_parameter(...) cj_here((cj_parameter)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_state(...)     cj_here((cj_state)(__VA_ARGS__), __FILE__, __LINE__)
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,126 @@
+/* Initial values: element i of a variable is a function of (seed, name, i). */
+#include "base/random.h"
+#include "model/model.h"
+
+#include <math.h>
+
+typedef struct {
+    double in, out;
+} fans;
+
+/* Weights are [out, in, …]; what follows is the receptive field. */
+static fans fans_of(cj_shape_t shape)
+{
+    double field = 1;
+    for (int64_t d = 2; d < shape.rank; d++) field *= (double)shape.dims[d];
+    double first = shape.rank > 0 ? (double)shape.dims[0] : 1,
+           second = shape.rank > 1 ? (double)shape.dims[1] : first;
+    return (fans){second * field, first * field};
+}
+
+static void fill_uniform(cj__variable *v, uint64_t key, double limit)
+{
+    for (int64_t i = 0; i < cj_shape_count(v->shape); i++)
+        ((float *)v->data)[i] = (float)((2 * (double)cj__uniform(key, 0, (uint64_t)i) - 1) * limit);
+}
+
+static void fill_normal(cj__variable *v, uint64_t key, double deviation)
+{
+    for (int64_t i = 0; i < cj_shape_count(v->shape); i++)
+        ((float *)v->data)[i] = (float)(cj__normal(key, 0, (uint64_t)i) * deviation);
+}
+
+/* Draws again, with the next step, what falls beyond two deviations. */
+static void fill_truncated(cj__variable *v, uint64_t key, double deviation)
+{
+    for (int64_t i = 0; i < cj_shape_count(v->shape); i++) {
+        double x;
+        uint64_t step = 0;
+        do x = cj__normal(key, step++, (uint64_t)i);
+        while (fabs(x) > 2);
+        ((float *)v->data)[i] = (float)(x * deviation);
+    }
+}
+
+static void fill_constant(cj__variable *v, double value)
+{
+    for (int64_t i = 0; i < cj_shape_count(v->shape); i++) ((float *)v->data)[i] = (float)value;
+}
+
+/* Orthonormal rows (or columns, whichever are fewer) by modified Gram-Schmidt, twice for accuracy. */
+static cj_status fill_orthogonal(cj__variable *v, uint64_t key, double gain)
+{
+    int64_t rows = v->shape.rank ? v->shape.dims[0] : 1, columns = rows ? cj_shape_count(v->shape) / rows : 0;
+    int64_t few = rows < columns ? rows : columns, many = rows < columns ? columns : rows;
+    double *q = cj__allocate((size_t)(few * many) * sizeof *q + 1);
+    if (!q) return cj__out_of_memory((size_t)(few * many) * sizeof *q, v->name);
+    for (int64_t i = 0; i < few * many; i++) q[i] = cj__normal(key, 0, (uint64_t)i);
+    for (int64_t i = 0; i < few; i++) {
+        for (int64_t pass = 0; pass < 2; pass++)
+            for (int64_t j = 0; j < i; j++) {
+                double dot = 0;
+                for (int64_t k = 0; k < many; k++) dot += q[i * many + k] * q[j * many + k];
+                for (int64_t k = 0; k < many; k++) q[i * many + k] -= dot * q[j * many + k];
+            }
+        double norm = 0;
+        for (int64_t k = 0; k < many; k++) norm += q[i * many + k] * q[i * many + k];
+        for (int64_t k = 0; k < many; k++) q[i * many + k] /= sqrt(norm);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            ((float *)v->data)[r * columns + c] =
+                (float)(gain * (rows < columns ? q[r * many + c] : q[c * many + r]));
+    cj__free(q);
+    return CJ_OK;
+}
+
+cj_status cj__initialise(cj__variable *v, uint64_t seed, cj_init init)
+{
+    uint64_t key = cj__mix(seed, cj__hash_text(v->name));
+    fans f = fans_of(v->shape);
+    double both = (f.in + f.out) / 2, scale = init.scale;
+    if (f.in < 1) f.in = 1;
+    if (both < 1) both = 1;
+    switch (init.kind) {
+    case CJ_INIT_ZEROS:
+        fill_constant(v, 0);
+        break;
+    case CJ_INIT_ONES:
+        fill_constant(v, 1);
+        break;
+    case CJ_INIT_CONSTANT:
+        fill_constant(v, scale);
+        break;
+    case CJ_INIT_UNIFORM:
+        fill_uniform(v, key, scale);
+        break;
+    case CJ_INIT_NORMAL:
+        fill_normal(v, key, scale);
+        break;
+    case CJ_INIT_TRUNCATED:
+        fill_truncated(v, key, scale);
+        break;
+    case CJ_INIT_DEFAULT:
+    case CJ_INIT_GLOROT_UNIFORM:
+        fill_uniform(v, key, sqrt(3 / both));
+        break;
+    case CJ_INIT_GLOROT_NORMAL:
+        fill_normal(v, key, sqrt(1 / both));
+        break;
+    case CJ_INIT_HE_UNIFORM:
+        fill_uniform(v, key, sqrt(6 / f.in));
+        break;
+    case CJ_INIT_HE_NORMAL:
+        fill_normal(v, key, sqrt(2 / f.in));
+        break;
+    case CJ_INIT_LECUN_UNIFORM:
+        fill_uniform(v, key, sqrt(3 / f.in));
+        break;
+    case CJ_INIT_LECUN_NORMAL:
+        fill_normal(v, key, sqrt(1 / f.in));
+        break;
+    case CJ_INIT_ORTHOGONAL:
+        return fill_orthogonal(v, key, scale == 0 ? 1 : scale);
+    }
+    return CJ_OK;
+}

@@ -1,0 +1,177 @@
+/* Models: variables by name, found or made while drawing. */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+cj_status cj_model_new(const cj_model_options *options)
+{
+    cj_model *model = cj__allocate_zeroed(sizeof *model);
+    *options->model = model;
+    if (!model) return cj__out_of_memory(sizeof *model, "a model");
+    model->seed = options->seed;
+    return CJ_OK;
+}
+
+static void free_variable(cj__variable *variable)
+{
+    if (!variable) return;
+    cj__free(variable->name);
+    cj__free(variable->data);
+    cj__free(variable);
+}
+
+void cj_model_free(cj_model *model)
+{
+    if (!model) return;
+    for (int64_t i = 0; i < model->count; i++) free_variable(model->variables[i]);
+    cj__free(model->variables);
+    cj__free(model);
+}
+
+int64_t cj_model_count(const cj_model *model)
+{
+    return model->count;
+}
+
+cj_variable_info cj_model_variable(const cj_model *model, int64_t index)
+{
+    const cj__variable *v = model->variables[index];
+    return (cj_variable_info){v->name, (cj_role)v->role, {v->data, v->dtype, v->shape}};
+}
+
+cj__variable *cj__model_find(const cj_model *model, const char *name)
+{
+    for (int64_t i = 0; i < model->count; i++)
+        if (strcmp(model->variables[i]->name, name) == 0) return model->variables[i];
+    return NULL;
+}
+
+cj_tensor cj_model_find(const cj_model *model, const char *name)
+{
+    const cj__variable *v = cj__model_find(model, name);
+    return v ? (cj_tensor){v->data, v->dtype, v->shape} : (cj_tensor){0};
+}
+
+/* --- making and finding -------------------------------------------------------------------------------- */
+
+static cj_status fill(cj__variable *variable, double value)
+{
+    int64_t count = cj_shape_count(variable->shape);
+    for (int64_t i = 0; i < count; i++) switch (variable->dtype) {
+        case CJ_F32:
+            ((float *)variable->data)[i] = (float)value;
+            break;
+        case CJ_F64:
+            ((double *)variable->data)[i] = value;
+            break;
+        case CJ_I32:
+            ((int32_t *)variable->data)[i] = (int32_t)value;
+            break;
+        case CJ_I64:
+            ((int64_t *)variable->data)[i] = (int64_t)value;
+            break;
+        default:
+            return cj__fail(CJ_UNSUPPORTED, "variables are f32, f64, i32 or i64, not %s",
+                            cj_dtype_name(variable->dtype));
+        }
+    return CJ_OK;
+}
+
+static cj_status make(cj_model *model, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
+                      cj__variable **made)
+{
+    CJ__TRY(cj__grow(&model->variables, &model->capacity, model->count, sizeof *model->variables));
+    size_t bytes = (size_t)cj_shape_count(shape) * cj_dtype_size(dtype);
+    cj__variable *v = cj__allocate_zeroed(sizeof *v);
+    if (v)
+        *v = (cj__variable){.name = cj__copy_string(name),
+                            .role = role,
+                            .dtype = dtype,
+                            .shape = shape,
+                            .data = cj__allocate(bytes)};
+    if (!v || !v->name || !v->data) {
+        free_variable(v);
+        return cj__out_of_memory(bytes, name);
+    }
+    *made = model->variables[model->count++] = v;
+    return CJ_OK;
+}
+
+static cj_value read_variable(cj_graph *graph, cj__variable *variable)
+{
+    return cj_named(cj__draw(graph, CJ__OP_variable, &(cj__variable_attributes){variable}, 0, NULL),
+                    variable->name);
+}
+
+/* Finds the variable, or makes it and leaves its values to the caller. */
+static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
+                             bool *fresh)
+{
+    cj_graph *graph = scope.graph;
+    char path[512], wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
+    *fresh = false;
+    if (graph->status != CJ_OK) return cj__poison(graph);
+    snprintf(path, sizeof path, "%s%s%s", scope.path, *scope.path ? "." : "", name);
+    if (!graph->model)
+        return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                               "parameter '%s': the graph was drawn without a model", path);
+    if (!cj__shape_valid(shape))
+        return cj__graph_error(graph, CJ_SHAPE_ERROR, "parameter '%s' has no possible shape", path);
+    cj__variable *v = cj__model_find(graph->model, path);
+    if (!v) {
+        cj_status status = make(graph->model, path, role, dtype, shape, &v);
+        if (status != CJ_OK) return cj__graph_error(graph, status, "out of memory for variable '%s'", path);
+        *fresh = true;
+    }
+    if (v->dtype != dtype || !cj_shape_equal(v->shape, shape))
+        return cj__graph_error(graph, CJ_SHAPE_ERROR, "variable '%s' is %s %s, but is asked for as %s %s",
+                               path, cj_dtype_name(v->dtype), cj__shape_text(v->shape, found),
+                               cj_dtype_name(dtype), cj__shape_text(shape, wanted));
+    return read_variable(graph, v);
+}
+
+/* A variable whose values could not be made is taken back: nothing half-made stays. */
+static cj_value settle(cj_value value, cj_status status)
+{
+    if (status == CJ_OK) return value;
+    cj_model *model = value.graph->model;
+    free_variable(model->variables[--model->count]);
+    char why[512];
+    snprintf(why, sizeof why, "%.500s", cj_error_message());
+    return cj__graph_error(value.graph, status, "%s", why);
+}
+
+cj_value cj_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init)
+{
+    bool fresh;
+    cj_value value = find_or_make(scope, name, CJ_PARAMETER, CJ_F32, shape, &fresh);
+    if (!fresh) return value;
+    cj__variable *v = scope.graph->model->variables[scope.graph->model->count - 1];
+    return settle(value, cj__initialise(v, scope.graph->model->seed, init));
+}
+
+cj_value cj_state(cj_scope scope, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
+                  double start)
+{
+    bool fresh;
+    cj_value value = find_or_make(scope, name, role, dtype, shape, &fresh);
+    if (!fresh) return value;
+    return settle(value, fill(scope.graph->model->variables[scope.graph->model->count - 1], start));
+}
+
+cj__variable *cj__variable_of(cj_value value)
+{
+    if (!cj_value_ok(value)) return NULL;
+    const cj__node *node = cj__node_of(value);
+    return node->op == CJ__OP_variable ? ((const cj__variable_attributes *)node->attributes)->variable : NULL;
+}
+
+void cj_assign(cj_value variable, cj_value value)
+{
+    cj__variable *v = cj__variable_of(variable);
+    if (v)
+        cj__draw1(CJ__OP_assign, (&(cj__variable_attributes){v}), value);
+    else if (variable.graph)
+        cj__graph_error(variable.graph, CJ_INVALID_ARGUMENT, "assign: the left side is no variable");
+}

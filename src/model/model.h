@@ -1,0 +1,22 @@
+/* The variable store. */
+#ifndef CJ__MODEL_H
+#define CJ__MODEL_H
+
+#include "base/memory.h"
+#define CJ_NO_LOCATIONS
+#include "cajal/model.h"
+#include "graph/graph.h"
+
+struct cj_model {
+    uint64_t seed;
+    cj__variable **variables; /* in order of creation */
+    int64_t count, capacity;
+};
+
+cj__variable *cj__model_find(const cj_model *model, const char *name);
+/* Fills a variable of f32 from (seed, its name). */
+CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj_init init);
+/* The variable a value reads, or NULL. */
+cj__variable *cj__variable_of(cj_value value);
+
+#endif
