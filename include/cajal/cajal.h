@@ -10,5 +10,6 @@
 #include "cajal/ops.h"
 #include "cajal/program.h"
 #include "cajal/model.h"
+#include "cajal/nn.h"
 
 #endif

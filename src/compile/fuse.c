@@ -1,5 +1,5 @@
 /* Fusion: elementwise nodes of one shape that feed each other become one chain, so that intermediate values
- * stay in L1. A node joins the group of a producer unless a path leads out of the group and back in. */
+ * stay in L1. Groups become one unless a path leads out of them and back in. */
 #include "compile/chain.h"
 #include "compile/passes.h"
 
@@ -10,9 +10,9 @@ typedef struct {
     cj_graph *to;
     int32_t *order;
     int64_t count;
-    int32_t *group;       /* by node: the group's first member; a node alone is its own group */
-    int32_t *next, *last; /* members of a group, linked in order; by first member */
-    int32_t *mark;        /* by group: stamp of the last search that saw it */
+    int32_t *group; /* by node: the group's first member; a node alone is its own group */
+    XX of a group, linked in order;
+    by first member * / int32_t *mark; /* by group: stamp of the last search that saw it */
     int32_t stamp;
     int32_t *stack;
     int32_t *map;       /* value of `from` → value of `to`; -1: not emitted */
@@ -64,29 +64,44 @@ static bool reaches(fusion *f, int32_t start, int32_t target)
     return false;
 }
 
-static bool may_join(fusion *f, const cj__node *node, int32_t group)
+/* Whether what group `a` needs from outside `a` and `b` leads back to either: then they cannot be one. */
+static bool needs_lead_back(fusion *f, int32_t a, int32_t b)
 {
-    for (int i = 0; i < node->inputs_count; i++) {
-        int32_t other = f->group[maker(f, node->inputs[i])];
-        if (other != group && reaches(f, other, group)) return false;
+    for (int32_t member = a; member >= 0; member = f->next[member]) {
+        const cj__node *node = &f->from->nodes[member];
+        for (int i = 0; i < node->inputs_count; i++) {
+            int32_t other = f->group[maker(f, node->inputs[i])];
+            if (other != a && other != b && (reaches(f, other, a) || reaches(f, other, b))) return true;
+        }
     }
-    return true;
+    return false;
 }
 
+/* Makes two groups one, members in the graph's order, so that each comes after those it needs. */
+static void merge(fusion *f, int32_t a, int32_t b)
+{
+    int32_t first = f->place[a] < f->place[b] ? a : b, x = a, y = b, *link = &first;
+    while (x >= 0 || y >= 0) {
+        int32_t *from = y < 0 || (x >= 0 && f->place[x] < f->place[y]) ? &x : &y;
+        *link = *from;
+        link = &f->next[*from];
+        *from = *link;
+    }
+    for (int32_t member = first; member >= 0; member = f->next[member]) f->group[member] = first;
+}
+
+/* Draws a node into the groups of its producers, and so those groups into one. */
 static void join(fusion *f, int32_t index)
 {
     const cj__node *node = &f->from->nodes[index];
     cj_shape_t shape = f->from->values[node->first_output].shape;
     for (int i = 0; i < node->inputs_count; i++) {
-        int32_t producer = maker(f, node->inputs[i]), group = f->group[producer];
+        int32_t mine = f->group[index], producer = maker(f, node->inputs[i]), group = f->group[producer];
         const cj__node *other = &f->from->nodes[producer];
-        if (!fusible(f->from, other) || !cj_shape_equal(f->from->values[other->first_output].shape, shape))
+        if (group == mine || !fusible(f->from, other) ||
+            !cj_shape_equal(f->from->values[other->first_output].shape, shape))
             continue;
-        if (!may_join(f, node, group)) continue;
-        f->group[index] = group;
-        f->next[f->last[group]] = index;
-        f->last[group] = index;
-        return;
+        if (!needs_lead_back(f, mine, group) && !needs_lead_back(f, group, mine)) merge(f, mine, group);
     }
 }
 
@@ -273,15 +288,16 @@ static cj_status fusion_begin(fusion *f, const cj_graph *from)
     CJ__TRY(cj__order(from, &f->order, &f->count));
     f->group = cj__allocate(nodes * 4);
     f->next = cj__allocate(nodes * 4);
-    f->last = cj__allocate(nodes * 4);
+    f->place = cj__allocate_zeroed(nodes * 4);
     f->mark = cj__allocate_zeroed(nodes * 4);
     f->stack = cj__allocate(nodes * 4);
     f->map = cj__allocate(values * 4);
     f->used_outside = cj__allocate_zeroed(values);
-    if (!f->group || !f->next || !f->last || !f->mark || !f->stack || !f->map || !f->used_outside)
+    if (!f->group || !f->next || !f->place || !f->mark || !f->stack || !f->map || !f->used_outside)
         return cj__out_of_memory(nodes * 20 + values * 5, "fusing a graph");
     memset(f->map, -1, values * 4);
-    for (int32_t i = 0; i < (int32_t)nodes; i++) f->group[i] = f->last[i] = i, f->next[i] = -1;
+    for (int32_t i = 0; i < (int32_t)nodes; i++) f->group[i] = i, f->next[i] = -1;
+    for (int64_t i = 0; i < f->count; i++) f->place[f->order[i]] = (int32_t)i;
     return CJ_OK;
 }
 
@@ -290,7 +306,7 @@ static void fusion_end(fusion *f)
     cj__free(f->order);
     cj__free(f->group);
     cj__free(f->next);
-    cj__free(f->last);
+    cj__free(f->place);
     cj__free(f->mark);
     cj__free(f->stack);
     cj__free(f->map);
