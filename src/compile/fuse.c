@@ -11,8 +11,9 @@ typedef struct {
     int32_t *order;
     int64_t count;
     int32_t *group; /* by node: the group's first member; a node alone is its own group */
-    XX of a group, linked in order;
-    by first member * / int32_t *mark; /* by group: stamp of the last search that saw it */
+    int32_t *next;  /* members of a group, linked in order from the first; -1 ends */
+    int32_t *place; /* by node: its position in the order */
+    int32_t *mark;  /* by group: stamp of the last search that saw it */
     int32_t stamp;
     int32_t *stack;
     int32_t *map;       /* value of `from` → value of `to`; -1: not emitted */
