@@ -28,6 +28,14 @@ static bool read_in_place(const cj__chain *chain, int32_t reg)
     return reg < chain->inputs_count && chain->inputs[reg].whole && chain->inputs[reg].dtype == CJ_F32;
 }
 
+/* The same value everywhere: loaded once a task. */
+static bool is_scalar(const cj__chain_input *input)
+{
+    for (int d = 0; d < CJ_MAX_RANK; d++)
+        if (input->stride[d] != 0) return false;
+    return true;
+}
+
 /* Tiles are given to registers by last use; outputs keep theirs to the end. */
 static cj_status assign_slots(chain_data *data, cj__arena *arena)
 {
@@ -52,7 +60,8 @@ static cj_status assign_slots(chain_data *data, cj__arena *arena)
         while (s < data->slots && last[owner[s]] >= now) s++;
         bool constant = r < known; /* inputs and constants are live from the start: never share */
         if (constant || s == data->slots) s = data->slots++;
-        if (r >= c->inputs_count && r < known) last[r] = INT32_MAX; /* constants are filled once a task */
+        bool once = constant && (r >= c->inputs_count || is_scalar(&c->inputs[r]));
+        if (once) last[r] = INT32_MAX; /* filled once a task, not once a tile */
         owner[s] = r;
         data->slot[r] = s;
     }
@@ -77,13 +86,34 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     return CJ_OK;
 }
 
+/* `n` elements, `stride` (0 or 1 mostly) apart, into a tile. */
+static void load_run(cj_dtype dtype, const void *from, int64_t place, int64_t stride, int64_t n, float *tile)
+{
+    const float *x = (const float *)from + place;
+    const uint8_t *bytes = (const uint8_t *)from + place;
+    if (dtype == CJ_F32 && stride == 1) {
+        memcpy(tile, x, (size_t)n * sizeof(float));
+    } else if (stride == 0) {
+        float value = dtype == CJ_F32 ? *x : (float)*bytes;
+        for (int64_t i = 0; i < n; i++) tile[i] = value;
+    } else if (dtype == CJ_F32) {
+        for (int64_t i = 0; i < n; i++) tile[i] = x[i * stride];
+    } else {
+        for (int64_t i = 0; i < n; i++) tile[i] = (float)bytes[i * stride];
+    }
+}
+
 /* Copies n elements of a (perhaps broadcast) input from flat position `start` on into a tile, row by row. */
 static void load_tile(const cj__chain *chain, const cj__chain_input *input, const void *from, int64_t start,
                       int64_t n, float *tile)
 {
     cj_shape_t shape = chain->shape;
-    int64_t last = shape.rank - 1, row = shape.rank ? shape.dims[last] : 1,
-            inner = shape.rank ? input->stride[last] : 0;
+    int64_t last = shape.rank - 1, row = shape.rank ? shape.dims[last] : 1;
+    int64_t inner = shape.rank ? input->stride[last] : 0;
+    if (input->whole) {
+        load_run(input->dtype, from, start, 1, n, tile);
+        return;
+    }
     for (int64_t done = 0; done < n;) {
         int64_t column = (start + done) % row, rest = (start + done) / row, place = 0;
         for (int64_t d = last - 1; d >= 0; d--) {
@@ -91,14 +121,7 @@ static void load_tile(const cj__chain *chain, const cj__chain_input *input, cons
             rest /= shape.dims[d];
         }
         int64_t run = row - column < n - done ? row - column : n - done;
-        place += column * inner;
-        if (input->dtype == CJ_F32) {
-            const float *x = (const float *)from + place;
-            for (int64_t i = 0; i < run; i++) tile[done + i] = x[i * inner];
-        } else {
-            const uint8_t *x = (const uint8_t *)from + place;
-            for (int64_t i = 0; i < run; i++) tile[done + i] = (float)x[i * inner];
-        }
+        load_run(input->dtype, from, place + column * inner, inner, run, tile + done);
         done += run;
     }
 }
@@ -147,6 +170,9 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
     for (int32_t k = 0; k < c->constants_count; k++)
         for (int i = 0; i < TILE; i++)
             tiles[data->slot[c->inputs_count + k] * TILE + i] = (float)c->constants[k];
+    for (int32_t i = 0; i < c->inputs_count; i++)
+        if (data->slot[i] >= 0 && is_scalar(&c->inputs[i]))
+            load_run(c->inputs[i].dtype, operands[i], 0, 0, TILE, tiles + data->slot[i] * TILE);
     int64_t count = cj_shape_count(c->shape), start = task * TILE * TASK_TILES,
             end = start + TILE * TASK_TILES;
     if (end > count) end = count;
