@@ -1,8 +1,50 @@
-# Kernels exist once for each instruction set: src/cpu/vector_ISA.c is compiled under that set's flags.
-set_source_files_properties(src/cpu/vector_scalar.c PROPERTIES COMPILE_OPTIONS "-O3;-fno-trapping-math")
+# Kernels that exist once per instruction set. cajal_kernel(NAME isa...) compiles src/cpu/kernels/NAME.c once for each
+# instruction set listed that this processor family has and the compiler knows, with -DCJ__ISA=<isa> and the flags of
+# that instruction set alone; inside, CJ__NAME(symbol) gives each copy its own name (src/cpu/simd.h).
+# CJ__HAVE_<ISA> tells the dispatching code which copies exist (CJ__IF_AVX2(x) and so on, src/cpu/isa.h).
+include(CheckCCompilerFlag)
+
+set(cajal_isa_flags_scalar "")
+set(cajal_isa_flags_neon "")
+set(cajal_isa_flags_avx2 -mavx2 -mfma)
+set(cajal_isa_flags_avx512 ${cajal_isa_flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+set(cajal_isa_flags_avx512bf16 ${cajal_isa_flags_avx512} -mavx512bf16)
+set(cajal_isa_flags_amx ${cajal_isa_flags_avx512bf16} -mamx-tile -mamx-bf16)
+
+set(cajal_isas scalar)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    set_source_files_properties(src/cpu/vector_avx2.c PROPERTIES
-        COMPILE_OPTIONS "-O3;-fno-trapping-math;-mavx2;-mfma")
-    set_source_files_properties(src/cpu/vector_avx512.c PROPERTIES
-        COMPILE_OPTIONS "-O3;-fno-trapping-math;-mavx2;-mfma;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mprefer-vector-width=512")
+    foreach(isa avx2 avx512 avx512bf16 amx)
+        string(JOIN " " CMAKE_REQUIRED_FLAGS ${cajal_isa_flags_${isa}})
+        check_c_compiler_flag("" cajal_compiler_has_${isa})
+        unset(CMAKE_REQUIRED_FLAGS)
+        if(cajal_compiler_has_${isa})
+            list(APPEND cajal_isas ${isa})
+        endif()
+    endforeach()
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    list(APPEND cajal_isas neon)
 endif()
+
+foreach(isa ${cajal_isas})
+    string(TOUPPER ${isa} upper)
+    add_compile_definitions(CJ__HAVE_${upper}=1)
+endforeach()
+
+# What a kernel unrolls must become registers: -O3, and at least -O2 where one debugs.
+function(cajal_kernel name)
+    foreach(isa ${ARGN})
+        if(isa IN_LIST cajal_isas)
+            set(copy ${PROJECT_BINARY_DIR}/kernels/${name}_${isa}.c)
+            file(CONFIGURE OUTPUT ${copy} CONTENT "#include \"cpu/kernels/${name}.c\"\n")
+            set_source_files_properties(${copy} PROPERTIES COMPILE_DEFINITIONS CJ__ISA=${isa}
+                COMPILE_OPTIONS "${cajal_isa_flags_${isa}};-fno-trapping-math;$<IF:$<CONFIG:Debug>,-O2,-O3>")
+            list(APPEND cajal_sources ${copy})
+        endif()
+    endforeach()
+    set(cajal_sources ${cajal_sources} PARENT_SCOPE)
+endfunction()
+
+list(FILTER cajal_sources EXCLUDE REGEX "/src/cpu/kernels/")
+
+# One line per kernel file.
+cajal_kernel(vector scalar neon avx2 avx512)

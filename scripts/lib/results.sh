@@ -96,7 +96,7 @@ isa_runs_here() {
     scalar) return 0 ;;
     avx2) flags='avx2 fma' ;;
     avx512) flags='avx512f avx512bw avx512vl avx512dq' ;;
-    avx512_bf16) flags=avx512_bf16 ;;
+    avx512bf16) flags=avx512_bf16 ;;
     amx) flags=amx_bf16 ;;
     esac
     for flag in $flags; do

@@ -9,14 +9,15 @@ static const cj__kernel *const kernels[] = {
 
 const cj__backend cj__cpu_backend = {"cpu", kernels};
 
+static const cj__vector_table *const tables[CJ__ISA_COUNT] = {
+    [CJ__ISA_SCALAR] = &cj__vector_scalar,
+    CJ__IF_NEON([CJ__ISA_NEON] = &cj__vector_neon, ) CJ__IF_AVX2([CJ__ISA_AVX2] = &cj__vector_avx2, )
+        CJ__IF_AVX512([CJ__ISA_AVX512] = &cj__vector_avx512, )};
+
 cj_status cj__vector_choose(const cj__vector_table **table)
 {
     cj__isa isa;
     CJ__TRY(cj__isa_choose(&isa));
-    *table = &cj__vector_scalar;
-#if defined(__x86_64__)
-    if (isa == CJ__ISA_AVX2) *table = &cj__vector_avx2;
-    if (isa == CJ__ISA_AVX512) *table = &cj__vector_avx512;
-#endif
+    *table = tables[cj__isa_vectors(isa)];
     return CJ_OK;
 }

@@ -27,7 +27,7 @@ typedef struct {
 
 enum { CJ__PANEL_WIDTH = 16, CJ__PANEL_DEPTH = 512, CJ__BLOCK_ROWS = 96, CJ__BLOCK_COLUMNS = 64 };
 
-extern const cj__vector_table cj__vector_scalar, cj__vector_avx2, cj__vector_avx512;
+extern const cj__vector_table cj__vector_scalar, cj__vector_neon, cj__vector_avx2, cj__vector_avx512;
 /* The table of the instruction set chosen at the first compile. */
 CJ_MUST_CHECK cj_status cj__vector_choose(const cj__vector_table **table);
 

@@ -125,7 +125,7 @@ static void walk(void *context, int thread, int threads)
 {
     cj_program *p = context;
     char *scratch = p->scratch + p->scratch_bytes * (size_t)thread;
-    unsigned state = cj__flush_denormals();
+    cj__float_state caller = cj__float_enter();
     void **operands = p->operand_addresses;
     bool alone = true; /* nothing of another thread's has been written since the last barrier */
     for (int64_t s = 0; s < p->step_count; s++) {
@@ -142,7 +142,7 @@ static void walk(void *context, int thread, int threads)
         alone = !shared;
         operands += step->launch.inputs_count + step->launch.outputs_count;
     }
-    cj__restore_denormals(state);
+    cj__float_leave(caller);
 }
 
 static size_t bytes_of(const cj__type *type)

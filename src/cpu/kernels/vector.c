@@ -1,7 +1,7 @@
 /* One source for every instruction set: plain C that the compiler turns into vectors, since no element
- * depends on another. Each vector_*.c includes it under its own flags and names its table in VECTOR_TABLE.
- * Bits are the same on all of them but for the matrix product, whose multiply-adds are fused where
- * MULTIPLY_ADD fuses. */
+ * depends on another. Compiled once for each by cmake/kernels.cmake. Bits are the same on all of them but for
+ * the matrix product, whose multiply-adds are fused where there are instructions for it. */
+#include "cpu/simd.h"
 #include "cpu/vector.h"
 
 #include <math.h>
@@ -310,4 +310,4 @@ static void multiply_block(const cj__block *t, float *panel)
     }
 }
 
-const cj__vector_table VECTOR_TABLE = {elementwise, multiply_block, sum_vector, max_vector};
+const cj__vector_table CJ__NAME(cj__vector) = {elementwise, multiply_block, sum_vector, max_vector};

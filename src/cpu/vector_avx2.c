@@ -1,8 +1,0 @@
-/* Vector functions for AVX2, compiled under its flags by cmake/kernels.cmake. */
-#if defined(__x86_64__)
-#include <immintrin.h>
-#define VECTOR_TABLE cj__vector_avx2
-#else
-#define VECTOR_TABLE cj__vector_avx2_not_here
-#endif
-#include "cpu/vector.inc"
