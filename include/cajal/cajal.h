@@ -6,6 +6,7 @@
 #define CAJAL_H
 
 #include "cajal/base.h"
+#include "cajal/data.h"
 #include "cajal/graph.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"

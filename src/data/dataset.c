@@ -1,0 +1,131 @@
+/* Datasets: read, found by name, or copied from memory. */
+#include "data/dataset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void cj_dataset_free(cj_dataset *dataset)
+{
+    if (!dataset) return;
+    cj__free(dataset->x.data);
+    cj__free(dataset->y.data);
+    cj__free(dataset);
+}
+
+int64_t cj_dataset_count(const cj_dataset *dataset)
+{
+    return dataset->x.shape.dims[0];
+}
+
+cj_tensor cj_dataset_x(const cj_dataset *dataset)
+{
+    return dataset->x;
+}
+
+cj_tensor cj_dataset_y(const cj_dataset *dataset)
+{
+    return dataset->y;
+}
+
+static cj_status new_dataset(cj_dataset **dataset)
+{
+    *dataset = cj__allocate_zeroed(sizeof **dataset);
+    return *dataset ? CJ_OK : cj__out_of_memory(sizeof **dataset, "a dataset");
+}
+
+static cj_status finish(cj_dataset **dataset, cj_status status)
+{
+    if (status == CJ_OK) return CJ_OK;
+    cj_dataset_free(*dataset);
+    *dataset = NULL;
+    return status;
+}
+
+/* Labels are bytes in the file and i32 for the losses. */
+static cj_status widen_labels(cj_tensor *labels, const char *path, int64_t rows)
+{
+    char shape[CJ__SHAPE_TEXT];
+    if (labels->shape.rank != 1 || labels->shape.dims[0] != rows)
+        return cj__fail(CJ_FORMAT_ERROR, "%s: found labels of shape %s, expected [%lld], one an image", path,
+                        cj__shape_text(labels->shape, shape), (long long)rows);
+    int32_t *wide = cj__allocate((size_t)rows * sizeof *wide);
+    if (!wide) return cj__out_of_memory((size_t)rows * sizeof *wide, path);
+    for (int64_t i = 0; i < rows; i++) wide[i] = ((const uint8_t *)labels->data)[i];
+    cj__free(labels->data);
+    labels->data = wide;
+    labels->dtype = CJ_I32;
+    return CJ_OK;
+}
+
+cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path)
+{
+    CJ__TRY(new_dataset(dataset));
+    cj_dataset *d = *dataset;
+    cj_status status = cj__idx_read(&d->x, images_path);
+    if (status == CJ_OK) status = cj__idx_read(&d->y, labels_path);
+    if (status == CJ_OK) status = widen_labels(&d->y, labels_path, d->x.shape.dims[0]);
+    return finish(dataset, status);
+}
+
+static cj_status copy_tensor(cj_tensor *to, const cj_tensor *from)
+{
+    *to = *from;
+    to->data = cj__allocate(cj_tensor_bytes(from));
+    if (!to->data) return cj__out_of_memory(cj_tensor_bytes(from), "a dataset");
+    memcpy(to->data, from->data, cj_tensor_bytes(from));
+    return CJ_OK;
+}
+
+cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, const cj_tensor *y)
+{
+    *dataset = NULL;
+    if (x->shape.rank < 1 || y->shape.rank < 1 || x->shape.dims[0] != y->shape.dims[0])
+        return cj__fail(CJ_SHAPE_ERROR, "a dataset needs as many rows of y as of x");
+    if ((x->dtype != CJ_U8 && x->dtype != CJ_F32) || (y->dtype != CJ_I32 && y->dtype != CJ_F32))
+        return cj__fail(CJ_INVALID_ARGUMENT, "a dataset takes x of u8 or f32 and y of i32 or f32, not %s and %s",
+                        cj_dtype_name(x->dtype), cj_dtype_name(y->dtype));
+    CJ__TRY(new_dataset(dataset));
+    cj_status status = copy_tensor(&(*dataset)->x, x);
+    if (status == CJ_OK) status = copy_tensor(&(*dataset)->y, y);
+    return finish(dataset, status);
+}
+
+/* --- by name ------------------------------------------------------------------------------------------- */
+
+enum { PATH = 1024 };
+
+/* folder/NAME/part-kind, compressed or not, into `path` if it is there. */
+static bool find_file(const char *folder, const char *below, const char *name, const char *file, char path[PATH])
+{
+    const char *endings[] = {"", ".gz"};
+    for (int i = 0; folder && i < 2; i++) {
+        int length = snprintf(path, PATH, "%s%s/%s/%s%s", folder, below, name, file, endings[i]);
+        if (length > 0 && length < PATH && access(path, R_OK) == 0) return true;
+    }
+    return false;
+}
+
+static bool locate(const char *name, const char *file, char path[PATH])
+{
+    const char *cache = getenv("XDG_CACHE_HOME");
+    return find_file(getenv("CAJAL_DATA"), "", name, file, path) ||
+           (cache ? find_file(cache, "/cajal", name, file, path) : find_file(getenv("HOME"), "/.cache/cajal", name, file, path)) ||
+           find_file("/usr/share/datasets", "", name, file, path);
+}
+
+cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
+{
+    char images[PATH], labels[PATH];
+    *dataset = NULL;
+    if (strcmp(name, "mnist") != 0 && strcmp(name, "fashion-mnist") != 0)
+        return cj__fail(CJ_NOT_FOUND, "there is no dataset '%s'; there are mnist and fashion-mnist", name);
+    bool found = locate(name, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte", images) &&
+                 locate(name, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte", labels);
+    if (!found)
+        return cj__fail(CJ_NOT_FOUND,
+                        "%s was not found: put its four IDX files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s", name, name,
+                        name, strcmp(name, "mnist") ? ", or install Debian's package dataset-fashion-mnist" : "");
+    return cj_dataset_read_idx(dataset, images, labels);
+}
