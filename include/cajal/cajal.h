@@ -10,6 +10,7 @@
 #include "cajal/graph.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"
+#include "cajal/train.h"
 #include "cajal/model.h"
 #include "cajal/nn.h"
 

@@ -11,20 +11,23 @@ extern "C" {
 /* Examples x with targets y, row by row. Images stay bytes until they are in a batch. */
 typedef struct cj_dataset cj_dataset;
 
-/* IDX files, plain or gzip (the format of MNIST): images u8 [N,…], labels u8 [N]. An error names the file, the byte,
- * what was found and what was expected. */
-CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path);
+/* IDX files, plain or gzip (the format of MNIST): images u8 [N,…], labels u8 [N]. An error names the file,
+ * the byte, what was found and what was expected. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path,
+                                                   const char *labels_path);
 /* "mnist" or "fashion-mnist", its training or test part: looked for in $CAJAL_DATA/NAME, then in
  * $XDG_CACHE_HOME/cajal/NAME (~/.cache/cajal/NAME), then in /usr/share/datasets/NAME. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test);
 /* Copies both; equal first dimensions. x: u8 or f32, y: i32 or f32. */
-CJ_API CJ_MUST_CHECK cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, const cj_tensor *y);
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x,
+                                                       const cj_tensor *y);
 CJ_API void cj_dataset_free(cj_dataset *dataset);
 CJ_API int64_t cj_dataset_count(const cj_dataset *dataset);
 CJ_API cj_tensor cj_dataset_x(const cj_dataset *dataset);
 CJ_API cj_tensor cj_dataset_y(const cj_dataset *dataset);
 
-/* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is 0, labels are -1. */
+/* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is 0, labels are
+ * -1. */
 typedef struct {
     cj_tensor x; /* f32 [batch_size,…]: value · scale + shift */
     cj_tensor y; /* i32 or f32 [batch_size,…] */
@@ -37,7 +40,7 @@ typedef struct {
     const cj_dataset *dataset; /* must outlive the loader */
     int64_t first, count;      /* the rows to use; count 0: all from `first` on */
     int64_t batch_size;
-    bool shuffle;       /* anew each epoch, by (seed, epoch) alone */
+    bool shuffle; /* anew each epoch, by (seed, epoch) alone */
     uint64_t seed;
     double scale, shift; /* scale 0 means 1 */
 } cj_loader_options;
@@ -52,7 +55,8 @@ CJ_API int64_t cj_loader_rows(const cj_loader *loader);  /* rows an epoch */
 CJ_API void cj_loader_seek(cj_loader *loader, int64_t epoch, int64_t step);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
-#define cj_loader_new(loader, ...) (cj_loader_new)(loader, CJ_OPTIONS(cj_loader_options, .dataset = __VA_ARGS__))
+#define cj_loader_new(loader, ...)                                                                           \
+    (cj_loader_new)(loader, CJ_OPTIONS(cj_loader_options, .dataset = __VA_ARGS__))
 #endif
 
 #ifdef __cplusplus

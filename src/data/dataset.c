@@ -84,7 +84,8 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
     if (x->shape.rank < 1 || y->shape.rank < 1 || x->shape.dims[0] != y->shape.dims[0])
         return cj__fail(CJ_SHAPE_ERROR, "a dataset needs as many rows of y as of x");
     if ((x->dtype != CJ_U8 && x->dtype != CJ_F32) || (y->dtype != CJ_I32 && y->dtype != CJ_F32))
-        return cj__fail(CJ_INVALID_ARGUMENT, "a dataset takes x of u8 or f32 and y of i32 or f32, not %s and %s",
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "a dataset takes x of u8 or f32 and y of i32 or f32, not %s and %s",
                         cj_dtype_name(x->dtype), cj_dtype_name(y->dtype));
     CJ__TRY(new_dataset(dataset));
     cj_status status = copy_tensor(&(*dataset)->x, x);
@@ -97,7 +98,8 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
 enum { PATH = 1024 };
 
 /* folder/NAME/part-kind, compressed or not, into `path` if it is there. */
-static bool find_file(const char *folder, const char *below, const char *name, const char *file, char path[PATH])
+static bool find_file(const char *folder, const char *below, const char *name, const char *file,
+                      char path[PATH])
 {
     const char *endings[] = {"", ".gz"};
     for (int i = 0; folder && i < 2; i++) {
@@ -111,7 +113,8 @@ static bool locate(const char *name, const char *file, char path[PATH])
 {
     const char *cache = getenv("XDG_CACHE_HOME");
     return find_file(getenv("CAJAL_DATA"), "", name, file, path) ||
-           (cache ? find_file(cache, "/cajal", name, file, path) : find_file(getenv("HOME"), "/.cache/cajal", name, file, path)) ||
+           (cache ? find_file(cache, "/cajal", name, file, path)
+                  : find_file(getenv("HOME"), "/.cache/cajal", name, file, path)) ||
            find_file("/usr/share/datasets", "", name, file, path);
 }
 
@@ -125,7 +128,8 @@ cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
                  locate(name, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte", labels);
     if (!found)
         return cj__fail(CJ_NOT_FOUND,
-                        "%s was not found: put its four IDX files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s", name, name,
-                        name, strcmp(name, "mnist") ? ", or install Debian's package dataset-fashion-mnist" : "");
+                        "%s was not found: put its four IDX files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s",
+                        name, name, name,
+                        strcmp(name, "mnist") ? ", or install Debian's package dataset-fashion-mnist" : "");
     return cj_dataset_read_idx(dataset, images, labels);
 }

@@ -1,5 +1,5 @@
-/* IDX, the format of MNIST: two zero bytes, the element type, the rank, big-endian dimensions, then the elements.
- * Read through zlib where it is built in, which takes plain files as well. */
+/* IDX, the format of MNIST: two zero bytes, the element type, the rank, big-endian dimensions, then the
+ * elements. Read through zlib where it is built in, which takes plain files as well. */
 #include "data/dataset.h"
 
 #include <errno.h>
@@ -29,7 +29,8 @@ static cj_status source_open(source *s, const char *path)
     s->file = fopen(path, "rb");
 #endif
     if (s->file) return CJ_OK;
-    return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", path, strerror(errno));
+    return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", path,
+                    strerror(errno));
 }
 
 /* Up to `size` bytes; how many there were. */
@@ -70,19 +71,23 @@ static cj_status read_header(source *s, cj_shape_t *shape)
     char found[64];
     if (source_read(s, head, 4) != 4) return bad(s, 0, "the end of the file", "an IDX header of 4 bytes");
     if (head[0] == 0x1f && head[1] == 0x8b)
-        return cj__fail(CJ_UNSUPPORTED, "%s is compressed and this build has no zlib; gunzip it or build with zlib1g-dev",
+        return cj__fail(CJ_UNSUPPORTED,
+                        "%s is compressed and this build has no zlib; gunzip it or build with zlib1g-dev",
                         s->path);
     snprintf(found, sizeof found, "%02x %02x %02x %02x", head[0], head[1], head[2], head[3]);
-    if (head[0] || head[1] || head[2] != 8) return bad(s, 0, found, "00 00 08 and a rank: an IDX file of bytes");
+    if (head[0] || head[1] || head[2] != 8)
+        return bad(s, 0, found, "00 00 08 and a rank: an IDX file of bytes");
     if (head[3] < 1 || head[3] > CJ_MAX_RANK) return bad(s, 3, found, "a rank from 1 to 8 in the last byte");
     *shape = (cj_shape_t){.rank = head[3]};
-    if (source_read(s, dims, 4u * head[3]) != 4u * head[3]) return bad(s, 4, "the end of the file", "the dimensions");
+    if (source_read(s, dims, 4u * head[3]) != 4u * head[3])
+        return bad(s, 4, "the end of the file", "the dimensions");
     for (int d = 0; d < head[3]; d++) {
         const unsigned char *b = dims + 4 * d;
         shape->dims[d] = (int64_t)b[0] << 24 | (int64_t)b[1] << 16 | (int64_t)b[2] << 8 | b[3];
     }
     char text[CJ__SHAPE_TEXT];
-    if (!cj__shape_valid(*shape)) return bad(s, 4, cj__shape_text(*shape, text), "dimensions that fit in memory");
+    if (!cj__shape_valid(*shape))
+        return bad(s, 4, cj__shape_text(*shape, text), "dimensions that fit in memory");
     return CJ_OK;
 }
 
@@ -111,7 +116,8 @@ static cj_status read_elements(source *s, cj_tensor *tensor)
     }
     cj__free(data);
     char found[64], expected[64];
-    snprintf(found, sizeof found, have < wanted ? "only %lld elements" : "more than %lld elements", (long long)have);
+    snprintf(found, sizeof found, have < wanted ? "only %lld elements" : "more than %lld elements",
+             (long long)have);
     snprintf(expected, sizeof expected, "%lld, as its dimensions say", (long long)wanted);
     return bad(s, (size_t)(4 + 4 * tensor->shape.rank), found, expected);
 }

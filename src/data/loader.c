@@ -29,8 +29,9 @@ cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options)
     if (o.count == 0) o.count = rows - o.first;
     if (o.scale == 0) o.scale = 1;
     if (o.batch_size < 1 || o.first < 0 || o.count < 0 || o.first > rows - o.count)
-        return cj__fail(CJ_INVALID_ARGUMENT, "a loader of rows %lld to %lld in batches of %lld does not fit %lld rows",
-                        (long long)o.first, (long long)(o.first + o.count), (long long)o.batch_size, (long long)rows);
+        return cj__fail(
+            CJ_INVALID_ARGUMENT, "a loader of rows %lld to %lld in batches of %lld does not fit %lld rows",
+            (long long)o.first, (long long)(o.first + o.count), (long long)o.batch_size, (long long)rows);
     cj_loader *l = cj__allocate_zeroed(sizeof *l);
     if (!l) return cj__out_of_memory(sizeof *l, "a loader");
     l->o = o;
@@ -39,8 +40,10 @@ cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options)
     cj_status status = l->order ? CJ_OK : cj__out_of_memory((size_t)o.count * sizeof *l->order, "a loader");
     if (status == CJ_OK) status = make_room(&l->batch.x, &o.dataset->x, o.batch_size, CJ_F32);
     if (status == CJ_OK) status = make_room(&l->batch.y, &o.dataset->y, o.batch_size, o.dataset->y.dtype);
-    if (status != CJ_OK) cj_loader_free(l);
-    else *loader = l;
+    if (status != CJ_OK)
+        cj_loader_free(l);
+    else
+        *loader = l;
     return status;
 }
 
@@ -108,7 +111,8 @@ static void copy_y(const cj_loader *l, int64_t to, int64_t row)
 /* Zeros in x, -1 in labels: losses and metrics count neither. */
 static void pad(cj_loader *l, int64_t from)
 {
-    size_t x = cj_tensor_bytes(&l->batch.x) / (size_t)l->o.batch_size, y = cj_tensor_bytes(&l->batch.y) / (size_t)l->o.batch_size;
+    size_t x = cj_tensor_bytes(&l->batch.x) / (size_t)l->o.batch_size,
+           y = cj_tensor_bytes(&l->batch.y) / (size_t)l->o.batch_size;
     size_t rest = (size_t)(l->o.batch_size - from);
     memset((char *)l->batch.x.data + (size_t)from * x, 0, rest * x);
     memset((char *)l->batch.y.data + (size_t)from * y, l->batch.y.dtype == CJ_I32 ? 0xff : 0, rest * y);
