@@ -11,6 +11,7 @@
 #include "cajal/ops.h"
 #include "cajal/program.h"
 #include "cajal/train.h"
+#include "cajal/recipe.h"
 #include "cajal/model.h"
 #include "cajal/nn.h"
 

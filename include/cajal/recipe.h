@@ -1,0 +1,38 @@
+/* Recipes: one YAML file is one experiment, data, model and training. docs/recipes.md lists every key. A
+ * recipe makes the calls of train.h and nothing that C cannot do without it. */
+#ifndef CAJAL_RECIPE_H
+#define CAJAL_RECIPE_H
+
+#include "cajal/train.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cj_recipe cj_recipe;
+
+/* Reads a recipe and applies overrides ("training.epochs=10"). An unknown key, or a value of the wrong kind,
+ * is an error that names the file, the line and the nearest known key. Needs libyaml. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count,
+                                              const char *const *overrides);
+CJ_API void cj_recipe_free(cj_recipe *recipe);
+
+CJ_API const char *cj_recipe_name(const cj_recipe *recipe);
+/* The settings as "key: value" lines, with defaults filled in; free with cj_text_free. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_text(const cj_recipe *recipe, char **text);
+
+/* Draws the recipe's layers: a cj_forward whose context is the recipe. */
+CJ_API cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *recipe);
+CJ_API int64_t cj_recipe_classes(const cj_recipe *recipe); /* units of the last dense layer */
+CJ_API uint64_t cj_recipe_seed(const cj_recipe *recipe);
+
+/* The recipe's data: its training or its test part. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_data(const cj_recipe *recipe, bool test, cj_dataset **dataset);
+/* Options for cj_fit and cj_evaluate as the recipe says; model and dataset are the caller's to set. */
+CJ_API cj_fit_options cj_recipe_fit_options(cj_recipe *recipe);
+CJ_API cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *recipe);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,106 @@
+/* YAML, by libyaml, into recipe settings: mappings become dotted keys, `model` is a list of layers. */
+#include "recipe/recipe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifdef CJ_HAVE_YAML
+#include <yaml.h>
+
+static const char *text_of(const yaml_node_t *node)
+{
+    return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+}
+
+static int line_of(const yaml_node_t *node)
+{
+    return (int)node->start_mark.line + 1;
+}
+
+static cj_status bad(const cj_recipe *r, const yaml_node_t *node, const char *what)
+{
+    return cj__fail(CJ_FORMAT_ERROR, "%s:%d: %s", r->path, line_of(node), what);
+}
+
+/* "relu", or "dense: 64". */
+static cj_status read_layer(cj_recipe *r, yaml_document_t *document, yaml_node_t *node)
+{
+    if (text_of(node)) return cj__recipe_layer(r, line_of(node), text_of(node), NULL);
+    if (node->type != YAML_MAPPING_NODE || node->data.mapping.pairs.top - node->data.mapping.pairs.start != 1)
+        return bad(r, node, "a layer is a name, or one name with a value: `- relu` or `- dense: 64`");
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    const yaml_node_t *key = yaml_document_get_node(document, pair->key),
+                      *value = yaml_document_get_node(document, pair->value);
+    if (!text_of(key) || !text_of(value)) return bad(r, node, "a layer's value is one number: `- dense: 64`");
+    return cj__recipe_layer(r, line_of(key), text_of(key), text_of(value));
+}
+
+static cj_status read_layers(cj_recipe *r, yaml_document_t *document, yaml_node_t *node)
+{
+    if (node->type != YAML_SEQUENCE_NODE) return bad(r, node, "`model` is a list of layers");
+    for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
+        CJ__TRY(read_layer(r, document, yaml_document_get_node(document, *i)));
+    return CJ_OK;
+}
+
+static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, const char *prefix,
+                              int depth)
+{
+    if (node->type != YAML_MAPPING_NODE) return bad(r, node, "`key: value` lines were expected here");
+    if (depth > 4) return bad(r, node, "mappings are nested too deeply");
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+        yaml_node_t *key = yaml_document_get_node(document, p->key),
+                    *value = yaml_document_get_node(document, p->value);
+        char path[256];
+        if (!text_of(key)) return bad(r, key, "a key must be plain text");
+        snprintf(path, sizeof path, "%s%s%.120s", prefix, *prefix ? "." : "", text_of(key));
+        if (strcmp(path, "model") == 0)
+            CJ__TRY(read_layers(r, document, value));
+        else if (text_of(value))
+            CJ__TRY(cj__recipe_set(r, line_of(key), path, text_of(value)));
+        else if (value->type == YAML_MAPPING_NODE)
+            CJ__TRY(read_mapping(r, document, value, path, depth + 1));
+        else
+            return bad(r, value, "a list does not belong here; only `model` is one");
+    }
+    return CJ_OK;
+}
+
+static cj_status read_document(cj_recipe *r, yaml_parser_t *parser)
+{
+    yaml_document_t document;
+    if (!yaml_parser_load(parser, &document))
+        return cj__fail(parser->error == YAML_MEMORY_ERROR ? CJ_OUT_OF_MEMORY : CJ_FORMAT_ERROR,
+                        "%s:%d: not YAML: %s", r->path, (int)parser->problem_mark.line + 1,
+                        parser->problem ? parser->problem : "unreadable");
+    yaml_node_t *root = yaml_document_get_root_node(&document);
+    cj_status status = root ? read_mapping(r, &document, root, "", 0)
+                            : cj__fail(CJ_FORMAT_ERROR, "%s: the file is empty", r->path);
+    yaml_document_delete(&document);
+    return status;
+}
+
+cj_status cj__recipe_parse(cj_recipe *r)
+{
+    yaml_parser_t parser;
+    FILE *file = fopen(r->path, "rb");
+    if (!file)
+        return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", r->path,
+                        strerror(errno));
+    cj_status status = CJ_OUT_OF_MEMORY;
+    if (yaml_parser_initialize(&parser)) {
+        yaml_parser_set_input_file(&parser, file);
+        status = read_document(r, &parser);
+        yaml_parser_delete(&parser);
+    }
+    fclose(file);
+    return status;
+}
+#else
+cj_status cj__recipe_parse(cj_recipe *r)
+{
+    return cj__fail(CJ_UNSUPPORTED, "%s: this build reads no recipes: install libyaml-dev and build again",
+                    r->path);
+}
+#endif
