@@ -1,0 +1,162 @@
+/* What the command shows: progress, summary and report. */
+#include "cli.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* --- progress
+ * ------------------------------------------------------------------------------------------------- */
+
+static void bar(int64_t step, int64_t steps, char text[32])
+{
+    int full = steps ? (int)(20 * step / steps) : 20;
+    for (int i = 0; i < 20; i++) text[i] = i < full ? '=' : i == full ? '>' : '.';
+    text[20] = 0;
+}
+
+static void progress_line(const cj_progress *p, const char *end)
+{
+    char text[32];
+    bar(p->step, p->steps, text);
+    fprintf(stderr, "Epoch %lld/%lld  %lld/%lld [%s] %.2f ms/step - loss: %.4f - accuracy: %.4f",
+            (long long)p->epoch, (long long)p->epochs, (long long)p->step, (long long)p->steps, text,
+            1e3 * p->seconds / (double)p->step, p->training.loss, p->training.accuracy);
+    if (p->validation.count)
+        fprintf(stderr, " - val_loss: %.4f - val_accuracy: %.4f", p->validation.loss, p->validation.accuracy);
+    fputs(end, stderr);
+}
+
+bool show_progress(const cj_progress *p, void *context)
+{
+    static double shown;
+    (void)context;
+    bool live = isatty(STDERR_FILENO);
+    if (p->epoch_done) {
+        progress_line(p, live ? "\033[K\n" : "\n");
+        shown = 0;
+    } else if (live && p->seconds - shown > 0.1) {
+        progress_line(p, "\033[K\r");
+        shown = p->seconds;
+    }
+    return !stopped;
+}
+
+/* --- summary
+ * --------------------------------------------------------------------------------------------------- */
+
+static void shape_text(cj_shape_t shape, char text[160])
+{
+    size_t used = (size_t)snprintf(text, 160, "[");
+    for (int64_t d = 0; d < shape.rank && used < 140; d++)
+        used += (size_t)snprintf(text + used, 160 - used, d ? ",%lld" : "%lld", (long long)shape.dims[d]);
+    snprintf(text + used, 160 - used, "]");
+}
+
+void show_summary(const cj_model *model, const cj_program *step)
+{
+    int64_t parameters = 0;
+    size_t state = 0;
+    fprintf(stderr, "%-32s %-16s %12s\n", "parameter", "shape", "count");
+    for (int64_t i = 0; i < cj_model_count(model); i++) {
+        cj_variable_info v = cj_model_variable(model, i);
+        char shape[160];
+        state += cj_tensor_bytes(&v.tensor);
+        if (v.role != CJ_PARAMETER) continue;
+        parameters += cj_shape_count(v.tensor.shape);
+        shape_text(v.tensor.shape, shape);
+        fprintf(stderr, "%-32s %-16s %12lld\n", v.name, shape, (long long)cj_shape_count(v.tensor.shape));
+    }
+    cj_program_facts facts = cj_program_describe(step);
+    fprintf(stderr,
+            "%lld parameters; a training step: %lld kernels, %.1f MFLOP in products; memory: %.2f MB "
+            "parameters and "
+            "optimizer, %.2f MB intermediate values\n\n",
+            (long long)parameters, (long long)facts.steps, facts.operations / 1e6, (double)state / 1e6,
+            (double)(facts.slab_bytes + facts.scratch_bytes) / 1e6);
+}
+
+/* --- report
+ * ------------------------------------------------------------------------------------------------------ */
+
+static double ratio(int64_t part, int64_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+static void show_classes(int64_t classes, const int64_t *confusion)
+{
+    printf("%6s %10s %10s %10s %10s\n", "class", "precision", "recall", "f1", "examples");
+    for (int64_t c = 0; c < classes; c++) {
+        int64_t right = confusion[c * classes + c], truly = 0, said = 0;
+        for (int64_t k = 0; k < classes; k++)
+            truly += confusion[c * classes + k], said += confusion[k * classes + c];
+        printf("%6lld %10.4f %10.4f %10.4f %10lld\n", (long long)c, ratio(right, said), ratio(right, truly),
+               ratio(2 * right, truly + said), (long long)truly);
+    }
+}
+
+static void show_confusion(int64_t classes, const int64_t *confusion)
+{
+    printf("\nconfusion matrix: true class by row, predicted by column\n%6s", "");
+    for (int64_t c = 0; c < classes; c++) printf(" %5lld", (long long)c);
+    for (int64_t r = 0; r < classes; r++) {
+        printf("\n%6lld", (long long)r);
+        for (int64_t c = 0; c < classes; c++) printf(" %5lld", (long long)confusion[r * classes + c]);
+    }
+    printf("\n");
+}
+
+void show_report(const cj_scores *scores, int64_t classes, const int64_t *confusion)
+{
+    printf("test loss %.4f, test accuracy %.2f %% of %lld examples\n\n", scores->loss, 100 * scores->accuracy,
+           (long long)scores->count);
+    if (classes > 40) return;
+    show_classes(classes, confusion);
+    show_confusion(classes, confusion);
+}
+
+static void json_number(const char *name, double value, const char *end)
+{
+    if (isfinite(value))
+        printf("\"%s\": %.17g%s", name, value, end);
+    else
+        printf("\"%s\": null%s", name, end);
+}
+
+void show_json(const char *name, uint64_t seed, double seconds, const cj_progress *last,
+               const cj_scores *test)
+{
+    printf("{\"recipe\": \"");
+    for (; *name; name++) {
+        if ((unsigned char)*name < 0x20)
+            printf("\\u%04x", *name);
+        else
+            printf(*name == '"' || *name == '\\' ? "\\%c" : "%c", *name);
+    }
+    printf("\", \"seed\": %llu, ", (unsigned long long)seed);
+    json_number("seconds", seconds, ", ");
+    printf("\"epochs\": %lld, \"training\": {", (long long)last->epoch);
+    json_number("loss", last->training.loss, ", ");
+    json_number("accuracy", last->training.accuracy, "}, \"test\": {");
+    json_number("loss", test->loss, ", ");
+    json_number("accuracy", test->accuracy, ", ");
+    printf("\"count\": %lld}}\n", (long long)test->count);
+}
