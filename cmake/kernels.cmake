@@ -48,3 +48,4 @@ list(FILTER cajal_sources EXCLUDE REGEX "/src/cpu/kernels/")
 
 # One line per kernel file.
 cajal_kernel(vector scalar neon avx2 avx512)
+cajal_kernel(matmul scalar neon avx2 avx512)

@@ -1,65 +1,307 @@
-/* The matrix product in f32: blocks of C are tasks, each over the whole of K in one fixed order, so bits do
- * not depend on threads. */
-#include "cpu/backend.h"
-#include "cpu/vector.h"
+/* Plans a matrix product and walks one task of it: how C is cut into blocks, which operand is packed, and the
+ * loops around the micro-kernels of src/cpu/kernels. */
+#include "cpu/matmul.h"
+#include "cpu/matmul_kernels.h"
 
-typedef struct {
-    const cj__vector_table *table;
-    int64_t batch, m, n, k, b_stride; /* b_stride: 0 when all of the batch share one right operand */
-    int64_t row_blocks, column_blocks;
-    bool transpose_a, transpose_b;
-} matmul_data;
+#include <string.h>
 
-static const char *refuse(const cj__launch *launch)
+static const cj__matmul_kernels *const kernels_of[CJ__ISA_COUNT] = {
+    [CJ__ISA_SCALAR] = &cj__matmul_scalar,
+    CJ__IF_NEON([CJ__ISA_NEON] = &cj__matmul_neon, ) CJ__IF_AVX2([CJ__ISA_AVX2] = &cj__matmul_avx2, )
+        CJ__IF_AVX512([CJ__ISA_AVX512] = &cj__matmul_avx512, )};
+
+static int64_t divide_up(int64_t a, int64_t b)
 {
-    return launch->types[0].dtype == CJ_F32 ? NULL : "it multiplies f32 only";
+    return (a + b - 1) / b;
 }
 
-static cj_status prepare(cj__launch *launch, cj__arena *arena)
+static int64_t at_least(int64_t a, int64_t b)
 {
-    const cj__matmul_attributes *a = launch->attributes;
-    cj_shape_t x = launch->types[0].shape, y = launch->types[1].shape, z = launch->types[2].shape;
-    matmul_data *d = cj__arena_allocate(arena, sizeof *d);
-    if (!d) return cj__out_of_memory(sizeof *d, "a product");
-    CJ__TRY(cj__vector_choose(&d->table));
-    d->m = z.dims[z.rank - 2];
-    d->n = z.dims[z.rank - 1];
-    d->k = x.dims[x.rank - (a->transpose_a ? 2 : 1)];
-    d->batch = 1;
-    for (int64_t i = 0; i < z.rank - 2; i++) d->batch *= z.dims[i];
-    d->b_stride = d->k * d->n;
-    if (y.rank == 2 && z.rank > 2) { /* shared: one tall product */
-        d->m *= d->batch;
-        d->batch = 1;
+    return a > b ? a : b;
+}
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Part `i` of `count` things split evenly in `parts` begins here. */
+static int64_t part_start(int64_t count, int64_t parts, int64_t i)
+{
+    return count * i / parts;
+}
+
+/* --- planning ------------------------------------------------------------------------------------------ */
+
+/* A step of k for a whole panel of B must fit in L1 beside a strip of A: 256 × 16 × 4 bytes is half of 32 KB.
+ * Even parts, so that no step is much shorter than the others. */
+enum { K_BLOCK = 256 };
+/* Columns of C for one task: a k block of that many columns of B, 256 KB, stays in L2 while strips pass. */
+enum { TASK_COLUMNS = 256 };
+/* Rows of C for one task: enough to make up for packing the columns of B again in every block of rows. */
+enum { TASK_ROWS = 1024, TASK_ROWS_LEAST = 32 };
+/* Fewer multiply-adds than this (some 3 µs) are not worth handing to another thread; beyond MOST_TASKS blocks
+ * only the sizes above cut further. */
+enum { TASK_WORK = 1 << 17, MOST_TASKS = 8 };
+/* A stride of that many bytes or a multiple puts the rows of a block into a few sets of the caches. */
+enum { BAD_STRIDE = 1024 };
+
+static int64_t tasks_worth(const cj__matmul_shape *s)
+{
+    double work = (double)s->batch * (double)s->m * (double)s->n * (double)s->k;
+    return work > (double)MOST_TASKS * TASK_WORK ? MOST_TASKS : at_least(1, (int64_t)(work / TASK_WORK));
+}
+
+/* Columns are cut first, since another block of columns packs nothing twice. */
+static void cut_blocks(cj__matmul_plan *plan)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    int64_t wanted = tasks_worth(s), columns = plan->kernels->tile_columns;
+    plan->column_blocks = divide_up(s->n, TASK_COLUMNS);
+    plan->row_blocks = divide_up(s->m, TASK_ROWS);
+    int64_t more = divide_up(wanted, s->batch * plan->row_blocks);
+    plan->column_blocks = at_least(plan->column_blocks, at_most(more, divide_up(plan->panels, 2)));
+    more = divide_up(wanted, s->batch * plan->column_blocks);
+    plan->row_blocks = at_least(plan->row_blocks, at_most(more, divide_up(s->m, TASK_ROWS_LEAST)));
+    plan->column_blocks = at_most(plan->column_blocks, plan->panels);
+    plan->row_blocks = at_most(plan->row_blocks, plan->strips);
+    (void)columns;
+}
+
+static bool bad_stride(int64_t floats)
+{
+    return floats * (int64_t)sizeof(float) % BAD_STRIDE == 0;
+}
+
+static size_t aligned_floats(int64_t count)
+{
+    return ((size_t)count * sizeof(float) + 63) / 64 * 64;
+}
+
+static void plan_tiles(cj__matmul_plan *plan)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    const cj__matmul_kernels *kernels = plan->kernels;
+    plan->kind = CJ__MATMUL_TILES;
+    plan->strips = divide_up(s->m, kernels->tile_rows);
+    plan->panels = divide_up(s->n, kernels->tile_columns);
+    plan->k_block = divide_up(s->k, divide_up(s->k, K_BLOCK));
+    cut_blocks(plan);
+    int64_t rows = divide_up(s->m, plan->row_blocks);
+    plan->pack_b = s->transpose_b || (rows >= 64 && bad_stride(s->n));
+    plan->pack_a = s->transpose_a && bad_stride(s->m) && s->k > 32;
+    plan->tasks = s->batch * plan->row_blocks * plan->column_blocks;
+    int64_t columns = divide_up(plan->panels, plan->column_blocks) * kernels->tile_columns;
+    if (plan->pack_b) plan->scratch_bytes += aligned_floats(columns * plan->k_block);
+    if (plan->pack_a) plan->scratch_bytes += aligned_floats(kernels->tile_rows * plan->k_block);
+}
+
+/* The matrix is read once, so tasks are bytes: a block of columns each. */
+static void plan_few_rows(cj__matmul_plan *plan, bool swap, bool dots)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    int64_t columns = swap ? s->m : s->n, rows = swap ? s->n : s->m;
+    plan->kind = dots ? CJ__MATMUL_DOTS : CJ__MATMUL_SUMS;
+    plan->swap = swap;
+    plan->row_blocks = 1;
+    plan->column_blocks = at_most(tasks_worth(s), divide_up(columns, 16));
+    plan->tasks = s->batch * plan->column_blocks;
+    bool strided = swap ? !s->transpose_b && s->n > 1 : s->transpose_a && s->m > 1;
+    plan->pack_a = strided;
+    if (strided) plan->scratch_bytes = aligned_floats(rows * s->k);
+}
+
+void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa)
+{
+    *plan = (cj__matmul_plan){.shape = *shape, .isa = isa, .kernels = kernels_of[cj__isa_vectors(isa)]};
+    cj__matmul_shape *s = &plan->shape;
+    if (s->shared_b && !s->transpose_a) { /* one tall product */
+        s->m *= s->batch;
+        s->batch = 1;
     }
-    d->transpose_a = a->transpose_a;
-    d->transpose_b = a->transpose_b;
-    d->row_blocks = (d->m + CJ__BLOCK_ROWS - 1) / CJ__BLOCK_ROWS;
-    d->column_blocks = (d->n + CJ__BLOCK_COLUMNS - 1) / CJ__BLOCK_COLUMNS;
-    launch->tasks = d->batch * d->row_blocks * d->column_blocks;
-    launch->scratch_bytes = CJ__PANEL_DEPTH * CJ__PANEL_WIDTH * sizeof(float);
-    launch->data = d;
-    return CJ_OK;
+    if (s->batch == 0 || s->m == 0 || s->n == 0) return;
+    if (s->k == 0) {
+        plan->kind = CJ__MATMUL_ZEROS;
+        plan->tasks = s->batch;
+    } else if (s->m <= CJ__FEW_ROWS) {
+        plan_few_rows(plan, false, s->transpose_b);
+    } else if (s->n <= CJ__FEW_ROWS && (!s->transpose_a || s->n == 1)) {
+        plan_few_rows(plan, true, !s->transpose_a);
+    } else {
+        plan_tiles(plan);
+    }
 }
 
-static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+const char *cj__matmul_plan_name(const cj__matmul_plan *plan)
 {
-    const matmul_data *d = launch->data;
-    int64_t column = task % d->column_blocks * CJ__BLOCK_COLUMNS;
-    int64_t row = task / d->column_blocks % d->row_blocks * CJ__BLOCK_ROWS;
-    int64_t item = task / (d->column_blocks * d->row_blocks);
-    cj__block t = {.k = d->k, .ldc = d->n};
-    t.m = d->m - row < CJ__BLOCK_ROWS ? d->m - row : CJ__BLOCK_ROWS;
-    t.n = d->n - column < CJ__BLOCK_COLUMNS ? d->n - column : CJ__BLOCK_COLUMNS;
-    t.a_row = d->transpose_a ? 1 : d->k;
-    t.a_column = d->transpose_a ? d->m : 1;
-    t.b_row = d->transpose_b ? 1 : d->n;
-    t.b_column = d->transpose_b ? d->k : 1;
-    t.a = (const float *)operands[0] + item * d->m * d->k + row * t.a_row;
-    t.b = (const float *)operands[1] + item * d->b_stride + column * t.b_column;
-    t.c = (float *)operands[2] + item * d->m * d->n + row * d->n + column;
-    d->table->multiply(&t, scratch);
+    static const char *const tiles[CJ__ISA_COUNT] = {"scalar 4x8",   "neon 8x8",     "avx2 6x16",
+                                                     "avx512 14x32", "avx512 14x32", "avx512 14x32"};
+    static const char *const rows[CJ__ISA_COUNT] = {"scalar few rows", "neon few rows",   "avx2 few rows",
+                                                    "avx512 few rows", "avx512 few rows", "avx512 few rows"};
+    switch (plan->kind) {
+    case CJ__MATMUL_ZEROS:
+        return "zeros";
+    case CJ__MATMUL_DOTS:
+    case CJ__MATMUL_SUMS:
+        return rows[plan->isa];
+    case CJ__MATMUL_TILES:
+        return tiles[plan->isa];
+    case CJ__MATMUL_BF16:
+        return "avx512bf16 14x32";
+    case CJ__MATMUL_AMX:
+        return "amx 32x32";
+    }
+    return "?";
 }
 
-const cj__kernel cj__matmul_kernel = {
-    .name = "matmul f32", .op = CJ__OP_matmul, .refuse = refuse, .prepare = prepare, .run = run};
+/* --- running ------------------------------------------------------------------------------------------- */
+
+/* The block of C that a task makes, and where its operands begin. */
+typedef struct {
+    int64_t batch, row, column, rows, columns; /* of C */
+    cj__matrix a, b;                           /* element (0,0) of the batch's matrices */
+    float *c;
+} block;
+
+static cj__matrix operand(const float *data, bool transposed, int64_t rows, int64_t columns)
+{
+    return transposed ? (cj__matrix){data, 1, rows} : (cj__matrix){data, columns, 1};
+}
+
+static block block_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    int64_t blocks = plan->row_blocks * plan->column_blocks, item = blocks ? task / blocks : task;
+    block b = {.batch = item, .rows = s->m, .columns = s->n};
+    b.a = operand(call->a + item * s->m * s->k, s->transpose_a, s->m, s->k);
+    b.b = operand(call->b + (s->shared_b ? 0 : item * s->k * s->n), s->transpose_b, s->k, s->n);
+    b.c = call->c + item * s->m * s->n;
+    return b;
+}
+
+static void finish(const cj__matmul_call *call, const block *b, int64_t row, int64_t rows, int64_t stride)
+{
+    if (call->epilogue)
+        call->epilogue(call->epilogue_context, b->batch, row, b->column, rows, b->columns,
+                       b->c + row * stride + b->column, stride);
+}
+
+/* Strip after strip against the k block [p, p+depth) of B, packed or where it lies. After the last k block
+ * the strip before the present one is finished: its stores have left the store buffer, and it is still in L1.
+ */
+static void run_strips(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t, int64_t p,
+                       int64_t depth, const float *panels, float *packed_strip)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    const cj__matmul_kernels *kernels = plan->kernels;
+    int64_t width = kernels->tile_columns, ready = t->row;
+    cj__strip strip = {.b = t->b.data + p * t->b.row + t->column * t->b.column,
+                       .b_row = t->b.row,
+                       .b_panel = width,
+                       .c_row = s->n,
+                       .columns = t->columns,
+                       .k = depth,
+                       .add = p > 0};
+    if (panels) strip.b = panels, strip.b_row = width, strip.b_panel = width * depth;
+    bool last = p + depth == s->k;
+    int64_t first_strip = t->row * plan->strips / s->m; /* refined below: strips begin at part_start */
+    while (part_start(s->m, plan->strips, first_strip) < t->row) first_strip++;
+    for (int64_t i = first_strip, row = t->row; row < t->row + t->rows; i++) {
+        int64_t next = part_start(s->m, plan->strips, i + 1);
+        strip.rows = next - row;
+        cj__matrix a = {t->a.data + row * t->a.row + p * t->a.column, t->a.row, t->a.column};
+        if (packed_strip) {
+            kernels->pack_strip(a, strip.rows, depth, packed_strip);
+            a = (cj__matrix){packed_strip, 1, kernels->tile_rows};
+        }
+        strip.a = a.data, strip.a_row = a.row, strip.a_column = a.column;
+        strip.c = t->c + row * s->n + t->column;
+        kernels->strip(&strip);
+        if (last && row > ready) {
+            finish(call, t, ready, row - ready, s->n);
+            ready = row;
+        }
+        row = next;
+    }
+    if (last) finish(call, t, ready, t->row + t->rows - ready, s->n);
+}
+
+static void run_tiles(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    const cj__matmul_kernels *kernels = plan->kernels;
+    block t = block_of(plan, call, task);
+    int64_t i = task / plan->column_blocks % plan->row_blocks, j = task % plan->column_blocks;
+    t.row = part_start(s->m, plan->strips, part_start(plan->strips, plan->row_blocks, i));
+    t.rows = part_start(s->m, plan->strips, part_start(plan->strips, plan->row_blocks, i + 1)) - t.row;
+    t.column = part_start(plan->panels, plan->column_blocks, j) * kernels->tile_columns;
+    t.columns = at_most(s->n, part_start(plan->panels, plan->column_blocks, j + 1) * kernels->tile_columns) -
+                t.column;
+    float *strip = plan->pack_a ? scratch : NULL, *panels = NULL;
+    if (plan->pack_b)
+        panels =
+            (float *)((char *)scratch + (strip ? aligned_floats(kernels->tile_rows * plan->k_block) : 0));
+    for (int64_t p = 0; p < s->k; p += plan->k_block) {
+        int64_t depth = at_most(plan->k_block, s->k - p);
+        cj__matrix b = {t.b.data + p * t.b.row + t.column * t.b.column, t.b.row, t.b.column};
+        if (panels) kernels->pack_panels(b, depth, t.columns, panels);
+        run_strips(plan, call, &t, p, depth, panels, strip);
+    }
+}
+
+/* x is A, or with `swap` Bᵀ; w is B or Aᵀ. Rows of x that are not contiguous are copied first. */
+static void run_few_rows(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task,
+                         float *scratch)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    block t = block_of(plan, call, task);
+    cj__matrix x = t.a, w = {t.b.data, t.b.column, t.b.row};
+    if (plan->swap) x = (cj__matrix){t.b.data, t.b.column, t.b.row}, w = t.a;
+    int64_t all = plan->swap ? s->m : s->n, j = task % plan->column_blocks;
+    int64_t from = part_start(all, plan->column_blocks, j), to = part_start(all, plan->column_blocks, j + 1);
+    cj__few_rows few = {.x = x.data,
+                        .x_row = x.row,
+                        .rows = plan->swap ? s->n : s->m,
+                        .k = s->k,
+                        .w = w.data + from * w.row,
+                        .w_row = plan->kind == CJ__MATMUL_DOTS ? w.row : w.column,
+                        .columns = to - from,
+                        .c_row = plan->swap ? 1 : s->n,
+                        .c_column = plan->swap ? s->n : 1};
+    few.c = t.c + from * few.c_column;
+    if (plan->pack_a) {
+        for (int64_t p = 0; p < s->k; p++)
+            for (int64_t i = 0; i < few.rows; i++) scratch[i * s->k + p] = x.data[i * x.row + p * x.column];
+        few.x = scratch, few.x_row = s->k;
+    }
+    (plan->kind == CJ__MATMUL_DOTS ? plan->kernels->dots : plan->kernels->sums)(&few);
+    if (plan->swap)
+        t.row = from, t.rows = to - from;
+    else
+        t.column = from, t.columns = to - from;
+    finish(call, &t, t.row, t.rows, s->n);
+}
+
+static void run_zeros(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    block t = block_of(plan, call, task);
+    memset(t.c, 0, (size_t)(s->m * s->n) * sizeof *t.c);
+    finish(call, &t, 0, s->m, s->n);
+}
+
+void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch)
+{
+    switch (plan->kind) {
+    case CJ__MATMUL_ZEROS:
+        run_zeros(plan, call, task);
+        break;
+    case CJ__MATMUL_DOTS:
+    case CJ__MATMUL_SUMS:
+        run_few_rows(plan, call, task, scratch);
+        break;
+    default:
+        run_tiles(plan, call, task, scratch);
+        break;
+    }
+}

@@ -1,6 +1,5 @@
 /* One source for every instruction set: plain C that the compiler turns into vectors, since no element
- * depends on another. Compiled once for each by cmake/kernels.cmake. Bits are the same on all of them but for
- * the matrix product, whose multiply-adds are fused where there are instructions for it. */
+ * depends on another. Compiled once for each by cmake/kernels.cmake. Bits are the same on all of them. */
 #include "cpu/simd.h"
 #include "cpu/vector.h"
 
@@ -232,82 +231,4 @@ static float max_vector(int64_t n, const float *x)
     return lane[0];
 }
 
-/* --- the matrix product ----------------------------------------------------------------------------------
- */
-
-/* Copies b's rows [p, p+depth) and columns [j, j+width) into a panel of 16 columns, zeros beyond. */
-static void pack_panel(const cj__block *t, int64_t p, int64_t depth, int64_t j, int64_t width, float *panel)
-{
-    for (int64_t q = 0; q < depth; q++)
-        for (int64_t c = 0; c < CJ__PANEL_WIDTH; c++)
-            panel[q * CJ__PANEL_WIDTH + c] = c < width ? t->b[(p + q) * t->b_row + (j + c) * t->b_column] : 0;
-}
-
-enum { STRIP = 6 }; /* 6 × 16 results fill 12 of 16 AVX2 registers */
-
-typedef struct {
-    const float *a[STRIP];
-    int64_t a_column, depth;
-    const float *panel;
-} strip_call;
-
-/* results[r][c] += Σ_q a[r][q]·panel[q][c], q in order. */
-static void strip_product(const strip_call *s, float results[STRIP][CJ__PANEL_WIDTH])
-{
-#ifdef __AVX2__
-    __m256 sums[STRIP][2];
-    for (int r = 0; r < STRIP; r++)
-        for (int h = 0; h < 2; h++) sums[r][h] = _mm256_loadu_ps(results[r] + 8 * h);
-    for (int64_t q = 0; q < s->depth; q++) {
-        __m256 b0 = _mm256_loadu_ps(s->panel + q * 16), b1 = _mm256_loadu_ps(s->panel + q * 16 + 8);
-#pragma GCC unroll 6
-        for (int r = 0; r < STRIP; r++) {
-            __m256 x = _mm256_broadcast_ss(s->a[r] + q * s->a_column);
-            sums[r][0] = _mm256_fmadd_ps(x, b0, sums[r][0]);
-            sums[r][1] = _mm256_fmadd_ps(x, b1, sums[r][1]);
-        }
-    }
-    for (int r = 0; r < STRIP; r++)
-        for (int h = 0; h < 2; h++) _mm256_storeu_ps(results[r] + 8 * h, sums[r][h]);
-#else
-    for (int64_t q = 0; q < s->depth; q++)
-        for (int r = 0; r < STRIP; r++) {
-            float x = s->a[r][q * s->a_column];
-            for (int c = 0; c < CJ__PANEL_WIDTH; c++) results[r][c] += x * s->panel[q * CJ__PANEL_WIDTH + c];
-        }
-#endif
-}
-
-/* Rows [i, i+6) of one panel's columns; rows past the end repeat the last and are not stored. */
-static void strip_of(const cj__block *t, int64_t i, int64_t p, int64_t depth, int64_t j, int64_t width,
-                     const float *panel)
-{
-    float results[STRIP][CJ__PANEL_WIDTH];
-    strip_call call = {.a_column = t->a_column, .depth = depth, .panel = panel};
-    int64_t rows = t->m - i < STRIP ? t->m - i : STRIP;
-    for (int64_t r = 0; r < STRIP; r++) {
-        int64_t row = i + (r < rows ? r : rows - 1);
-        call.a[r] = t->a + row * t->a_row + p * t->a_column;
-        for (int64_t c = 0; c < CJ__PANEL_WIDTH; c++)
-            results[r][c] = p > 0 && r < rows && c < width ? t->c[row * t->ldc + j + c] : 0;
-    }
-    strip_product(&call, results);
-    for (int64_t r = 0; r < rows; r++)
-        memcpy(t->c + (i + r) * t->ldc + j, results[r], (size_t)width * sizeof(float));
-}
-
-static void multiply_block(const cj__block *t, float *panel)
-{
-    for (int64_t i = 0; t->k == 0 && i < t->m; i++)
-        memset(t->c + i * t->ldc, 0, (size_t)t->n * sizeof(float));
-    for (int64_t p = 0; p < t->k; p += CJ__PANEL_DEPTH) {
-        int64_t depth = t->k - p < CJ__PANEL_DEPTH ? t->k - p : CJ__PANEL_DEPTH;
-        for (int64_t j = 0; j < t->n; j += CJ__PANEL_WIDTH) {
-            int64_t width = t->n - j < CJ__PANEL_WIDTH ? t->n - j : CJ__PANEL_WIDTH;
-            pack_panel(t, p, depth, j, width, panel);
-            for (int64_t i = 0; i < t->m; i += STRIP) strip_of(t, i, p, depth, j, width, panel);
-        }
-    }
-}
-
-const cj__vector_table CJ__NAME(cj__vector) = {elementwise, multiply_block, sum_vector, max_vector};
+const cj__vector_table CJ__NAME(cj__vector) = {elementwise, sum_vector, max_vector};

@@ -1,0 +1,33 @@
+/* The f32 matrix product of one instruction set: its table of micro-kernels, which src/cpu/matmul.c calls. */
+#include "cpu/matmul_kernels.h"
+#include "cpu/simd.h"
+
+/* The register tile: as many running sums as registers allow, beside one row of B (2 vectors) and one
+ * broadcast element of A. 16 registers hold 6×2 sums, 32 hold 14×2 (AVX-512) or, with four lanes, 8×2 (NEON;
+ * more rows gain nothing there). Scalar: what SSE2, the baseline, can hold of it; the compiler vectorises. */
+#define VECTORS 2
+#if CJ__ISA_NUMBER == CJ__NUMBER_avx2
+#define ROWS 6
+#elif CJ__ISA_NUMBER >= CJ__NUMBER_avx512
+#define ROWS 14
+#elif CJ__ISA_NUMBER == CJ__NUMBER_neon
+#define ROWS 8
+#endif
+
+#if CJ__ISA_NUMBER == CJ__NUMBER_scalar
+#include "cpu/kernels/matmul_tile_scalar.h"
+#else
+#include "cpu/kernels/matmul_tile.h"
+#endif
+#include "cpu/kernels/matmul_pack.h"
+#include "cpu/kernels/matmul_few_rows.h"
+
+const cj__matmul_kernels CJ__NAME(cj__matmul) = {
+    .tile_rows = ROWS,
+    .tile_columns = COLUMNS,
+    .strip = strip,
+    .pack_panels = pack_panels,
+    .pack_strip = pack_strip,
+    .dots = dots,
+    .sums = sums,
+};

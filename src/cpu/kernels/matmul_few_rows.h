@@ -1,0 +1,139 @@
+/* Few rows times a matrix, which is read once as it lies: what inference on single examples does all day.
+ * Included by matmul.c. Results do not depend on how the columns are grouped. */
+
+/* `rows` rows of x against `count` rows of w: a grid of dot products, one vector of partial sums each. */
+CJ__INLINE void dots_block(const cj__few_rows *f, int64_t j, int rows, int count)
+{
+    enum { MOST = 8 };
+    cj__floats sum[CJ__FEW_ROWS][MOST];
+    const float *x = f->x, *w = f->w + j * f->w_row;
+    int64_t p = 0;
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++) sum[r][i] = cj__v_set(0.0f);
+    for (; p + CJ__LANES <= f->k; p += CJ__LANES) {
+        cj__floats y[CJ__FEW_ROWS];
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) y[r] = cj__v_load(x + r * f->x_row + p);
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++) {
+            cj__floats z = cj__v_load(w + i * f->w_row + p);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) sum[r][i] = cj__v_fma(y[r], z, sum[r][i]);
+        }
+    }
+    if (p < f->k) {
+        cj__mask tail = cj__m_first(f->k - p);
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++) {
+            cj__floats z = cj__v_load_masked(w + i * f->w_row + p, tail);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++)
+                sum[r][i] = cj__v_fma(cj__v_load_masked(x + r * f->x_row + p, tail), z, sum[r][i]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++) f->c[r * f->c_row + (j + i) * f->c_column] = cj__v_sum(sum[r][i]);
+}
+
+/* Eight to twelve independent sums hide the latency of the multiply-add. */
+CJ__INLINE void dots_of(const cj__few_rows *f, int rows, int count)
+{
+    int64_t j = 0;
+    for (; j + count <= f->columns; j += count) dots_block(f, j, rows, count);
+    for (; j + 2 <= f->columns; j += 2) dots_block(f, j, rows, 2);
+    for (; j < f->columns; j++) dots_block(f, j, rows, 1);
+}
+
+static void dots(const cj__few_rows *f)
+{
+    switch (f->rows) {
+    case 1:
+        dots_of(f, 1, 8);
+        break;
+    case 2:
+        dots_of(f, 2, 4);
+        break;
+    case 3:
+        dots_of(f, 3, 3);
+        break;
+    default:
+        dots_of(f, 4, 3);
+        break;
+    }
+}
+
+/* c[:, j : j+count vectors] (+)= x[:, p:p+depth] · w[p:p+depth, same columns] */
+CJ__INLINE void sums_block(const cj__few_rows *f, int64_t p, int64_t depth, int64_t j, cj__mask tail,
+                           int rows, int count, bool masked)
+{
+    enum { MOST = 8 };
+    cj__floats sum[CJ__FEW_ROWS][MOST];
+    float *c = f->c + j;
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++) {
+            const float *from = c + r * f->c_row + i * CJ__LANES;
+            sum[r][i] = p == 0 ? cj__v_set(0.0f) : masked ? cj__v_load_masked(from, tail) : cj__v_load(from);
+        }
+    for (int64_t q = p; q < p + depth; q++) {
+        const float *w = f->w + q * f->w_row + j;
+        cj__floats z[MOST];
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++)
+            z[i] = masked ? cj__v_load_masked(w, tail) : cj__v_load(w + i * CJ__LANES);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            cj__floats y = cj__v_set(f->x[r * f->x_row + q]);
+#pragma GCC unroll 8
+            for (int i = 0; i < count; i++) sum[r][i] = cj__v_fma(y, z[i], sum[r][i]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++) {
+            float *to = c + r * f->c_row + i * CJ__LANES;
+            if (masked)
+                cj__v_store_masked(to, sum[r][i], tail);
+            else
+                cj__v_store(to, sum[r][i]);
+        }
+}
+
+/* Rows of w in groups of 32: few enough pages to be held by the TLB while all columns pass, and the running
+ * sums travel between registers and L1 only once in 32 steps. */
+CJ__INLINE void sums_of(const cj__few_rows *f, int rows, int count)
+{
+    enum { DEPTH = 32 };
+    for (int64_t p = 0; p < f->k; p += DEPTH) {
+        int64_t depth = f->k - p < DEPTH ? f->k - p : DEPTH, j = 0;
+        for (; j + count * CJ__LANES <= f->columns; j += count * CJ__LANES)
+            sums_block(f, p, depth, j, cj__m_first(0), rows, count, false);
+        for (; j + CJ__LANES <= f->columns; j += CJ__LANES)
+            sums_block(f, p, depth, j, cj__m_first(0), rows, 1, false);
+        if (j < f->columns) sums_block(f, p, depth, j, cj__m_first(f->columns - j), rows, 1, true);
+    }
+}
+
+static void sums(const cj__few_rows *f)
+{
+    switch (f->rows) {
+    case 1:
+        sums_of(f, 1, 8);
+        break;
+    case 2:
+        sums_of(f, 2, 4);
+        break;
+    case 3:
+        sums_of(f, 3, 4);
+        break;
+    default:
+        sums_of(f, 4, 2);
+        break;
+    }
+}

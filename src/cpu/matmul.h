@@ -1,0 +1,61 @@
+/* The matrix product C = A·B in f32, at three precisions: planned from shape and instruction set when a
+ * program is compiled, run task by task on any threads.
+ *
+ * Each task makes whole elements of C, summed over k in one order that the shape fixes, so bits depend
+ * neither on the number of threads nor on the order of tasks. */
+#ifndef CJ__MATMUL_H
+#define CJ__MATMUL_H
+
+#include "cpu/isa.h"
+
+/* Named as in PyTorch. highest: never less accurate than f32. high: operands rounded to two bf16 each, three
+ * products. medium: to one. What an instruction set cannot gain by, it computes in f32. */
+typedef enum { CJ__PRECISION_HIGHEST, CJ__PRECISION_HIGH, CJ__PRECISION_MEDIUM } cj__precision;
+
+typedef struct {
+    int64_t batch, m, n, k;
+    bool transpose_a; /* A is [m,k] in memory or, transposed, [k,m] */
+    bool transpose_b; /* B is [k,n] or [n,k] */
+    bool shared_b;    /* one B for the whole batch */
+    cj__precision precision;
+} cj__matmul_shape;
+
+typedef enum {
+    CJ__MATMUL_ZEROS,
+    CJ__MATMUL_DOTS,
+    CJ__MATMUL_SUMS,
+    CJ__MATMUL_TILES,
+    CJ__MATMUL_BF16,
+    CJ__MATMUL_AMX
+} cj__matmul_kind;
+
+/* How one product is cut up. `tasks` and `scratch_bytes` are the caller's concern, the rest is not. */
+typedef struct {
+    int64_t tasks;        /* 0: nothing to do */
+    size_t scratch_bytes; /* for each thread, aligned to 64 bytes */
+    cj__matmul_shape shape;
+    cj__isa isa;
+    cj__matmul_kind kind;
+    const struct cj__matmul_kernels *kernels;
+    int64_t strips, panels;            /* rows and columns in units of the register tile */
+    int64_t row_blocks, column_blocks; /* of C, for each of the batch: one task each */
+    int64_t k_block;
+    bool pack_a, pack_b, swap; /* swap: Cᵀ = Bᵀ·Aᵀ is computed, since n is small */
+} cj__matmul_plan;
+
+typedef struct {
+    const float *a, *b; /* contiguous, one matrix of the batch after the other */
+    float *c;           /* [batch,m,n]; apart from a and b */
+    /* Called once for every element of C, for blocks that are finished and still in cache; may be NULL.
+     * `block` is at [batch, row, column] of C, its rows `stride` floats apart. */
+    void (*epilogue)(void *context, int64_t batch, int64_t row, int64_t column, int64_t rows, int64_t columns,
+                     float *block, int64_t stride);
+    void *epilogue_context;
+} cj__matmul_call;
+
+void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa);
+/* In the floating-point state of cj__float_enter. */
+void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);
+const char *cj__matmul_plan_name(const cj__matmul_plan *plan); /* "avx2 6x16", for `cajal plan` */
+
+#endif

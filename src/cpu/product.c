@@ -1,0 +1,40 @@
+/* The op matmul on the CPU: its shapes handed to the matrix product, task by task. */
+#include "cpu/backend.h"
+#include "cpu/matmul.h"
+
+static const char *refuse(const cj__launch *launch)
+{
+    return launch->types[0].dtype == CJ_F32 ? NULL : "it multiplies f32 only";
+}
+
+static cj_status prepare(cj__launch *launch, cj__arena *arena)
+{
+    const cj__matmul_attributes *a = launch->attributes;
+    cj_shape_t x = launch->types[0].shape, y = launch->types[1].shape, z = launch->types[2].shape;
+    cj__matmul_shape shape = {.batch = 1,
+                              .m = z.dims[z.rank - 2],
+                              .n = z.dims[z.rank - 1],
+                              .k = x.dims[x.rank - (a->transpose_a ? 2 : 1)],
+                              .transpose_a = a->transpose_a,
+                              .transpose_b = a->transpose_b,
+                              .shared_b = y.rank == 2};
+    for (int64_t i = 0; i < z.rank - 2; i++) shape.batch *= z.dims[i];
+    cj__isa isa;
+    CJ__TRY(cj__isa_choose(&isa));
+    cj__matmul_plan *plan = cj__arena_allocate(arena, sizeof *plan);
+    if (!plan) return cj__out_of_memory(sizeof *plan, "a product");
+    cj__matmul_plan_make(plan, &shape, isa);
+    launch->tasks = plan->tasks;
+    launch->scratch_bytes = plan->scratch_bytes;
+    launch->data = plan;
+    return CJ_OK;
+}
+
+static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    cj__matmul_call call = {.a = operands[0], .b = operands[1], .c = operands[2]};
+    cj__matmul_run(launch->data, &call, task, scratch);
+}
+
+const cj__kernel cj__matmul_kernel = {
+    .name = "matmul f32", .op = CJ__OP_matmul, .refuse = refuse, .prepare = prepare, .run = run};

@@ -1,0 +1,113 @@
+/* The matrix product under test, and the slow one it is compared with. */
+#include "matmul_check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A number from [-2,2] with a peak at 0, by a linear congruence: repeatable, and never all zeros. */
+static float next_number(uint64_t *state)
+{
+    double sum = 0;
+    for (int i = 0; i < 4; i++) {
+        *state = *state * 6364136223846793005u + 1442695040888963407u;
+        sum += (double)(*state >> 33) / (double)(UINT32_MAX / 2 + 1u) - 0.5;
+    }
+    return (float)sum;
+}
+
+static float *new_numbers(int64_t count, uint64_t seed)
+{
+    float *numbers = malloc((size_t)count * sizeof *numbers + (count == 0));
+    uint64_t state = seed * 2654435761u + 1;
+    for (int64_t i = 0; i < count; i++) numbers[i] = next_number(&state);
+    return numbers;
+}
+
+void cj_test_product_new(cj_test_product *product, const cj__matmul_shape *shape, uint64_t seed)
+{
+    const cj__matmul_shape *s = shape;
+    *product = (cj_test_product){.shape = *s,
+                                 .a_count = s->batch * s->m * s->k,
+                                 .b_count = (s->shared_b ? 1 : s->batch) * s->k * s->n,
+                                 .c_count = s->batch * s->m * s->n};
+    product->a = new_numbers(product->a_count, seed);
+    product->b = new_numbers(product->b_count, seed + 1);
+    product->c = new_numbers(product->c_count, seed + 2);
+}
+
+void cj_test_product_free(cj_test_product *product)
+{
+    free(product->a);
+    free(product->b);
+    free(product->c);
+    free(product->reference);
+}
+
+static void counting_epilogue(void *context, int64_t batch, int64_t row, int64_t column, int64_t rows,
+                              int64_t columns, float *block, int64_t stride)
+{
+    const cj__matmul_shape *s = context;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            int64_t index = (batch * s->m + row + i) * s->n + column + j;
+            block[i * stride + j] = block[i * stride + j] * 2 + (float)(index % 1021);
+        }
+}
+
+void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *plan, cj_test_manner manner)
+{
+    cj__matmul_call call = {.a = product->a, .b = product->b, .c = product->c};
+    if (manner == CJ_TEST_COUNTING_EPILOGUE) {
+        call.epilogue = counting_epilogue;
+        call.epilogue_context = &product->shape;
+    }
+    char *scratch = aligned_alloc(64, plan->scratch_bytes / 64 * 64 + 64);
+    cj__float_state caller = cj__float_enter();
+    for (int64_t i = 0; i < plan->tasks; i++) {
+        memset(scratch, 0xff, plan->scratch_bytes);
+        cj__matmul_run(plan, &call, manner == CJ_TEST_BACKWARD ? plan->tasks - 1 - i : i, scratch);
+    }
+    cj__float_leave(caller);
+    free(scratch);
+}
+
+void cj_test_product_run(cj_test_product *product, cj__isa isa, cj_test_manner manner)
+{
+    cj__matmul_plan plan;
+    cj__matmul_plan_make(&plan, &product->shape, isa);
+    cj_test_product_run_plan(product, &plan, manner);
+}
+
+static double element(const cj_test_product *product, int64_t item, int64_t i, int64_t j)
+{
+    const cj__matmul_shape *s = &product->shape;
+    const float *a = product->a + item * s->m * s->k,
+                *b = product->b + (s->shared_b ? 0 : item * s->k * s->n);
+    double sum = 0;
+    for (int64_t p = 0; p < s->k; p++)
+        sum += (double)a[s->transpose_a ? p * s->m + i : i * s->k + p] *
+               (double)b[s->transpose_b ? j * s->k + p : p * s->n + j];
+    return sum;
+}
+
+void cj_test_product_reference(cj_test_product *product)
+{
+    const cj__matmul_shape *s = &product->shape;
+    free(product->reference);
+    product->reference = malloc((size_t)product->c_count * sizeof(double) + 1);
+    for (int64_t e = 0; e < product->c_count; e++)
+        product->reference[e] = element(product, e / s->n / s->m, e / s->n % s->m, e % s->n);
+}
+
+double cj_test_product_error(cj_test_product *product)
+{
+    double difference = 0, norm = 0;
+    cj_test_product_reference(product);
+    for (int64_t i = 0; i < product->c_count; i++) {
+        double d = product->c[i] - product->reference[i];
+        difference += d * d;
+        norm += product->reference[i] * product->reference[i];
+    }
+    return difference == 0 ? 0 : sqrt(difference / norm);
+}
