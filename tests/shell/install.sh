@@ -30,7 +30,7 @@ mkdir "$scratch/pc"
 for program in $programs; do
     name=$(basename "$program" .c)
     ${CC:-cc} -std=c17 -Wall -Wextra -Wpedantic -Werror "$program" -o "$scratch/pc/$name-shared" \
-        $(pkg-config --cflags --libs cajal)
+        $(pkg-config --cflags --libs cajal) -lm
     ${CC:-cc} -std=c17 "$program" -o "$scratch/pc/$name-static" $(pkg-config --static --cflags cajal) \
         "$lib/libcajal.a" $(pkg-config --static --libs-only-l --libs-only-other cajal | sed 's/-lcajal//')
 done

@@ -1,0 +1,44 @@
+#!/bin/sh
+# The command as a user meets it: exit codes, sentences, and a training whose result repeats to the last digit.
+# level: quick
+set -eu
+cajal=$build/cajal
+fails() { # CODE TEXT ARGUMENTS...: the command must end with CODE and say TEXT
+    code=$1 text=$2 got=0
+    shift 2
+    "$cajal" "$@" >"$scratch/out" 2>&1 </dev/null || got=$?
+    [ "$got" = "$code" ] || { echo "cajal $*: exit $got, not $code"; cat "$scratch/out"; exit 1; }
+    grep -qF -- "$text" "$scratch/out" || { echo "cajal $*: no '$text' in:"; cat "$scratch/out"; exit 1; }
+}
+fails 2 "usage: cajal COMMAND"
+fails 2 "there is no command 'trian'" trian
+fails 2 "there is no option '--sed'" train --sed 3
+fails 2 "--seed needs a value" train --seed
+fails 0 "cajal train recipes/mnist-mlp.yaml" train --help
+fails 0 "threads:" version
+fails 1 "no-such.yaml" train "$scratch/no-such.yaml"
+grep -q 'libyaml' "$scratch/out" && exit 77
+fails 2 "--threads is 'many'" train "$source/recipes/mnist-mlp.yaml" --threads many
+fails 2 "did you mean 'training.epochs'" train "$source/recipes/mnist-mlp.yaml" training.epoch=1
+for recipe in "$source"/recipes/*.yaml; do fails 0 "model:" check "$recipe"; done
+
+# a small set of its own: 40 bright or dark pictures of 2 by 2, in the files of MNIST
+mkdir -p "$scratch/mnist"
+for part in train t10k; do
+    { printf '\0\0\10\3\0\0\0\50\0\0\0\2\0\0\0\2'; i=0; while [ $i -lt 20 ]; do printf '\372\373\374\375\1\2\3\4'; i=$((i + 1)); done; } \
+        >"$scratch/mnist/$part-images-idx3-ubyte"
+    { printf '\0\0\10\1\0\0\0\50'; i=0; while [ $i -lt 20 ]; do printf '\1\0'; i=$((i + 1)); done; } >"$scratch/mnist/$part-labels-idx1-ubyte"
+done
+export CAJAL_DATA="$scratch"
+run() { # THREADS FILE
+    "$cajal" train "$source/recipes/mnist-mlp.yaml" training.batch_size=8 data.validation=0.2 --threads "$1" --json 2>"$2.err" |
+        sed 's/"seconds": [^,]*, //' >"$2"
+}
+run 1 "$scratch/one" && run 3 "$scratch/three"
+cmp "$scratch/one" "$scratch/three"
+grep -q '"accuracy": 1, "count": 40' "$scratch/one" || { echo "40 bright and dark pictures are not told apart:"; cat "$scratch/one"; exit 1; }
+grep -q 'val_accuracy' "$scratch/one.err"
+fails 0 "matmul" plan "$source/recipes/mnist-mlp.yaml"
+fails 0 "flowchart TD" graph "$source/recipes/mnist-mlp.yaml"
+fails 0 "parameters; a training step" summary "$source/recipes/mnist-mlp.yaml"
+fails 1 "is not finite" train "$source/recipes/mnist-mlp.yaml" optimizer.name=sgd optimizer.learning_rate=1e38 training.batch_size=8

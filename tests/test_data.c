@@ -1,0 +1,190 @@
+/* The data room: IDX files good, cut short and hostile; loaders whose batches depend on (seed, epoch) alone;
+ * recipes and their mistakes; every allocation failing in turn. */
+#include "support.h"
+
+#include "cajal/cajal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const unsigned char images[] = {0, 0, 8, 3, 0, 0,  0,  3,  0,  0,  0,
+                                       1, 0, 0, 0, 2, 10, 11, 20, 21, 30, 31};
+static const unsigned char labels[] = {0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9};
+
+/* Writes both files and reads them, `cut` bytes of the images only. */
+static cj_status read_cut(const char *folder, size_t cut, cj_dataset **d)
+{
+    cj_test_write_file(cj_test_path(folder, "x"), images, cut);
+    cj_test_write_file(cj_test_path(folder, "y"), labels, sizeof labels);
+    return cj_dataset_read_idx(d, cj_test_path(folder, "x"), cj_test_path(folder, "y"));
+}
+
+static void test_idx(void **state)
+{
+    (void)state;
+    char *folder = cj_test_new_folder();
+    cj_dataset *d;
+    expect_ok(read_cut(folder, sizeof images, &d));
+    assert_int_equal(cj_dataset_count(d), 3);
+    assert_memory_equal(cj_dataset_x(d).data, images + 16, 6);
+    assert_int_equal(((int32_t *)cj_dataset_y(d).data)[2], 9);
+    cj_dataset_free(d);
+    for (size_t cut = 0; cut < sizeof images; cut++) {
+        expect_status(read_cut(folder, cut, &d), CJ_FORMAT_ERROR);
+        assert_null(d);
+    }
+    expect_message("found only 5 elements, expected 6, as its dimensions say");
+    cj_test_remove_folder(folder);
+}
+
+/* A header that promises 2^62 bytes must cost neither memory nor time. */
+static void test_hostile_idx(void **state)
+{
+    (void)state;
+    static const unsigned char huge[] = {0, 0, 8, 2, 0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff};
+    static const unsigned char large[] = {0, 0, 8, 1, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3};
+    char *folder = cj_test_new_folder();
+    cj_dataset *d;
+    cj_test_write_file(cj_test_path(folder, "y"), labels, sizeof labels);
+    cj_test_write_file(cj_test_path(folder, "x"), huge, sizeof huge);
+    expect_status(cj_dataset_read_idx(&d, cj_test_path(folder, "x"), cj_test_path(folder, "y")),
+                  CJ_FORMAT_ERROR);
+    cj_test_write_file(cj_test_path(folder, "x"), large, sizeof large);
+    cj_memory_reset_peak();
+    uint64_t before = cj_memory().peak_bytes;
+    expect_status(cj_dataset_read_idx(&d, cj_test_path(folder, "x"), cj_test_path(folder, "y")),
+                  CJ_FORMAT_ERROR);
+    assert_true(cj_memory().peak_bytes - before < 4u << 20);
+    expect_status(cj_dataset_open(&d, "no-such-set", false), CJ_NOT_FOUND);
+    cj_test_remove_folder(folder);
+}
+
+static cj_dataset *counting_rows(int64_t rows)
+{
+    float x[100];
+    int32_t y[100];
+    cj_dataset *d;
+    for (int i = 0; i < 100; i++) x[i] = (float)i, y[i] = i;
+    cj_tensor tx = {x, CJ_F32, cj_shape(rows, 1)}, ty = {y, CJ_I32, cj_shape(rows)};
+    expect_ok(cj_dataset_from_tensors(&d, &tx, &ty));
+    return d;
+}
+
+static void test_loader(void **state)
+{
+    (void)state;
+    cj_dataset *d = counting_rows(23);
+    cj_loader *a, *b;
+    cj_batch batch;
+    expect_ok(cj_loader_new(&a, d, .first = 2, .count = 20, .batch_size = 8, .shuffle = true, .seed = 5,
+                            .scale = 2));
+    int32_t epochs[2][20];
+    for (int e = 0; e < 2; e++) {
+        int seen = 0;
+        bool there[100] = {false};
+        while (cj_loader_next(a, &batch)) {
+            for (int64_t i = 0; i < batch.count; i++) {
+                int32_t row = ((int32_t *)batch.y.data)[i];
+                assert_true(row >= 2 && row < 22 && !there[row]);
+                assert_true(((float *)batch.x.data)[i] == 2.0f * (float)row);
+                there[row] = true;
+                epochs[e][seen++] = row;
+            }
+            for (int64_t i = batch.count; i < 8; i++) {
+                assert_int_equal(((int32_t *)batch.y.data)[i], -1);
+                assert_true(((float *)batch.x.data)[i] == 0);
+            }
+        }
+        assert_int_equal(seen, 20);
+    }
+    assert_memory_not_equal(epochs[0], epochs[1], sizeof epochs[0]);
+    /* A loader put at (epoch 1, step 2) gives what the other saw there. */
+    expect_ok(cj_loader_new(&b, d, .first = 2, .count = 20, .batch_size = 8, .shuffle = true, .seed = 5,
+                            .scale = 2));
+    cj_loader_seek(b, 1, 2);
+    assert_true(cj_loader_next(b, &batch));
+    assert_int_equal(batch.count, 4);
+    assert_memory_equal(batch.y.data, epochs[1] + 16, 4 * sizeof(int32_t));
+    assert_false(cj_loader_next(b, &batch));
+    cj_loader_free(a);
+    expect_status(cj_loader_new(&a, d, .first = 20, .count = 20, .batch_size = 8), CJ_INVALID_ARGUMENT);
+    cj_loader_free(b);
+    cj_dataset_free(d);
+}
+
+static void free_loader_of(cj_dataset *d, cj_loader *l)
+{
+    cj_loader_free(l);
+    cj_dataset_free(d);
+}
+
+static char *scenario_folder;
+
+static cj_status read_and_load(void *context)
+{
+    (void)context;
+    cj_dataset *d = NULL;
+    cj_loader *l = NULL;
+    cj_batch batch;
+    cj_status status =
+        cj_dataset_read_idx(&d, cj_test_path(scenario_folder, "x"), cj_test_path(scenario_folder, "y"));
+    if (status == CJ_OK) status = cj_loader_new(&l, d, .batch_size = 2, .shuffle = true);
+    while (status == CJ_OK && cj_loader_next(l, &batch)) {
+    }
+    free_loader_of(d, l);
+    return status;
+}
+
+static void test_allocations(void **state)
+{
+    (void)state;
+    cj_dataset *d;
+    scenario_folder = cj_test_new_folder();
+    expect_ok(read_cut(scenario_folder, sizeof images, &d));
+    cj_dataset_free(d);
+    cj_test_every_allocation_fails(read_and_load, NULL);
+    cj_test_remove_folder(scenario_folder);
+}
+
+static cj_status read_recipe(const char *folder, const char *text, const char *override)
+{
+    cj_recipe *recipe;
+    cj_test_write_file(cj_test_path(folder, "r.yaml"), text, strlen(text));
+    cj_status status = cj_recipe_read(&recipe, cj_test_path(folder, "r.yaml"), override ? 1 : 0, &override);
+    cj_recipe_free(recipe);
+    return status;
+}
+
+static void test_recipes(void **state)
+{
+    (void)state;
+    char *folder = cj_test_new_folder();
+    cj_status status = read_recipe(folder, "model: [{dense: 10}]\n", NULL);
+    if (status == CJ_UNSUPPORTED) {
+        cj_test_remove_folder(folder);
+        skip_because("this build has no libyaml");
+    }
+    expect_ok(status);
+    expect_ok(read_recipe(folder, "model: [{dense: 10}]\n", "training.epochs=3"));
+    expect_status(read_recipe(folder, "training:\n  epoch: 3\n", NULL), CJ_INVALID_ARGUMENT);
+    expect_message("r.yaml:2: there is no key 'training.epoch'; did you mean 'training.epochs'?");
+    expect_status(read_recipe(folder, "model: [{dens: 10}]\n", NULL), CJ_INVALID_ARGUMENT);
+    expect_message("there is no layer 'dens'; did you mean 'dense'?");
+    expect_status(read_recipe(folder, "model: [{dense: 10}]\n", "optimizer.learning_rate=fast"),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("optimizer.learning_rate is 'fast', but must be a number");
+    expect_status(read_recipe(folder, "model: [relu]\n", NULL), CJ_INVALID_ARGUMENT);
+    expect_message("`model` needs a dense layer");
+    expect_status(read_recipe(folder, "a: [1, {", NULL), CJ_FORMAT_ERROR);
+    expect_status(read_recipe(folder, "", NULL), CJ_FORMAT_ERROR);
+    expect_status(read_recipe(folder, "- 1\n", NULL), CJ_FORMAT_ERROR);
+    cj_test_remove_folder(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_idx), cmocka_unit_test(test_hostile_idx),
+                                       cmocka_unit_test(test_loader), cmocka_unit_test(test_allocations),
+                                       cmocka_unit_test(test_recipes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
