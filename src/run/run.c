@@ -10,6 +10,16 @@
 
 #undef cj_program_run
 
+static cj_status verify(const cj_graph *graph, const char *after)
+{
+#ifdef CJ_DEBUG
+    return cj__verify(graph, after);
+#else
+    (void)graph, (void)after;
+    return CJ_OK;
+#endif
+}
+
 cj_status cj_compile(cj_program **program, const cj_graph *graph)
 {
     cj_graph *simple = NULL, *fused = NULL;
@@ -18,8 +28,11 @@ cj_status cj_compile(cj_program **program, const cj_graph *graph)
     if (graph->input_count > CJ_MAX_BINDINGS || graph->output_count > CJ_MAX_BINDINGS)
         return cj__fail(CJ_UNSUPPORTED, "a program has at most %d inputs and %d outputs", CJ_MAX_BINDINGS,
                         CJ_MAX_BINDINGS);
-    cj_status status = cj__lower_and_simplify(graph, &simple);
+    cj_status status = verify(graph, "drawing");
+    if (status == CJ_OK) status = cj__lower_and_simplify(graph, &simple);
+    if (status == CJ_OK) status = verify(simple, "simplify");
     if (status == CJ_OK) status = cj__fuse(simple, &fused);
+    if (status == CJ_OK) status = verify(fused, "fuse");
     if (status == CJ_OK) status = cj__plan(fused, &cj__cpu_backend, program);
     cj_graph_free(simple);
     cj_graph_free(fused);
