@@ -1,10 +1,11 @@
-/* The verifier: what must hold after every pass. Debug builds run it; a failure is an error of the library's own. */
+/* The verifier: what must hold after every pass. Debug builds run it; a failure is an error of the library's
+ * own. */
 #include "graph/graph.h"
 
 static cj_status broken(const cj__node *node, int64_t index, const char *after, const char *what)
 {
-    return cj__fail(CJ_INTERNAL_ERROR, "after %s, node %lld (%s at '%s') %s", after, (long long)index, cj__info(node)->name,
-                    node->scope, what);
+    return cj__fail(CJ_INTERNAL_ERROR, "after %s, node %lld (%s at '%s') %s", after, (long long)index,
+                    cj__info(node)->name, node->scope, what);
 }
 
 /* Types as the op's shape rule gives them; chains carry their own. */
@@ -17,8 +18,10 @@ static cj_status check_types(const cj_graph *graph, int64_t index, const char *a
         const cj__value *value = &graph->values[cj__resolve(graph, node->inputs[i])];
         inputs[i] = (cj__type){value->dtype, value->shape};
     }
-    cj__inference inference = {graph, node->attributes, node->inputs_count, node->outputs_count, inputs, outputs};
-    if (cj__info(node)->infer(&inference) != CJ_OK) return broken(node, index, after, "no longer fits its inputs");
+    cj__inference inference = {graph,  node->attributes, node->inputs_count, node->outputs_count,
+                               inputs, outputs};
+    if (cj__info(node)->infer(&inference) != CJ_OK)
+        return broken(node, index, after, "no longer fits its inputs");
     for (int i = 0; i < node->outputs_count; i++) {
         const cj__value *value = &graph->values[node->first_output + i];
         if (value->dtype != outputs[i].dtype || !cj_shape_equal(value->shape, outputs[i].shape))
@@ -32,13 +35,17 @@ cj_status cj__verify(const cj_graph *graph, const char *after)
     for (int64_t i = 0; i < graph->node_count; i++) {
         const cj__node *node = &graph->nodes[i];
         const cj__op_info *info = cj__info(node);
-        if (info->inputs >= 0 && node->inputs_count != info->inputs) return broken(node, i, after, "has a wrong number of inputs");
-        if (node->inputs_count > 64 || node->outputs_count > 64) return broken(node, i, after, "has too many values");
+        if (info->inputs >= 0 && node->inputs_count != info->inputs)
+            return broken(node, i, after, "has a wrong number of inputs");
+        if (node->inputs_count > 64 || node->outputs_count > 64)
+            return broken(node, i, after, "has too many values");
         for (int k = 0; k < node->inputs_count; k++) {
-            if (node->inputs[k] < 0 || node->inputs[k] >= graph->value_count) return broken(node, i, after, "reads no value");
+            if (node->inputs[k] < 0 || node->inputs[k] >= graph->value_count)
+                return broken(node, i, after, "reads no value");
             int32_t input = cj__resolve(graph, node->inputs[k]);
             /* An expanded composite's values come later than those that read it. */
-            if (input == node->inputs[k] && graph->values[input].node >= i) return broken(node, i, after, "reads a later value");
+            if (input == node->inputs[k] && graph->values[input].node >= i)
+                return broken(node, i, after, "reads a later value");
         }
         CJ__TRY(check_types(graph, i, after));
     }
