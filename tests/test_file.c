@@ -73,7 +73,7 @@ static char *big_content(char seed)
     return data;
 }
 
-/* In pieces of all sizes: through the buffer, around it, and by print. */
+/* In pieces of all sizes: through the buffer and around it. */
 static cj_status write_in_pieces(const char *path, const char *data)
 {
     cj__file_writer writer;
@@ -158,24 +158,6 @@ static void replaces_and_keeps_permissions(void **state)
     assert_true(S_ISLNK(facts.st_mode));
     assert_int_equal(files_in(folder), 2);
     free(data);
-    cj_test_remove_folder(folder);
-}
-
-static void prints(void **state)
-{
-    (void)state;
-    char *folder = cj_test_new_folder(), long_text[2000];
-    const char *path = cj_test_path(folder, "file");
-    memset(long_text, 'x', sizeof long_text);
-    cj__file_writer writer;
-    expect_ok(cj__file_begin(&writer, path));
-    cj__file_print(&writer, "%d %s ", 7, "seven");
-    cj__file_print(&writer, "%.*s", (int)sizeof long_text, long_text);
-    assert_int_equal(writer.written, 8 + sizeof long_text);
-    expect_ok(cj__file_commit(&writer));
-    char *back = cj_test_read_file(path, NULL);
-    assert_memory_equal(back, "7 seven xxxx", 12);
-    free(back);
     cj_test_remove_folder(folder);
 }
 
@@ -328,7 +310,7 @@ static cj_status everything(void *context)
     CJ__TRY(cj__folder_make(cj_test_path(folder, "x")));
     cj__file_writer writer;
     CJ__TRY(cj__file_begin(&writer, path));
-    cj__file_print(&writer, "%600d", 5);
+    cj__file_write(&writer, "5", 1);
     CJ__TRY(cj__file_commit(&writer));
     CJ__TRY(cj__file_read(path, 1000, &data, &size));
     cj__free(data);
@@ -352,7 +334,6 @@ int main(void)
         cmocka_unit_test(reads_whole_files),
         cmocka_unit_test(reads_pipes_up_to_the_limit),
         cmocka_unit_test(replaces_and_keeps_permissions),
-        cmocka_unit_test(prints),
         cmocka_unit_test(every_fault_leaves_the_earlier_file),
         cmocka_unit_test(a_kill_at_every_moment_leaves_a_whole_file),
         cmocka_unit_test(the_sweep_spares_the_living),

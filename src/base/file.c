@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,26 +244,6 @@ void cj__file_write(cj__file_writer *writer, const void *data, size_t size)
     }
 }
 
-void cj__file_print(cj__file_writer *writer, const char *format, ...)
-{
-    char line[512], *text = line;
-    va_list arguments, again;
-    va_start(arguments, format);
-    va_copy(again, arguments);
-    int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (length >= (int)sizeof line) {
-        text = cj__allocate((size_t)length + 1);
-        if (text) vsnprintf(text, (size_t)length + 1, format, again);
-    }
-    va_end(again);
-    if (text && length >= 0)
-        cj__file_write(writer, text, (size_t)length);
-    else
-        fail_writing(writer, "cannot be formatted", text ? EILSEQ : ENOMEM);
-    if (text != line) cj__free(text);
-}
-
 /* The folder is opened before the rename: if it cannot be, the earlier file still stands. */
 static int open_folder_of(const char *path)
 {
@@ -312,11 +291,7 @@ cj_status cj__file_commit(cj__file_writer *writer)
         fail_writing(writer, "cannot be synced to the disk", errno);
     close_file(writer);
     take_the_place(writer);
-    cj_status status = CJ_OK;
-    if (writer->failed && writer->error == ENOMEM)
-        status = cj__fail(CJ_OUT_OF_MEMORY, "out of memory: %s %s", writer->path, writer->failed);
-    else if (writer->failed)
-        status = system_error(writer->path, writer->failed, writer->error);
+    cj_status status = writer->failed ? system_error(writer->path, writer->failed, writer->error) : CJ_OK;
     if (*writer->temporary) unlink(writer->temporary);
     release(writer);
     return status;

@@ -27,7 +27,6 @@ typedef struct {
 
 CJ_MUST_CHECK cj_status cj__file_begin(cj__file_writer *writer, const char *path);
 void cj__file_write(cj__file_writer *writer, const void *data, size_t size);
-void cj__file_print(cj__file_writer *writer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Flushes, syncs, renames, syncs the folder. After a failure the temporary file is gone, and the earlier file
  * untouched (unless only the very last sync failed: then the new one stands). */
 CJ_MUST_CHECK cj_status cj__file_commit(cj__file_writer *writer);

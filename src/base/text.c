@@ -1,0 +1,94 @@
+/* Growing texts, and numbers to and from text independently of the locale. */
+#include "base/text.h"
+#include "base/memory.h"
+
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A constant object of the C library: making it allocates nothing and it is never freed. */
+static locale_t plain_locale(void)
+{
+    return newlocale(LC_ALL_MASK, "C", NULL);
+}
+
+static bool make_room(cj__text *text, size_t more)
+{
+    if (text->failed) return false;
+    if (more < text->room - text->size) return true;
+    size_t room = (text->size + more + 1) * 2;
+    char *bigger = cj__resize(text->data, room);
+    text->failed = !bigger;
+    if (!bigger) return false;
+    text->data = bigger;
+    text->room = room;
+    return true;
+}
+
+void cj__text_add(cj__text *text, const char *bytes, size_t size)
+{
+    if (!make_room(text, size)) return;
+    memcpy(text->data + text->size, bytes, size);
+    text->size += size;
+    text->data[text->size] = 0;
+}
+
+void cj__text_put(cj__text *text, const char *string)
+{
+    cj__text_add(text, string, strlen(string));
+}
+
+static void print_arguments(cj__text *text, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    if (length < 0)
+        text->failed = true;
+    else if (make_room(text, (size_t)length))
+        text->size += (size_t)vsnprintf(text->data + text->size, (size_t)length + 1, format, again);
+    va_end(again);
+}
+
+void cj__text_print(cj__text *text, const char *format, ...)
+{
+    va_list arguments;
+    locale_t before = uselocale(plain_locale());
+    va_start(arguments, format);
+    print_arguments(text, format, arguments);
+    va_end(arguments);
+    uselocale(before);
+}
+
+void cj__text_number(cj__text *text, double value)
+{
+    char digits[40];
+    locale_t before = uselocale(plain_locale());
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) break;
+    }
+    uselocale(before);
+    cj__text_put(text, digits);
+}
+
+cj_status cj__text_check(const cj__text *text, const char *what)
+{
+    return text->failed ? cj__out_of_memory((text->size + 1) * 2, what) : CJ_OK;
+}
+
+void cj__text_free(cj__text *text)
+{
+    cj__free(text->data);
+    *text = (cj__text){0};
+}
+
+double cj__parse_number(const char *text, char **end)
+{
+    locale_t before = uselocale(plain_locale());
+    double value = strtod(text, end);
+    uselocale(before);
+    return value;
+}

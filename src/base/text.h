@@ -1,0 +1,27 @@
+/* A text that grows as it is written: dumps, reports, lines of logs. Numbers look the same in every locale.
+ */
+#ifndef CJ__TEXT_H
+#define CJ__TEXT_H
+
+#include "base/status.h"
+
+/* Zero-initialise it. A failed allocation sticks, and cj__text_check tells. */
+typedef struct {
+    char *data; /* zero-terminated; NULL while nothing was written */
+    size_t size, room;
+    bool failed;
+} cj__text;
+
+void cj__text_add(cj__text *text, const char *bytes, size_t size);
+void cj__text_put(cj__text *text, const char *string);
+void cj__text_print(cj__text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* In the fewest digits that read back as the same double. */
+void cj__text_number(cj__text *text, double value);
+/* CJ_OUT_OF_MEMORY when any of the above has failed. */
+CJ_MUST_CHECK cj_status cj__text_check(const cj__text *text, const char *what);
+void cj__text_free(cj__text *text);
+
+/* strtod as in the C locale, whatever the program has set. */
+double cj__parse_number(const char *text, char **end);
+
+#endif
