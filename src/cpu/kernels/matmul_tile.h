@@ -32,7 +32,8 @@ CJ__INLINE void tile(const cj__strip *s, const float *b, float *c, cj__mask tail
             for (int v = 0; v < vectors; v++) sum[r][v] = cj__v_fma(y, x[v], sum[r][v]);
         }
         b += b_row;
-        if (!by_rows) a[0] += a_column;
+        if (!by_rows)
+            a[0] += a_column;
         else
 #pragma GCC unroll 5
             for (int g = 0; g < (rows + 2) / 3; g++) a[g]++;
