@@ -1,0 +1,208 @@
+/* Times the matrix product on one thread, in GFLOP/s (2·m·n·k over the best time), operands warm, random
+ * data. matmul [--seconds S] [--precision highest|high|medium] [FILTER]   the shapes of docs/performance.md
+ *   matmul --serve        for compare_matmul.py: a line "batch m n k transpose_a transpose_b precision
+ * seconds" is answered with the best time in microseconds and the kernel's name */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "cpu/matmul.h"
+
+typedef struct {
+    const char *group;
+    int64_t batch, m, n, k;
+    const char *layouts; /* N or T for A and for B; "all": NN, NT and TN */
+} bench_shape;
+
+static const bench_shape shapes[] = {
+    {"mlp", 1, 128, 64, 784, "NT"},
+    {"mlp", 1, 128, 64, 64, "NT"},
+    {"mlp", 1, 128, 10, 64, "NT"},
+    {"mlp", 1, 128, 64, 64, "NN"},
+    {"mlp", 1, 128, 64, 10, "NN"},
+    {"mlp", 1, 64, 784, 128, "TN"},
+    {"mlp", 1, 64, 64, 128, "TN"},
+    {"mlp", 1, 10, 64, 128, "TN"},
+    {"square", 1, 256, 256, 256, "all"},
+    {"square", 1, 512, 512, 512, "all"},
+    {"square", 1, 1024, 1024, 1024, "all"},
+    {"square", 1, 2048, 2048, 2048, "all"},
+    {"transformer", 1, 512, 768, 768, "all"},
+    {"transformer", 1, 512, 3072, 768, "all"},
+    {"transformer", 1, 512, 768, 3072, "all"},
+    {"transformer", 1, 2048, 1152, 384, "all"},
+    {"transformer", 1, 2048, 384, 384, "all"},
+    {"transformer", 1, 2048, 384, 1536, "all"},
+    {"transformer", 1, 384, 1536, 2048, "TN"},
+    {"attention", 48, 256, 256, 64, "NT"},
+    {"attention", 48, 256, 64, 256, "NN"},
+    {"few", 1, 1, 64, 784, "NT"},
+    {"few", 1, 1, 64, 784, "NN"},
+    {"few", 1, 4, 4096, 4096, "NT"},
+    {"few", 1, 4, 4096, 4096, "NN"},
+    {"few", 1, 256, 1, 64, "NT"},
+    {"few", 1, 32, 10, 64, "NT"},
+    {"logits", 1, 256, 50257, 768, "NT"},
+};
+
+typedef struct {
+    cj__matmul_plan plan;
+    cj__matmul_call call;
+    float *memory, *c;
+    void *scratch;
+} product;
+
+/* Of this thread's own processor time: other programs on the machine disturb it least. */
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int product_new(product *p, const cj__matmul_shape *s, cj__isa isa)
+{
+    int64_t a = s->batch * s->m * s->k, b = s->batch * s->k * s->n, c = s->batch * s->m * s->n;
+    uint32_t state = 1;
+    cj__matmul_plan_make(&p->plan, s, isa);
+    p->memory = cj__allocate((size_t)(a + b + c) * sizeof(float));
+    p->scratch = cj__allocate(p->plan.scratch_bytes + 64);
+    if (!p->memory || !p->scratch) return -1;
+    for (int64_t i = 0; i < a + b + c; i++) {
+        state = state * 1664525 + 1013904223;
+        p->memory[i] = (float)(int32_t)state * 0x1p-31f;
+    }
+    p->call = (cj__matmul_call){.a = p->memory, .b = p->memory + a, .c = p->memory + a + b};
+    return 0;
+}
+
+static void product_free(product *p)
+{
+    cj__free(p->memory);
+    cj__free(p->scratch);
+}
+
+static void product_run(const product *p)
+{
+    for (int64_t i = 0; i < p->plan.tasks; i++) cj__matmul_run(&p->plan, &p->call, i, p->scratch);
+}
+
+/* The best of many; several products between looks at the clock where one is short. */
+static double best_time(const product *p, double seconds)
+{
+    double best = 1e30, start = seconds_now();
+    int64_t repeats = 1;
+    product_run(p);
+    for (double now = start; now - start < seconds || best == 1e30;) {
+        for (int64_t i = 0; i < repeats; i++) product_run(p);
+        double end = seconds_now(), each = (end - now) / (double)repeats;
+        if (end - now < 20e-6)
+            repeats *= 2;
+        else if (each < best)
+            best = each;
+        now = end;
+    }
+    return best;
+}
+
+static double measure(const cj__matmul_shape *shape, cj__isa isa, double seconds, const char **name)
+{
+    static product p;
+    double best = -1;
+    if (product_new(&p, shape, isa) == 0) {
+        cj__float_state caller = cj__float_enter();
+        best = best_time(&p, seconds);
+        cj__float_leave(caller);
+    }
+    product_free(&p);
+    *name = cj__matmul_plan_name(&p.plan);
+    return best;
+}
+
+static void show(const bench_shape *b, const char *layout, cj__precision precision, cj__isa isa,
+                 double seconds)
+{
+    cj__matmul_shape shape = {.batch = b->batch, .m = b->m, .n = b->n, .k = b->k, .precision = precision};
+    const char *name;
+    shape.transpose_a = layout[0] == 'T';
+    shape.transpose_b = layout[1] == 'T';
+    double time = measure(&shape, isa, seconds, &name);
+    double flops = 2.0 * (double)b->batch * (double)b->m * (double)b->n * (double)b->k;
+    char text[64];
+    snprintf(text, sizeof text, "%lldx%lldx%lldx%lld", (long long)b->batch, (long long)b->m, (long long)b->n,
+             (long long)b->k);
+    printf("%-12s %-20.2s %-18s %-18s %10.1f us %8.1f GFLOP/s\n", b->group, layout, text, name, time * 1e6,
+           flops / time * 1e-9);
+    fflush(stdout);
+}
+
+static void show_all(cj__isa isa, cj__precision precision, double seconds, const char *filter)
+{
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const char *layouts = strcmp(shapes[i].layouts, "all") == 0 ? "NNNTTN" : shapes[i].layouts;
+        if (filter && strcmp(shapes[i].group, filter) != 0) continue;
+        for (; *layouts; layouts += 2) show(&shapes[i], layouts, precision, isa, seconds);
+    }
+}
+
+static int serve(cj__isa isa)
+{
+    char line[256];
+    while (fgets(line, sizeof line, stdin)) {
+        long long batch, m, n, k;
+        int transpose_a, transpose_b, precision;
+        double seconds;
+        const char *name;
+        if (sscanf(line, "%lld %lld %lld %lld %d %d %d %lf", &batch, &m, &n, &k, &transpose_a, &transpose_b,
+                   &precision, &seconds) != 8)
+            return 2;
+        cj__matmul_shape shape = {batch, m, n, k, transpose_a, transpose_b, false, (cj__precision)precision};
+        double best = measure(&shape, isa, seconds, &name);
+        printf("%.3f %s\n", best * 1e6, name);
+        fflush(stdout);
+    }
+    return 0;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: matmul [--seconds S] [--precision highest|high|medium] [GROUP] | --serve\n");
+    return 2;
+}
+
+static int precision_of(const char *name)
+{
+    static const char *const names[] = {"highest", "high", "medium"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0) return i;
+    return -1;
+}
+
+int main(int count, char **arguments)
+{
+    double seconds = 0.3;
+    int precision = CJ__PRECISION_HIGHEST;
+    const char *filter = NULL;
+    cj__isa isa;
+    if (cj__isa_choose(&isa) != CJ_OK) {
+        fprintf(stderr, "matmul: %s\n", cj_error_message());
+        return 2;
+    }
+    for (int i = 1; i < count; i++) {
+        const char *option = arguments[i];
+        if (strcmp(option, "--serve") == 0) return serve(isa);
+        if (strcmp(option, "--seconds") == 0 && i + 1 < count)
+            seconds = strtod(arguments[++i], NULL);
+        else if (strcmp(option, "--precision") == 0 && i + 1 < count)
+            precision = precision_of(arguments[++i]);
+        else if (option[0] != '-' && !filter)
+            filter = option;
+        else
+            return usage();
+    }
+    if (precision < 0 || !(seconds > 0)) return usage();
+    show_all(isa, (cj__precision)precision, seconds, filter);
+    return 0;
+}
