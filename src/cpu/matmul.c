@@ -39,10 +39,13 @@ enum { K_BLOCK = 256 };
 /* Columns of C for one task: a k block of that many columns of B, 256 KB, stays in L2 while strips pass. */
 enum { TASK_COLUMNS = 256 };
 /* Rows of C for one task: enough to make up for packing the columns of B again in every block of rows. */
-enum { TASK_ROWS = 1024, TASK_ROWS_LEAST = 32 };
+enum { TASK_ROWS = 1024 };
 /* Fewer multiply-adds than this (some 3 µs) are not worth handing to another thread; beyond MOST_TASKS blocks
  * only the sizes above cut further. */
 enum { TASK_WORK = 1 << 17, MOST_TASKS = 8 };
+/* A transposed A is packed that many strips at a time, so that each cache line read is used whole, where
+ * enough columns use the copy. */
+enum { PACKED_STRIPS = 8, PACKED_COLUMNS = 64 };
 /* A stride of that many bytes or a multiple puts the rows of a block into a few sets of the caches. */
 enum { BAD_STRIDE = 1024 };
 
@@ -52,20 +55,22 @@ static int64_t tasks_worth(const cj__matmul_shape *s)
     return work > (double)MOST_TASKS * TASK_WORK ? MOST_TASKS : at_least(1, (int64_t)(work / TASK_WORK));
 }
 
-/* Columns are cut first, since another block of columns packs nothing twice. */
+/* Every block of columns reads (or packs) all of A again, every block of rows all of B: of the ways to make
+ * as many tasks as wanted, the one that moves the least. Copying from a transposed operand is dearest. */
 static void cut_blocks(cj__matmul_plan *plan)
 {
     const cj__matmul_shape *s = &plan->shape;
-    int64_t wanted = tasks_worth(s), columns = plan->kernels->tile_columns;
-    plan->column_blocks = divide_up(s->n, TASK_COLUMNS);
-    plan->row_blocks = divide_up(s->m, TASK_ROWS);
-    int64_t more = divide_up(wanted, s->batch * plan->row_blocks);
-    plan->column_blocks = at_least(plan->column_blocks, at_most(more, divide_up(plan->panels, 2)));
-    more = divide_up(wanted, s->batch * plan->column_blocks);
-    plan->row_blocks = at_least(plan->row_blocks, at_most(more, divide_up(s->m, TASK_ROWS_LEAST)));
-    plan->column_blocks = at_most(plan->column_blocks, plan->panels);
-    plan->row_blocks = at_most(plan->row_blocks, plan->strips);
-    (void)columns;
+    double weight_a = s->transpose_a ? 1 : 0.5, weight_b = s->transpose_b ? 1 : 0.5, least = 0;
+    int64_t wanted = tasks_worth(s), fewest_rows = divide_up(s->m, TASK_ROWS);
+    for (int64_t columns = divide_up(s->n, TASK_COLUMNS); columns <= plan->panels; columns++) {
+        int64_t rows = at_least(fewest_rows, divide_up(wanted, s->batch * columns));
+        rows = at_most(rows, plan->strips);
+        double moved = (double)(columns * s->m) * weight_a + (double)(rows * s->n) * weight_b;
+        if (least > 0 && moved >= least) continue;
+        least = moved;
+        plan->column_blocks = columns;
+        plan->row_blocks = rows;
+    }
 }
 
 static bool bad_stride(int64_t floats)
@@ -78,6 +83,11 @@ static size_t aligned_floats(int64_t count)
     return ((size_t)count * sizeof(float) + 63) / 64 * 64;
 }
 
+static size_t strips_bytes(const cj__matmul_plan *plan)
+{
+    return aligned_floats(PACKED_STRIPS * plan->kernels->tile_rows * plan->k_block);
+}
+
 static void plan_tiles(cj__matmul_plan *plan)
 {
     const cj__matmul_shape *s = &plan->shape;
@@ -88,12 +98,12 @@ static void plan_tiles(cj__matmul_plan *plan)
     plan->k_block = divide_up(s->k, divide_up(s->k, K_BLOCK));
     cut_blocks(plan);
     int64_t rows = divide_up(s->m, plan->row_blocks);
-    plan->pack_b = s->transpose_b || (rows >= 64 && bad_stride(s->n));
-    plan->pack_a = s->transpose_a && bad_stride(s->m) && s->k > 32;
-    plan->tasks = s->batch * plan->row_blocks * plan->column_blocks;
     int64_t columns = divide_up(plan->panels, plan->column_blocks) * kernels->tile_columns;
+    plan->pack_b = s->transpose_b || (rows >= 64 && bad_stride(s->n));
+    plan->pack_a = s->transpose_a && columns >= PACKED_COLUMNS && s->m >= 2 * kernels->tile_rows;
+    plan->tasks = s->batch * plan->row_blocks * plan->column_blocks;
     if (plan->pack_b) plan->scratch_bytes += aligned_floats(columns * plan->k_block);
-    if (plan->pack_a) plan->scratch_bytes += aligned_floats(kernels->tile_rows * plan->k_block);
+    if (plan->pack_a) plan->scratch_bytes += strips_bytes(plan);
 }
 
 /* The matrix is read once, so tasks are bytes: a block of columns each. */
@@ -159,6 +169,7 @@ const char *cj__matmul_plan_name(const cj__matmul_plan *plan)
 /* The block of C that a task makes, and where its operands begin. */
 typedef struct {
     int64_t batch, row, column, rows, columns; /* of C */
+    int64_t strip, strips;                     /* the rows, in strips */
     cj__matrix a, b;                           /* element (0,0) of the batch's matrices */
     float *c;
 } block;
@@ -186,66 +197,88 @@ static void finish(const cj__matmul_call *call, const block *b, int64_t row, int
                        b->c + row * stride + b->column, stride);
 }
 
-/* Strip after strip against the k block [p, p+depth) of B, packed or where it lies. After the last k block
- * the strip before the present one is finished: its stores have left the store buffer, and it is still in L1.
- */
-static void run_strips(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t, int64_t p,
-                       int64_t depth, const float *panels, float *packed_strip)
+/* One k block [p, p+depth) of a task. */
+typedef struct {
+    int64_t p, depth;
+    const float *panels; /* of B, packed; NULL: B is read where it lies */
+    float *strips;       /* room for PACKED_STRIPS of A; NULL: A is read where it lies */
+} k_step;
+
+static int64_t strip_row(const cj__matmul_plan *plan, int64_t strip)
+{
+    return part_start(plan->shape.m, plan->strips, strip);
+}
+
+/* Packs the next few strips of A when the present one is the first of them; finds the present one. */
+static cj__matrix strip_of_a(const cj__matmul_plan *plan, const block *t, const k_step *step, int64_t i)
+{
+    int64_t row = strip_row(plan, t->strip + i), group = i % PACKED_STRIPS, starts[PACKED_STRIPS + 1];
+    int64_t tile_rows = plan->kernels->tile_rows;
+    cj__matrix a = {t->a.data + row * t->a.row + step->p * t->a.column, t->a.row, t->a.column};
+    if (!step->strips) return a;
+    if (group == 0) {
+        int64_t strips = at_most(PACKED_STRIPS, t->strips - i);
+        for (int64_t s = 0; s <= strips; s++) starts[s] = strip_row(plan, t->strip + i + s);
+        plan->kernels->pack_strips(a, starts, strips, step->depth, step->strips);
+    }
+    return (cj__matrix){step->strips + group * tile_rows * step->depth, 1, tile_rows};
+}
+
+/* Strip after strip against one k block of B. After the last k block the strip before the present one is
+ * finished: its stores have left the store buffer, and it is still in L1. */
+static void run_strips(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t, k_step step)
 {
     const cj__matmul_shape *s = &plan->shape;
-    const cj__matmul_kernels *kernels = plan->kernels;
-    int64_t width = kernels->tile_columns, ready = t->row;
-    cj__strip strip = {.b = t->b.data + p * t->b.row + t->column * t->b.column,
+    int64_t width = plan->kernels->tile_columns, row = t->row, ready = t->row;
+    bool last = step.p + step.depth == s->k;
+    cj__strip strip = {.b = t->b.data + step.p * t->b.row + t->column * t->b.column,
                        .b_row = t->b.row,
                        .b_panel = width,
                        .c_row = s->n,
                        .columns = t->columns,
-                       .k = depth,
-                       .add = p > 0};
-    if (panels) strip.b = panels, strip.b_row = width, strip.b_panel = width * depth;
-    bool last = p + depth == s->k;
-    int64_t first_strip = t->row * plan->strips / s->m; /* refined below: strips begin at part_start */
-    while (part_start(s->m, plan->strips, first_strip) < t->row) first_strip++;
-    for (int64_t i = first_strip, row = t->row; row < t->row + t->rows; i++) {
-        int64_t next = part_start(s->m, plan->strips, i + 1);
-        strip.rows = next - row;
-        cj__matrix a = {t->a.data + row * t->a.row + p * t->a.column, t->a.row, t->a.column};
-        if (packed_strip) {
-            kernels->pack_strip(a, strip.rows, depth, packed_strip);
-            a = (cj__matrix){packed_strip, 1, kernels->tile_rows};
-        }
+                       .k = step.depth,
+                       .add = step.p > 0};
+    if (step.panels) strip.b = step.panels, strip.b_row = width, strip.b_panel = width * step.depth;
+    for (int64_t i = 0; i < t->strips; i++, row += strip.rows) {
+        cj__matrix a = strip_of_a(plan, t, &step, i);
         strip.a = a.data, strip.a_row = a.row, strip.a_column = a.column;
+        strip.rows = strip_row(plan, t->strip + i + 1) - row;
         strip.c = t->c + row * s->n + t->column;
-        kernels->strip(&strip);
+        plan->kernels->strip(&strip);
         if (last && row > ready) {
             finish(call, t, ready, row - ready, s->n);
             ready = row;
         }
-        row = next;
     }
     if (last) finish(call, t, ready, t->row + t->rows - ready, s->n);
 }
 
+/* Task → block: columns run fastest, then rows, then the batch. */
+static block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
+{
+    int64_t width = plan->kernels->tile_columns;
+    int64_t i = task / plan->column_blocks % plan->row_blocks, j = task % plan->column_blocks;
+    block t = block_of(plan, call, task);
+    t.strip = part_start(plan->strips, plan->row_blocks, i);
+    t.strips = part_start(plan->strips, plan->row_blocks, i + 1) - t.strip;
+    t.row = strip_row(plan, t.strip);
+    t.rows = strip_row(plan, t.strip + t.strips) - t.row;
+    t.column = part_start(plan->panels, plan->column_blocks, j) * width;
+    t.columns =
+        at_most(plan->shape.n, part_start(plan->panels, plan->column_blocks, j + 1) * width) - t.column;
+    return t;
+}
+
 static void run_tiles(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch)
 {
-    const cj__matmul_shape *s = &plan->shape;
-    const cj__matmul_kernels *kernels = plan->kernels;
-    block t = block_of(plan, call, task);
-    int64_t i = task / plan->column_blocks % plan->row_blocks, j = task % plan->column_blocks;
-    t.row = part_start(s->m, plan->strips, part_start(plan->strips, plan->row_blocks, i));
-    t.rows = part_start(s->m, plan->strips, part_start(plan->strips, plan->row_blocks, i + 1)) - t.row;
-    t.column = part_start(plan->panels, plan->column_blocks, j) * kernels->tile_columns;
-    t.columns = at_most(s->n, part_start(plan->panels, plan->column_blocks, j + 1) * kernels->tile_columns) -
-                t.column;
-    float *strip = plan->pack_a ? scratch : NULL, *panels = NULL;
-    if (plan->pack_b)
-        panels =
-            (float *)((char *)scratch + (strip ? aligned_floats(kernels->tile_rows * plan->k_block) : 0));
-    for (int64_t p = 0; p < s->k; p += plan->k_block) {
-        int64_t depth = at_most(plan->k_block, s->k - p);
+    block t = tiles_of(plan, call, task);
+    float *strips = plan->pack_a ? scratch : NULL;
+    float *panels = plan->pack_b ? (float *)((char *)scratch + (strips ? strips_bytes(plan) : 0)) : NULL;
+    for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
+        int64_t depth = at_most(plan->k_block, plan->shape.k - p);
         cj__matrix b = {t.b.data + p * t.b.row + t.column * t.b.column, t.b.row, t.b.column};
-        if (panels) kernels->pack_panels(b, depth, t.columns, panels);
-        run_strips(plan, call, &t, p, depth, panels, strip);
+        if (panels) plan->kernels->pack_panels(b, depth, t.columns, panels);
+        run_strips(plan, call, &t, (k_step){p, depth, panels, strips});
     }
 }
 

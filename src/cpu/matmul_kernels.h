@@ -42,8 +42,10 @@ typedef struct cj__matmul_kernels {
     void (*strip)(const cj__strip *strip);
     /* B [k,columns] into panels of tile_columns, [k][tile_columns] each, zeros beyond the last column. */
     void (*pack_panels)(cj__matrix b, int64_t k, int64_t columns, float *panels);
-    /* A [rows,k], rows ≤ tile_rows, into [k][tile_rows]; what lies beyond the last row is not written. */
-    void (*pack_strip)(cj__matrix a, int64_t rows, int64_t k, float *strip);
+    /* Rows [starts[0], starts[strips]) of a transposed A (a.row = 1; a.data is at row starts[0]) into strips
+     * [k][tile_rows] each; strip i has rows starts[i] to starts[i+1], what lies beyond is not used.
+     * A has at least two tiles of rows. */
+    void (*pack_strips)(cj__matrix a, const int64_t *starts, int64_t strips, int64_t k, float *to);
     void (*dots)(const cj__few_rows *few);
     void (*sums)(const cj__few_rows *few);
 } cj__matmul_kernels;

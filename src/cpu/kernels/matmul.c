@@ -27,7 +27,7 @@ const cj__matmul_kernels CJ__NAME(cj__matmul) = {
     .tile_columns = COLUMNS,
     .strip = strip,
     .pack_panels = pack_panels,
-    .pack_strip = pack_strip,
+    .pack_strips = pack_strips,
     .dots = dots,
     .sums = sums,
 };
