@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const unsigned char images[] = {0, 0, 8, 3, 0, 0,  0,  3,  0,  0,  0,
                                        1, 0, 0, 0, 2, 10, 11, 20, 21, 30, 31};
@@ -59,6 +60,41 @@ static void test_hostile_idx(void **state)
     cj_test_remove_folder(folder);
 }
 
+/* A gzip file without its checksum, then with a wrong one: the elements are all there, yet not to be
+ * trusted. The blocks are stored, so that only the checksum can tell. */
+static void test_damaged_gzip(void **state)
+{
+    (void)state;
+    static const unsigned char packed[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 22, 0, 0xe9, 0xff};
+    static const unsigned char trailer[] = {0x65, 0xc4, 0x5c, 0x9b, 22, 0, 0, 0};
+    unsigned char file[sizeof packed + sizeof images + sizeof trailer];
+    memcpy(file, packed, sizeof packed);
+    memcpy(file + sizeof packed, images, sizeof images);
+    memcpy(file + sizeof packed + sizeof images, trailer, sizeof trailer);
+    char *folder = cj_test_new_folder();
+    const char *x = cj_test_path(folder, "x"), *y = cj_test_path(folder, "y");
+    cj_dataset *d;
+    cj_test_write_file(y, labels, sizeof labels);
+    cj_test_write_file(x, file, sizeof file);
+    cj_status status = cj_dataset_read_idx(&d, x, y);
+    cj_dataset_free(d);
+    if (status == CJ_UNSUPPORTED) {
+        cj_test_remove_folder(folder);
+        skip_because("this build has no zlib");
+    }
+    expect_ok(status);
+    for (size_t missing = 1; missing <= sizeof trailer; missing++) {
+        cj_test_write_file(x, file, sizeof file - missing);
+        expect_status(cj_dataset_read_idx(&d, x, y), CJ_FORMAT_ERROR);
+        expect_message("found the end of the file, expected a whole gzip file");
+    }
+    file[sizeof packed + sizeof images - 1] ^= 1;
+    cj_test_write_file(x, file, sizeof file);
+    expect_status(cj_dataset_read_idx(&d, x, y), CJ_FORMAT_ERROR);
+    expect_message("found damaged compressed data, expected a whole gzip file");
+    cj_test_remove_folder(folder);
+}
+
 static cj_dataset *counting_rows(int64_t rows)
 {
     float x[100];
@@ -108,8 +144,37 @@ static void test_loader(void **state)
     assert_false(cj_loader_next(b, &batch));
     cj_loader_free(a);
     expect_status(cj_loader_new(&a, d, .first = 20, .count = 20, .batch_size = 8), CJ_INVALID_ARGUMENT);
+    expect_status(cj_loader_new(&a, d, .batch_size = INT64_MAX / 2 + 1), CJ_INVALID_ARGUMENT);
+    expect_message("is larger than a tensor can be");
     cj_loader_free(b);
     cj_dataset_free(d);
+}
+
+/* Images in one place and labels in another are no dataset; a later place that has both is. */
+static void test_places(void **state)
+{
+    (void)state;
+    char *first = cj_test_new_folder(), *second = cj_test_new_folder();
+    const char *folders[] = {cj_test_path(first, "mnist"), cj_test_path(second, "cajal"),
+                             cj_test_path(second, "cajal/mnist")};
+    cj_dataset *d;
+    for (int i = 0; i < 3; i++) assert_int_equal(mkdir(folders[i], 0700), 0);
+    char *data = getenv("CAJAL_DATA") ? strdup(getenv("CAJAL_DATA")) : NULL;
+    char *cache = getenv("XDG_CACHE_HOME") ? strdup(getenv("XDG_CACHE_HOME")) : NULL;
+    setenv("CAJAL_DATA", first, 1);
+    setenv("XDG_CACHE_HOME", second, 1);
+    cj_test_write_file(cj_test_path(first, "mnist/train-images-idx3-ubyte"), labels, sizeof labels);
+    cj_test_write_file(cj_test_path(second, "cajal/mnist/train-images-idx3-ubyte"), images, sizeof images);
+    cj_test_write_file(cj_test_path(second, "cajal/mnist/train-labels-idx1-ubyte"), labels, sizeof labels);
+    expect_ok(cj_dataset_open(&d, "mnist", false));
+    assert_memory_equal(cj_dataset_x(d).data, images + 16, 6);
+    cj_dataset_free(d);
+    data ? setenv("CAJAL_DATA", data, 1) : unsetenv("CAJAL_DATA");
+    cache ? setenv("XDG_CACHE_HOME", cache, 1) : unsetenv("XDG_CACHE_HOME");
+    free(data);
+    free(cache);
+    cj_test_remove_folder(first);
+    cj_test_remove_folder(second);
 }
 
 static void free_loader_of(cj_dataset *d, cj_loader *l)
@@ -183,8 +248,10 @@ static void test_recipes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_idx), cmocka_unit_test(test_hostile_idx),
-                                       cmocka_unit_test(test_loader), cmocka_unit_test(test_allocations),
-                                       cmocka_unit_test(test_recipes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_idx),          cmocka_unit_test(test_hostile_idx),
+        cmocka_unit_test(test_damaged_gzip), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_loader),       cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_recipes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

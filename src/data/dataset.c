@@ -97,39 +97,52 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
 
 enum { PATH = 1024 };
 
-/* folder/NAME/part-kind, compressed or not, into `path` if it is there. */
+/* folder/below/NAME/file, compressed or not, into `path` if it is there. */
 static bool find_file(const char *folder, const char *below, const char *name, const char *file,
                       char path[PATH])
 {
     const char *endings[] = {"", ".gz"};
-    for (int i = 0; folder && i < 2; i++) {
+    for (int i = 0; i < 2; i++) {
         int length = snprintf(path, PATH, "%s%s/%s/%s%s", folder, below, name, file, endings[i]);
         if (length > 0 && length < PATH && access(path, R_OK) == 0) return true;
     }
     return false;
 }
 
-static bool locate(const char *name, const char *file, char path[PATH])
+typedef struct {
+    char images[PATH], labels[PATH];
+} file_pair;
+
+/* Both from one folder: images of one copy and labels of another need not belong together. */
+static bool find_pair(const char *folder, const char *below, const char *name, bool test, file_pair *pair)
+{
+    if (!folder || !*folder) return false;
+    return find_file(folder, below, name, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte",
+                     pair->images) &&
+           find_file(folder, below, name, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte",
+                     pair->labels);
+}
+
+static bool locate(const char *name, bool test, file_pair *pair)
 {
     const char *cache = getenv("XDG_CACHE_HOME");
-    return find_file(getenv("CAJAL_DATA"), "", name, file, path) ||
-           (cache ? find_file(cache, "/cajal", name, file, path)
-                  : find_file(getenv("HOME"), "/.cache/cajal", name, file, path)) ||
-           find_file("/usr/share/datasets", "", name, file, path);
+    bool cache_set = cache && *cache;
+    return find_pair(getenv("CAJAL_DATA"), "", name, test, pair) ||
+           find_pair(cache_set ? cache : getenv("HOME"), cache_set ? "/cajal" : "/.cache/cajal", name, test,
+                     pair) ||
+           find_pair("/usr/share/datasets", "", name, test, pair);
 }
 
 cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
 {
-    char images[PATH], labels[PATH];
+    file_pair pair;
     *dataset = NULL;
     if (strcmp(name, "mnist") != 0 && strcmp(name, "fashion-mnist") != 0)
         return cj__fail(CJ_NOT_FOUND, "there is no dataset '%s'; there are mnist and fashion-mnist", name);
-    bool found = locate(name, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte", images) &&
-                 locate(name, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte", labels);
-    if (!found)
+    if (!locate(name, test, &pair))
         return cj__fail(CJ_NOT_FOUND,
                         "%s was not found: put its four IDX files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s",
                         name, name, name,
                         strcmp(name, "mnist") ? ", or install Debian's package dataset-fashion-mnist" : "");
-    return cj_dataset_read_idx(dataset, images, labels);
+    return cj_dataset_read_idx(dataset, pair.images, pair.labels);
 }

@@ -51,6 +51,25 @@ static size_t source_read(source *s, void *data, size_t size)
     return done;
 }
 
+/* What reading ran into besides an ordinary end: a compressed file cut short or damaged, a failing disk. The
+ * bytes read so far may look whole, as the checksum of a compressed file comes last. */
+static cj_status source_check(const source *s)
+{
+#ifdef CJ_HAVE_ZLIB
+    int code;
+    gzerror(s->file, &code);
+    if (code == Z_OK) return CJ_OK;
+    if (code == Z_MEM_ERROR) return cj__fail(CJ_OUT_OF_MEMORY, "out of memory: decompressing %s", s->path);
+    if (code != Z_ERRNO)
+        return cj__fail(CJ_FORMAT_ERROR, "%s: byte %lld: found %s, expected a whole gzip file", s->path,
+                        (long long)gzoffset(s->file),
+                        code == Z_BUF_ERROR ? "the end of the file" : "damaged compressed data");
+#else
+    if (!ferror(s->file)) return CJ_OK;
+#endif
+    return cj__fail(CJ_IO_ERROR, "%s: cannot be read: %s", s->path, strerror(errno));
+}
+
 static void source_close(source *s)
 {
 #ifdef CJ_HAVE_ZLIB
@@ -129,6 +148,10 @@ cj_status cj__idx_read(cj_tensor *tensor, const char *path)
     CJ__TRY(source_open(&s, path));
     cj_status status = read_header(&s, &tensor->shape);
     if (status == CJ_OK) status = read_elements(&s, tensor);
+    if (status == CJ_OK || status == CJ_FORMAT_ERROR) {
+        cj_status source_status = source_check(&s);
+        if (source_status != CJ_OK) status = source_status;
+    }
     source_close(&s);
     return status;
 }

@@ -17,6 +17,9 @@ static cj_status make_room(cj_tensor *room, const cj_tensor *rows, int64_t batch
 {
     *room = (cj_tensor){.dtype = dtype, .shape = rows->shape};
     room->shape.dims[0] = batch_size;
+    if (!cj__shape_valid(room->shape))
+        return cj__fail(CJ_INVALID_ARGUMENT, "a batch of %lld rows is larger than a tensor can be",
+                        (long long)batch_size);
     room->data = cj__allocate_zeroed(cj_tensor_bytes(room));
     return room->data ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(room), "a batch");
 }
