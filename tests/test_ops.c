@@ -1,6 +1,8 @@
 /* Every row of ops.def on its samples: the f32 program on each instruction set against the definition in
  * double precision, gradients with random tangents and cotangents, and mutants of every vjp, which must be
- * noticed. labels: slow */
+ * noticed.
+ *
+ * labels: slow */
 #include "support.h"
 
 #include "base/random.h"

@@ -1,6 +1,8 @@
 /* Whole training steps: the same bits for any number of threads and after carrying on from saved state, no
  * allocation in a run, a bad step that changes nothing, optimizers against their formulas, every allocation
- * failing in turn. labels: threads */
+ * failing in turn.
+ *
+ * labels: threads */
 #include "support.h"
 
 #include "base/random.h"
