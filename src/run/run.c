@@ -145,12 +145,12 @@ static void walk(void *context, int thread, int threads)
         const cj__step *step = &p->steps[s];
         bool shared = step->launch.tasks > 1 && threads > 1;
         if (shared && s > 0 && alone) cj__team_barrier(threads);
-        if (!step->guarded || guard_holds(p)) {
-            int64_t tasks = step->launch.tasks;
-            int64_t from = shared ? tasks * thread / threads : 0;
-            int64_t to = shared ? tasks * (thread + 1) / threads : thread == 0 ? tasks : 0;
-            for (int64_t t = from; t < to; t++) step->kernel->run(&step->launch, operands, t, scratch);
-        }
+        int64_t tasks = step->launch.tasks;
+        int64_t from = shared ? tasks * thread / threads : 0;
+        int64_t to = shared ? tasks * (thread + 1) / threads : thread == 0 ? tasks : 0;
+        /* Only who has work looks at the guard: without a barrier between, it may still be being written. */
+        bool runs = from < to && (!step->guarded || guard_holds(p));
+        for (int64_t t = from; runs && t < to; t++) step->kernel->run(&step->launch, operands, t, scratch);
         if (shared) cj__team_barrier(threads);
         alone = !shared;
         operands += step->launch.inputs_count + step->launch.outputs_count;
