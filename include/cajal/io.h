@@ -1,0 +1,72 @@
+/* Files: tensors with names, and images. What is written takes its place only when every byte of it is on the
+ * disk: a full disk, an unwritable folder or a kill leaves the earlier file as it was. What is read is
+ * checked first: a damaged or hostile file is a CJ_FORMAT_ERROR that names the file and the place in it. */
+#ifndef CAJAL_IO_H
+#define CAJAL_IO_H
+
+#include "cajal/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- files of tensors: safetensors ------------------------------------------------------------------------
+ */
+
+/* A safetensors file opened for reading: an index in memory, the elements read when they are asked for. */
+typedef struct cj_tensor_file cj_tensor_file;
+
+/* Reads and checks the index, and the SHA-256 of the elements when the file carries one (files written here
+ * do). CJ_NOT_FOUND when there is no such file. */
+CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_open(cj_tensor_file **file, const char *path);
+/* The same for a file's bytes in memory, borrowed until cj_tensor_file_close; `name` is for error messages.
+ */
+CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_open_memory(cj_tensor_file **file, const void *data,
+                                                          size_t size, const char *name);
+CJ_API void cj_tensor_file_close(cj_tensor_file *file); /* NULL is allowed */
+
+CJ_API int64_t cj_tensor_file_count(const cj_tensor_file *file);
+/* In the order of the file's index; valid until the file is closed. */
+CJ_API const char *cj_tensor_file_name(const cj_tensor_file *file, int64_t index);
+CJ_API int64_t cj_tensor_file_find(const cj_tensor_file *file, const char *name); /* -1: there is none */
+/* A text that was saved along, or NULL. */
+CJ_API const char *cj_tensor_file_metadata(const cj_tensor_file *file, const char *key);
+
+/* The element type and shape that reading gives; `data` is NULL. Types without a counterpart here are
+ * widened: F16 to f32, I8, I16 and U16 to i32, U32 to i64. CJ_UNSUPPORTED for those that fit nowhere (U64,
+ * F8, …). */
+CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_describe(const cj_tensor_file *file, int64_t index,
+                                                       cj_tensor *tensor);
+/* Reads the elements to `destination`, which has room for cj_tensor_bytes of the description. */
+CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_read(cj_tensor_file *file, int64_t index, void *destination);
+/* The tensor with its elements, read at the first call; the file owns them until it is closed. */
+CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_tensor(cj_tensor_file *file, int64_t index, cj_tensor *tensor);
+
+typedef struct {
+    const char *name;
+    cj_tensor tensor;
+} cj_named_tensor;
+typedef struct {
+    const char *key, *value; /* UTF-8 */
+} cj_metadata;
+
+typedef struct {
+    size_t size;
+    const char *path;
+    const cj_named_tensor *tensors; /* listed in the order given; equal input gives equal bytes */
+    int64_t count;
+    const cj_metadata *metadata;
+    int64_t metadata_count;
+    bool no_checksum; /* leave out the SHA-256 of the elements, kept in the metadata as "sha256" */
+} cj_save_tensors_options;
+/* cj_save_tensors("weights.safetensors", .tensors = list, .count = 4) */
+CJ_API CJ_MUST_CHECK cj_status cj_save_tensors(const cj_save_tensors_options *options);
+
+#if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
+#define cj_save_tensors(...) (cj_save_tensors)(CJ_OPTIONS(cj_save_tensors_options, .path = __VA_ARGS__))
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

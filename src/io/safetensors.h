@@ -1,0 +1,24 @@
+/* The file format of weights and checkpoints inside: 8 bytes of length, a JSON header of that length, then
+ * the elements, little-endian, tensor after tensor without gaps.
+ * https://github.com/huggingface/safetensors#format */
+#ifndef CJ__SAFETENSORS_H
+#define CJ__SAFETENSORS_H
+
+#include "base/status.h"
+
+#define CJ__HEADER_LIMIT ((uint64_t)100 << 20) /* as in the reference implementation */
+
+/* How an element type is written in files, and what reading makes of it. */
+typedef struct {
+    const char *name; /* "F32" */
+    size_t size;      /* bytes of one element in the file */
+    bool readable;
+    cj_dtype dtype; /* in memory */
+    /* Where `dtype` is wider: widens `count` elements; `from` may be the tail of `to`. */
+    void (*widen)(void *to, const void *from, int64_t count);
+} cj__stored_type;
+
+const cj__stored_type *cj__stored_type_named(const char *name); /* NULL: not known */
+const cj__stored_type *cj__stored_type_of(cj_dtype dtype);
+
+#endif
