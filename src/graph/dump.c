@@ -1,37 +1,8 @@
 /* A drawing as text, as a Mermaid flowchart, or for Graphviz. */
+#include "base/text.h"
 #include "graph/graph.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-typedef struct {
-    char *text;
-    size_t used, room;
-    bool failed;
-} writer;
-
-__attribute__((format(printf, 2, 3))) static void put(writer *w, const char *format, ...)
-{
-    char line[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    size_t length = strlen(line);
-    if (w->used + length + 1 > w->room) {
-        size_t room = (w->used + length + 1) * 2;
-        char *bigger = cj__resize(w->text, room);
-        if (!bigger) {
-            w->failed = true;
-            return;
-        }
-        w->text = bigger;
-        w->room = room;
-    }
-    memcpy(w->text + w->used, line, length + 1);
-    w->used += length;
-}
 
 /* "hidden1.weight", "x", "0.5", or the op's name. */
 static void label_of(const cj_graph *graph, const cj__node *node, char label[256])
@@ -49,24 +20,25 @@ static void label_of(const cj_graph *graph, const cj__node *node, char label[256
         snprintf(label, 256, "%s", cj__info(node)->name);
 }
 
-static void put_text(writer *w, const cj_graph *graph, int64_t index)
+static void put_text(cj__text *w, const cj_graph *graph, int64_t index)
 {
     const cj__node *node = &graph->nodes[index];
     char label[256], shape[CJ__SHAPE_TEXT];
     label_of(graph, node, label);
     for (int i = 0; i < node->outputs_count; i++) {
         const cj__value *value = &graph->values[node->first_output + i];
-        put(w, "%s%%%d", i ? ", " : "", node->first_output + i);
-        put(w, " %s%s", cj_dtype_name(value->dtype), cj__shape_text(value->shape, shape));
+        cj__text_print(w, "%s%%%d", i ? ", " : "", node->first_output + i);
+        cj__text_print(w, " %s%s", cj_dtype_name(value->dtype), cj__shape_text(value->shape, shape));
     }
-    put(w, "%s%s", node->outputs_count ? " = " : "", label);
-    for (int i = 0; i < node->inputs_count; i++) put(w, " %%%d", cj__resolve(graph, node->inputs[i]));
-    if (*node->scope) put(w, "  # %s", node->scope);
-    put(w, "\n");
+    cj__text_print(w, "%s%s", node->outputs_count ? " = " : "", label);
+    for (int i = 0; i < node->inputs_count; i++)
+        cj__text_print(w, " %%%d", cj__resolve(graph, node->inputs[i]));
+    if (*node->scope) cj__text_print(w, "  # %s", node->scope);
+    cj__text_print(w, "\n");
 }
 
 /* A node and the edges into it; quotes cannot occur in labels but for names the caller chose. */
-static void put_picture(writer *w, const cj_graph *graph, int64_t index, bool mermaid)
+static void put_picture(cj__text *w, const cj_graph *graph, int64_t index, bool mermaid)
 {
     const cj__node *node = &graph->nodes[index];
     char label[256], shape[CJ__SHAPE_TEXT] = "";
@@ -76,22 +48,21 @@ static void put_picture(writer *w, const cj_graph *graph, int64_t index, bool me
     if (node->outputs_count) cj__shape_text(graph->values[node->first_output].shape, shape);
     bool source = cj__info(node)->flags & CJ__SOURCE;
     if (mermaid)
-        put(w, "    n%lld%s\"%s %s\"%s\n", (long long)index, source ? "([" : "[", label, shape,
-            source ? "])" : "]");
+        cj__text_print(w, "    n%lld%s\"%s %s\"%s\n", (long long)index, source ? "([" : "[", label, shape,
+                       source ? "])" : "]");
     else
-        put(w, "    n%lld [label=\"%s\\n%s\", shape=%s];\n", (long long)index, label, shape,
-            source ? "ellipse" : "box");
+        cj__text_print(w, "    n%lld [label=\"%s\\n%s\", shape=%s];\n", (long long)index, label, shape,
+                       source ? "ellipse" : "box");
     for (int i = 0; i < node->inputs_count; i++)
-        put(w, mermaid ? "    n%d --> n%lld\n" : "    n%d -> n%lld;\n",
-            graph->values[cj__resolve(graph, node->inputs[i])].node, (long long)index);
+        cj__text_print(w, mermaid ? "    n%d --> n%lld\n" : "    n%d -> n%lld;\n",
+                       graph->values[cj__resolve(graph, node->inputs[i])].node, (long long)index);
 }
 
 cj_status cj_graph_dump(const cj_graph *graph, cj_dump_format format, char **text)
 {
-    writer w = {0};
-    *text = NULL;
-    if (format == CJ_DUMP_MERMAID) put(&w, "flowchart TD\n");
-    if (format == CJ_DUMP_DOT) put(&w, "digraph cajal {\n");
+    cj__text w = {0};
+    if (format == CJ_DUMP_MERMAID) cj__text_print(&w, "flowchart TD\n");
+    if (format == CJ_DUMP_DOT) cj__text_print(&w, "digraph cajal {\n");
     for (int64_t i = 0; i < graph->node_count; i++) {
         if (format == CJ_DUMP_TEXT)
             put_text(&w, graph, i);
@@ -99,12 +70,11 @@ cj_status cj_graph_dump(const cj_graph *graph, cj_dump_format format, char **tex
             put_picture(&w, graph, i, format == CJ_DUMP_MERMAID);
     }
     for (int64_t i = 0; format == CJ_DUMP_TEXT && i < graph->output_count; i++)
-        put(&w, "output %s %%%d\n", graph->outputs[i].name, cj__resolve(graph, graph->outputs[i].value));
-    put(&w, "%s", format == CJ_DUMP_DOT ? "}\n" : "");
-    if (!w.failed) {
-        *text = w.text;
-        return CJ_OK;
-    }
-    cj__free(w.text);
-    return cj__out_of_memory(w.room, "a graph's text");
+        cj__text_print(&w, "output %s %%%d\n", graph->outputs[i].name,
+                       cj__resolve(graph, graph->outputs[i].value));
+    cj__text_print(&w, "%s", format == CJ_DUMP_DOT ? "}\n" : "");
+    cj_status status = cj__text_check(&w, "a graph's text");
+    if (status != CJ_OK) cj__text_free(&w);
+    *text = w.data;
+    return status;
 }

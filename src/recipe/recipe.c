@@ -1,8 +1,8 @@
 /* Recipes: settings checked against one list of keys, and turned into the options of train.h. */
 #include "recipe/recipe.h"
+#include "base/text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -30,8 +30,7 @@ static const layer_kind layer_kinds[] = {
 };
 enum { LAYER_KINDS = sizeof layer_kinds / sizeof *layer_kinds };
 
-/* --- mistakes: the nearest known word, by Levenshtein's distance
- * -------------------------------------------- */
+/* --- mistakes: the nearest known word, by Levenshtein's distance --------------------------------------- */
 
 static int smallest(int a, int b, int c)
 {
@@ -82,13 +81,12 @@ static const char *place(const cj_recipe *r, int line, char text[300])
     return text;
 }
 
-/* --- setting ----------------------------------------------------------------------------------------------
- */
+/* --- setting ------------------------------------------------------------------------------------------- */
 
 static const char *wrong_kind(cj__kind kind, const char *value)
 {
     char *end;
-    double number = strtod(value, &end);
+    double number = cj__parse_number(value, &end);
     bool is_number = *value && !*end && number == number;
     if (kind == CJ__NUMBER && !is_number) return "a number";
     if (kind == CJ__COUNT &&
@@ -132,7 +130,7 @@ cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char 
     if (r->layer_count == CJ__MOST_LAYERS)
         return cj__fail(CJ_UNSUPPORTED, "%s: a recipe has at most %d layers", place(r, line, where),
                         CJ__MOST_LAYERS);
-    r->layers[r->layer_count++] = (cj__layer){kind->name, value ? strtod(value, NULL) : 0};
+    r->layers[r->layer_count++] = (cj__layer){kind->name, value ? cj__parse_number(value, NULL) : 0};
     return CJ_OK;
 }
 
@@ -196,8 +194,7 @@ void cj_recipe_free(cj_recipe *recipe)
     cj__free(recipe);
 }
 
-/* --- using -------------------------------------------------------------------------------------------------
- */
+/* --- using --------------------------------------------------------------------------------------------- */
 
 const char *cj_recipe_name(const cj_recipe *recipe)
 {
@@ -206,7 +203,7 @@ const char *cj_recipe_name(const cj_recipe *recipe)
 
 double cj__recipe_number(const cj_recipe *recipe, cj__key key)
 {
-    return strtod(recipe->values[key], NULL);
+    return cj__parse_number(recipe->values[key], NULL);
 }
 
 uint64_t cj_recipe_seed(const cj_recipe *recipe)
@@ -223,17 +220,15 @@ int64_t cj_recipe_classes(const cj_recipe *recipe)
 
 cj_status cj_recipe_text(const cj_recipe *r, char **text)
 {
-    size_t room = 4096 + (size_t)r->layer_count * 64, used = 0;
-    for (int i = 0; i < CJ__KEY_COUNT; i++) room += strlen(r->values[i]);
-    *text = cj__allocate(room);
-    if (!*text) return cj__out_of_memory(room, "a recipe's text");
-    for (int i = 0; i < CJ__KEY_COUNT; i++)
-        used += (size_t)snprintf(*text + used, room - used, "%s: %s\n", keys[i].name, r->values[i]);
-    used += (size_t)snprintf(*text + used, room - used, "model:\n");
+    cj__text t = {0};
+    for (int i = 0; i < CJ__KEY_COUNT; i++) cj__text_print(&t, "%s: %s\n", keys[i].name, r->values[i]);
+    cj__text_put(&t, "model:\n");
     for (int i = 0; i < r->layer_count; i++)
-        used += (size_t)snprintf(*text + used, room - used, "  - %s: %g\n", r->layers[i].name,
-                                 r->layers[i].value);
-    return CJ_OK;
+        cj__text_print(&t, "  - %s: %g\n", r->layers[i].name, r->layers[i].value);
+    cj_status status = cj__text_check(&t, "a recipe's text");
+    if (status != CJ_OK) cj__text_free(&t);
+    *text = t.data;
+    return status;
 }
 
 static cj_value draw_layer(cj_scope s, const cj__layer *layer, cj_value x)
