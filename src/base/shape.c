@@ -64,6 +64,16 @@ bool cj_shape_equal(cj_shape_t a, cj_shape_t b)
     return true;
 }
 
+void cj__broadcast_strides(cj_shape_t from, cj_shape_t to, int64_t stride[CJ_MAX_RANK])
+{
+    int64_t lead = to.rank - from.rank, size = 1;
+    for (int64_t d = 0; d < CJ_MAX_RANK; d++) stride[d] = 0;
+    for (int64_t d = from.rank - 1; d >= 0; d--) {
+        stride[lead + d] = from.dims[d] == 1 ? 0 : size;
+        size *= from.dims[d];
+    }
+}
+
 const char *cj__shape_text(cj_shape_t shape, char text[CJ__SHAPE_TEXT])
 {
     size_t used = (size_t)snprintf(text, CJ__SHAPE_TEXT, "[");

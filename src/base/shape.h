@@ -7,6 +7,9 @@
 #define CJ__MAX_ELEMENTS ((int64_t)1 << 46) /* past this, byte counts could overflow */
 #define CJ__SHAPE_TEXT   192                /* room for eight 20-digit dimensions */
 
+/* Elements from one index to the next along each axis of `to`, for an array of shape `from` that broadcasts
+ * to it: 0 where it is repeated. */
+void cj__broadcast_strides(cj_shape_t from, cj_shape_t to, int64_t stride[CJ_MAX_RANK]);
 bool cj__dtype_is_float(cj_dtype dtype);
 bool cj__shape_valid(cj_shape_t shape); /* rank and dimensions in range, and the product too */
 /* "[128,784]", written into `text` and returned. */

@@ -139,11 +139,7 @@ static cj__chain_input describe_input(const fusion *f, int32_t value, int32_t *s
     *source = node->op == CJ__OP_broadcast ? node->inputs[0] : value;
     cj_shape_t small = f->from->values[*source].shape;
     cj__chain_input input = {.dtype = f->from->values[value].dtype, .whole = *source == value};
-    int64_t lead = shape.rank - small.rank, size = 1;
-    for (int64_t d = small.rank - 1; d >= 0; d--) {
-        input.stride[lead + d] = small.dims[d] == 1 ? 0 : size;
-        size *= small.dims[d];
-    }
+    cj__broadcast_strides(small, shape, input.stride);
     if (cj_shape_count(small) == cj_shape_count(shape)) input.whole = true;
     return input;
 }

@@ -1,4 +1,5 @@
 /* Sums and maxima of f32 over the last axes (rows) or the first (columns), and spreading a broadcast out. */
+#include "base/shape.h"
 #include "cpu/backend.h"
 #include "cpu/vector.h"
 
@@ -110,11 +111,8 @@ static void run_broadcast(const cj__launch *launch, void *const *operands, int64
 {
     (void)task, (void)scratch;
     cj_shape_t x = launch->types[0].shape, shape = launch->types[1].shape;
-    int64_t lead = shape.rank - x.rank, stride[CJ_MAX_RANK] = {0}, index[CJ_MAX_RANK] = {0}, size = 1;
-    for (int64_t d = x.rank - 1; d >= 0; d--) {
-        stride[lead + d] = x.dims[d] == 1 ? 0 : size;
-        size *= x.dims[d];
-    }
+    int64_t stride[CJ_MAX_RANK], index[CJ_MAX_RANK] = {0};
+    cj__broadcast_strides(x, shape, stride);
     size_t bytes = cj_dtype_size(launch->types[0].dtype);
     for (int64_t i = 0; i < cj_shape_count(shape); i++) {
         int64_t place = 0;

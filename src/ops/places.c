@@ -192,12 +192,8 @@ void cj__transpose_reference(const cj__reference *r)
 
 void cj__broadcast_reference(const cj__reference *r)
 {
-    cj_shape_t x = r->input_types[0].shape;
-    int64_t lead = r->output_types[0].shape.rank - x.rank, stride[CJ_MAX_RANK] = {0}, size = 1;
-    for (int64_t d = x.rank - 1; d >= 0; d--) {
-        stride[lead + d] = x.dims[d] == 1 ? 0 : size;
-        size *= x.dims[d];
-    }
+    int64_t stride[CJ_MAX_RANK];
+    cj__broadcast_strides(r->input_types[0].shape, r->output_types[0].shape, stride);
     strided_copy(r, stride);
 }
 
