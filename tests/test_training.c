@@ -203,8 +203,7 @@ static void test_allocations(void **state)
     cj_test_every_allocation_fails(scenario, NULL);
 }
 
-/* --- optimizers: one parameter, 100 steps of a known gradient, against the papers' formulas in double ------
- */
+/* --- optimizers: one parameter, 100 steps of a known gradient, against the papers' formulas in double --- */
 
 typedef struct {
     double p, m, v;
@@ -271,6 +270,30 @@ static void test_formulas(void **state)
     close_to(follow(cj_lion(.learning_rate = 1e-3), 100), lion.p);
 }
 
+/* w is asked for twice: one value, so that its gradient has both parts. d(x·w + 3w)/dw = x + 3 */
+static void test_shared_parameter(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    cj_value gradient;
+    float x = 2, found;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value vx = cj_input(g, "x", CJ_F32, cj_shape(1));
+    cj_value w = cj_parameter(cj_root(g), "w", cj_shape(1), (cj_init){CJ_INIT_ONES, 0});
+    cj_value again = cj_parameter(cj_root(g), "w", cj_shape(1), (cj_init){CJ_INIT_ONES, 0});
+    cj_gradients(cj_add(cj_mul(vx, w), cj_scale(again, 3)), 1, &w, &gradient);
+    cj_output(g, "gradient", gradient);
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(program, .inputs = {{&x, CJ_F32, cj_shape(1)}}, .outputs = {&found}));
+    assert_true(found == 5);
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 static void test_random(void **state)
 {
     (void)state;
@@ -288,7 +311,8 @@ int main(void)
         cmocka_unit_test(test_threads),       cmocka_unit_test(test_resume),
         cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_bad_step),
         cmocka_unit_test(test_learns),        cmocka_unit_test(test_formulas),
-        cmocka_unit_test(test_random),        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_random),        cmocka_unit_test(test_shared_parameter),
+        cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,7 @@
 extern "C" {
 #endif
 
-/* --- layers ----------------------------------------------------------------------------------------------
- */
+/* --- layers -------------------------------------------------------------------------------------------- */
 
 /* x: [...,in] → x · weightᵀ + bias: [...,units]. Parameters "weight" [units,in] and "bias" [units]. */
 typedef struct {
@@ -40,8 +39,7 @@ typedef struct {
 } cj_embedding_options;
 CJ_API cj_value cj_embedding(cj_scope scope, const cj_embedding_options *options);
 
-/* --- losses: f32 scalars, means over what counts
- * ------------------------------------------------------------ */
+/* --- losses: f32 scalars, means over what counts ------------------------------------------------------- */
 
 /* logits [...,C] against labels i32 [...]: a label below zero counts for nothing (padding, ignored). The mean
  * is over the summed weights, as in PyTorch. */
@@ -62,8 +60,7 @@ CJ_API cj_value cj_huber(cj_value predictions, cj_value targets, double delta);
 /* How many rows of logits [...,C] have their largest entry at the label [...]: f32 scalar. */
 CJ_API cj_value cj_correct_count(cj_value logits, cj_value labels);
 
-/* --- optimizers
- * ---------------------------------------------------------------------------------------------- */
+/* --- optimizers ---------------------------------------------------------------------------------------- */
 
 typedef enum { CJ_SGD, CJ_RMSPROP, CJ_ADAGRAD, CJ_ADAM, CJ_ADAMW, CJ_LION } cj_optimizer_kind;
 

@@ -115,8 +115,7 @@ CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* 
 CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype);                         /* to integers: towards zero */
 CJ_API cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count);     /* 0, 1, 2, … */
 
-/* --- randomness and state ---------------------------------------------------------------------------------
- */
+/* --- randomness and state ------------------------------------------------------------------------------ */
 /* Drawn anew in each run of a training graph, from (seed, run counter, scope, ordinal). */
 CJ_API cj_value cj_random_uniform(cj_scope scope, cj_shape_t shape); /* f32 in [0,1) */
 CJ_API cj_value cj_random_normal(cj_scope scope, cj_shape_t shape);  /* f32, mean 0, deviation 1 */
@@ -128,8 +127,7 @@ CJ_API cj_value cj_stop_gradient(cj_value x);
  * gives 0 and no gradient. */
 CJ_API cj_value cj_cross_entropy_rows(cj_value logits, cj_value labels);
 
-/* --- gradients
- * ---------------------------------------------------------------------------------------------- */
+/* --- gradients ----------------------------------------------------------------------------------------- */
 /* Draws d(sum of y)/dx for each x into `gradients`; zeros where y does not depend on x. The result is drawn
  * like any other value, so gradients of gradients work. */
 CJ_API void cj_gradients(cj_value y, int count, const cj_value *x, cj_value *gradients);

@@ -27,10 +27,9 @@ static void expand(cj_graph *graph, int32_t index)
     for (int i = 0; i < node.inputs_count; i++)
         inputs[i] = cj__make_value(graph, cj__resolve(graph, node.inputs[i]));
     cj__lowering lowering = {graph, node.attributes, node.inputs_count, node.outputs_count, inputs, outputs};
-    const char *scope = graph->scope;
-    graph->scope = node.scope;
+    const char *outer = cj__enter(graph, node.scope);
     cj__info(&node)->lower(&lowering);
-    graph->scope = scope;
+    cj__enter(graph, outer);
     for (int i = 0; i < node.outputs_count; i++)
         if (cj_value_ok(outputs[i])) graph->values[node.first_output + i].replaced_by = outputs[i].id;
 }
@@ -122,8 +121,7 @@ static void back(tape *t, int32_t index)
     if (!any_wanted || !any_cotangent || !info->vjp) return;
     cj__vjp v = {graph,      node.attributes, node.inputs_count, node.outputs_count, inputs, outputs,
                  cotangents, wanted,          gradients};
-    const char *scope = graph->scope;
-    graph->scope = node.scope;
+    const char *outer = cj__enter(graph, node.scope);
     info->vjp(&v);
     for (int i = 0; i < node.inputs_count; i++) {
         bool damaged =
@@ -131,7 +129,7 @@ static void back(tape *t, int32_t index)
         if (damaged && cj_value_ok(gradients[i])) gradients[i] = mutated(&v, gradients[i]);
         if (wanted[i]) add_cotangent(t, inputs[i].id, gradients[i]);
     }
-    graph->scope = scope;
+    cj__enter(graph, outer);
 }
 
 static cj_status draw_gradients(cj_value y, int count, const cj_value *x, cj_value *gradients)

@@ -1,14 +1,10 @@
 /* Drawing: nodes and values are appended to a graph; the first error sticks and is returned by cj_compile. */
+#define CJ_NO_LOCATIONS
 #include "graph/graph.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#define CJ_NO_LOCATIONS
-#undef cj_graph_new
-#undef cj_input
-#undef cj_constant
 
 cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
 {

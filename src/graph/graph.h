@@ -64,10 +64,6 @@ static inline cj_value cj__none(void)
     cj_value none = {NULL, 0};
     return none;
 }
-static inline bool cj__is_none(cj_value value)
-{
-    return value.graph == NULL;
-}
 const cj__value *cj__value_of(cj_value value); /* the value must be ok */
 const cj__node *cj__node_of(cj_value value);
 
@@ -75,10 +71,16 @@ const cj__node *cj__node_of(cj_value value);
  * Shapes and types are inferred; the others of several outputs are `cj__output_of(first, i)`. */
 cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count, const cj_value *inputs);
 cj_value cj__output_of(cj_value first, int output);
-/* The graph of the first input that has one and is not poisoned. */
-#define cj__draw1(op, attributes, a)       cj__draw((a).graph, op, attributes, 1, (cj_value[]){a})
-#define cj__draw2(op, attributes, a, b)    cj__draw((a).graph, op, attributes, 2, (cj_value[]){a, b})
-#define cj__draw3(op, attributes, a, b, c) cj__draw((a).graph, op, attributes, 3, (cj_value[]){a, b, c})
+#define cj__draw1(op, attributes, a)    cj__draw((a).graph, op, attributes, 1, (cj_value[]){a})
+#define cj__draw2(op, attributes, a, b) cj__draw((a).graph, op, attributes, 2, (cj_value[]){a, b})
+
+/* Nodes drawn from now on carry `path`. Returns the path so far, to be entered again afterwards. */
+static inline const char *cj__enter(cj_graph *graph, const char *path)
+{
+    const char *outer = graph->scope;
+    graph->scope = path;
+    return outer;
+}
 
 /* Remembers the graph's first error: "op at scope: …". Returns a poisoned value. */
 cj_value cj__graph_error(cj_graph *graph, cj_status status, const char *format, ...)

@@ -98,8 +98,14 @@ static cj_status make(cj_model *model, const char *name, cj_role role, cj_dtype 
     return CJ_OK;
 }
 
+/* One node reads a variable for the whole drawing: shared parameters are one value, where their gradients
+ * meet. */
 static cj_value read_variable(cj_graph *graph, cj__variable *variable)
 {
+    for (int64_t i = 0; i < graph->node_count; i++) {
+        cj_value value = cj__make_value(graph, graph->nodes[i].first_output);
+        if (graph->nodes[i].op == CJ__OP_variable && cj__variable_of(value) == variable) return value;
+    }
     return cj_named(cj__draw(graph, CJ__OP_variable, &(cj__variable_attributes){variable}, 0, NULL),
                     variable->name);
 }

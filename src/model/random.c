@@ -43,10 +43,9 @@ static cj_value draw_random(cj__op op, cj_scope scope, cj_shape_t shape)
 {
     cj__random_attributes attributes = {shape, key_at(scope)};
     cj_value counter = run_counter(scope.graph);
-    const char *outer = scope.graph->scope;
-    scope.graph->scope = scope.path;
+    const char *outer = cj__enter(scope.graph, scope.path);
     cj_value value = cj__draw1(op, &attributes, counter);
-    scope.graph->scope = outer;
+    cj__enter(scope.graph, outer);
     return value;
 }
 
@@ -65,9 +64,8 @@ cj_value cj_dropout(cj_scope scope, cj_value x, double rate)
     if (!cj_value_ok(x) || scope.graph->mode == CJ_INFERENCE || rate == 0) return x;
     cj__dropout_attributes attributes = {rate, key_at(scope)};
     cj_value counter = run_counter(scope.graph);
-    const char *outer = scope.graph->scope;
-    scope.graph->scope = scope.path;
+    const char *outer = cj__enter(scope.graph, scope.path);
     cj_value value = cj__draw2(CJ__OP_dropout, &attributes, x, counter);
-    scope.graph->scope = outer;
+    cj__enter(scope.graph, outer);
     return value;
 }

@@ -3,14 +3,6 @@
 #include "cajal/nn.h"
 #include "graph/graph.h"
 
-/* Nodes drawn inside a layer carry its path. */
-static const char *enter(cj_scope scope)
-{
-    const char *outer = scope.graph->scope;
-    scope.graph->scope = scope.path;
-    return outer;
-}
-
 static int64_t last_dimension(cj_value x)
 {
     cj_shape_t shape = cj_value_shape(x);
@@ -20,7 +12,7 @@ static int64_t last_dimension(cj_value x)
 cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
 {
     if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
-    const char *outer = enter(scope);
+    const char *outer = cj__enter(scope.graph, scope.path);
     cj_value weight =
         cj_parameter(scope, "weight", cj_shape(o->units, last_dimension(o->input)), o->weight_init);
     cj_value y = cj_matmul_transposed(o->input, weight, false, true);
@@ -28,7 +20,7 @@ cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
         cj_init bias_init = o->bias_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_ZEROS, 0} : o->bias_init;
         y = cj_add(y, cj_parameter(scope, "bias", cj_shape(o->units), bias_init));
     }
-    scope.graph->scope = outer;
+    cj__enter(scope.graph, outer);
     return y;
 }
 
@@ -36,7 +28,7 @@ cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
 {
     cj_value x = o->input;
     if (!cj_value_ok(x)) return cj__poison(scope.graph);
-    const char *outer = enter(scope);
+    const char *outer = cj__enter(scope.graph, scope.path);
     cj_axes_t last = {1, {-1}};
     cj_value centred = cj_sub(x, cj_mean(x, last, CJ_KEEP_AXES));
     cj_value variance = cj_mean(cj_square(centred), last, CJ_KEEP_AXES);
@@ -46,17 +38,17 @@ cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
         y = cj_mul(y, cj_parameter(scope, "weight", shape, (cj_init){CJ_INIT_ONES, 0}));
         y = cj_add(y, cj_parameter(scope, "bias", shape, (cj_init){CJ_INIT_ZEROS, 0}));
     }
-    scope.graph->scope = outer;
+    cj__enter(scope.graph, outer);
     return y;
 }
 
 cj_value cj_embedding(cj_scope scope, const cj_embedding_options *o)
 {
     if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
-    const char *outer = enter(scope);
+    const char *outer = cj__enter(scope.graph, scope.path);
     cj_init init = o->weight_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_NORMAL, 1} : o->weight_init;
     cj_value weight = cj_parameter(scope, "weight", cj_shape(o->count, o->width), init);
     cj_value y = cj_gather(weight, o->input, 0);
-    scope.graph->scope = outer;
+    cj__enter(scope.graph, outer);
     return y;
 }

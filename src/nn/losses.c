@@ -1,12 +1,7 @@
 /* Losses, and the one count that accuracy is made of. */
 #define CJ_NO_LOCATIONS
 #include "cajal/nn.h"
-#include "graph/graph.h"
-
-static cj_value sum_all(cj_value x)
-{
-    return cj_sum(x, CJ_ALL_AXES, CJ_DROP_AXES);
-}
+#include "ops/ops.h"
 
 static cj_value mean_all(cj_value x)
 {
@@ -35,11 +30,11 @@ cj_value cj_cross_entropy(const cj_cross_entropy_options *o)
         rows = cj_add(cj_scale(rows, 1 - o->label_smoothing),
                       cj_scale(smooth_rows(o->logits), o->label_smoothing));
     if (o->class_weights.graph) weights = cj_mul(weights, cj_gather(o->class_weights, o->labels, 0));
-    cj_value total = sum_all(weights);
+    cj_value total = cj__sum_all(weights);
     if (!cj_value_ok(total)) return cj__poison(o->logits.graph);
     /* A batch in which nothing counts has loss 0, not NaN. */
     cj_value floor = cj_constant(total.graph, CJ_F32, 1e-30);
-    return cj_div(sum_all(cj_mul(rows, weights)), cj_maximum(total, floor));
+    return cj_div(cj__sum_all(cj_mul(rows, weights)), cj_maximum(total, floor));
 }
 
 /* max(z,0) - z·t + log(1 + exp(-|z|)): no overflow for any z */
@@ -70,5 +65,5 @@ cj_value cj_huber(cj_value predictions, cj_value targets, double delta)
 
 cj_value cj_correct_count(cj_value logits, cj_value labels)
 {
-    return sum_all(cj_cast(cj_equal(cj_argmax(logits, -1), labels), CJ_F32));
+    return cj__sum_all(cj_cast(cj_equal(cj_argmax(logits, -1), labels), CJ_F32));
 }

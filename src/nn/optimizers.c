@@ -4,6 +4,7 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/nn.h"
 #include "model/model.h"
+#include "ops/ops.h"
 
 #include <stdio.h>
 
@@ -60,8 +61,7 @@ static void draw_scalars(update *u)
     u->correction2 = one_minus_power(u, u->o.beta2, next);
 }
 
-/* --- one parameter's step: what is subtracted from it, divided by the learning rate ----------------------
- */
+/* --- one parameter's step: what is subtracted from it, divided by the learning rate -------------------- */
 
 static cj_value sgd_direction(const update *u, cj_value p, cj_value g)
 {
@@ -137,19 +137,13 @@ static void update_parameter(const update *u, cj_value p, cj_value g)
     cj_assign(p, cj_sub(start, cj_mul(direction, u->learning_rate)));
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------
- */
-
-static cj_value sum_all(cj_value x)
-{
-    return cj_sum(x, CJ_ALL_AXES, CJ_DROP_AXES);
-}
+/* --- all of them --------------------------------------------------------------------------------------- */
 
 /* Gradients scaled down together so that their common norm is at most `limit`. Pascanu et al., 2013. */
 static void clip(cj_graph *graph, double limit, int count, cj_value *gradients)
 {
     cj_value squares = cj_constant(graph, CJ_F32, 0);
-    for (int i = 0; i < count; i++) squares = cj_add(squares, sum_all(cj_square(gradients[i])));
+    for (int i = 0; i < count; i++) squares = cj_add(squares, cj__sum_all(cj_square(gradients[i])));
     cj_value norm = cj_add_scalar(cj_sqrt(squares), 1e-6);
     cj_value factor =
         cj_minimum(cj_div(cj_constant(graph, CJ_F32, limit), norm), cj_constant(graph, CJ_F32, 1));
@@ -161,37 +155,21 @@ static void clip(cj_graph *graph, double limit, int count, cj_value *gradients)
 static cj_value all_finite(cj_value loss, int count, const cj_value *gradients)
 {
     cj_value fine = cj_is_finite(loss);
-    for (int i = 0; i < count; i++) fine = cj_logical_and(fine, cj_is_finite(sum_all(gradients[i])));
+    for (int i = 0; i < count; i++) fine = cj_logical_and(fine, cj_is_finite(cj__sum_all(gradients[i])));
     return fine;
 }
 
-/* The parameters that have been read by the drawing so far, each once. */
+/* The parameters that have been read by the drawing so far; each has one node. */
 static int parameters_of(cj_graph *graph, cj_value *parameters)
 {
     int count = 0;
     for (int64_t i = 0; i < graph->node_count; i++) {
-        cj_value value = cj__make_value(graph, graph->nodes[i].first_output);
         if (graph->nodes[i].op != CJ__OP_variable) continue;
+        cj_value value = cj__make_value(graph, graph->nodes[i].first_output);
         const cj__variable *v = cj__variable_of(value);
-        if (v->role != CJ_PARAMETER || v->frozen) continue;
-        bool seen = false;
-        for (int k = 0; k < count && !seen; k++) seen = cj__variable_of(parameters[k]) == v;
-        if (!seen) parameters[count++] = value;
+        if (v->role == CJ_PARAMETER && !v->frozen) parameters[count++] = value;
     }
     return count;
-}
-
-/* A parameter read twice is one variable: later reads stand for the first, so that gradients meet there. */
-static void merge_reads(cj_graph *graph, int count, const cj_value *parameters)
-{
-    for (int64_t i = 0; i < graph->node_count; i++) {
-        if (graph->nodes[i].op != CJ__OP_variable) continue;
-        int32_t id = graph->nodes[i].first_output;
-        for (int k = 0; k < count; k++)
-            if (id != parameters[k].id &&
-                cj__variable_of(cj__make_value(graph, id)) == cj__variable_of(parameters[k]))
-                graph->values[id].replaced_by = parameters[k].id;
-    }
 }
 
 void cj_minimize(cj_value loss, cj_optimizer optimizer)
@@ -210,7 +188,6 @@ void cj_minimize(cj_value loss, cj_optimizer optimizer)
         return;
     }
     int count = parameters_of(graph, parameters);
-    merge_reads(graph, count, parameters);
     cj_gradients(loss, count, parameters, gradients);
     if (graph->status == CJ_OK) {
         cj_value fine = all_finite(cj_reshape(loss, cj_scalar_shape()), count, gradients);

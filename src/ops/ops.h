@@ -12,8 +12,8 @@ int64_t cj__axis(cj_value x, int axis);
 cj_value cj__full_like(cj_value x, double value);
 /* The sum of x down to a shape that broadcasts to x's: the gradient of broadcasting. */
 cj_value cj__sum_to(cj_value x, cj_shape_t shape);
-/* A scalar of x's element type, broadcast to x. */
-cj_value cj__sigmoid(cj_value x);
+/* The sum of all elements, a scalar. */
+cj_value cj__sum_all(cj_value x);
 /* x with the reduced axes put back with size 1, broadcast to `shape`. */
 cj_value cj__expand_reduced(cj_value reduced, uint32_t axes, cj_shape_t shape);
 

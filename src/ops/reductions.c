@@ -32,6 +32,11 @@ cj_value cj_sum(cj_value x, cj_axes_t axes, cj_kept kept)
     return reduce(CJ__OP_sum, x, axes, kept);
 }
 
+cj_value cj__sum_all(cj_value x)
+{
+    return cj_sum(x, CJ_ALL_AXES, CJ_DROP_AXES);
+}
+
 cj_value cj_max(cj_value x, cj_axes_t axes, cj_kept kept)
 {
     return reduce(CJ__OP_max, x, axes, kept);
