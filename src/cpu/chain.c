@@ -144,7 +144,7 @@ static void run_tile(const chain_data *data, void *const *operands, int64_t star
     for (int32_t i = 0; i < c->inputs_count; i++) {
         if (data->slot[i] < 0)
             registers[i] = (const float *)operands[i] + start;
-        else
+        else if (!is_scalar(&c->inputs[i]))
             load_tile(c, &c->inputs[i], operands[i], start, n, tiles + data->slot[i] * TILE);
     }
     for (int32_t i = 0; i < c->instructions_count; i++) {

@@ -1,5 +1,6 @@
 /* Running a program: addresses are bound, then the team walks the steps. A barrier stands before and after a
  * step that several threads share; runs of small steps stay on one. */
+#define CJ_NO_LOCATIONS
 #include "base/team.h"
 #include "compile/passes.h"
 #include "compile/program.h"
@@ -7,8 +8,6 @@
 #include "cpu/isa.h"
 
 #include <string.h>
-
-#undef cj_program_run
 
 static cj_status verify(const cj_graph *graph, const char *after)
 {
@@ -68,16 +67,21 @@ cj_program_facts cj_program_describe(const cj_program *program)
 
 /* --- binding ------------------------------------------------------------------------------------------- */
 
+static size_t operand_count(const cj_program *p)
+{
+    size_t count = 0;
+    for (int64_t i = 0; i < p->step_count; i++)
+        count += (size_t)(p->steps[i].launch.inputs_count + p->steps[i].launch.outputs_count);
+    return count;
+}
+
 /* The memory of the first run; later runs find it there. More threads later need more scratch. */
 static cj_status have_memory(cj_program *p)
 {
     int threads = cj__team_size();
     if (!p->slab) p->slab = cj__allocate(p->slab_bytes + 64);
     if (!p->addresses) p->addresses = cj__allocate((size_t)p->buffer_count * sizeof(void *) + 1);
-    size_t operands = 0;
-    for (int64_t i = 0; i < p->step_count; i++)
-        operands += (size_t)(p->steps[i].launch.inputs_count + p->steps[i].launch.outputs_count);
-    if (!p->operand_addresses) p->operand_addresses = cj__allocate(operands * sizeof(void *) + 1);
+    if (!p->operand_addresses) p->operand_addresses = cj__allocate(operand_count(p) * sizeof(void *) + 1);
     if (p->scratch_threads < threads) {
         cj__free(p->scratch);
         p->scratch_threads = 0;
@@ -173,7 +177,7 @@ static void commit(cj_program *p)
     }
 }
 
-cj_status(cj_program_run)(const cj_run_options *options)
+cj_status cj_program_run(const cj_run_options *options)
 {
     cj_program *p = options->program;
     CJ__TRY(have_memory(p));
