@@ -22,8 +22,7 @@ void catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* --- progress
- * ------------------------------------------------------------------------------------------------- */
+/* --- progress ------------------------------------------------------------------------------------------ */
 
 static void bar(int64_t step, int64_t steps, char text[32])
 {
@@ -59,8 +58,7 @@ bool show_progress(const cj_progress *p, void *context)
     return !stopped;
 }
 
-/* --- summary
- * --------------------------------------------------------------------------------------------------- */
+/* --- summary ------------------------------------------------------------------------------------------- */
 
 static void shape_text(cj_shape_t shape, char text[160])
 {
@@ -93,8 +91,7 @@ void show_summary(const cj_model *model, const cj_program *step)
             (double)(facts.slab_bytes + facts.scratch_bytes) / 1e6);
 }
 
-/* --- report
- * ------------------------------------------------------------------------------------------------------ */
+/* --- report -------------------------------------------------------------------------------------------- */
 
 static double ratio(int64_t part, int64_t whole)
 {

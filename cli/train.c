@@ -14,20 +14,18 @@ static double now(void)
 
 /* The recipe's training step, drawn for one batch of its data. */
 typedef struct {
-    cj_dataset *data;
     cj_model *model;
     cj_graph *graph;
     cj_program *program;
 } drawing;
 
-static cj_status draw(cj_recipe *recipe, drawing *d)
+static cj_status draw(cj_recipe *recipe, const cj_dataset *data, drawing *d)
 {
     cj_fit_options fit = cj_recipe_fit_options(recipe);
-    cj_status status = cj_recipe_data(recipe, false, &d->data);
-    if (status == CJ_OK) status = cj_model_new(&d->model, .seed = cj_recipe_seed(recipe));
+    cj_status status = cj_model_new(&d->model, .seed = cj_recipe_seed(recipe));
     if (status == CJ_OK) status = cj_graph_new(&d->graph, d->model, .mode = CJ_TRAINING);
     if (status != CJ_OK) return status;
-    cj_shape_t shape = cj_dataset_x(d->data).shape;
+    cj_shape_t shape = cj_dataset_x(data).shape;
     shape.dims[0] = fit.batch_size;
     cj_value x = cj_input(d->graph, "x", CJ_F32, shape),
              y = cj_input(d->graph, "y", CJ_I32, cj_shape(fit.batch_size));
@@ -43,11 +41,17 @@ static void discard(drawing *d)
     cj_program_free(d->program);
     cj_graph_free(d->graph);
     cj_model_free(d->model);
-    cj_dataset_free(d->data);
 }
 
-/* --- train -------------------------------------------------------------------------------------------------
- */
+/* --- train --------------------------------------------------------------------------------------------- */
+
+/* The drawing is made once more, for what it costs; its model is thrown away. */
+static void summarise(cj_recipe *recipe, const cj_dataset *data)
+{
+    drawing d = {0};
+    if (draw(recipe, data, &d) == CJ_OK) show_summary(d.model, d.program);
+    discard(&d);
+}
 
 typedef struct {
     const options *o;
@@ -65,6 +69,7 @@ static cj_status train(training *t)
     if (status == CJ_OK) status = cj_recipe_data(t->recipe, true, &t->test);
     if (status == CJ_OK) status = cj_model_new(&t->model, .seed = cj_recipe_seed(t->recipe));
     if (status != CJ_OK) return status;
+    if (!t->o->quiet) summarise(t->recipe, t->data);
     cj_fit_options fit = cj_recipe_fit_options(t->recipe);
     fit.model = t->model;
     fit.dataset = t->data;
@@ -77,14 +82,6 @@ static cj_status train(training *t)
     return cj_evaluate(&evaluate, &t->scores);
 }
 
-/* The drawing is made once more, for what it costs; its model is thrown away. */
-static void summarise(cj_recipe *recipe)
-{
-    drawing d = {0};
-    if (draw(recipe, &d) == CJ_OK) show_summary(d.model, d.program);
-    discard(&d);
-}
-
 int command_train(const options *o)
 {
     training t = {.o = o};
@@ -93,7 +90,6 @@ int command_train(const options *o)
     double start = now();
     int64_t classes = cj_recipe_classes(t.recipe);
     catch_signals();
-    if (!o->quiet) summarise(t.recipe);
     t.confusion = calloc((size_t)(classes * classes), sizeof *t.confusion);
     cj_status status = t.confusion ? train(&t) : CJ_OUT_OF_MEMORY;
     if (status != CJ_OK)
@@ -110,20 +106,22 @@ int command_train(const options *o)
     return code;
 }
 
-/* --- looking
- * ------------------------------------------------------------------------------------------------ */
+/* --- looking ------------------------------------------------------------------------------------------- */
 
 /* Draws the recipe's step and shows one side of it. */
 static int look(const options *o, cj_status (*show)(const drawing *d))
 {
     cj_recipe *recipe;
+    cj_dataset *data;
     drawing d = {0};
     int code = open_recipe(o, &recipe);
     if (code != EXIT_OK) return code;
-    cj_status status = draw(recipe, &d);
+    cj_status status = cj_recipe_data(recipe, false, &data);
+    if (status == CJ_OK) status = draw(recipe, data, &d);
     if (status == CJ_OK) status = show(&d);
     if (status != CJ_OK) code = failed(status);
     discard(&d);
+    cj_dataset_free(data);
     cj_recipe_free(recipe);
     return code;
 }

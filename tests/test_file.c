@@ -15,8 +15,7 @@
 
 enum { BIG = 200 * 1000 }; /* several buffers */
 
-/* --- faults: operation number `fault_at` from now on fails with `fault_error` -----------------------------
- */
+/* --- faults: operation number `fault_at` from now on fails with `fault_error` -------------------------- */
 
 static int operations, fault_at, fault_error;
 static size_t largest_write;
@@ -87,8 +86,7 @@ static cj_status write_in_pieces(const char *path, const char *data)
     return cj__file_commit(&writer);
 }
 
-/* --- tests
- * -------------------------------------------------------------------------------------------------*/
+/* --- tests --------------------------------------------------------------------------------------------- */
 
 static void reads_whole_files(void **state)
 {

@@ -46,8 +46,7 @@ static cj_status one_line(const char *path, int64_t step)
     return status;
 }
 
-/* --- JSON Lines -------------------------------------------------------------------------------------------
- */
+/* --- JSON Lines ---------------------------------------------------------------------------------------- */
 
 static void writes_fields_in_order(void **state)
 {
@@ -160,8 +159,7 @@ static void refuses_what_cannot_be_a_log(void **state)
     cj_test_remove_folder(folder);
 }
 
-/* --- event files ------------------------------------------------------------------------------------------
- */
+/* --- event files --------------------------------------------------------------------------------------- */
 
 static void checksums_are_known(void **state)
 {
@@ -265,8 +263,7 @@ static void full_disk_keeps_the_events(void **state)
     cj_test_remove_folder(folder);
 }
 
-/* --- memory -----------------------------------------------------------------------------------------------
- */
+/* --- memory -------------------------------------------------------------------------------------------- */
 
 static cj_status write_both(void *folder)
 {

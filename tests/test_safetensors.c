@@ -128,8 +128,7 @@ static void reads_real_weights(void **state)
     cj_tensor_file_close(file);
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static uint8_t bytes_3[3] = {1, 2, 3};
 static float floats_2[2] = {1.5f, -2};
@@ -278,8 +277,7 @@ static void a_failed_save_keeps_the_earlier(void **state)
     cj_test_remove_folder(folder);
 }
 
-/* --- hostile headers --------------------------------------------------------------------------------------
- */
+/* --- hostile headers ----------------------------------------------------------------------------------- */
 
 /* Opens header + `elements` zero bytes, in a block of exactly that size, and reads every tensor. */
 static cj_status open_header(const char *header, size_t elements)

@@ -10,8 +10,7 @@
 extern "C" {
 #endif
 
-/* --- files of tensors: safetensors ------------------------------------------------------------------------
- */
+/* --- files of tensors: safetensors --------------------------------------------------------------------- */
 
 /* A safetensors file opened for reading: an index in memory, the elements read when they are asked for. */
 typedef struct cj_tensor_file cj_tensor_file;

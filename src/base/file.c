@@ -20,8 +20,7 @@ static cj_status system_error(const char *path, const char *what, int error)
     return cj__fail(error == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: %s: %s", path, what, strerror(error));
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 static cj_status too_large(const char *path, size_t limit)
 {
@@ -88,8 +87,7 @@ cj_status cj__file_read(const char *path, size_t limit, char **data, size_t *siz
     return status;
 }
 
-/* --- folders ----------------------------------------------------------------------------------------------
- */
+/* --- folders ------------------------------------------------------------------------------------------- */
 
 static cj_status make_one(const char *path)
 {
@@ -137,8 +135,7 @@ void cj__folder_sweep(const char *path)
     closedir(folder);
 }
 
-/* --- replacing a file -------------------------------------------------------------------------------------
- */
+/* --- replacing a file ---------------------------------------------------------------------------------- */
 
 int (*cj__file_fault)(const char *operation, size_t *size);
 

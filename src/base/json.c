@@ -61,8 +61,7 @@ bool cj__json_more(cj__json *json, int64_t index, char closing)
     return index == 0 || take(json, ',', closing == '}' ? "',' or '}'" : "',' or ']'");
 }
 
-/* --- UTF-8 ------------------------------------------------------------------------------------------------
- */
+/* --- UTF-8 --------------------------------------------------------------------------------------------- */
 
 /* The length of the well-formed character at `at`, 0 when there is none (RFC 3629). */
 static int character_length(const char *text, const char *end)
@@ -101,8 +100,7 @@ static char *put_character(char *out, uint32_t code)
     return out;
 }
 
-/* --- strings ----------------------------------------------------------------------------------------------
- */
+/* --- strings ------------------------------------------------------------------------------------------- */
 
 static bool read_four_digits(cj__json *json, uint32_t *code)
 {
@@ -205,8 +203,7 @@ char *cj__json_key(cj__json *json, cj__arena *arena)
     return key && take(json, ':', "':'") ? key : NULL;
 }
 
-/* --- numbers and the rest ---------------------------------------------------------------------------------
- */
+/* --- numbers and the rest ------------------------------------------------------------------------------ */
 
 static size_t digits_at(const char *at, const char *end)
 {
@@ -341,8 +338,7 @@ cj_status cj__json_finish(cj__json *json)
                     found, json->expected);
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static void put_escaped(cj__text *text, char c)
 {

@@ -40,8 +40,7 @@ static uint32_t masked_crc(const void *data, size_t size)
     return (crc >> 15 | crc << 17) + 0xa282ead8u;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static void put_little_endian(cj__text *text, uint64_t value, int bytes)
 {
@@ -128,8 +127,7 @@ cj_status cj__events_scalar(cj__events *events, const char *tag, int64_t step, f
     return append_event(&events->file, &event);
 }
 
-/* --- going on in a file that exists -----------------------------------------------------------------------
- */
+/* --- going on in a file that exists -------------------------------------------------------------------- */
 
 static uint64_t little_endian(const unsigned char *bytes, int count)
 {

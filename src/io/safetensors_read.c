@@ -37,8 +37,7 @@ struct cj_tensor_file {
     int64_t metadata_count, metadata_capacity;
 };
 
-/* --- bytes ------------------------------------------------------------------------------------------------
- */
+/* --- bytes --------------------------------------------------------------------------------------------- */
 
 static cj_status read_at(const cj_tensor_file *file, uint64_t offset, void *destination, size_t size)
 {
@@ -68,8 +67,7 @@ static cj_status open_file(cj_tensor_file *file, const char *path)
     return CJ_OK;
 }
 
-/* --- the header -------------------------------------------------------------------------------------------
- */
+/* --- the header ---------------------------------------------------------------------------------------- */
 
 static cj_status read_metadata(cj_tensor_file *file, cj__json *json)
 {
@@ -196,8 +194,7 @@ static cj_status load_header(cj_tensor_file *file)
     return status;
 }
 
-/* --- checks that need all of the header -------------------------------------------------------------------
- */
+/* --- checks that need all of the header ---------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -302,8 +299,7 @@ static cj_status check_checksum(const cj_tensor_file *file)
                     found, expected);
 }
 
-/* --- the calls --------------------------------------------------------------------------------------------
- */
+/* --- the calls ----------------------------------------------------------------------------------------- */
 
 static cj_status open_any(cj_tensor_file **result, const char *path, const void *data, size_t size)
 {

@@ -54,8 +54,7 @@ static void add_batch(cj_scores *scores, double loss, double correct, int64_t co
     scores->count += count;
 }
 
-/* --- evaluation ------------------------------------------------------------------------------------------
- */
+/* --- evaluation ---------------------------------------------------------------------------------------- */
 
 static void count_confusion(const cj_evaluate_options *o, const float *logits, int64_t classes,
                             const cj_batch *batch)
@@ -70,24 +69,6 @@ static void count_confusion(const cj_evaluate_options *o, const float *logits, i
     }
 }
 
-static cj_status evaluate_batches(const cj_evaluate_options *o, const compiled *c, cj_loader *loader,
-                                  float *logits, cj_scores *scores)
-{
-    cj_batch batch;
-    float loss, correct;
-    *scores = (cj_scores){0};
-    while (cj_loader_next(loader, &batch)) {
-        cj_run_options run = {.size = sizeof run,
-                              .program = c->program,
-                              .inputs = {batch.x, batch.y},
-                              .outputs = {&loss, &correct, o->confusion ? logits : NULL}};
-        CJ__TRY((cj_program_run)(&run));
-        add_batch(scores, (double)loss, (double)correct, batch.count);
-        count_confusion(o, logits, c->logits.dims[1], &batch);
-    }
-    return CJ_OK;
-}
-
 static cj_status first_batch_of(cj_loader *loader, cj_batch *batch)
 {
     if (!cj_loader_next(loader, batch)) return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to work on");
@@ -97,13 +78,26 @@ static cj_status first_batch_of(cj_loader *loader, cj_batch *batch)
                     "fit and evaluate want one i32 label a row; write the loop out for other targets");
 }
 
-cj_status cj_evaluate(const cj_evaluate_options *o, cj_scores *scores)
+/* Everything an evaluation needs, made once and run as often as wanted. */
+typedef struct {
+    cj_evaluate_options o;
+    cj_loader *loader;
+    compiled step;
+    float *logits;
+} evaluation;
+
+static void evaluation_end(evaluation *e)
 {
-    cj_loader *loader = NULL;
-    compiled c = {0};
+    cj__free(e->logits);
+    cj_program_free(e->step.program);
+    cj_loader_free(e->loader);
+}
+
+/* `evaluation_end` is due whether it fails or not. */
+static cj_status evaluation_begin(evaluation *e, const cj_evaluate_options *o)
+{
     cj_batch batch;
-    float *logits = NULL;
-    if (o->confusion) memset(o->confusion, 0, (size_t)(o->classes * o->classes) * sizeof *o->confusion);
+    *e = (evaluation){.o = *o};
     cj_loader_options options = {.size = sizeof options,
                                  .dataset = o->dataset,
                                  .first = o->first,
@@ -111,27 +105,49 @@ cj_status cj_evaluate(const cj_evaluate_options *o, cj_scores *scores)
                                  .batch_size = o->batch_size,
                                  .scale = o->scale,
                                  .shift = o->shift};
-    cj_status status = (cj_loader_new)(&loader, &options);
-    if (status == CJ_OK) status = first_batch_of(loader, &batch);
-    if (status == CJ_OK) status = draw(&c, o->model, o->forward, o->context, &batch, NULL);
-    if (status == CJ_OK) {
-        logits = cj__allocate((size_t)cj_shape_count(c.logits) * sizeof *logits);
-        status =
-            logits ? evaluate_batches(o, &c, loader, logits, scores) : cj__out_of_memory(0, "evaluation");
+    CJ__TRY((cj_loader_new)(&e->loader, &options));
+    CJ__TRY(first_batch_of(e->loader, &batch));
+    CJ__TRY(draw(&e->step, o->model, o->forward, o->context, &batch, NULL));
+    e->logits = cj__allocate((size_t)cj_shape_count(e->step.logits) * sizeof *e->logits);
+    return e->logits ? CJ_OK : cj__out_of_memory(0, "evaluation");
+}
+
+/* One pass over the rows, with the model as it is now. */
+static cj_status evaluation_run(evaluation *e, cj_scores *scores)
+{
+    const cj_evaluate_options *o = &e->o;
+    cj_batch batch;
+    float loss, correct;
+    *scores = (cj_scores){0};
+    if (o->confusion) memset(o->confusion, 0, (size_t)(o->classes * o->classes) * sizeof *o->confusion);
+    while (cj_loader_next(e->loader, &batch)) {
+        cj_run_options run = {.size = sizeof run,
+                              .program = e->step.program,
+                              .inputs = {batch.x, batch.y},
+                              .outputs = {&loss, &correct, o->confusion ? e->logits : NULL}};
+        CJ__TRY((cj_program_run)(&run));
+        add_batch(scores, (double)loss, (double)correct, batch.count);
+        count_confusion(o, e->logits, e->step.logits.dims[1], &batch);
     }
-    cj__free(logits);
-    cj_program_free(c.program);
-    cj_loader_free(loader);
+    return CJ_OK;
+}
+
+cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores)
+{
+    evaluation e;
+    cj_status status = evaluation_begin(&e, options);
+    if (status == CJ_OK) status = evaluation_run(&e, scores);
+    evaluation_end(&e);
     return status;
 }
 
-/* --- training --------------------------------------------------------------------------------------------
- */
+/* --- training ------------------------------------------------------------------------------------------ */
 
 typedef struct {
     const cj_fit_options *o;
     cj_loader *loader;
     compiled step;
+    evaluation validation; /* empty without validation rows */
     int64_t training_rows, validation_rows;
     cj_progress progress;
     double started;
@@ -145,7 +161,7 @@ static cj_status report(fit *f)
                     (long long)f->progress.step);
 }
 
-static cj_status validate(fit *f)
+static cj_status prepare_validation(fit *f)
 {
     const cj_fit_options *o = f->o;
     if (f->validation_rows == 0) return CJ_OK;
@@ -159,7 +175,7 @@ static cj_status validate(fit *f)
                                    .scale = o->scale,
                                    .shift = o->shift,
                                    .batch_size = o->batch_size};
-    return cj_evaluate(&options, &f->progress.validation);
+    return evaluation_begin(&f->validation, &options);
 }
 
 static cj_status train_epoch(fit *f)
@@ -183,7 +199,7 @@ static cj_status train_epoch(fit *f)
         f->progress.step++;
         CJ__TRY(report(f));
     }
-    CJ__TRY(validate(f));
+    if (f->validation_rows > 0) CJ__TRY(evaluation_run(&f->validation, &f->progress.validation));
     f->progress.epoch_done = true;
     return report(f);
 }
@@ -209,7 +225,8 @@ static cj_status begin(fit *f)
     CJ__TRY(first_batch_of(f->loader, &batch));
     f->progress.epochs = o->epochs;
     f->progress.steps = cj_loader_steps(f->loader);
-    return draw(&f->step, o->model, o->forward, o->context, &batch, o);
+    CJ__TRY(draw(&f->step, o->model, o->forward, o->context, &batch, o));
+    return prepare_validation(f);
 }
 
 cj_status cj_fit(const cj_fit_options *options, cj_progress *last)
@@ -221,6 +238,7 @@ cj_status cj_fit(const cj_fit_options *options, cj_progress *last)
         status = train_epoch(&f);
     }
     if (last) *last = f.progress;
+    evaluation_end(&f.validation);
     cj_program_free(f.step.program);
     cj_loader_free(f.loader);
     return status;

@@ -199,8 +199,7 @@ static const cj__vector_function elementwise[CJ__OP_COUNT + 1] = {
     [CJ__OP_COUNT] = truth_vector,
 };
 
-/* --- reductions: sixteen running results, folded in one fixed order --------------------------------------
- */
+/* --- reductions: sixteen running results, folded in one fixed order ------------------------------------ */
 
 static float sum_vector(int64_t n, const float *x)
 {
