@@ -1,4 +1,4 @@
-/* Layers, losses and optimizers: functions that draw. */
+/* Layers, losses, optimizers: functions that draw; and learning-rate schedules. */
 #ifndef CAJAL_NN_H
 #define CAJAL_NN_H
 
@@ -86,6 +86,63 @@ typedef struct {
  * loss or gradients are not finite changes nothing. The learning rate is the variable
  * "optimizer.learning_rate" (f32): write to it between runs to follow a schedule. */
 CJ_API void cj_minimize(cj_value loss, cj_optimizer optimizer);
+
+/* --- learning-rate schedules --------------------------------------------------------------------------- */
+
+/* What the learning rate does over a training, step by step; a step is one run of the training program, from
+ * 0. Plateau goes by epochs instead: by what validation says. */
+typedef enum {
+    CJ_SCHEDULE_CONSTANT,
+    CJ_SCHEDULE_STEP,        /* base · factor^⌊step / every⌋ */
+    CJ_SCHEDULE_EXPONENTIAL, /* base · factor^(step / every) */
+    CJ_SCHEDULE_COSINE, /* down half a cosine to `minimum`. Loshchilov and Hutter, 2017, without restarts */
+    CJ_SCHEDULE_ONE_CYCLE, /* up to base, then down to almost nothing, by half cosines. Smith and Topin, 2018
+                            */
+    CJ_SCHEDULE_PLATEAU,   /* times `factor` when the validation loss stops falling */
+} cj_schedule_kind;
+#define CJ_SCHEDULE_COUNT 6
+/* "constant", "step", "exponential", "cosine", "one_cycle", "plateau"; NULL beyond. */
+CJ_API const char *cj_schedule_name(cj_schedule_kind kind);
+
+/* All zeros: a constant rate. The formulas and defaults are those of PyTorch's lr_scheduler (StepLR,
+ * ExponentialLR, CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau, and LinearLR for the warm-up). */
+typedef struct {
+    cj_schedule_kind kind;
+    int64_t every;  /* steps between two decays (step), or for one decay by `factor` (exponential); 0: 1 */
+    double factor;  /* of a decay, between 0 and 1; 0: 0.1 */
+    double minimum; /* the rate where cosine ends and below which plateau does not go */
+    int64_t period; /* steps until cosine and one-cycle end; 0: all that follow the warm-up */
+    double rising;  /* one-cycle: share of its steps that go up; 0: 0.3 */
+    double initial_divisor, final_divisor; /* one-cycle: base / initial is the start (0: 25), start / final
+                                            * the end (0: 1e4) */
+    int64_t patience; /* plateau: epochs without improvement that are let pass; 0: 10; negative: none */
+    int64_t cooldown; /* plateau: epochs after a decay in which nothing is counted */
+    double threshold; /* plateau: share of the best loss that counts as improvement; 0: 1e-4 */
+    int64_t warm_up;  /* steps of a straight rise before all this; the schedule's own step 0 comes after */
+    double warm_up_start; /* share of the rate at step 0 of the warm-up; 0: 1/3 */
+} cj_schedule;
+/* CJ_INVALID_ARGUMENT with a sentence when a field is outside what its comment says. */
+CJ_API CJ_MUST_CHECK cj_status cj_schedule_check(const cj_schedule *schedule);
+
+/* The rate of step `step` (from 0) among `total_steps`, those of warm-up included; after the last step it
+ * stays where it ended. Depends on nothing else, so a resumed training goes on by calling it. */
+CJ_API double cj_schedule_rate(const cj_schedule *schedule, double base_rate, int64_t step,
+                               int64_t total_steps);
+
+/* What plateau remembers: start with all zeros, save it with a checkpoint. */
+typedef struct {
+    double best;        /* validation loss so far */
+    int64_t epochs;     /* updates so far */
+    int64_t bad_epochs; /* since the best, the last decay or the end of its cooldown */
+    int64_t cooling;    /* epochs of cooldown left */
+    int64_t decays;     /* so far */
+} cj_plateau;
+/* To be called after each epoch's validation; other kinds than plateau are left alone. A loss that is NaN is
+ * no improvement. */
+CJ_API void cj_plateau_update(const cj_schedule *schedule, cj_plateau *plateau, double validation_loss);
+/* What the decays so far make of the base rate; for every kind of schedule the whole rate is
+ * cj_schedule_rate(s, cj_plateau_rate(s, p, base), step, total_steps). */
+CJ_API double cj_plateau_rate(const cj_schedule *schedule, const cj_plateau *plateau, double base_rate);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
 #define cj_dense(scope, ...)                                                                                 \
