@@ -121,7 +121,7 @@ static double measure(const cj__matmul_shape *shape, cj__isa isa, double seconds
     return best;
 }
 
-static void show(const bench_shape *b, const char *layout, cj__precision precision, cj__isa isa,
+static void show(const bench_shape *b, const char *layout, cj_precision precision, cj__isa isa,
                  double seconds)
 {
     cj__matmul_shape shape = {.batch = b->batch, .m = b->m, .n = b->n, .k = b->k, .precision = precision};
@@ -138,7 +138,7 @@ static void show(const bench_shape *b, const char *layout, cj__precision precisi
     fflush(stdout);
 }
 
-static void show_all(cj__isa isa, cj__precision precision, double seconds, const char *filter)
+static void show_all(cj__isa isa, cj_precision precision, double seconds, const char *filter)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const char *layouts = strcmp(shapes[i].layouts, "all") == 0 ? "NNNTTN" : shapes[i].layouts;
@@ -158,7 +158,7 @@ static int serve(cj__isa isa)
         if (sscanf(line, "%lld %lld %lld %lld %d %d %d %lf", &batch, &m, &n, &k, &transpose_a, &transpose_b,
                    &precision, &seconds) != 8)
             return 2;
-        cj__matmul_shape shape = {batch, m, n, k, transpose_a, transpose_b, false, (cj__precision)precision};
+        cj__matmul_shape shape = {batch, m, n, k, transpose_a, transpose_b, false, (cj_precision)precision};
         double best = measure(&shape, isa, seconds, &name);
         printf("%.3f %s\n", best * 1e6, name);
         fflush(stdout);
@@ -183,7 +183,7 @@ static int precision_of(const char *name)
 int main(int count, char **arguments)
 {
     double seconds = 0.3;
-    int precision = CJ__PRECISION_HIGHEST;
+    int precision = CJ_HIGHEST;
     const char *filter = NULL;
     cj__isa isa;
     if (cj__isa_choose(&isa) != CJ_OK) {
@@ -203,6 +203,6 @@ int main(int count, char **arguments)
             return usage();
     }
     if (precision < 0 || !(seconds > 0)) return usage();
-    show_all(isa, (cj__precision)precision, seconds, filter);
+    show_all(isa, (cj_precision)precision, seconds, filter);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Reference workloads, timed: `workloads NAME [--threads N] [--seconds S] [--eval] [--batch N]` prints the
+/* Reference workloads, timed: `workloads NAME [--threads N] [--seconds S] [--eval] [--batch N]
+ * [--precision highest|high|medium]` prints the
  * best and median time of a step and the loss after ten. NAME: mlp (784-64-64-10, ReLU, cross-entropy, Adam,
  * batch 128, normal inputs). */
 #include <cajal/cajal.h>
@@ -17,6 +18,7 @@ typedef struct {
     int64_t batch;
     double seconds;
     bool evaluate;
+    cj_precision precision;
 } settings;
 
 static double now(void)
@@ -58,7 +60,7 @@ static int measure(const settings *s)
     cj_program *step;
     double started = now();
     TRY(cj_model_new(&model, .seed = 1));
-    TRY(cj_graph_new(&g, model, .mode = s->evaluate ? CJ_INFERENCE : CJ_TRAINING));
+    TRY(cj_graph_new(&g, model, .mode = s->evaluate ? CJ_INFERENCE : CJ_TRAINING, .precision = s->precision));
     cj_value x = cj_input(g, "x", CJ_F32, cj_shape(s->batch, 784)),
              y = cj_input(g, "y", CJ_I32, cj_shape(s->batch));
     cj_value logits = mlp(cj_root(g), x);
@@ -96,11 +98,23 @@ static int measure(const settings *s)
     return 0;
 }
 
+/* Past CJ_MEDIUM when there is no such precision, which cj_graph_new refuses. */
+static cj_precision precision_of(const char *name)
+{
+    static const char *const names[] = {"highest", "high", "medium"};
+    int i = 0;
+    while (i < 3 && strcmp(name, names[i]) != 0) i++;
+    return (cj_precision)i;
+}
+
 int main(int count, char **arguments)
 {
     settings s = {.threads = 1, .batch = 128, .seconds = 5};
     if (count < 2 || strcmp(arguments[1], "mlp") != 0)
-        return fprintf(stderr, "usage: workloads mlp [--threads N] [--seconds S] [--eval] [--batch N]\n"), 2;
+        return fprintf(
+                   stderr,
+                   "usage: workloads mlp [--threads N] [--seconds S] [--eval] [--batch N] [--precision P]\n"),
+               2;
     for (int i = 2; i < count; i++) {
         bool more = i + 1 < count;
         if (strcmp(arguments[i], "--eval") == 0)
@@ -111,6 +125,8 @@ int main(int count, char **arguments)
             s.seconds = atof(arguments[++i]);
         else if (more && strcmp(arguments[i], "--batch") == 0)
             s.batch = atoll(arguments[++i]);
+        else if (more && strcmp(arguments[i], "--precision") == 0)
+            s.precision = precision_of(arguments[++i]);
         else
             return fprintf(stderr, "workloads: '%s' is not understood\n", arguments[i]), 2;
     }

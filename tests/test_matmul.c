@@ -13,7 +13,7 @@ static const int64_t sizes[] = {0, 1, 2, 3, 5, 7, 13, 17, 31, 64, 65, 127};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 /* Relative error, norm over norm, that each precision must keep below; √k growth is within the slack. */
-static double bound_of(cj__precision precision)
+static double bound_of(cj_precision precision)
 {
     static const double bounds[] = {1e-6, 2e-5, 6e-3};
     return bounds[precision];
@@ -32,7 +32,7 @@ static void check_shape(cj__isa isa, cj__matmul_shape shape)
     cj_test_product_free(&product);
 }
 
-static void check_shapes(cj__isa isa, cj__precision precision)
+static void check_shapes(cj__isa isa, cj_precision precision)
 {
     for (int i = 0; i < SIZES * SIZES * SIZES; i++) {
         /* Every pair of (m,n), with k running through its list; every k with few and with many rows. */
@@ -44,7 +44,7 @@ static void check_shapes(cj__isa isa, cj__precision precision)
                                   .precision = precision};
         shape.transpose_a = i % 4 / 2;
         shape.transpose_b = (i + i / 12) % 2;
-        if (precision == CJ__PRECISION_HIGHEST || i % 3 == (int)precision) check_shape(isa, shape);
+        if (precision == CJ_HIGHEST || i % 3 == (int)precision) check_shape(isa, shape);
     }
 }
 
@@ -53,7 +53,7 @@ static void test_awkward_shapes(void **state)
     (void)state;
     for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
         for (int precision = 0; precision < 3; precision++)
-            if (cj__isa_available((cj__isa)isa)) check_shapes((cj__isa)isa, (cj__precision)precision);
+            if (cj__isa_available((cj__isa)isa)) check_shapes((cj__isa)isa, (cj_precision)precision);
 }
 
 /* Several k blocks, row blocks and column blocks; strides that are powers of two; few rows, few columns. */
@@ -73,7 +73,7 @@ static void test_large_shapes(void **state)
             cj__matmul_shape shape = large[i / 12];
             shape.transpose_a = i % 2;
             shape.transpose_b = i / 2 % 2;
-            shape.precision = (cj__precision)(i % 12 / 4);
+            shape.precision = (cj_precision)(i % 12 / 4);
             check_shape((cj__isa)isa, shape);
         }
 }
@@ -125,7 +125,7 @@ static void test_every_element_has_one_epilogue(void **state)
         for (size_t i = 0; cj__isa_available((cj__isa)isa) && i < 3 * sizeof large / sizeof *large; i++) {
             cj__matmul_shape shape = large[i / 3];
             shape.transpose_b = i % 2;
-            shape.precision = (cj__precision)(i % 3);
+            shape.precision = (cj_precision)(i % 3);
             if (i < 3) shape.k = 0;
             cj_test_product plain, counted;
             cj_test_product_new(&plain, &shape, 5);
@@ -173,7 +173,7 @@ static void test_infinity_and_nan(void **state)
             cj__matmul_shape shape = shapes[i % 3];
             shape.transpose_a = i / 3 % 2;
             shape.transpose_b = i / 6 % 2;
-            shape.precision = (cj__precision)(i / 12 / 4 % 3);
+            shape.precision = (cj_precision)(i / 12 / 4 % 3);
             check_special((cj__isa)isa, shape, values[i / 12 % 4]);
         }
 }

@@ -33,10 +33,20 @@ typedef enum {
     CJ_TRAINING,
 } cj_mode;
 
+/* How exact products of f32 matrices are, named as in PyTorch. Sums are always f32. The gain depends on the
+ * processor; where it would be none, a product is made at a higher precision than asked for. What is chosen
+ * depends on shape and instruction set alone; `cj_program_text` shows it. */
+typedef enum {
+    CJ_HIGHEST, /* never less accurate than f32 */
+    CJ_HIGH,    /* operands to 16 bits of mantissa: relative error about 1e-5 */
+    CJ_MEDIUM,  /* operands rounded to bf16: relative error about 3e-3 */
+} cj_precision;
+
 typedef struct {
     size_t size;
     cj_model *model; /* may be NULL for a graph without parameters */
     cj_mode mode;
+    cj_precision precision;
 } cj_graph_options;
 
 /* cj_graph_new(&graph, model, .mode = CJ_TRAINING). The model must outlive the graph. */

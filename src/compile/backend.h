@@ -4,6 +4,7 @@
 #define CJ__BACKEND_H
 
 #include "base/memory.h"
+#include "cajal/graph.h"
 #include "graph/op.h"
 
 /* What a step knows when it runs: fixed at compile time. */
@@ -12,9 +13,10 @@ typedef struct {
     const void *attributes;
     int inputs_count, outputs_count;
     const cj__type *types; /* inputs, then outputs */
-    int64_t tasks;         /* independent parts, in any order, on any threads; set by prepare */
-    size_t scratch_bytes;  /* for each thread; set by prepare */
-    const void *data;      /* the kernel's own, in the program's arena; set by prepare */
+    cj_precision precision;
+    int64_t tasks;        /* independent parts, in any order, on any threads; set by prepare */
+    size_t scratch_bytes; /* for each thread; set by prepare */
+    const void *data;     /* the kernel's own, in the program's arena; set by prepare */
 } cj__launch;
 
 typedef struct {
@@ -25,6 +27,8 @@ typedef struct {
     cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
     /* operands: memory of inputs, then of outputs */
     void (*run)(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
+    /* What prepare made of it, for `cajal plan`: "avx2 6x16"; NULL: the name says it all. */
+    const char *(*describe)(const cj__launch *launch);
     bool in_place; /* an output may lie on a whole input of the same bytes that dies with this step */
 } cj__kernel;
 

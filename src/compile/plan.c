@@ -171,6 +171,7 @@ static cj_status add_step(planner *p, const cj__node *node)
                                 .inputs_count = node->inputs_count,
                                 .outputs_count = node->outputs_count,
                                 .types = types,
+                                .precision = p->graph->precision,
                                 .tasks = 1};
     CJ__TRY(select_kernel(p, step));
     program->operations += matmul_operations(&step->launch);

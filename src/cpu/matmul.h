@@ -6,18 +6,15 @@
 #ifndef CJ__MATMUL_H
 #define CJ__MATMUL_H
 
+#include "cajal/graph.h"
 #include "cpu/isa.h"
-
-/* Named as in PyTorch. highest: never less accurate than f32. high: operands rounded to two bf16 each, three
- * products. medium: to one. What an instruction set cannot gain by, it computes in f32. */
-typedef enum { CJ__PRECISION_HIGHEST, CJ__PRECISION_HIGH, CJ__PRECISION_MEDIUM } cj__precision;
 
 typedef struct {
     int64_t batch, m, n, k;
     bool transpose_a; /* A is [m,k] in memory or, transposed, [k,m] */
     bool transpose_b; /* B is [k,n] or [n,k] */
     bool shared_b;    /* one B for the whole batch */
-    cj__precision precision;
+    cj_precision precision;
 } cj__matmul_shape;
 
 typedef enum {

@@ -17,7 +17,8 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
                               .k = x.dims[x.rank - (a->transpose_a ? 2 : 1)],
                               .transpose_a = a->transpose_a,
                               .transpose_b = a->transpose_b,
-                              .shared_b = y.rank == 2};
+                              .shared_b = y.rank == 2,
+                              .precision = launch->precision};
     for (int64_t i = 0; i < z.rank - 2; i++) shape.batch *= z.dims[i];
     cj__isa isa;
     CJ__TRY(cj__isa_choose(&isa));
@@ -36,5 +37,16 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
     cj__matmul_run(launch->data, &call, task, scratch);
 }
 
+static const char *describe(const cj__launch *launch)
+{
+    return cj__matmul_plan_name(launch->data);
+}
+
 const cj__kernel cj__matmul_kernel = {
-    .name = "matmul f32", .op = CJ__OP_matmul, .refuse = refuse, .prepare = prepare, .run = run};
+    .name = "matmul f32",
+    .op = CJ__OP_matmul,
+    .refuse = refuse,
+    .prepare = prepare,
+    .run = run,
+    .describe = describe,
+};

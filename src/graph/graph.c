@@ -9,10 +9,14 @@
 cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
 {
     *graph = NULL;
+    if ((unsigned)options->precision > CJ_MEDIUM)
+        return cj__fail(CJ_INVALID_ARGUMENT, "precision %d: give CJ_HIGHEST, CJ_HIGH or CJ_MEDIUM",
+                        (int)options->precision);
     cj_graph *g = cj__allocate_zeroed(sizeof *g);
     if (!g) return cj__out_of_memory(sizeof *g, "a graph");
     g->model = options->model;
     g->mode = options->mode;
+    g->precision = options->precision;
     g->guard = -1;
     g->scope = "";
     *graph = g;

@@ -35,6 +35,7 @@ typedef struct {
 struct cj_graph {
     cj_model *model;
     cj_mode mode;
+    cj_precision precision;
     cj__arena arena;
     cj__node *nodes;
     cj__value *values;

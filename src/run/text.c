@@ -19,6 +19,7 @@ static void put_step(cj__text *text, const cj_program *p, int64_t index)
     char shape[CJ__SHAPE_TEXT];
     cj__text_print(text, "%3lld %-12s tasks %-4lld", (long long)index, step->kernel->name,
                    (long long)step->launch.tasks);
+    if (step->kernel->describe) cj__text_print(text, " [%s]", step->kernel->describe(&step->launch));
     for (int i = 0; i < step->launch.inputs_count + step->launch.outputs_count; i++) {
         const cj__type *type = &step->launch.types[i];
         if (i == step->launch.inputs_count) cj__text_put(text, " →");
