@@ -22,9 +22,53 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_open(cj_dataset **dataset, const char 
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x,
                                                        const cj_tensor *y);
 CJ_API void cj_dataset_free(cj_dataset *dataset);
-CJ_API int64_t cj_dataset_count(const cj_dataset *dataset);
+CJ_API int64_t cj_dataset_count(const cj_dataset *dataset); /* rows; 0 for NULL */
+/* All rows, borrowed. `data` is NULL where the rows of a view do not lie together: cj_dataset_row gives one
+ * of them, cj_dataset_copy brings them together. */
 CJ_API cj_tensor cj_dataset_x(const cj_dataset *dataset);
 CJ_API cj_tensor cj_dataset_y(const cj_dataset *dataset);
+/* Row `index` of any dataset, borrowed: x [1,…] and y [1,…]. Either may be NULL. */
+CJ_API void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_tensor *y);
+/* The largest label + 1: the classes of a classification. 0 where the targets are no i32. */
+CJ_API int64_t cj_dataset_classes(const cj_dataset *dataset);
+
+/* --- views: rows of another dataset, which owns the memory and must outlive them. A view is a dataset like
+ * any other; views of views are views of the first. -------------------------------------------------------
+ */
+
+/* Rows `first` to `first + count - 1`. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_range(cj_dataset **view, const cj_dataset *dataset, int64_t first,
+                                                int64_t count);
+/* The rows named, in that order; copies the list. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_select(cj_dataset **view, const cj_dataset *dataset,
+                                                 const int64_t *rows, int64_t count);
+/* A dataset of its own with the same rows. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_copy(cj_dataset **copy, const cj_dataset *dataset);
+
+typedef enum {
+    CJ_SPLIT_FIXED,      /* as they lie: training rows, then validation rows, the test rows last */
+    CJ_SPLIT_RANDOM,     /* drawn by seed */
+    CJ_SPLIT_STRATIFIED, /* drawn by seed, every label in its share (to within one row); one label a row */
+    CJ_SPLIT_RANGES,     /* the ranges named */
+} cj_split_kind;
+
+typedef struct {
+    int64_t first, count;
+} cj_row_range;
+
+typedef struct {
+    size_t size;
+    cj_split_kind kind;
+    double validation, test; /* shares of the rows, 0.1 say; the rest is for training */
+    uint64_t seed;
+    cj_row_range ranges[3]; /* CJ_SPLIT_RANGES: training, validation, test; they may not overlap */
+} cj_split_options;
+/* Views of the rows for each purpose, each row in at most one of them. Training always has rows; the others
+ * are NULL where their share comes to no row, and where nothing is wanted of them their addresses may be
+ * NULL. Each view is to be freed, before the dataset. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_split(const cj_dataset *dataset, const cj_split_options *options,
+                                                cj_dataset **training, cj_dataset **validation,
+                                                cj_dataset **test);
 
 /* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is 0, labels are
  * -1. */
@@ -37,7 +81,7 @@ typedef struct {
 typedef struct cj_loader cj_loader;
 typedef struct {
     size_t size;
-    const cj_dataset *dataset; /* must outlive the loader */
+    const cj_dataset *dataset; /* must outlive the loader; may be a view */
     int64_t first, count;      /* the rows to use; count 0: all from `first` on */
     int64_t batch_size;
     bool shuffle; /* anew each epoch, by (seed, epoch) alone */

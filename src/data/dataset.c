@@ -9,38 +9,75 @@
 void cj_dataset_free(cj_dataset *dataset)
 {
     if (!dataset) return;
-    cj__free(dataset->x.data);
-    cj__free(dataset->y.data);
+    if (!dataset->view) {
+        cj__free(dataset->x.data);
+        cj__free(dataset->y.data);
+    }
+    cj__free(dataset->rows);
     cj__free(dataset);
 }
 
 int64_t cj_dataset_count(const cj_dataset *dataset)
 {
-    return dataset->x.shape.dims[0];
+    return dataset ? dataset->count : 0;
+}
+
+/* `count` rows of a tensor from `first` on. */
+static cj_tensor some_rows(cj_tensor tensor, int64_t first, int64_t count)
+{
+    int64_t rows = tensor.shape.dims[0];
+    if (rows > 0) tensor.data = (char *)tensor.data + cj_tensor_bytes(&tensor) / (size_t)rows * (size_t)first;
+    tensor.shape.dims[0] = count;
+    return tensor;
+}
+
+static cj_tensor all_rows(const cj_dataset *dataset, cj_tensor tensor)
+{
+    tensor = some_rows(tensor, dataset->first, dataset->count);
+    if (dataset->rows) tensor.data = NULL;
+    return tensor;
 }
 
 cj_tensor cj_dataset_x(const cj_dataset *dataset)
 {
-    return dataset->x;
+    return all_rows(dataset, dataset->x);
 }
 
 cj_tensor cj_dataset_y(const cj_dataset *dataset)
 {
-    return dataset->y;
+    return all_rows(dataset, dataset->y);
 }
 
-static cj_status new_dataset(cj_dataset **dataset)
+void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_tensor *y)
+{
+    int64_t place = cj__dataset_place(dataset, index);
+    if (x) *x = some_rows(dataset->x, place, 1);
+    if (y) *y = some_rows(dataset->y, place, 1);
+}
+
+int64_t cj_dataset_classes(const cj_dataset *dataset)
+{
+    int64_t largest = -1;
+    if (dataset->y.dtype != CJ_I32 || cj_shape_count(dataset->y.shape) == 0) return 0;
+    int64_t width = cj_shape_count(dataset->y.shape) / dataset->y.shape.dims[0];
+    for (int64_t i = 0; i < dataset->count; i++) {
+        const int32_t *labels = (const int32_t *)dataset->y.data + cj__dataset_place(dataset, i) * width;
+        for (int64_t j = 0; j < width; j++)
+            if (labels[j] > largest) largest = labels[j];
+    }
+    return largest + 1;
+}
+
+cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_tensor y)
 {
     *dataset = cj__allocate_zeroed(sizeof **dataset);
-    return *dataset ? CJ_OK : cj__out_of_memory(sizeof **dataset, "a dataset");
-}
-
-static cj_status finish(cj_dataset **dataset, cj_status status)
-{
-    if (status == CJ_OK) return CJ_OK;
-    cj_dataset_free(*dataset);
-    *dataset = NULL;
-    return status;
+    if (*dataset) {
+        **dataset = (cj_dataset){.x = x, .y = y, .count = x.shape.dims[0]};
+        return CJ_OK;
+    }
+    cj__free(x.data);
+    cj__free(y.data);
+    return cj__out_of_memory(sizeof **dataset, "a dataset");
 }
 
 /* Labels are bytes in the file and i32 for the losses. */
@@ -59,23 +96,46 @@ static cj_status widen_labels(cj_tensor *labels, const char *path, int64_t rows)
     return CJ_OK;
 }
 
-cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path)
+/* Ends a reader: both tensors become the dataset's, or are freed. */
+static cj_status finish(cj_dataset **dataset, cj_status status, cj_tensor x, cj_tensor y)
 {
-    CJ__TRY(new_dataset(dataset));
-    cj_dataset *d = *dataset;
-    cj_status status = cj__idx_read(&d->x, images_path);
-    if (status == CJ_OK) status = cj__idx_read(&d->y, labels_path);
-    if (status == CJ_OK) status = widen_labels(&d->y, labels_path, d->x.shape.dims[0]);
-    return finish(dataset, status);
+    if (status == CJ_OK) return cj__dataset_adopt(dataset, x, y);
+    cj__free(x.data);
+    cj__free(y.data);
+    return status;
 }
 
-static cj_status copy_tensor(cj_tensor *to, const cj_tensor *from)
+cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path)
 {
-    *to = *from;
-    to->data = cj__allocate(cj_tensor_bytes(from));
-    if (!to->data) return cj__out_of_memory(cj_tensor_bytes(from), "a dataset");
-    memcpy(to->data, from->data, cj_tensor_bytes(from));
+    cj_tensor x = {0}, y = {0};
+    *dataset = NULL;
+    cj_status status = cj__idx_read(&x, images_path);
+    if (status == CJ_OK) status = cj__idx_read(&y, labels_path);
+    if (status == CJ_OK) status = widen_labels(&y, labels_path, x.shape.dims[0]);
+    return finish(dataset, status, x, y);
+}
+
+/* The rows of `from` that belong to the dataset, brought together. */
+static cj_status copy_rows(cj_tensor *to, const cj_dataset *dataset, const cj_tensor *from)
+{
+    cj_tensor row = some_rows(*from, 0, 1);
+    size_t bytes = cj_tensor_bytes(&row);
+    *to = some_rows(*from, 0, dataset->count);
+    to->data = cj__allocate(cj_tensor_bytes(to));
+    if (!to->data) return cj__out_of_memory(cj_tensor_bytes(to), "a dataset");
+    for (int64_t i = 0; i < dataset->count; i++)
+        memcpy((char *)to->data + (size_t)i * bytes,
+               (const char *)from->data + (size_t)cj__dataset_place(dataset, i) * bytes, bytes);
     return CJ_OK;
+}
+
+cj_status cj_dataset_copy(cj_dataset **copy, const cj_dataset *dataset)
+{
+    cj_tensor x = {0}, y = {0};
+    *copy = NULL;
+    cj_status status = copy_rows(&x, dataset, &dataset->x);
+    if (status == CJ_OK) status = copy_rows(&y, dataset, &dataset->y);
+    return finish(copy, status, x, y);
 }
 
 cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, const cj_tensor *y)
@@ -87,10 +147,7 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
         return cj__fail(CJ_INVALID_ARGUMENT,
                         "a dataset takes x of u8 or f32 and y of i32 or f32, not %s and %s",
                         cj_dtype_name(x->dtype), cj_dtype_name(y->dtype));
-    CJ__TRY(new_dataset(dataset));
-    cj_status status = copy_tensor(&(*dataset)->x, x);
-    if (status == CJ_OK) status = copy_tensor(&(*dataset)->y, y);
-    return finish(dataset, status);
+    return cj_dataset_copy(dataset, &(cj_dataset){.x = *x, .y = *y, .count = x->shape.dims[0]});
 }
 
 /* --- by name ------------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* A dataset inside: two owned tensors. */
+/* A dataset inside: two tensors and which of their rows belong to it. */
 #ifndef CJ__DATASET_H
 #define CJ__DATASET_H
 
@@ -8,8 +8,23 @@
 #include "cajal/data.h"
 
 struct cj_dataset {
-    cj_tensor x, y;
+    cj_tensor x, y; /* with every row there is, also where this is a view */
+    bool view;      /* x and y belong to another dataset */
+    int64_t first, count;
+    int64_t *rows; /* [count] indices into x and y; NULL: count rows from first on */
 };
+
+/* Where row `index` of the dataset lies in x and y. */
+static inline int64_t cj__dataset_place(const cj_dataset *dataset, int64_t index)
+{
+    return dataset->rows ? dataset->rows[index] : dataset->first + index;
+}
+
+/* A dataset that takes over the data of both tensors, or frees it on failure. */
+CJ_MUST_CHECK cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_tensor y);
+
+/* A random order, a function of (key, step): Fisher and Yates. */
+void cj__shuffle(int64_t *rows, int64_t count, uint64_t key, uint64_t step);
 
 /* One IDX file into an owned tensor of u8; free its data with cj__free. */
 CJ_MUST_CHECK cj_status cj__idx_read(cj_tensor *tensor, const char *path);

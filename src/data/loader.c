@@ -75,18 +75,12 @@ void cj_loader_seek(cj_loader *loader, int64_t epoch, int64_t step)
     loader->step = step;
 }
 
-/* Fisher and Yates, from the sorted order each time: an epoch does not depend on those before it. */
+/* From the sorted order each time: an epoch does not depend on those before it. */
 static void put_in_order(cj_loader *l)
 {
     uint64_t key = cj__mix(l->o.seed, 0x73687566666c65u); /* "shuffle": a stream of its own */
-    for (int64_t i = 0; i < l->o.count; i++) l->order[i] = l->o.first + i;
-    for (int64_t i = l->o.count - 1; l->o.shuffle && i > 0; i--) {
-        uint64_t bits = cj__bits(key, (uint64_t)l->epoch, (uint64_t)i);
-        int64_t other = (int64_t)(bits * (uint64_t)(i + 1) >> 32);
-        int64_t row = l->order[i];
-        l->order[i] = l->order[other];
-        l->order[other] = row;
-    }
+    for (int64_t i = 0; i < l->o.count; i++) l->order[i] = cj__dataset_place(l->o.dataset, l->o.first + i);
+    if (l->o.shuffle) cj__shuffle(l->order, l->o.count, key, (uint64_t)l->epoch);
     l->ordered = l->epoch;
 }
 
