@@ -1,0 +1,46 @@
+# Sums up the turns of bench/compare: lines "SIDE … best_us B median_us M loss L". Prints a row for each side that
+# is not cajal; ends with 1, and a sentence, where the losses do not agree at the precision `highest`.
+{
+    for (i = 2; i < NF; i++) field[$i] = $(i + 1)
+    side = $1
+    if (!(side in turns)) best[side] = field["best_us"]
+    if (field["best_us"] + 0 < best[side] + 0) best[side] = field["best_us"]
+    medians[side, ++turns[side]] = field["median_us"]
+    loss[side] = field["loss"]
+}
+
+function median_of(side,    i, j, n, x, sorted) {
+    n = turns[side]
+    for (i = 1; i <= n; i++) {
+        x = medians[side, i] + 0
+        for (j = i; j > 1 && sorted[j - 1] > x; j--) sorted[j] = sorted[j - 1]
+        sorted[j] = x
+    }
+    return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+}
+
+# Not a number counts as apart: every comparison with it is false.
+function agree(a, b) {
+    if (a !~ /^-?[0-9.]+(e[-+]?[0-9]+)?$/ || b !~ /^-?[0-9.]+(e[-+]?[0-9]+)?$/) return 0
+    difference = a - b
+    if (difference < 0) difference = -difference
+    larger = a < 0 ? -a : a + 0
+    return difference <= 1e-3 * larger
+}
+
+function row(side) {
+    printf "%-12s %3d  %-7s %10.2f %10.2f %10.2f %10.2f %7.2f %7.2f  %s %s\n", name, threads, side,
+        best["cajal"], median_of("cajal"), best[side], median_of(side), best[side] / best["cajal"],
+        median_of(side) / median_of("cajal"), loss["cajal"], loss[side]
+    if (precision != "highest" || agree(loss["cajal"], loss[side])) return
+    printf "compare: %s, %d thread(s): the loss after ten steps is %s, that of %s is %s: more than 1e-3 apart, so the work is not the same\n",
+        name, threads, loss["cajal"], side, loss[side] > "/dev/stderr"
+    wrong = 1
+}
+
+END {
+    if (!("cajal" in turns)) exit 1
+    row("torch")
+    if ("onnx" in turns) row("onnx")
+    exit wrong
+}
