@@ -90,13 +90,20 @@ static void *stored(const trial *t, int i, bool wide)
     return data;
 }
 
+/* The op's output; of several, all in one row of floats. */
 static cj_value draw_op(cj_graph *g, const trial *t, bool wide, cj_value *inputs)
 {
     for (int i = 0; i < t->sample->inputs_count; i++) {
         cj_dtype dtype = is_float(t->sample, i) && wide ? CJ_F64 : t->sample->inputs[i].dtype;
         inputs[i] = (cj_input)(g, "x", dtype, t->sample->inputs[i].shape);
     }
-    return cj__draw(g, t->op, t->sample->attributes, t->sample->inputs_count, inputs);
+    cj_value y = cj__draw(g, t->op, t->sample->attributes, t->sample->inputs_count, inputs), parts[64];
+    if (!cj_value_ok(y)) fail_msg("%s: %s", cj__ops[t->op].name, cj_error_message());
+    int count = cj__node_of(y)->outputs_count;
+    if (count == 1) return y;
+    for (int i = 0; i < count; i++)
+        parts[i] = cj_reshape(cj_cast(cj__output_of(y, i), wide ? CJ_F64 : CJ_F32), cj_shape(-1));
+    return cj_concatenate(count, parts, 0);
 }
 
 static void run_with(cj_program *program, const trial *t, bool wide, void **outputs, int outputs_count,

@@ -59,6 +59,8 @@ CJ_API cj_value cj_select(cj_value condition, cj_value yes, cj_value no); /* con
 /* --- activations ------------------------------------------------------------------------------------ */
 CJ_API cj_value cj_relu(cj_value x);
 CJ_API cj_value cj_leaky_relu(cj_value x, double slope);
+/* x where positive, else slope·x; slope: [1], or one for each index of `axis`, the channels of x. */
+CJ_API cj_value cj_prelu(cj_value x, cj_value slope, int axis);
 CJ_API cj_value cj_elu(cj_value x, double alpha);
 CJ_API cj_value cj_selu(cj_value x);
 CJ_API cj_value cj_gelu(cj_value x);      /* x Φ(x), by the error function */
@@ -66,9 +68,9 @@ CJ_API cj_value cj_gelu_tanh(cj_value x); /* its approximation by tanh */
 CJ_API cj_value cj_silu(cj_value x);
 CJ_API cj_value cj_softplus(cj_value x);
 CJ_API cj_value cj_sigmoid(cj_value x);
-CJ_API cj_value cj_hard_tanh(cj_value x);
+CJ_API cj_value cj_hard_tanh(cj_value x);    /* clamp(x, -1, 1) */
 CJ_API cj_value cj_hard_sigmoid(cj_value x); /* clamp(x/6 + 1/2, 0, 1) */
-CJ_API cj_value cj_hard_swish(cj_value x);
+CJ_API cj_value cj_hard_swish(cj_value x);   /* x · clamp(x/6 + 1/2, 0, 1) */
 CJ_API cj_value cj_softmax(cj_value x, int axis);
 CJ_API cj_value cj_log_softmax(cj_value x, int axis);
 
@@ -93,12 +95,37 @@ typedef enum { CJ_DROP_AXES, CJ_KEEP_AXES } cj_kept; /* reduced axes vanish, or 
 
 CJ_API cj_value cj_sum(cj_value x, cj_axes_t axes, cj_kept kept);
 CJ_API cj_value cj_mean(cj_value x, cj_axes_t axes, cj_kept kept);
-CJ_API cj_value cj_max(cj_value x, cj_axes_t axes, cj_kept kept); /* gradient shared by equal maxima */
+CJ_API cj_value cj_product(cj_value x, cj_axes_t axes, cj_kept kept);
+CJ_API cj_value cj_max(cj_value x, cj_axes_t axes,
+                       cj_kept kept); /* NaN if any is; gradient shared by equals */
 CJ_API cj_value cj_min(cj_value x, cj_axes_t axes, cj_kept kept);
 CJ_API cj_value cj_logsumexp(cj_value x, cj_axes_t axes, cj_kept kept);
 /* Mean squared distance from the mean; `correction` is subtracted from the count (1: unbiased). */
 CJ_API cj_value cj_variance(cj_value x, cj_axes_t axes, cj_kept kept, int correction);
-CJ_API cj_value cj_argmax(cj_value x, int axis); /* i32, the first of equal ones; the axis vanishes */
+/* i32, the first of equal ones, or of NaNs; the axis vanishes */
+CJ_API cj_value cj_argmax(cj_value x, int axis);
+CJ_API cj_value cj_argmin(cj_value x, int axis);
+
+/* --- running sums and order --------------------------------------------------------------------------- */
+typedef enum {
+    CJ_INCLUSIVE = 0, /* element i is the sum of 0 … i */
+    CJ_EXCLUSIVE = 1, /* of 0 … i-1: the first is 0 */
+    CJ_REVERSE = 2,   /* from the end instead: i … last, or i+1 … last with CJ_EXCLUSIVE */
+} cj_running;
+CJ_API cj_value cj_cumulative_sum(cj_value x, int axis, int running); /* cj_running, or-ed */
+
+typedef enum { CJ_ASCENDING, CJ_DESCENDING } cj_order;
+typedef struct {
+    cj_value values;
+    cj_value indices; /* i32: where along the axis each value stood */
+} cj_sorted;
+/* Sorts along `axis`. NaN counts as larger than every number, and all NaNs as equal, as do -0 and 0. Equal
+ * elements keep their order, descending too. The gradient goes back to where the values came from. */
+CJ_API cj_sorted cj_sort(cj_value x, int axis, cj_order order);
+CJ_API cj_value cj_argsort(cj_value x, int axis, cj_order order); /* the indices alone */
+/* The first `count` of the sorted elements: the largest with CJ_DESCENDING, the smallest with CJ_ASCENDING.
+ */
+CJ_API cj_sorted cj_top_k(cj_value x, int64_t count, int axis, cj_order order);
 
 /* --- shape and place ------------------------------------------------------------------------------------ */
 CJ_API cj_value cj_reshape(cj_value x, cj_shape_t shape);  /* one dimension may be -1 */

@@ -3,8 +3,13 @@
 #include "cpu/vector.h"
 
 static const cj__kernel *const kernels[] = {
-    &cj__chain_kernel,     &cj__matmul_kernel,    &cj__reduce_kernel,
-    &cj__broadcast_kernel, &cj__reference_kernel, NULL,
+    &cj__chain_kernel,
+    &cj__matmul_kernel,
+    &cj__reduce_kernel,
+    &cj__broadcast_kernel,
+    &cj__order_kernel,
+    &cj__reference_kernel,
+    NULL,
 };
 
 const cj__backend cj__cpu_backend = {"cpu", kernels};

@@ -1,4 +1,5 @@
-/* Sums and maxima of f32 over the last axes (rows) or the first (columns), and spreading a broadcast out. */
+/* Sums, products, maxima and minima of f32 over the last axes (rows) or the first (columns), and spreading a
+ * broadcast out. */
 #include "base/shape.h"
 #include "cpu/backend.h"
 #include "cpu/vector.h"
@@ -8,9 +9,11 @@
 
 typedef struct {
     const cj__vector_table *table;
-    int64_t rows, columns; /* x: [rows, columns] */
-    bool by_rows;          /* each row to one result; else each column */
-    bool maximum;
+    int64_t rows, columns;                    /* x: [rows, columns] */
+    bool by_rows;                             /* each row to one result; else each column */
+    float (*fold)(int64_t n, const float *x); /* a row to one result */
+    cj__vector_function step;                 /* columns: running results with one row more */
+    float start;
 } reduce_data;
 
 /* Splits the shape into [rows, columns] if the reduced axes stand together at one end. */
@@ -38,7 +41,9 @@ static bool split(const cj__launch *launch, reduce_data *d)
 static const char *refuse(const cj__launch *launch)
 {
     reduce_data d;
-    if (launch->op != CJ__OP_sum && launch->op != CJ__OP_max) return "it sums and finds maxima only";
+    if (launch->op != CJ__OP_sum && launch->op != CJ__OP_product && launch->op != CJ__OP_max &&
+        launch->op != CJ__OP_min)
+        return "it finds sums, products, maxima and minima only";
     if (launch->types[0].dtype != CJ_F32) return "it reduces f32 only";
     return split(launch, &d) ? NULL : "the reduced axes stand neither first nor last";
 }
@@ -51,13 +56,24 @@ static int64_t rows_a_task(const reduce_data *d)
     return rows < 1 ? 1 : rows;
 }
 
+static void choose_fold(reduce_data *d, cj__op op)
+{
+    bool sum = op == CJ__OP_sum, product = op == CJ__OP_product, max = op == CJ__OP_max;
+    d->fold = sum ? d->table->sum : product ? d->table->product : max ? d->table->max : d->table->min;
+    d->step = d->table->elementwise[sum       ? CJ__OP_add
+                                    : product ? CJ__OP_mul
+                                    : max     ? CJ__OP_maximum
+                                              : CJ__OP_minimum];
+    d->start = sum ? 0 : product ? 1 : max ? -INFINITY : INFINITY;
+}
+
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
     reduce_data *d = cj__arena_allocate(arena, sizeof *d);
     if (!d) return cj__out_of_memory(sizeof *d, "a reduction");
     CJ__TRY(cj__vector_choose(&d->table));
     split(launch, d);
-    d->maximum = launch->op == CJ__OP_max;
+    choose_fold(d, launch->op);
     int64_t grain = d->by_rows ? rows_a_task(d) : COLUMN_GRAIN, items = d->by_rows ? d->rows : d->columns;
     launch->tasks = (items + grain - 1) / grain;
     launch->data = d;
@@ -66,11 +82,10 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
 
 static void reduce_columns(const reduce_data *d, const float *x, float *out, int64_t from, int64_t to)
 {
-    for (int64_t c = from; c < to; c++) out[c] = d->maximum ? -INFINITY : 0;
-    cj__vector_function fold = d->table->elementwise[d->maximum ? CJ__OP_maximum : CJ__OP_add];
+    for (int64_t c = from; c < to; c++) out[c] = d->start;
     float sums[COLUMN_GRAIN];
     for (int64_t r = 0; r < d->rows; r++) {
-        fold(to - from, sums, x + r * d->columns + from, out + from, out + from);
+        d->step(to - from, sums, x + r * d->columns + from, out + from, out + from);
         memcpy(out + from, sums, (size_t)(to - from) * sizeof(float));
     }
 }
@@ -87,8 +102,7 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
         reduce_columns(d, x, out, from, to);
         return;
     }
-    float (*fold)(int64_t, const float *) = d->maximum ? d->table->max : d->table->sum;
-    for (int64_t r = from; r < to; r++) out[r] = fold(d->columns, x + r * d->columns);
+    for (int64_t r = from; r < to; r++) out[r] = d->fold(d->columns, x + r * d->columns);
 }
 
 const cj__kernel cj__reduce_kernel = {

@@ -11,7 +11,9 @@ typedef void (*cj__vector_function)(int64_t n, float *out, const float *a, const
 typedef struct {
     const cj__vector_function *elementwise; /* by cj__op; NULL: not vectorised */
     float (*sum)(int64_t n, const float *x);
-    float (*max)(int64_t n, const float *x);
+    float (*max)(int64_t n, const float *x); /* NaN if any is; -inf of nothing */
+    float (*min)(int64_t n, const float *x);
+    float (*product)(int64_t n, const float *x);
 } cj__vector_table;
 
 extern const cj__vector_table cj__vector_scalar, cj__vector_neon, cj__vector_avx2, cj__vector_avx512;

@@ -18,6 +18,14 @@ typedef struct {
 } cj__reduce_attributes;
 
 typedef struct {
+    int64_t axis, exclusive, reverse;
+} cj__running_attributes;
+
+typedef struct {
+    int64_t axis, descending, count; /* the first `count` in that order are kept */
+} cj__sort_attributes;
+
+typedef struct {
     int32_t transpose_a, transpose_b;
 } cj__matmul_attributes;
 

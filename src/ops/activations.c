@@ -72,6 +72,29 @@ void cj__leaky_relu_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});
 }
 
+/* He et al., 2015, Delving Deep into Rectifiers */
+cj_value cj_prelu(cj_value x, cj_value slope, int axis)
+{
+    return cj__draw2(CJ__OP_prelu, (&(cj__axis_attributes){cj__axis(x, axis)}), x, slope);
+}
+
+void cj__prelu_lower(cj__lowering *l)
+{
+    const cj__axis_attributes *a = l->attributes;
+    cj_value x = l->inputs[0], slope = l->inputs[1];
+    cj_shape_t shape = {.rank = cj_value_shape(x).rank};
+    for (int64_t d = 0; d < shape.rank; d++) shape.dims[d] = d == a->axis ? cj_value_shape(slope).dims[0] : 1;
+    l->outputs[0] = cj_select(positive(x), x, cj_mul(x, cj_reshape(slope, shape)));
+}
+
+void cj__prelu_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(5, 3, 7), -4, 4}, {CJ_F32, cj_shape(3), 0, 1}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){2}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(2, 3, 19), -4, 4}, {CJ_F32, cj_shape(1), 0, 1}});
+}
+
 cj_value cj_elu(cj_value x, double alpha)
 {
     return cj__draw1(CJ__OP_elu, (&(cj__pair_attributes){alpha, 0}), x);

@@ -134,6 +134,20 @@ cj_status cj__infer_random(cj__inference *i)
     return gives(i, CJ_F32, a->shape);
 }
 
+/* x: […,C,…] with C at the axis, slope: [C] or [1] */
+cj_status cj__infer_prelu(cj__inference *i)
+{
+    const cj__axis_attributes *a = i->attributes;
+    CJ__TRY(want_float(i));
+    CJ__TRY(equal_dtypes(i, 0));
+    CJ__TRY(want_axis(i, a->axis));
+    cj_shape_t slope = i->inputs[1].shape;
+    int64_t channels = i->inputs[0].shape.dims[a->axis];
+    if (slope.rank != 1 || (slope.dims[0] != 1 && slope.dims[0] != channels))
+        FAIL("the slope needs shape [1] or [%lld], one for each channel", (long long)channels);
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
 /* --- products ------------------------------------------------------------------------------------------ */
 
 cj_status cj__infer_matmul(cj__inference *i)
@@ -182,6 +196,29 @@ cj_status cj__infer_argmax(cj__inference *i)
     for (int64_t d = 0; d < x.rank; d++)
         if (d != a->axis) shape.dims[shape.rank++] = x.dims[d];
     return gives(i, CJ_I32, shape);
+}
+
+/* Nothing is summed over one axis: the shape stays. */
+cj_status cj__infer_running(cj__inference *i)
+{
+    const cj__running_attributes *a = i->attributes;
+    CJ__TRY(want_axis(i, a->axis));
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
+/* values, and where along the axis each came from */
+cj_status cj__infer_sort(cj__inference *i)
+{
+    const cj__sort_attributes *a = i->attributes;
+    CJ__TRY(want_axis(i, a->axis));
+    cj_shape_t shape = i->inputs[0].shape;
+    int64_t length = shape.dims[a->axis];
+    if (length > INT32_MAX) FAIL("axis %lld is longer than an i32 index counts", (long long)a->axis);
+    if (a->count < 0 || a->count > length)
+        FAIL("%lld of %lld elements cannot be kept", (long long)a->count, (long long)length);
+    shape.dims[a->axis] = a->count;
+    i->outputs[1] = (cj__type){CJ_I32, shape};
+    return gives(i, i->inputs[0].dtype, shape);
 }
 
 /* --- shape and place ----------------------------------------------------------------------------------- */

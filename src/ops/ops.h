@@ -8,6 +8,11 @@
 
 /* An axis counted from the end when negative; out of range stays so, for shape inference to refuse. */
 int64_t cj__axis(cj_value x, int axis);
+/* A shape cut at an axis: line (o, i) has its elements at (o·length + k)·inner + i. */
+typedef struct {
+    int64_t outer, length, inner;
+} cj__split;
+cj__split cj__split_at(cj_shape_t shape, int64_t axis);
 /* `value` everywhere, in the type and shape of x. */
 cj_value cj__full_like(cj_value x, double value);
 /* The sum of x down to a shape that broadcasts to x's: the gradient of broadcasting. */

@@ -147,14 +147,9 @@ void cj__scatter_add_vjp(cj__vjp *v)
 
 /* --- definitions --------------------------------------------------------------------------------------- */
 
-/* Calls visit-like loops over outer × length × inner, the shape split at an axis. */
-typedef struct {
-    int64_t outer, length, inner;
-} split;
-
-static split split_at(cj_shape_t shape, int64_t axis)
+cj__split cj__split_at(cj_shape_t shape, int64_t axis)
 {
-    split s = {1, shape.dims[axis], 1};
+    cj__split s = {1, shape.dims[axis], 1};
     for (int64_t d = 0; d < axis; d++) s.outer *= shape.dims[d];
     for (int64_t d = axis + 1; d < shape.rank; d++) s.inner *= shape.dims[d];
     return s;
@@ -200,7 +195,7 @@ void cj__broadcast_reference(const cj__reference *r)
 void cj__slice_reference(const cj__reference *r)
 {
     const cj__slice_attributes *a = r->attributes;
-    split s = split_at(r->input_types[0].shape, a->axis);
+    cj__split s = cj__split_at(r->input_types[0].shape, a->axis);
     double *out = r->outputs[0];
     for (int64_t o = 0; o < s.outer; o++)
         for (int64_t k = 0; k < a->count; k++)
@@ -211,7 +206,7 @@ void cj__slice_reference(const cj__reference *r)
 void cj__concatenate_reference(const cj__reference *r)
 {
     const cj__axis_attributes *a = r->attributes;
-    split s = split_at(r->output_types[0].shape, a->axis);
+    cj__split s = cj__split_at(r->output_types[0].shape, a->axis);
     int64_t start = 0;
     for (int p = 0; p < r->inputs_count; p++) {
         int64_t length = r->input_types[p].shape.dims[a->axis];
@@ -225,7 +220,7 @@ void cj__concatenate_reference(const cj__reference *r)
 void cj__gather_reference(const cj__reference *r)
 {
     const cj__axis_attributes *a = r->attributes;
-    split s = split_at(r->input_types[0].shape, a->axis);
+    cj__split s = cj__split_at(r->input_types[0].shape, a->axis);
     int64_t count = cj_shape_count(r->input_types[1].shape);
     double *out = r->outputs[0];
     for (int64_t o = 0; o < s.outer; o++)
@@ -240,7 +235,7 @@ void cj__gather_reference(const cj__reference *r)
 void cj__scatter_add_reference(const cj__reference *r)
 {
     const cj__scatter_attributes *a = r->attributes;
-    split s = split_at(r->output_types[0].shape, a->axis);
+    cj__split s = cj__split_at(r->output_types[0].shape, a->axis);
     int64_t count = cj_shape_count(r->input_types[1].shape);
     const double *in = r->inputs[0];
     for (int64_t i = 0; i < s.outer * s.length * s.inner; i++) r->outputs[0][i] = 0;

@@ -44,7 +44,12 @@ cj_value cj_max(cj_value x, cj_axes_t axes, cj_kept kept)
 
 cj_value cj_min(cj_value x, cj_axes_t axes, cj_kept kept)
 {
-    return cj_neg(cj_max(cj_neg(x), axes, kept));
+    return reduce(CJ__OP_min, x, axes, kept);
+}
+
+cj_value cj_product(cj_value x, cj_axes_t axes, cj_kept kept)
+{
+    return reduce(CJ__OP_product, x, axes, kept);
 }
 
 /* How many elements are folded into each of the result's. */
@@ -79,6 +84,11 @@ cj_value cj_argmax(cj_value x, int axis)
     return cj__draw1(CJ__OP_argmax, (&(cj__axis_attributes){cj__axis(x, axis)}), x);
 }
 
+cj_value cj_argmin(cj_value x, int axis)
+{
+    return cj__draw1(CJ__OP_argmin, (&(cj__axis_attributes){cj__axis(x, axis)}), x);
+}
+
 cj_value cj__sum_to(cj_value x, cj_shape_t shape)
 {
     cj_shape_t from = cj_value_shape(x);
@@ -106,7 +116,8 @@ void cj__sum_vjp(cj__vjp *v)
     v->gradients[0] = cj__expand_reduced(v->cotangents[0], a->axes, cj_value_shape(v->inputs[0]));
 }
 
-void cj__max_vjp(cj__vjp *v)
+/* Equal extrema share the gradient. */
+static void extremum_vjp(cj__vjp *v)
 {
     const cj__reduce_attributes *a = v->attributes;
     cj_shape_t shape = cj_value_shape(v->inputs[0]);
@@ -115,6 +126,60 @@ void cj__max_vjp(cj__vjp *v)
     cj_value ties = cj__draw1(CJ__OP_sum, a, chosen);
     cj_value share = cj__expand_reduced(cj_div(v->cotangents[0], ties), a->axes, shape);
     v->gradients[0] = cj_mul(chosen, share);
+}
+
+void cj__max_vjp(cj__vjp *v)
+{
+    extremum_vjp(v);
+}
+
+void cj__min_vjp(cj__vjp *v)
+{
+    extremum_vjp(v);
+}
+
+/* Rows moved along by so many places, 1 coming in; with `reverse` the other way. */
+static cj_value shifted(cj_value x, int64_t by, bool reverse)
+{
+    int64_t length = cj_value_shape(x).dims[1];
+    return reverse ? cj_pad(cj_slice(x, 1, by, length, 1), 1, 0, by, 1)
+                   : cj_pad(cj_slice(x, 1, 0, length - by, 1), 1, by, 0, 1);
+}
+
+/* The product of all elements before each of a row, x: [R,K]; with `reverse` of all after it. In log K rounds
+ * each product takes in that of twice as many (Hillis and Steele, 1986, Data Parallel Algorithms). */
+static cj_value products_of_others(cj_value x, bool reverse)
+{
+    int64_t length = cj_value_shape(x).dims[1];
+    cj_value running = shifted(x, 1, reverse);
+    for (int64_t by = 1; by < length - 1; by *= 2) running = cj_mul(running, shifted(running, by, reverse));
+    return running;
+}
+
+/* Each element's gradient is the product of the others, so that zeros are no special case, and derivatives of
+ * derivatives hold there too. */
+void cj__product_vjp(cj__vjp *v)
+{
+    const cj__reduce_attributes *a = v->attributes;
+    cj_value x = v->inputs[0];
+    cj_shape_t shape = cj_value_shape(x), turned = {.rank = shape.rank};
+    cj__transpose_attributes turn = {.rank = shape.rank}, back = {.rank = shape.rank};
+    int64_t length = 1, at = 0;
+    for (int reduced = 0; reduced < 2; reduced++) /* the reduced axes go last */
+        for (int64_t d = 0; d < shape.rank; d++) {
+            if ((int)(a->axes >> d & 1) != reduced) continue;
+            if (reduced) length *= shape.dims[d];
+            turn.order[at] = d;
+            back.order[d] = at;
+            turned.dims[at++] = shape.dims[d];
+        }
+    cj_value share = cj__expand_reduced(v->cotangents[0], a->axes, shape);
+    v->gradients[0] = share;
+    if (length < 2 || cj_shape_count(shape) == 0) return;
+    cj_value rows =
+        cj_reshape(cj__draw1(CJ__OP_transpose, &turn, x), cj_shape(cj_shape_count(shape) / length, length));
+    cj_value others = cj_mul(products_of_others(rows, false), products_of_others(rows, true));
+    v->gradients[0] = cj_mul(share, cj__draw1(CJ__OP_transpose, &back, cj_reshape(others, turned)));
 }
 
 /* --- definitions --------------------------------------------------------------------------------------- */
@@ -146,6 +211,26 @@ static double larger(double a, double b)
     return isnan(b) || b > a ? b : a;
 }
 
+static double smaller(double a, double b)
+{
+    return isnan(b) || b < a ? b : a;
+}
+
+static double multiply(double a, double b)
+{
+    return a * b;
+}
+
+void cj__product_reference(const cj__reference *r)
+{
+    fold(r, 1, multiply);
+}
+
+void cj__min_reference(const cj__reference *r)
+{
+    fold(r, INFINITY, smaller);
+}
+
 void cj__sum_reference(const cj__reference *r)
 {
     fold(r, 0, add);
@@ -156,23 +241,31 @@ void cj__max_reference(const cj__reference *r)
     fold(r, -INFINITY, larger);
 }
 
-void cj__argmax_reference(const cj__reference *r)
+/* The first of the largest of sign·x along the axis; NaN is chosen before any number. */
+static void first_extreme(const cj__reference *r, double sign)
 {
     const cj__axis_attributes *a = r->attributes;
-    cj_shape_t x = r->input_types[0].shape;
-    int64_t outer = 1, length = x.dims[a->axis], inner = 1;
-    for (int64_t d = 0; d < a->axis; d++) outer *= x.dims[d];
-    for (int64_t d = a->axis + 1; d < x.rank; d++) inner *= x.dims[d];
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < inner; i++) {
-            const double *line = r->inputs[0] + o * length * inner + i;
+    cj__split s = cj__split_at(r->input_types[0].shape, a->axis);
+    for (int64_t o = 0; o < s.outer; o++)
+        for (int64_t i = 0; i < s.inner; i++) {
+            const double *line = r->inputs[0] + o * s.length * s.inner + i;
             int64_t best = 0;
-            for (int64_t k = 1; k < length; k++)
-                if (line[k * inner] > line[best * inner] ||
-                    (isnan(line[k * inner]) && !isnan(line[best * inner])))
-                    best = k;
-            r->outputs[0][o * inner + i] = (double)best;
+            for (int64_t k = 1; k < s.length; k++) {
+                double here = line[k * s.inner], so_far = line[best * s.inner];
+                if (sign * here > sign * so_far || (isnan(here) && !isnan(so_far))) best = k;
+            }
+            r->outputs[0][o * s.inner + i] = (double)best;
         }
+}
+
+void cj__argmax_reference(const cj__reference *r)
+{
+    first_extreme(r, 1);
+}
+
+void cj__argmin_reference(const cj__reference *r)
+{
+    first_extreme(r, -1);
 }
 
 static void reduce_samples(cj__samples *samples)
@@ -198,8 +291,40 @@ void cj__max_samples(cj__samples *samples)
     reduce_samples(samples);
 }
 
-void cj__argmax_samples(cj__samples *samples)
+void cj__min_samples(cj__samples *samples)
+{
+    reduce_samples(samples);
+}
+
+void cj__product_samples(cj__samples *samples)
+{
+    CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){1, 0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(7), 0, 0}});
+    for (uint32_t axes = 0; axes < 8; axes++)
+        CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){axes, axes == 5}, .inputs_count = 1,
+                   .inputs = {{CJ_F32, cj_shape(2, 3, 5), 0.5, 1.5}});
+    CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){2, 0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(4, 0), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){1, 0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(67, 19), 0.9, 1.1}});
+}
+
+static void argmax_samples(cj__samples *samples)
 {
     CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 1,
                .inputs = {{CJ_F32, cj_shape(4, 7, 3), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 1,
+               .inputs = {{CJ_I64, cj_shape(5, 10), 0, 4}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 1,
+               .inputs = {{CJ_I32, cj_shape(9), 0, 3}});
+}
+
+void cj__argmax_samples(cj__samples *samples)
+{
+    argmax_samples(samples);
+}
+
+void cj__argmin_samples(cj__samples *samples)
+{
+    argmax_samples(samples);
 }

@@ -213,21 +213,36 @@ static float sum_vector(int64_t n, const float *x)
     return lane[0];
 }
 
-static float max_vector(int64_t n, const float *x)
+static float product_vector(int64_t n, const float *x)
 {
     float lane[16];
-    for (int k = 0; k < 16; k++) lane[k] = -INFINITY;
+    for (int k = 0; k < 16; k++) lane[k] = 1;
     int64_t i = 0;
     for (; i + 16 <= n; i += 16)
-        for (int k = 0; k < 16; k++)
-            lane[k] = x[i + k] > lane[k] || x[i + k] != x[i + k] ? x[i + k] : lane[k];
-    for (int k = 0; i < n; i++, k++) lane[k] = x[i] > lane[k] || x[i] != x[i] ? x[i] : lane[k];
+        for (int k = 0; k < 16; k++) lane[k] *= x[i + k];
+    for (int k = 0; i < n; i++, k++) lane[k] *= x[i];
     for (int width = 8; width; width /= 2)
-        for (int k = 0; k < width; k++) {
-            float y = lane[k + width];
-            lane[k] = y > lane[k] || y != y ? y : lane[k];
-        }
+        for (int k = 0; k < width; k++) lane[k] *= lane[k + width];
     return lane[0];
 }
 
-const cj__vector_table CJ__NAME(cj__vector) = {elementwise, sum_vector, max_vector};
+/* The larger or smaller of two, by the comparison; NaN wins. */
+#define CHOSEN(now, so_far, better) ((now)better(so_far) || (now) != (now) ? (now) : (so_far))
+#define EXTREMUM(name, better, start)                                                                        \
+    static float name##_vector(int64_t n, const float *x)                                                    \
+    {                                                                                                        \
+        float lane[16];                                                                                      \
+        for (int k = 0; k < 16; k++) lane[k] = start;                                                        \
+        int64_t i = 0;                                                                                       \
+        for (; i + 16 <= n; i += 16)                                                                         \
+            for (int k = 0; k < 16; k++) lane[k] = CHOSEN(x[i + k], lane[k], better);                        \
+        for (int k = 0; i < n; i++, k++) lane[k] = CHOSEN(x[i], lane[k], better);                            \
+        for (int width = 8; width; width /= 2)                                                               \
+            for (int k = 0; k < width; k++) lane[k] = CHOSEN(lane[k + width], lane[k], better);              \
+        return lane[0];                                                                                      \
+    }
+EXTREMUM(max, >, -INFINITY)
+EXTREMUM(min, <, INFINITY)
+
+const cj__vector_table CJ__NAME(cj__vector) = {elementwise, sum_vector, max_vector, min_vector,
+                                               product_vector};
