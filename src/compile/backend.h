@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int op; /* a cj__op; -1: any */
-    /* NULL: this kernel can; otherwise why it cannot, as a phrase. */
+    /* NULL: this kernel can; otherwise why it cannot, as a phrase; "": it is for other ops. */
     const char *(*refuse)(const cj__launch *launch);
     cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
     /* operands: memory of inputs, then of outputs */

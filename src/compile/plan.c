@@ -106,7 +106,7 @@ static cj_status select_kernel(planner *p, cj__step *step)
             step->refusals = cj__arena_string(&p->program->arena, refusals);
             return step->refusals ? (*k)->prepare(&step->launch, &p->program->arena) : CJ_OUT_OF_MEMORY;
         }
-        if (used < sizeof refusals)
+        if (*reason && used < sizeof refusals)
             used += (size_t)snprintf(refusals + used, sizeof refusals - used, "%s%s: %s", used ? "; " : "",
                                      (*k)->name, reason);
     }

@@ -8,6 +8,8 @@ static const cj__kernel *const kernels[] = {
     &cj__reduce_kernel,
     &cj__broadcast_kernel,
     &cj__order_kernel,
+    &cj__cross_entropy_kernel,
+    &cj__cross_entropy_gradient_kernel,
     &cj__reference_kernel,
     NULL,
 };

@@ -188,7 +188,7 @@ void cj__log_softmax_samples(cj__samples *samples)
     softmax_samples(samples);
 }
 
-/* --- cross-entropy of rows ----------------------------------------------------------------------------- */
+/* --- one-hot ------------------------------------------------------------------------------------------- */
 
 cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype)
 {
@@ -209,48 +209,6 @@ void cj__one_hot_samples(cj__samples *samples)
 {
     CJ__SAMPLE(samples, .attributes = &(cj__one_hot_attributes){5, CJ_F32}, .inputs_count = 1,
                .inputs = {{CJ_I32, cj_shape(3, 4), -1, 6}});
-}
-
-cj_value cj_cross_entropy_rows(cj_value logits, cj_value labels)
-{
-    return cj__draw2(CJ__OP_cross_entropy_rows, NULL, logits, labels);
-}
-
-static cj_value label_rows(cj_value logits, cj_value labels)
-{
-    cj_shape_t shape = cj_value_shape(logits);
-    return cj_one_hot(labels, shape.dims[shape.rank - 1], cj_value_dtype(logits));
-}
-
-static cj_axes_t last_axis(cj_value x)
-{
-    return (cj_axes_t){1, {(int)cj_value_shape(x).rank - 1}};
-}
-
-void cj__cross_entropy_rows_lower(cj__lowering *l)
-{
-    cj_value logits = l->inputs[0], chosen = label_rows(logits, l->inputs[1]);
-    cj_value terms = cj_mul(chosen, cj_log_softmax(logits, -1));
-    l->outputs[0] = cj_neg(cj_sum(terms, last_axis(logits), CJ_DROP_AXES));
-}
-
-/* (softmax(logits) · [a label is there] - one_hot(label)) g */
-void cj__cross_entropy_rows_vjp(cj__vjp *v)
-{
-    cj_value logits = v->inputs[0], chosen = label_rows(logits, v->inputs[1]);
-    cj_shape_t column = cj_value_shape(logits);
-    column.dims[column.rank - 1] = 1;
-    cj_value labelled = cj_sum(chosen, last_axis(logits), CJ_KEEP_AXES);
-    cj_value difference = cj_sub(cj_mul(cj_softmax(logits, -1), labelled), chosen);
-    v->gradients[0] = cj_mul(difference, cj_reshape(v->cotangents[0], column));
-}
-
-void cj__cross_entropy_rows_samples(cj__samples *samples)
-{
-    CJ__SAMPLE(samples, .inputs_count = 2,
-               .inputs = {{CJ_F32, cj_shape(7, 5), -3, 3}, {CJ_I32, cj_shape(7), -1, 5}});
-    CJ__SAMPLE(samples, .inputs_count = 2,
-               .inputs = {{CJ_F32, cj_shape(2, 3, 4), -3, 3}, {CJ_I64, cj_shape(2, 3), 0, 4}});
 }
 
 /* --- dropout ------------------------------------------------------------------------------------------- */

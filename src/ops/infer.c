@@ -360,6 +360,15 @@ cj_status cj__infer_cross_entropy_rows(cj__inference *i)
     return gives(i, i->inputs[0].dtype, labels);
 }
 
+/* and g: [N…] → [N…,C] */
+cj_status cj__infer_cross_entropy_gradient(cj__inference *i)
+{
+    CJ__TRY(cj__infer_cross_entropy_rows(i));
+    if (i->inputs[2].dtype != i->inputs[0].dtype || !cj_shape_equal(i->inputs[2].shape, i->inputs[1].shape))
+        FAIL("needs one cotangent for each label");
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
 /* The compiler makes chains with their types known; nobody draws one. */
 cj_status cj__infer_chain(cj__inference *i)
 {

@@ -1,0 +1,63 @@
+/* Rows of logits: loss and gradient of cross-entropy. One source for every instruction set, plain C that the
+ * compiler turns into vectors: several rows lie end to end, so that even short ones fill a vector where it
+ * costs, in the exponentials. */
+#include "cpu/rows.h"
+#include "cpu/kernels/functions.h"
+#include "cpu/simd.h"
+
+/* A NaN is never the largest here, but makes its own exponential, and so the sum, NaN. */
+static inline float largest(int64_t n, const float *x)
+{
+    float top = x[0];
+    for (int64_t k = 1; k < n; k++) top = x[k] > top ? x[k] : top;
+    return top;
+}
+
+/* Four running sums, folded in one order. */
+static inline float sum(int64_t n, const float *x)
+{
+    float part[4] = {0};
+    int64_t k = 0;
+    for (; k + 4 <= n; k += 4)
+        for (int lane = 0; lane < 4; lane++) part[lane] += x[k + lane];
+    for (int lane = 0; k < n; k++, lane++) part[lane] += x[k];
+    return (part[0] + part[2]) + (part[1] + part[3]);
+}
+
+/* e: exp(x - top of the row); sums: of each row of e */
+static void exponentials(int64_t rows, int64_t columns, const float *x, float *e, float *tops, float *sums)
+{
+    for (int64_t r = 0; r < rows; r++) tops[r] = largest(columns, x + r * columns);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < columns; k++) e[r * columns + k] = x[r * columns + k] - tops[r];
+    for (int64_t i = 0; i < rows * columns; i++) e[i] = exp_of(e[i]);
+    for (int64_t r = 0; r < rows; r++) sums[r] = sum(columns, e + r * columns);
+}
+
+static void cross_entropy(int64_t rows, int64_t columns, const float *x, const int32_t *labels, float *losses,
+                          float *work)
+{
+    float *tops = work + rows * columns, *sums = tops + rows;
+    exponentials(rows, columns, x, work, tops, sums);
+    for (int64_t r = 0; r < rows; r++) losses[r] = log_of(sums[r]);
+    for (int64_t r = 0; r < rows; r++)
+        losses[r] = labels[r] < 0 ? 0 : losses[r] - (x[r * columns + labels[r]] - tops[r]);
+}
+
+static void cross_entropy_gradient(int64_t rows, int64_t columns, const float *x, const int32_t *labels,
+                                   const float *scale, float *gradient, float *work)
+{
+    float *tops = work + rows * columns, *sums = tops + rows;
+    exponentials(rows, columns, x, gradient, tops, sums);
+    for (int64_t r = 0; r < rows; r++) {
+        float *row = gradient + r * columns, factor = scale[r] / sums[r];
+        if (labels[r] < 0) {
+            memset(row, 0, (size_t)columns * sizeof *row);
+            continue;
+        }
+        for (int64_t k = 0; k < columns; k++) row[k] *= factor;
+        row[labels[r]] -= scale[r];
+    }
+}
+
+const cj__rows_table CJ__NAME(cj__rows) = {cross_entropy, cross_entropy_gradient};
