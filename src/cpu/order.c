@@ -45,8 +45,7 @@ static int64_t key_of(cj_dtype dtype, const void *x, int64_t at)
 
 static const char *refuse(const cj__launch *launch)
 {
-    if (launch->op != CJ__OP_sort && launch->op != CJ__OP_argmax && launch->op != CJ__OP_argmin)
-        return "";
+    if (launch->op != CJ__OP_sort && launch->op != CJ__OP_argmax && launch->op != CJ__OP_argmin) return "";
     return launch->types[0].dtype == CJ_F64 ? "it orders no f64" : NULL;
 }
 
