@@ -1,6 +1,7 @@
 /* Ops on values worked out by hand or by PyTorch: corner cases that random samples do not meet. */
 #include "support.h"
 
+#include "base/random.h"
 #define CJ_NO_LOCATIONS
 #include "cajal/ops.h"
 #include "cajal/program.h"
@@ -8,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST = 8 };
+enum { MOST = CJ_MAX_BINDINGS };
 
 typedef struct {
     cj_graph *graph;
@@ -158,12 +159,156 @@ static void test_running_sums(void **state)
     EXPECT_EACH(y[3], 9, 7, 4, 0);
 }
 
+/* Every op that takes integers, over the whole range of i64, where a double would round. */
+static void test_wide_integers(void **state)
+{
+    (void)state;
+    enum { N = 301 };
+    static int64_t a[N], b[N], y[12][N];
+    for (int i = 0; i < N; i++) {
+        a[i] = (int64_t)cj__mix(2, (uint64_t)i);
+        b[i] = i % 3 ? (int64_t)cj__mix(3, (uint64_t)i) : a[i] + i % 2;
+    }
+    a[0] = INT64_MIN, b[0] = -1, a[1] = INT64_MAX, b[1] = INT64_MAX - 1;
+    uint8_t less[N], less_equal[N], equal[N], differs[N];
+    drawing d = begin();
+    cj_value p = given(&d, a, CJ_I64, cj_shape(N)), q = given(&d, b, CJ_I64, cj_shape(N));
+    wanted(&d, cj_add(p, q), y[0]);
+    wanted(&d, cj_sub(p, q), y[1]);
+    wanted(&d, cj_mul(p, q), y[2]);
+    wanted(&d, cj_maximum(p, q), y[3]);
+    wanted(&d, cj_minimum(p, q), y[4]);
+    wanted(&d, cj_neg(p), y[5]);
+    wanted(&d, cj_abs(p), y[6]);
+    wanted(&d, cj_relu(p), y[7]);
+    wanted(&d, cj_select(cj_less(p, q), p, q), y[8]);
+    wanted(&d, cj_cumulative_sum(p, 0, CJ_INCLUSIVE), y[9]);
+    wanted(&d, cj_sort(p, 0, CJ_DESCENDING).values, y[10]);
+    wanted(&d, cj_less(p, q), less);
+    wanted(&d, cj_less_equal(p, q), less_equal);
+    wanted(&d, cj_equal(p, q), equal);
+    wanted(&d, cj_not_equal(p, q), differs);
+    run(&d);
+    uint64_t sum = 0;
+    for (int i = 0; i < N; i++) {
+        uint64_t s = (uint64_t)a[i], t = (uint64_t)b[i];
+        sum += s;
+        assert_int_equal(y[0][i], s + t);
+        assert_int_equal(y[1][i], s - t);
+        assert_int_equal(y[2][i], s * t);
+        assert_int_equal(y[3][i], a[i] > b[i] ? a[i] : b[i]);
+        assert_int_equal(y[4][i], a[i] < b[i] ? a[i] : b[i]);
+        assert_int_equal(y[5][i], 0 - s);
+        assert_int_equal(y[6][i], a[i] < 0 ? 0 - s : s);
+        assert_int_equal(y[7][i], a[i] < 0 ? 0 : a[i]);
+        assert_int_equal(y[8][i], y[4][i]);
+        assert_int_equal(y[9][i], sum);
+        assert_true(i == 0 || y[10][i] <= y[10][i - 1]);
+        assert_int_equal(less[i], a[i] < b[i]);
+        assert_int_equal(less_equal[i], a[i] <= b[i]);
+        assert_int_equal(equal[i], a[i] == b[i]);
+        assert_int_equal(differs[i], a[i] != b[i]);
+    }
+}
+
+static void test_integer_reductions_and_moves(void **state)
+{
+    (void)state;
+    int64_t a[6] = {INT64_MAX, 1, -5, (1LL << 53) + 1, 2, 3}, sum[2], most[3], least, turned[6], picked[3],
+            added[2], product, halves[3];
+    int32_t at[3] = {5, 0, 9}, narrow[6], small = 0;
+    uint8_t bytes[6];
+    float as_float[6];
+    drawing d = begin();
+    cj_value x = given(&d, a, CJ_I64, cj_shape(2, 3)), k = given(&d, at, CJ_I32, cj_shape(3));
+    cj_value flat = cj_reshape(x, cj_shape(6));
+    wanted(&d, cj_sum(x, cj_axes(1), CJ_DROP_AXES), sum);
+    wanted(&d, cj_max(x, cj_axes(0), CJ_DROP_AXES), most);
+    wanted(&d, cj_min(x, CJ_ALL_AXES, CJ_DROP_AXES), &least);
+    wanted(&d, cj_transpose(x, CJ_ALL_AXES), turned);
+    wanted(&d, cj_gather(flat, k, 0), picked);
+    wanted(&d,
+           cj_scatter_add(
+               flat,
+               cj_constant_tensor(d.graph, &(cj_tensor){(int32_t[]){0, 0, 1, 1, 1, 1}, CJ_I32, cj_shape(6)}),
+               0, 2),
+           added);
+    wanted(&d, cj_product(cj_slice(flat, 0, 2, 6, 1), CJ_ALL_AXES, CJ_DROP_AXES), &product);
+    wanted(&d, cj_slice(flat, 0, 1, 6, 2), halves);
+    wanted(&d, cj_cast(flat, CJ_I32), narrow);
+    wanted(&d, cj_cast(flat, CJ_U8), bytes);
+    wanted(&d, cj_cast(flat, CJ_F32), as_float);
+    wanted(&d, cj_argmax(flat, 0), &small);
+    run(&d);
+    assert_int_equal(sum[0], INT64_MAX - 4);
+    assert_int_equal(sum[1], (1LL << 53) + 6);
+    assert_int_equal(most[0], INT64_MAX);
+    assert_int_equal(most[1], 2);
+    assert_int_equal(least, -5);
+    assert_int_equal(turned[1], (1LL << 53) + 1);
+    assert_int_equal(turned[0], INT64_MAX);
+    assert_int_equal(picked[0], 3);
+    assert_int_equal(picked[1], INT64_MAX);
+    assert_int_equal(picked[2], 0);
+    assert_int_equal(added[0], INT64_MIN);
+    assert_int_equal(added[1], (1LL << 53) + 1);
+    assert_int_equal(product, -30 * ((1LL << 53) + 1));
+    assert_int_equal(halves[1], (1LL << 53) + 1);
+    assert_int_equal(narrow[0], -1);
+    assert_int_equal(narrow[3], 1);
+    assert_int_equal(bytes[2], 251);
+    assert_true(as_float[0] == 0x1p63f && as_float[3] == 0x1p53f);
+    assert_int_equal(small, 0);
+}
+
+/* Floating point to integers: towards zero, into the range, NaN to 0. */
+static void test_casts_from_floats(void **state)
+{
+    (void)state;
+    double a[] = {1e30, -1e30, NAN, -2.7, 2.7, 0x1p62};
+    int64_t wide[6];
+    int32_t narrow[6];
+    drawing d = begin();
+    cj_value x = given(&d, a, CJ_F64, cj_shape(6));
+    wanted(&d, cj_cast(x, CJ_I64), wide);
+    wanted(&d, cj_cast(x, CJ_I32), narrow);
+    run(&d);
+    const int64_t should[] = {INT64_MAX, INT64_MIN, 0, -2, 2, 1LL << 62};
+    for (int i = 0; i < 6; i++) assert_int_equal(wide[i], should[i]);
+    EXPECT_EACH(narrow, INT32_MAX, INT32_MIN, 0, -2, 2, INT32_MAX);
+}
+
+static void test_integer_constants(void **state)
+{
+    (void)state;
+    int32_t a[3] = {1, 2, 3}, y[3];
+    drawing d = begin();
+    cj_value x = given(&d, a, CJ_I32, cj_shape(3));
+    /* Folding must not lose what wraps. */
+    cj_value large = cj_constant(d.graph, CJ_I32, INT32_MAX);
+    wanted(&d, cj_add(x, cj_mul(large, cj_constant(d.graph, CJ_I32, 2))), y);
+    run(&d);
+    EXPECT_EACH(y, -1, 0, 1);
+    d = begin();
+    x = given(&d, a, CJ_I32, cj_shape(3));
+    assert_false(cj_value_ok(cj_mean(x, CJ_ALL_AXES, CJ_DROP_AXES)));
+    assert_int_equal(cj_graph_status(d.graph), CJ_SHAPE_ERROR);
+    assert_non_null(strstr(cj_error_message(), "i32 cannot hold 0.333333; hint: cj_cast to floating point"));
+    cj_graph_free(d.graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product_of_zeros),  cmocka_unit_test(test_sorting),
-        cmocka_unit_test(test_sorting_in_double), cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_product_of_zeros),
+        cmocka_unit_test(test_sorting),
+        cmocka_unit_test(test_sorting_in_double),
+        cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_running_sums),
+        cmocka_unit_test(test_wide_integers),
+        cmocka_unit_test(test_integer_reductions_and_moves),
+        cmocka_unit_test(test_casts_from_floats),
+        cmocka_unit_test(test_integer_constants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

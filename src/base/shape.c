@@ -27,6 +27,14 @@ bool cj__dtype_is_float(cj_dtype dtype)
     return dtype == CJ_F32 || dtype == CJ_BF16 || dtype == CJ_F64;
 }
 
+bool cj__dtype_holds(cj_dtype dtype, double value)
+{
+    double low = dtype == CJ_I32 ? INT32_MIN : dtype == CJ_I64 ? -0x1p63 : 0;
+    double high = dtype == CJ_I32 ? INT32_MAX : dtype == CJ_I64 ? 0x1p63 - 1024 : dtype == CJ_U8 ? 255 : 1;
+    if (cj__dtype_is_float(dtype)) return true;
+    return value >= low && value <= high && value == (double)(int64_t)value;
+}
+
 cj_shape_t cj_scalar_shape(void)
 {
     return (cj_shape_t){0};

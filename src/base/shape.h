@@ -11,7 +11,8 @@
  * to it: 0 where it is repeated. */
 void cj__broadcast_strides(cj_shape_t from, cj_shape_t to, int64_t stride[CJ_MAX_RANK]);
 bool cj__dtype_is_float(cj_dtype dtype);
-bool cj__shape_valid(cj_shape_t shape); /* rank and dimensions in range, and the product too */
+bool cj__dtype_holds(cj_dtype dtype, double value); /* floating point holds all; integers what fits exactly */
+bool cj__shape_valid(cj_shape_t shape);             /* rank and dimensions in range, and the product too */
 /* "[128,784]", written into `text` and returned. */
 const char *cj__shape_text(cj_shape_t shape, char text[CJ__SHAPE_TEXT]);
 

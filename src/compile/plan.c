@@ -1,5 +1,6 @@
 /* Selection and planning: from the fused graph to steps with kernels, and every value's place in memory.
  * Updates of variables are made in place where nothing reads the old value afterwards. */
+#include "base/bf16.h"
 #include "compile/chain.h"
 #include "compile/order.h"
 #include "compile/program.h"
@@ -59,13 +60,9 @@ static void *splat(planner *p, const cj__constant_attributes *a)
         case CJ_BOOL:
             ((uint8_t *)data)[i] = a->value != 0;
             break;
-        case CJ_BF16: { /* round to nearest even */
-            float f = (float)a->value;
-            uint32_t bits;
-            memcpy(&bits, &f, 4);
-            ((uint16_t *)data)[i] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+        case CJ_BF16:
+            ((uint16_t *)data)[i] = cj__bf16_from_double(a->value);
             break;
-        }
         }
     }
     return data;

@@ -1,8 +1,10 @@
 /* Lowering and simplification: one rebuilding walk, repeated while composites remain. */
+#include "base/bf16.h"
 #include "compile/passes.h"
 #define CJ_NO_LOCATIONS
 #include "cajal/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct {
@@ -57,7 +59,10 @@ static bool fold_constant(rebuild *r, const cj__node *node, const cj__value *typ
         x[i] = constant->value;
     }
     double value = info->scalar(x[0], x[1], x[2]);
+    bool whole = !cj__dtype_is_float(type->dtype);
+    if (whole && !(fabs(value) <= 0x1p53 && cj__dtype_holds(type->dtype, value))) return false;
     if (type->dtype == CJ_F32) value = (float)value;
+    if (type->dtype == CJ_BF16) value = cj__bf16_to_float(cj__bf16_from_double(value));
     cj__constant_attributes folded = {type->dtype, value, type->shape};
     *result = cj__draw(r->to, CJ__OP_constant, &folded, 0, NULL).id;
     return true;

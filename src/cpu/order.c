@@ -1,10 +1,8 @@
 /* Order along an axis, for every element type but f64: sorting, the first few in order, where the extreme is.
  * Elements are compared by integer keys in which NaN, both zeros and all signs stand where they belong; ties
  * go by index, so that the order is one and the result stable. */
-#include "base/shape.h"
+#include "base/bf16.h"
 #include "cpu/backend.h"
-
-#include <string.h>
 
 typedef struct {
     int64_t lines, length, inner; /* lines: those along the axis, all others counted */
@@ -28,12 +26,8 @@ static int64_t key_of(cj_dtype dtype, const void *x, int64_t at)
     switch (dtype) {
     case CJ_F32:
         return float_key(((const float *)x)[at]);
-    case CJ_BF16: {
-        uint32_t bits = (uint32_t)((const uint16_t *)x)[at] << 16;
-        float wide;
-        memcpy(&wide, &bits, 4);
-        return float_key(wide);
-    }
+    case CJ_BF16:
+        return float_key(cj__bf16_to_float(((const uint16_t *)x)[at]));
     case CJ_I32:
         return ((const int32_t *)x)[at];
     case CJ_I64:

@@ -1,6 +1,5 @@
 /* Sums, products, maxima and minima of f32 over the last axes (rows) or the first (columns), and spreading a
  * broadcast out. */
-#include "base/shape.h"
 #include "cpu/backend.h"
 #include "cpu/vector.h"
 
@@ -107,38 +106,3 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
 
 const cj__kernel cj__reduce_kernel = {
     .name = "reduce f32", .op = -1, .refuse = refuse, .prepare = prepare, .run = run};
-
-/* --- broadcast ----------------------------------------------------------------------------------------- */
-
-static const char *refuse_broadcast(const cj__launch *launch)
-{
-    return launch->op == CJ__OP_broadcast ? NULL : "it only broadcasts";
-}
-
-static cj_status prepare_broadcast(cj__launch *launch, cj__arena *arena)
-{
-    (void)launch, (void)arena;
-    return CJ_OK;
-}
-
-static void run_broadcast(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
-{
-    (void)task, (void)scratch;
-    cj_shape_t x = launch->types[0].shape, shape = launch->types[1].shape;
-    int64_t stride[CJ_MAX_RANK], index[CJ_MAX_RANK] = {0};
-    cj__broadcast_strides(x, shape, stride);
-    size_t bytes = cj_dtype_size(launch->types[0].dtype);
-    for (int64_t i = 0; i < cj_shape_count(shape); i++) {
-        int64_t place = 0;
-        for (int64_t d = 0; d < shape.rank; d++) place += index[d] * stride[d];
-        memcpy((char *)operands[1] + (size_t)i * bytes, (const char *)operands[0] + (size_t)place * bytes,
-               bytes);
-        for (int64_t d = shape.rank - 1; d >= 0 && ++index[d] == shape.dims[d]; d--) index[d] = 0;
-    }
-}
-
-const cj__kernel cj__broadcast_kernel = {.name = "broadcast",
-                                         .op = CJ__OP_broadcast,
-                                         .refuse = refuse_broadcast,
-                                         .prepare = prepare_broadcast,
-                                         .run = run_broadcast};

@@ -1,26 +1,7 @@
 /* The last resort and the measure of all other kernels: operands are widened to double, the op's definition
  * runs, results are rounded to their type. */
+#include "base/bf16.h"
 #include "cpu/backend.h"
-
-#include <math.h>
-#include <string.h>
-
-static double bf16_to_double(uint16_t x)
-{
-    uint32_t bits = (uint32_t)x << 16;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static uint16_t double_to_bf16(double x)
-{
-    float f = (float)x;
-    uint32_t bits;
-    memcpy(&bits, &f, 4);
-    if (f != f) return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 static void widen(cj_dtype dtype, int64_t count, const void *from, double *to)
 {
@@ -29,7 +10,7 @@ static void widen(cj_dtype dtype, int64_t count, const void *from, double *to)
             to[i] = ((const float *)from)[i];
             break;
         case CJ_BF16:
-            to[i] = bf16_to_double(((const uint16_t *)from)[i]);
+            to[i] = cj__bf16_to_float(((const uint16_t *)from)[i]);
             break;
         case CJ_F64:
             to[i] = ((const double *)from)[i];
@@ -60,7 +41,7 @@ static void narrow(cj_dtype dtype, int64_t count, const double *from, void *to)
             ((float *)to)[i] = (float)from[i];
             break;
         case CJ_BF16:
-            ((uint16_t *)to)[i] = double_to_bf16(from[i]);
+            ((uint16_t *)to)[i] = cj__bf16_from_double(from[i]);
             break;
         case CJ_F64:
             ((double *)to)[i] = from[i];
@@ -69,7 +50,8 @@ static void narrow(cj_dtype dtype, int64_t count, const double *from, void *to)
             ((int32_t *)to)[i] = (int32_t)limited(from[i], INT32_MIN, INT32_MAX);
             break;
         case CJ_I64:
-            ((int64_t *)to)[i] = (int64_t)limited(from[i], -0x1p63, 0x1p63 - 1024);
+            ((int64_t *)to)[i] =
+                from[i] >= 0x1p63 ? INT64_MAX : (int64_t)limited(from[i], -0x1p63, 0x1p63 - 1024);
             break;
         case CJ_U8:
             ((uint8_t *)to)[i] = (uint8_t)limited(from[i], 0, 255);

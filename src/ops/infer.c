@@ -60,6 +60,9 @@ cj_status cj__infer_variable(cj__inference *i)
 cj_status cj__infer_constant(cj__inference *i)
 {
     const cj__constant_attributes *a = i->attributes;
+    if (!cj__dtype_holds((cj_dtype)a->dtype, a->value))
+        FAIL("%s cannot hold %g; hint: cj_cast to floating point first", cj_dtype_name((cj_dtype)a->dtype),
+             a->value);
     return gives(i, (cj_dtype)a->dtype, a->shape);
 }
 

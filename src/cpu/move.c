@@ -1,0 +1,247 @@
+/* Ops that move elements without looking at them: transpose, broadcast, slice, concatenate, gather; and
+ * scatter_add, which moves and adds. Elements are so many bytes, so every type moves exactly; f64 is left to
+ * the definitions, which the tests measure these kernels by. */
+#include "base/shape.h"
+#include "cpu/backend.h"
+
+#include <string.h>
+
+enum { TASK_ELEMENTS = 16384 };
+
+static const char *refuse(const cj__launch *launch)
+{
+    return launch->types[0].dtype == CJ_F64 ? "f64 is left to the definition" : NULL;
+}
+
+/* --- strided copies: transpose, broadcast, slice ------------------------------------------------------- */
+
+typedef struct {
+    int64_t offset, stride[CJ_MAX_RANK]; /* elements of the input, for each axis of the output */
+    int64_t rows, row;                   /* the output: rows of the last axis */
+    int64_t rows_a_task;
+} strided;
+
+static void describe_transpose(strided *s, const cj__transpose_attributes *a, cj_shape_t x)
+{
+    for (int64_t d = 0; d < x.rank; d++) {
+        s->stride[d] = 1;
+        for (int64_t e = a->order[d] + 1; e < x.rank; e++) s->stride[d] *= x.dims[e];
+    }
+}
+
+static void describe_slice(strided *s, const cj__slice_attributes *a, cj_shape_t x)
+{
+    for (int64_t d = x.rank - 1, size = 1; d >= 0; size *= x.dims[d--]) s->stride[d] = size;
+    s->offset = a->start * s->stride[a->axis];
+    s->stride[a->axis] *= a->step;
+}
+
+static cj_status prepare_strided(cj__launch *launch, cj__arena *arena)
+{
+    strided *s = cj__arena_allocate(arena, sizeof *s);
+    if (!s) return cj__out_of_memory(sizeof *s, "a copy");
+    cj_shape_t x = launch->types[0].shape, y = launch->types[1].shape;
+    if (launch->op == CJ__OP_transpose)
+        describe_transpose(s, launch->attributes, x);
+    else if (launch->op == CJ__OP_slice)
+        describe_slice(s, launch->attributes, x);
+    else
+        cj__broadcast_strides(x, y, s->stride);
+    s->row = y.rank ? y.dims[y.rank - 1] : 1;
+    s->rows = s->row ? cj_shape_count(y) / s->row : 0;
+    s->rows_a_task = s->row ? TASK_ELEMENTS / s->row : 1;
+    if (s->rows_a_task < 1) s->rows_a_task = 1;
+    launch->tasks = (s->rows + s->rows_a_task - 1) / s->rows_a_task;
+    launch->data = s;
+    return CJ_OK;
+}
+
+#define COPY_RUN(type)                                                                                       \
+    for (int64_t i = 0; i < n; i++) ((type *)to)[i] = ((const type *)from)[i * stride]
+
+/* n elements of `bytes` bytes, `stride` elements apart, side by side. */
+static void copy_run(size_t bytes, const void *from, int64_t stride, int64_t n, void *to)
+{
+    if (stride == 1)
+        memcpy(to, from, (size_t)n * bytes);
+    else if (bytes == 4)
+        COPY_RUN(uint32_t);
+    else if (bytes == 8)
+        COPY_RUN(uint64_t);
+    else if (bytes == 2)
+        COPY_RUN(uint16_t);
+    else
+        COPY_RUN(uint8_t);
+}
+
+static void run_strided(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    const strided *s = launch->data;
+    cj_shape_t y = launch->types[1].shape;
+    size_t bytes = cj_dtype_size(launch->types[0].dtype);
+    int64_t row = task * s->rows_a_task,
+            end = row + s->rows_a_task < s->rows ? row + s->rows_a_task : s->rows;
+    int64_t index[CJ_MAX_RANK] = {0}, last = y.rank - 1, rest = row;
+    for (int64_t d = last - 1; d >= 0; rest /= y.dims[d--]) index[d] = rest % y.dims[d];
+    for (; row < end; row++) {
+        int64_t place = s->offset;
+        for (int64_t d = 0; d < last; d++) place += index[d] * s->stride[d];
+        copy_run(bytes, (const char *)operands[0] + (size_t)place * bytes, last < 0 ? 1 : s->stride[last],
+                 s->row, (char *)operands[1] + (size_t)(row * s->row) * bytes);
+        for (int64_t d = last - 1; d >= 0 && ++index[d] == y.dims[d]; d--) index[d] = 0;
+    }
+}
+
+/* --- blocks of whole rows: concatenate, gather --------------------------------------------------------- */
+
+/* A shape cut at an axis: `outer` blocks of `length` rows of `inner` elements. */
+typedef struct {
+    int64_t outer, length, inner;
+    int64_t rows_a_task;
+} blocks;
+
+static cj_status describe_blocks(cj__launch *launch, cj__arena *arena, cj_shape_t shape, int64_t axis)
+{
+    blocks *b = cj__arena_allocate(arena, sizeof *b);
+    if (!b) return cj__out_of_memory(sizeof *b, "a copy");
+    *b = (blocks){.outer = 1, .length = shape.dims[axis], .inner = 1};
+    for (int64_t d = 0; d < axis; d++) b->outer *= shape.dims[d];
+    for (int64_t d = axis + 1; d < shape.rank; d++) b->inner *= shape.dims[d];
+    b->rows_a_task = b->inner ? TASK_ELEMENTS / b->inner : TASK_ELEMENTS;
+    if (b->rows_a_task < 1) b->rows_a_task = 1;
+    launch->data = b;
+    return CJ_OK;
+}
+
+static cj_status prepare_concatenate(cj__launch *launch, cj__arena *arena)
+{
+    const cj__axis_attributes *a = launch->attributes;
+    launch->tasks = launch->inputs_count;
+    return describe_blocks(launch, arena, launch->types[launch->inputs_count].shape, a->axis);
+}
+
+/* One task a part. */
+static void run_concatenate(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    const cj__axis_attributes *a = launch->attributes;
+    const blocks *b = launch->data;
+    size_t bytes = cj_dtype_size(launch->types[0].dtype);
+    int64_t before = 0, length = launch->types[task].shape.dims[a->axis];
+    for (int64_t p = 0; p < task; p++) before += launch->types[p].shape.dims[a->axis];
+    size_t part = (size_t)(length * b->inner) * bytes, whole = (size_t)(b->length * b->inner) * bytes;
+    char *to = (char *)operands[launch->inputs_count] + (size_t)(before * b->inner) * bytes;
+    for (int64_t o = 0; o < b->outer; o++)
+        memcpy(to + (size_t)o * whole, (const char *)operands[task] + (size_t)o * part, part);
+}
+
+static int64_t index_at(cj_dtype dtype, const void *indices, int64_t k)
+{
+    return dtype == CJ_I32 ? ((const int32_t *)indices)[k] : ((const int64_t *)indices)[k];
+}
+
+static cj_status prepare_gather(cj__launch *launch, cj__arena *arena)
+{
+    const cj__axis_attributes *a = launch->attributes;
+    CJ__TRY(describe_blocks(launch, arena, launch->types[0].shape, a->axis));
+    const blocks *b = launch->data;
+    int64_t rows = b->outer * cj_shape_count(launch->types[1].shape);
+    launch->tasks = (rows + b->rows_a_task - 1) / b->rows_a_task;
+    return CJ_OK;
+}
+
+/* An index outside gives zeros. */
+static void run_gather(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    const blocks *b = launch->data;
+    int64_t count = cj_shape_count(launch->types[1].shape), end = (task + 1) * b->rows_a_task;
+    size_t row_bytes = (size_t)b->inner * cj_dtype_size(launch->types[0].dtype);
+    if (end > b->outer * count) end = b->outer * count;
+    for (int64_t row = task * b->rows_a_task; row < end; row++) {
+        int64_t index = index_at(launch->types[1].dtype, operands[1], row % count);
+        char *to = (char *)operands[2] + (size_t)row * row_bytes;
+        if (index >= 0 && index < b->length)
+            memcpy(to, (const char *)operands[0] + (size_t)(row / count * b->length + index) * row_bytes,
+                   row_bytes);
+        else
+            memset(to, 0, row_bytes);
+    }
+}
+
+/* --- scatter_add --------------------------------------------------------------------------------------- */
+
+enum { COLUMNS = 64 }; /* of the inner elements, a task */
+
+static const char *refuse_scatter(const cj__launch *launch)
+{
+    cj_dtype dtype = launch->types[0].dtype;
+    return dtype == CJ_F32 || dtype == CJ_I32 || dtype == CJ_I64 ? NULL : "it adds f32, i32 and i64 only";
+}
+
+static cj_status prepare_scatter(cj__launch *launch, cj__arena *arena)
+{
+    const cj__scatter_attributes *a = launch->attributes;
+    CJ__TRY(describe_blocks(launch, arena, launch->types[2].shape, a->axis));
+    const blocks *b = launch->data;
+    launch->tasks = b->outer * ((b->inner + COLUMNS - 1) / COLUMNS);
+    return CJ_OK;
+}
+
+#define ADD_RUN(type, sum)                                                                                   \
+    do {                                                                                                     \
+        type *to = out;                                                                                      \
+        const type *from = updates;                                                                          \
+        for (int64_t i = 0; i < n; i++) to[i] = (sum)(to[i] + from[i]);                                      \
+    } while (0)
+
+/* Integers as unsigned: they wrap. */
+static void add_run(cj_dtype dtype, const void *updates, int64_t n, void *out)
+{
+    if (dtype == CJ_F32)
+        ADD_RUN(float, float);
+    else if (dtype == CJ_I32)
+        ADD_RUN(uint32_t, uint32_t);
+    else
+        ADD_RUN(uint64_t, uint64_t);
+}
+
+/* A task owns some columns of one block and adds to them in the order of the updates: the same sums for any
+ * number of threads. */
+static void run_scatter(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    const blocks *b = launch->data;
+    cj_dtype dtype = launch->types[0].dtype;
+    size_t bytes = cj_dtype_size(dtype);
+    int64_t parts = (b->inner + COLUMNS - 1) / COLUMNS, outer = task / parts, first = task % parts * COLUMNS;
+    int64_t n = b->inner - first < COLUMNS ? b->inner - first : COLUMNS;
+    int64_t count = cj_shape_count(launch->types[1].shape);
+    const char *updates = (const char *)operands[0] + (size_t)(outer * count * b->inner + first) * bytes;
+    char *out = (char *)operands[2] + (size_t)(outer * b->length * b->inner + first) * bytes;
+    size_t row = (size_t)b->inner * bytes;
+    for (int64_t k = 0; k < b->length; k++) memset(out + (size_t)k * row, 0, (size_t)n * bytes);
+    for (int64_t k = 0; k < count; k++) {
+        int64_t index = index_at(launch->types[1].dtype, operands[1], k);
+        if (index >= 0 && index < b->length)
+            add_run(dtype, updates + (size_t)k * row, n, out + (size_t)index * row);
+    }
+}
+
+#define MOVES(op_name, how)                                                                                  \
+    const cj__kernel cj__##op_name##_kernel = {.name = #op_name,                                             \
+                                               .op = CJ__OP_##op_name,                                       \
+                                               .refuse = refuse,                                             \
+                                               .prepare = prepare_##how,                                     \
+                                               .run = run_##how};
+MOVES(transpose, strided)
+MOVES(broadcast, strided)
+MOVES(slice, strided)
+MOVES(concatenate, concatenate)
+MOVES(gather, gather)
+const cj__kernel cj__scatter_add_kernel = {.name = "scatter-add",
+                                           .op = CJ__OP_scatter_add,
+                                           .refuse = refuse_scatter,
+                                           .prepare = prepare_scatter,
+                                           .run = run_scatter};
