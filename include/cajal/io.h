@@ -5,6 +5,7 @@
 #define CAJAL_IO_H
 
 #include "cajal/base.h"
+#include "cajal/model.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -60,6 +61,19 @@ typedef struct {
 } cj_save_tensors_options;
 /* cj_save_tensors("weights.safetensors", .tensors = list, .count = 4) */
 CJ_API CJ_MUST_CHECK cj_status cj_save_tensors(const cj_save_tensors_options *options);
+
+/* --- weights ------------------------------------------------------------------------------------------- */
+
+/* Parameters and statistics to a safetensors file, under their names, which are PyTorch's. `recipe` is kept
+ * along as a text; it may be NULL. */
+CJ_API CJ_MUST_CHECK cj_status cj_model_save(const cj_model *model, const char *path, const char *recipe);
+/* Weights from such a file into the model: into variables of those names where there are any, else they are
+ * made, and drawings find them. A later drawing that asks for a parameter the file did not have gets an error
+ * that names it. */
+CJ_API CJ_MUST_CHECK cj_status cj_model_load(cj_model *model, const char *path);
+/* SHA-256 of the bytes of parameters and statistics in the model's order, in hexadecimal: the fingerprint of
+ * a training. It is what cj_model_save puts into the file. */
+CJ_API void cj_model_digest(const cj_model *model, char text[65]);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
 #define cj_save_tensors(...) (cj_save_tensors)(CJ_OPTIONS(cj_save_tensors_options, .path = __VA_ARGS__))

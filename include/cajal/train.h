@@ -1,5 +1,5 @@
-/* Training: the drawing, the loop and the report in one call, for classifiers. What `cj_fit` does can be
- * written out with cj_graph_new, cj_compile and cj_program_run: examples/mnist_from_scratch.c. */
+/* Training: the drawing, the loop, checkpoints and the report in one call. What `cj_fit` does can be written
+ * out with cj_graph_new, cj_compile and cj_program_run: examples/mnist_from_scratch.c. */
 #ifndef CAJAL_TRAIN_H
 #define CAJAL_TRAIN_H
 
@@ -11,40 +11,105 @@
 extern "C" {
 #endif
 
-/* Draws logits [N,classes] from x [N,…]. */
+/* Draws logits or predictions [N,…] from x [N,…]. */
 typedef cj_value (*cj_forward)(cj_scope scope, cj_value x, void *context);
 
+typedef enum {
+    CJ_CROSS_ENTROPY,        /* logits [N,C], labels i32 [N] */
+    CJ_BINARY_CROSS_ENTROPY, /* logits [N] or [N,1], labels 0 or 1, i32 or f32 [N] */
+    CJ_SQUARED_ERROR,        /* predictions and targets f32 of the same count */
+    CJ_ABSOLUTE_ERROR,
+    CJ_HUBER_ERROR, /* bends at 1 */
+} cj_loss_kind;
+
+/* Means over `count` examples; an uneven last batch weighs by its rows. */
 typedef struct {
-    double loss, accuracy; /* means over `count` examples; an uneven last batch weighs by its rows */
+    double loss;
+    double accuracy; /* NaN where the loss is an error: nothing is right or wrong there */
     int64_t count;
 } cj_scores;
 
-/* Where a fit stands. `steps` is 0 in the call after an epoch's validation. */
+/* --- fit ----------------------------------------------------------------------------------------------- */
+
+/* Where a fit stands. */
 typedef struct {
-    int64_t epoch, epochs, step, steps; /* from 1 */
-    double seconds;                     /* of this epoch so far */
-    cj_scores training, validation;     /* validation.count is 0 where there is none */
-    bool epoch_done;
+    cj_model *model;
+    int64_t epoch, epochs; /* from 1 */
+    int64_t step, steps;   /* of this epoch, from 1 */
+    int64_t updates;       /* since the very start, earlier sittings included */
+    double seconds;        /* of this epoch so far, in this sitting */
+    double learning_rate;
+    cj_scores training, validation; /* validation.count is 0 where there is none */
+    bool epoch_done;                /* the call after an epoch's validation */
+    bool best;                      /* epoch_done, and no epoch was better so far */
+    const char
+        *note; /* said once: "resumed after step 422", "stopped early", a damaged checkpoint; or NULL */
 } cj_progress;
-/* Called after every step and epoch; false stops the fit, which then returns CJ_INTERRUPTED. */
-typedef bool (*cj_on_progress)(const cj_progress *progress, void *context);
+
+typedef enum {
+    CJ_GO_ON,
+    CJ_STOP,      /* end here, as if the epochs were over */
+    CJ_INTERRUPT, /* save, and return CJ_INTERRUPTED; resuming goes on from this very step */
+} cj_verdict;
+/* Called after every step and every epoch. */
+typedef struct {
+    cj_verdict (*call)(const cj_progress *progress, void *context);
+    void *context;
+} cj_callback;
+enum { CJ_MAX_CALLBACKS = 8 };
+
+typedef enum { CJ_MONITOR_LOSS, CJ_MONITOR_ACCURACY } cj_monitor;
+
+/* Ends a fit when no epoch has been better than the best for `patience` epochs, and puts the best weights
+ * back. What is watched is the validation's; the training's where there is none. */
+typedef struct {
+    cj_monitor monitor;
+    int64_t patience;  /* 0: never ends early */
+    double min_delta;  /* by how much better is better */
+    bool restore_best; /* put the best weights back even without patience */
+} cj_early_stopping;
+
+/* Checkpoints hold everything: parameters, moments, statistics, counters, the place in the data. */
+typedef struct {
+    int64_t every_epochs; /* 0: 1; negative: never */
+    int64_t every_steps;  /* 0: only at the ends of epochs */
+    int64_t keep;         /* the last so many; 0: 2 */
+    bool best;            /* keep the best epoch's as well: checkpoints/best.safetensors */
+} cj_checkpoints;
 
 typedef struct {
     size_t size;
     cj_model *model;
     cj_forward forward;
-    void *context; /* passed to forward and on_progress */
+    void *context; /* passed to forward */
     const cj_dataset *dataset;
-    double validation;   /* share of the rows, the last ones, kept for validation: 0.1 */
+    const cj_dataset *validation_dataset; /* NULL: as `validation` says */
+    double validation;   /* share of the dataset's rows, the last ones, kept for validation: 0.1 */
     double scale, shift; /* of x, as in cj_loader_options */
     int64_t batch_size, epochs;
-    cj_optimizer optimizer;
+    cj_loss_kind loss;
     double label_smoothing;
+    const double *class_weights; /* [class_count]; NULL: 1 each. For the training loss alone */
+    int64_t class_count;
+    cj_optimizer optimizer;
+    cj_schedule schedule; /* of the optimizer's learning rate */
+    cj_early_stopping early_stopping;
     uint64_t seed; /* of the order of the rows */
-    cj_on_progress on_progress;
+    cj_precision precision;
+    cj_callback callbacks[CJ_MAX_CALLBACKS];
+    /* A folder for the run, made when missing: checkpoints/, log.jsonl, events.out.tfevents.cajal for
+     * TensorBoard, and at the end model.safetensors. NULL: nothing is written. */
+    const char *folder;
+    cj_checkpoints checkpoints;
+    bool resume;        /* go on from the folder's newest whole checkpoint, if it has one */
+    const char *name;   /* of the run, for its log; may be NULL */
+    const char *recipe; /* a text kept with the weights: what they were trained by; may be NULL */
 } cj_fit_options;
-/* Trains the model. `last`, if not NULL, gets the last epoch's figures. */
+/* Trains the model. `last`, if not NULL, gets the last epoch's figures. The same options give the same bits,
+ * however often the run was killed and resumed. */
 CJ_API CJ_MUST_CHECK cj_status cj_fit(const cj_fit_options *options, cj_progress *last);
+
+/* --- evaluate and predict ------------------------------------------------------------------------------ */
 
 typedef struct {
     size_t size;
@@ -55,10 +120,37 @@ typedef struct {
     int64_t first, count; /* rows; count 0: all from first on */
     double scale, shift;
     int64_t batch_size;
+    cj_loss_kind loss;
+    cj_precision precision;
     int64_t classes;    /* for the confusion matrix */
     int64_t *confusion; /* [classes,classes] counts, true class by row; NULL: not wanted */
+    /* One row of outputs for each row of data, as cj_predict gives them, `width` floats each, which must be
+     * what the model gives: its classes, say. NULL: not wanted. */
+    float *outputs;
+    int64_t width;
 } cj_evaluate_options;
 CJ_API CJ_MUST_CHECK cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores);
+/* Fills options->outputs: probabilities of the classes, the probability of 1 for binary cross-entropy, plain
+ * predictions for errors. The dataset's targets are not looked at. */
+CJ_API CJ_MUST_CHECK cj_status cj_predict(const cj_evaluate_options *options);
+/* The scores of outputs that were made elsewhere, of an ensemble's mean say. Labels i32 [count]; loss is
+ * CJ_CROSS_ENTROPY or CJ_BINARY_CROSS_ENTROPY. */
+CJ_API cj_scores cj_score(cj_loss_kind loss, int64_t count, int64_t width, const float *outputs,
+                          const int32_t *labels, int64_t classes, int64_t *confusion);
+
+/* --- what a run's folder says -------------------------------------------------------------------------- */
+
+typedef struct {
+    char name[128];                       /* of the recipe */
+    int64_t epoch, epochs;                /* done, wanted */
+    double seconds;                       /* of training, all sittings */
+    cj_scores training, validation, test; /* of the last epoch; count 0: none */
+    bool finished;
+} cj_run_info;
+/* Reads the folder's log. CJ_NOT_FOUND when it holds no run. */
+CJ_API CJ_MUST_CHECK cj_status cj_run_read(const char *folder, cj_run_info *info);
+/* Appends the test scores to the folder's log. */
+CJ_API CJ_MUST_CHECK cj_status cj_run_log_test(const char *folder, const cj_scores *scores);
 
 #ifdef __cplusplus
 }

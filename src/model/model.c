@@ -78,8 +78,8 @@ static cj_status fill(cj__variable *variable, double value)
     return CJ_OK;
 }
 
-static cj_status make(cj_model *model, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
-                      cj__variable **made)
+cj_status cj__model_add(cj_model *model, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
+                        cj__variable **added)
 {
     CJ__TRY(cj__grow(&model->variables, &model->capacity, model->count, sizeof *model->variables));
     size_t bytes = (size_t)cj_shape_count(shape) * cj_dtype_size(dtype);
@@ -94,7 +94,7 @@ static cj_status make(cj_model *model, const char *name, cj_role role, cj_dtype 
         free_variable(v);
         return cj__out_of_memory(bytes, name);
     }
-    *made = model->variables[model->count++] = v;
+    *added = model->variables[model->count++] = v;
     return CJ_OK;
 }
 
@@ -126,7 +126,10 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
         return cj__graph_error(graph, CJ_SHAPE_ERROR, "parameter '%s' has no possible shape", path);
     cj__variable *v = cj__model_find(graph->model, path);
     if (!v) {
-        cj_status status = make(graph->model, path, role, dtype, shape, &v);
+        if (graph->model->complete && role != CJ_OPTIMIZER_STATE && role != CJ_COUNTER)
+            return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                                   "the loaded weights have no '%s': they are of another network", path);
+        cj_status status = cj__model_add(graph->model, path, role, dtype, shape, &v);
         if (status != CJ_OK) return cj__graph_error(graph, status, "out of memory for variable '%s'", path);
         *fresh = true;
     }
@@ -134,6 +137,7 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
         return cj__graph_error(graph, CJ_SHAPE_ERROR, "variable '%s' is %s %s, but is asked for as %s %s",
                                path, cj_dtype_name(v->dtype), cj__shape_text(v->shape, found),
                                cj_dtype_name(dtype), cj__shape_text(shape, wanted));
+    v->role = role; /* weights from a file come without one */
     return read_variable(graph, v);
 }
 

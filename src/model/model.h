@@ -11,8 +11,12 @@ struct cj_model {
     uint64_t seed;
     cj__variable **variables; /* in order of creation */
     int64_t count, capacity;
+    bool complete; /* its weights were loaded: a drawing that asks for another has not been trained */
 };
 
+/* A new variable, its values not set. */
+CJ_MUST_CHECK cj_status cj__model_add(cj_model *model, const char *name, cj_role role, cj_dtype dtype,
+                                      cj_shape_t shape, cj__variable **added);
 cj__variable *cj__model_find(const cj_model *model, const char *name);
 /* Fills a variable of f32 from (seed, its name). */
 CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj_init init);

@@ -1,11 +1,37 @@
-/* fit and evaluate: a training graph and an evaluation graph of the same model, and the loops around their
- * programs. */
-#define CJ_NO_LOCATIONS
-#include "cajal/train.h"
-#include "base/memory.h"
+/* fit: a training program and a validation program of one model, and the loop around them. Everything it
+ * needs to go on later is in its state, which checkpoints keep: checkpoint.c. */
+#include "base/file.h"
+#include "cajal/io.h"
+#include "train/evaluate.h"
+#include "train/run_log.h"
+#include "train/state.h"
 
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
+
+typedef struct {
+    const cj_fit_options *o;
+    cj_loader *loader;
+    cj__batch_program step;
+    cj__evaluation validation; /* empty without validation rows */
+    bool validates;
+    float *learning_rate; /* the variable */
+    int64_t steps;        /* an epoch */
+    cj__fit_state state;
+    cj__best_weights best;
+    cj__checkpointing checkpointing;
+    cj__run_log log;
+    int lock; /* on the folder; -1: none */
+    cj_progress progress;
+    bool stop; /* a callback said so */
+    char note[256];
+    double started;
+} fit;
 
 static double now(void)
 {
@@ -14,232 +40,335 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-typedef struct {
-    cj_program *program;
-    cj_shape_t logits;
-} compiled;
+/* --- telling ------------------------------------------------------------------------------------------- */
 
-/* What every classifier's graph shares: inputs, logits, summed loss and correct predictions as outputs. A
- * training graph minimises too. */
-static cj_status draw(compiled *c, cj_model *model, cj_forward forward, void *context, const cj_batch *batch,
-                      const cj_fit_options *fit)
+static cj_status save_checkpoint(fit *f)
 {
-    cj_graph *g;
-    CJ__TRY((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options),
-                                                   .model = model,
-                                                   .mode = fit ? CJ_TRAINING : CJ_INFERENCE}));
-    cj_value x = cj_input(g, "x", CJ_F32, batch->x.shape), y = cj_input(g, "y", CJ_I32, batch->y.shape);
-    cj_value logits = forward(cj_root(g), x, context);
-    cj_cross_entropy_options options = {.size = sizeof options, .logits = logits, .labels = y};
-    options.label_smoothing = fit ? fit->label_smoothing : 0;
-    cj_value loss = cj_cross_entropy(&options);
-    cj_output(g, "loss", loss);
-    cj_output(g, "correct", cj_correct_count(logits, y));
-    if (fit)
-        cj_minimize(loss, fit->optimizer);
-    else
-        cj_output(g, "logits", logits);
-    c->logits = cj_value_shape(logits);
-    cj_status status = cj_compile(&c->program, g);
-    cj_graph_free(g);
-    return status;
+    if (!f->o->folder) return CJ_OK;
+    cj__run_log_mark(&f->log, &f->state);
+    return cj__checkpoint_save(&f->checkpointing);
 }
 
-static void add_batch(cj_scores *scores, double loss, double correct, int64_t count)
+static cj_verdict ask_callbacks(fit *f)
 {
-    double total = (double)(scores->count + count);
-    if (count == 0) return;
-    scores->loss += (loss - scores->loss) * (double)count / total;
-    scores->accuracy += (correct / (double)count - scores->accuracy) * (double)count / total;
-    scores->count += count;
-}
-
-/* --- evaluation ---------------------------------------------------------------------------------------- */
-
-static void count_confusion(const cj_evaluate_options *o, const float *logits, int64_t classes,
-                            const cj_batch *batch)
-{
-    const int32_t *labels = batch->y.data;
-    for (int64_t i = 0; o->confusion && i < batch->count; i++) {
-        int64_t best = 0;
-        for (int64_t c = 1; c < classes; c++)
-            if (logits[i * classes + c] > logits[i * classes + best]) best = c;
-        if (labels[i] >= 0 && labels[i] < o->classes && best < o->classes)
-            o->confusion[labels[i] * o->classes + best]++;
+    cj_verdict worst = CJ_GO_ON;
+    for (int i = 0; i < CJ_MAX_CALLBACKS; i++) {
+        const cj_callback *c = &f->o->callbacks[i];
+        cj_verdict verdict = c->call ? c->call(&f->progress, c->context) : CJ_GO_ON;
+        if (verdict > worst) worst = verdict;
     }
+    return worst;
 }
 
-static cj_status first_batch_of(cj_loader *loader, cj_batch *batch)
+/* Calls back, with the note if there is one, and does what is wanted. */
+static cj_status tell(fit *f)
 {
-    if (!cj_loader_next(loader, batch)) return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to work on");
-    cj_loader_seek(loader, 0, 0);
-    if (batch->y.dtype == CJ_I32 && batch->y.shape.rank == 1) return CJ_OK;
-    return cj__fail(CJ_UNSUPPORTED,
-                    "fit and evaluate want one i32 label a row; write the loop out for other targets");
+    f->progress.note = *f->note ? f->note : NULL;
+    if (f->progress.note) CJ__TRY(cj__run_log_note(&f->log, &f->progress));
+    f->progress.seconds = now() - f->started;
+    f->progress.updates = f->state.updates;
+    cj_verdict verdict = ask_callbacks(f);
+    *f->note = 0;
+    f->progress.note = NULL;
+    if (verdict == CJ_STOP) f->stop = true;
+    if (verdict != CJ_INTERRUPT) return CJ_OK;
+    CJ__TRY(save_checkpoint(f));
+    return cj__fail(CJ_INTERRUPTED, "stopped in epoch %lld after step %lld%s%s", (long long)f->progress.epoch,
+                    (long long)f->progress.step, f->o->folder ? "; the run can be resumed from " : "",
+                    f->o->folder ? f->o->folder : "");
 }
 
-/* Everything an evaluation needs, made once and run as often as wanted. */
-typedef struct {
-    cj_evaluate_options o;
-    cj_loader *loader;
-    compiled step;
-    float *logits;
-} evaluation;
+/* --- an epoch ------------------------------------------------------------------------------------------ */
 
-static void evaluation_end(evaluation *e)
+static bool scheduled(const cj_schedule *s)
 {
-    cj__free(e->logits);
-    cj_program_free(e->step.program);
-    cj_loader_free(e->loader);
+    return s->kind != CJ_SCHEDULE_CONSTANT || s->warm_up > 0;
 }
 
-/* `evaluation_end` is due whether it fails or not. */
-static cj_status evaluation_begin(evaluation *e, const cj_evaluate_options *o)
+static void set_learning_rate(fit *f)
 {
-    cj_batch batch;
-    *e = (evaluation){.o = *o};
-    cj_loader_options options = {.size = sizeof options,
-                                 .dataset = o->dataset,
-                                 .first = o->first,
-                                 .count = o->count,
-                                 .batch_size = o->batch_size,
-                                 .scale = o->scale,
-                                 .shift = o->shift};
-    CJ__TRY((cj_loader_new)(&e->loader, &options));
-    CJ__TRY(first_batch_of(e->loader, &batch));
-    CJ__TRY(draw(&e->step, o->model, o->forward, o->context, &batch, NULL));
-    e->logits = cj__allocate((size_t)cj_shape_count(e->step.logits) * sizeof *e->logits);
-    return e->logits ? CJ_OK : cj__out_of_memory(0, "evaluation");
+    const cj_fit_options *o = f->o;
+    if (scheduled(&o->schedule)) {
+        double base = cj_plateau_rate(&o->schedule, &f->state.plateau, o->optimizer.learning_rate);
+        *f->learning_rate =
+            (float)cj_schedule_rate(&o->schedule, base, f->state.updates, f->steps * o->epochs);
+    }
+    f->progress.learning_rate = (double)*f->learning_rate;
 }
 
-/* One pass over the rows, with the model as it is now. */
-static cj_status evaluation_run(evaluation *e, cj_scores *scores)
+static cj_status run_step(fit *f, const cj_batch *batch)
 {
-    const cj_evaluate_options *o = &e->o;
-    cj_batch batch;
     float loss, correct;
-    *scores = (cj_scores){0};
-    if (o->confusion) memset(o->confusion, 0, (size_t)(o->classes * o->classes) * sizeof *o->confusion);
-    while (cj_loader_next(e->loader, &batch)) {
-        cj_run_options run = {.size = sizeof run,
-                              .program = e->step.program,
-                              .inputs = {batch.x, batch.y},
-                              .outputs = {&loss, &correct, o->confusion ? e->logits : NULL}};
-        CJ__TRY((cj_program_run)(&run));
-        add_batch(scores, (double)loss, (double)correct, batch.count);
-        count_confusion(o, e->logits, e->step.logits.dims[1], &batch);
+    set_learning_rate(f);
+    cj_status status = cj__batch_program_run(&f->step, batch, &loss, &correct, NULL, NULL);
+    if (status != CJ_OK)
+        return cj__fail_within(status, "epoch %lld, step %lld", (long long)f->progress.epoch,
+                               (long long)f->state.step + 1);
+    cj__scores_add(&f->state.training, (double)loss, (double)correct, batch->count);
+    f->state.step++;
+    f->state.updates++;
+    f->progress.training = f->state.training;
+    f->progress.step = f->state.step;
+    return CJ_OK;
+}
+
+static cj_status run_steps(fit *f)
+{
+    cj_batch batch;
+    int64_t every = f->o->checkpoints.every_steps;
+    while (!f->stop && f->state.step < f->steps && cj_loader_next(f->loader, &batch)) {
+        CJ__TRY(run_step(f, &batch));
+        if (every > 0 && f->state.updates % every == 0 && f->state.step < f->steps)
+            CJ__TRY(save_checkpoint(f));
+        CJ__TRY(tell(f));
     }
     return CJ_OK;
 }
 
-cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores)
+/* The figure that early stopping goes by; less is better. */
+static double watched(const fit *f)
 {
-    evaluation e;
-    cj_status status = evaluation_begin(&e, options);
-    if (status == CJ_OK) status = evaluation_run(&e, scores);
-    evaluation_end(&e);
-    return status;
+    const cj_scores *s = f->validates ? &f->progress.validation : &f->progress.training;
+    return f->o->early_stopping.monitor == CJ_MONITOR_ACCURACY ? -s->accuracy : s->loss;
 }
 
-/* --- training ------------------------------------------------------------------------------------------ */
-
-typedef struct {
-    const cj_fit_options *o;
-    cj_loader *loader;
-    compiled step;
-    evaluation validation; /* empty without validation rows */
-    int64_t training_rows, validation_rows;
-    cj_progress progress;
-    double started;
-} fit;
-
-static cj_status report(fit *f)
+static bool keeps_best(const cj_fit_options *o)
 {
-    f->progress.seconds = now() - f->started;
-    if (!f->o->on_progress || f->o->on_progress(&f->progress, f->o->context)) return CJ_OK;
-    return cj__fail(CJ_INTERRUPTED, "stopped in epoch %lld after step %lld", (long long)f->progress.epoch,
-                    (long long)f->progress.step);
+    return o->early_stopping.patience > 0 || o->early_stopping.restore_best;
 }
 
-static cj_status prepare_validation(fit *f)
+/* NaN is better than nothing and worse than anything else. */
+static cj_status judge(fit *f)
 {
-    const cj_fit_options *o = f->o;
-    if (f->validation_rows == 0) return CJ_OK;
-    cj_evaluate_options options = {.size = sizeof options,
-                                   .model = o->model,
-                                   .forward = o->forward,
-                                   .context = o->context,
-                                   .dataset = o->dataset,
-                                   .first = f->training_rows,
-                                   .count = f->validation_rows,
-                                   .scale = o->scale,
-                                   .shift = o->shift,
-                                   .batch_size = o->batch_size};
-    return evaluation_begin(&f->validation, &options);
+    cj__fit_state *s = &f->state;
+    double figure = watched(f);
+    f->progress.best = s->best_epoch == 0 || figure < s->best - f->o->early_stopping.min_delta ||
+                       (isnan(s->best) && !isnan(figure));
+    if (!f->progress.best) {
+        s->bad_epochs++;
+        return CJ_OK;
+    }
+    s->best = figure;
+    s->best_epoch = s->epoch;
+    s->bad_epochs = 0;
+    return keeps_best(f->o) ? cj__best_weights_keep(&f->best, f->o->model) : CJ_OK;
+}
+
+static bool out_of_patience(const fit *f)
+{
+    const cj_early_stopping *e = &f->o->early_stopping;
+    return e->patience > 0 && f->state.bad_epochs >= e->patience;
+}
+
+static cj_status record_epoch(fit *f)
+{
+    cj__fit_state *s = &f->state;
+    CJ__TRY(cj__grow(&s->history, &s->history_room, s->epoch, sizeof *s->history));
+    s->history[s->epoch++] = (cj__epoch){f->progress.training, f->progress.validation,
+                                         f->progress.learning_rate, f->progress.seconds};
+    s->step = 0;
+    s->training = cj__scores_none(f->o->loss);
+    if (f->o->schedule.kind == CJ_SCHEDULE_PLATEAU)
+        cj_plateau_update(&f->o->schedule, &s->plateau,
+                          (f->validates ? &f->progress.validation : &f->progress.training)->loss);
+    CJ__TRY(judge(f));
+    return cj__run_log_epoch(&f->log, &f->progress);
+}
+
+static cj_status save_after_epoch(fit *f)
+{
+    const cj_checkpoints *c = &f->o->checkpoints;
+    int64_t every = c->every_epochs == 0 ? 1 : c->every_epochs;
+    bool last = f->state.epoch == f->o->epochs || out_of_patience(f) || f->stop;
+    if (every > 0 && (f->state.epoch % every == 0 || last)) CJ__TRY(save_checkpoint(f));
+    if (c->best && f->progress.best && f->o->folder) CJ__TRY(cj__checkpoint_save_best(&f->checkpointing));
+    return CJ_OK;
 }
 
 static cj_status train_epoch(fit *f)
 {
-    cj_batch batch;
-    float loss, correct;
-    f->progress.training = f->progress.validation = (cj_scores){0};
-    f->progress.step = 0;
-    f->progress.epoch_done = false;
+    f->progress.epoch = f->state.epoch + 1;
+    f->progress.step = f->state.step;
+    f->progress.training = f->state.training;
+    f->progress.validation = cj__scores_none(f->o->loss);
+    f->progress.epoch_done = f->progress.best = false;
     f->started = now();
-    while (cj_loader_next(f->loader, &batch)) {
-        cj_run_options run = {.size = sizeof run,
-                              .program = f->step.program,
-                              .inputs = {batch.x, batch.y},
-                              .outputs = {&loss, &correct}};
-        cj_status status = (cj_program_run)(&run);
-        if (status != CJ_OK)
-            return cj__fail_within(status, "epoch %lld, step %lld", (long long)f->progress.epoch,
-                                   (long long)f->progress.step + 1);
-        add_batch(&f->progress.training, (double)loss, (double)correct, batch.count);
-        f->progress.step++;
-        CJ__TRY(report(f));
-    }
-    if (f->validation_rows > 0) CJ__TRY(evaluation_run(&f->validation, &f->progress.validation));
+    cj_loader_seek(f->loader, f->state.epoch, f->state.step);
+    CJ__TRY(run_steps(f));
+    if (f->state.step < f->steps) return CJ_OK; /* stopped on the way */
+    if (f->validates) CJ__TRY(cj__evaluation_run(&f->validation, &f->progress.validation));
+    f->progress.seconds = now() - f->started;
+    CJ__TRY(record_epoch(f));
+    CJ__TRY(save_after_epoch(f));
     f->progress.epoch_done = true;
-    return report(f);
+    if (out_of_patience(f))
+        snprintf(f->note, sizeof f->note, "stopped early: no epoch was better than epoch %lld",
+                 (long long)f->state.best_epoch);
+    return tell(f);
 }
 
-static cj_status begin(fit *f)
+/* --- beginning ----------------------------------------------------------------------------------------- */
+
+static cj_status prepare_validation(fit *f, const cj_dataset *dataset, int64_t first, int64_t count)
 {
     const cj_fit_options *o = f->o;
-    cj_batch batch;
-    if (!(o->validation >= 0 && o->validation < 1))
-        return cj__fail(CJ_INVALID_ARGUMENT, "validation is a share from 0 up to 1, not %g", o->validation);
-    int64_t rows = cj_dataset_count(o->dataset);
-    f->training_rows = (int64_t)((double)rows * (1 - o->validation) + 0.5);
-    f->validation_rows = rows - f->training_rows;
+    f->validates = count > 0;
+    if (!f->validates) return CJ_OK;
+    cj_evaluate_options options = {.size = sizeof options,
+                                   .model = o->model,
+                                   .forward = o->forward,
+                                   .context = o->context,
+                                   .dataset = dataset,
+                                   .first = first,
+                                   .count = count,
+                                   .scale = o->scale,
+                                   .shift = o->shift,
+                                   .loss = o->loss,
+                                   .precision = o->precision,
+                                   .batch_size = o->batch_size};
+    return cj__evaluation_begin(&f->validation, &options);
+}
+
+static cj_status make_loader(fit *f, int64_t rows)
+{
+    const cj_fit_options *o = f->o;
     cj_loader_options options = {.size = sizeof options,
                                  .dataset = o->dataset,
-                                 .count = f->training_rows,
+                                 .count = rows,
                                  .batch_size = o->batch_size,
                                  .shuffle = true,
                                  .seed = o->seed,
                                  .scale = o->scale,
                                  .shift = o->shift};
+    if (rows < 1) return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
     CJ__TRY((cj_loader_new)(&f->loader, &options));
-    CJ__TRY(first_batch_of(f->loader, &batch));
+    f->steps = cj_loader_steps(f->loader);
+    return CJ_OK;
+}
+
+static cj_status make_step(fit *f)
+{
+    const cj_fit_options *o = f->o;
+    cj_batch batch;
+    cj__objective objective = {o->loss, o->label_smoothing, o->class_weights, o->class_count, o->precision};
+    if (!cj_loader_next(f->loader, &batch))
+        return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
+    CJ__TRY(
+        cj__batch_program_new(&f->step, o->model, o->forward, o->context, &batch, &objective, &o->optimizer));
+    cj_tensor rate = cj_model_find(o->model, "optimizer.learning_rate");
+    f->learning_rate = rate.data;
+    return rate.data ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "the network has nothing to train");
+}
+
+/* One process at a time trains in a folder. */
+static cj_status lock_folder(fit *f)
+{
+    CJ__TRY(cj__folder_make(f->o->folder));
+    f->lock = open(f->o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f->lock >= 0 && flock(f->lock, LOCK_EX | LOCK_NB) != 0)
+        return cj__fail(CJ_IO_ERROR, "%s: another process is training there", f->o->folder);
+    return CJ_OK;
+}
+
+static cj_status restore(fit *f)
+{
+    if (!f->o->resume) return CJ_OK;
+    cj_status status = cj__checkpoint_restore(&f->checkpointing, f->note);
+    if (status == CJ_NOT_FOUND) return CJ_OK; /* it was ended before its first one: from the start */
+    CJ__TRY(status);
+    if (!*f->note)
+        snprintf(f->note, sizeof f->note, "resumed after epoch %lld, step %lld", (long long)f->state.epoch,
+                 (long long)f->state.step);
+    return CJ_OK;
+}
+
+static cj_status open_folder(fit *f)
+{
+    const cj_fit_options *o = f->o;
+    char folder[4096];
+    if (!o->folder) return CJ_OK;
+    CJ__TRY(lock_folder(f));
+    snprintf(folder, sizeof folder, "%s/checkpoints", o->folder);
+    cj__folder_sweep(o->folder);
+    cj__folder_sweep(folder);
+    f->checkpointing = (cj__checkpointing){.folder = o->folder,
+                                           .options = &o->checkpoints,
+                                           .model = o->model,
+                                           .state = &f->state,
+                                           .best = &f->best,
+                                           .order = {o->seed, cj_loader_rows(f->loader), o->batch_size},
+                                           .recipe = o->recipe};
+    CJ__TRY(restore(f));
+    CJ__TRY(cj__run_log_open(&f->log, o->folder, &f->state));
+    f->progress.updates = f->state.updates;
+    return cj__run_log_begin(&f->log, o->name, &f->progress);
+}
+
+static cj_status begin(fit *f)
+{
+    const cj_fit_options *o = f->o;
+    if (!(o->validation >= 0 && o->validation < 1))
+        return cj__fail(CJ_INVALID_ARGUMENT, "validation is a share from 0 up to 1, not %g", o->validation);
+    CJ__TRY(cj_schedule_check(&o->schedule));
+    int64_t rows = cj_dataset_count(o->dataset), training = rows;
+    if (!o->validation_dataset) training = (int64_t)((double)rows * (1 - o->validation) + 0.5);
+    CJ__TRY(make_loader(f, training));
+    CJ__TRY(make_step(f));
+    CJ__TRY(o->validation_dataset
+                ? prepare_validation(f, o->validation_dataset, 0, cj_dataset_count(o->validation_dataset))
+                : prepare_validation(f, o->dataset, training, rows - training));
+    f->progress.model = o->model;
     f->progress.epochs = o->epochs;
-    f->progress.steps = cj_loader_steps(f->loader);
-    CJ__TRY(draw(&f->step, o->model, o->forward, o->context, &batch, o));
-    return prepare_validation(f);
+    f->progress.steps = f->steps;
+    f->state.training = cj__scores_none(o->loss);
+    return open_folder(f);
+}
+
+/* --- ending -------------------------------------------------------------------------------------------- */
+
+static cj_status finish(fit *f)
+{
+    char path[4096];
+    if (keeps_best(f->o)) cj__best_weights_put_back(&f->best, f->o->model);
+    if (!f->o->folder) return CJ_OK;
+    snprintf(path, sizeof path, "%s/model.safetensors", f->o->folder);
+    CJ__TRY(cj_model_save(f->o->model, path, f->o->recipe));
+    f->progress.updates = f->state.updates;
+    return cj__run_log_end(&f->log, &f->progress);
+}
+
+static void end(fit *f)
+{
+    cj__run_log_close(&f->log);
+    if (f->lock >= 0) close(f->lock);
+    cj__free(f->state.history);
+    cj__free(f->best.data);
+    cj__evaluation_end(&f->validation);
+    cj_program_free(f->step.program);
+    cj_loader_free(f->loader);
+}
+
+/* What `last` says of a run that had nothing left to do. */
+static void recall(fit *f)
+{
+    const cj__fit_state *s = &f->state;
+    if (s->epoch == 0) return;
+    f->progress.epoch = s->epoch;
+    f->progress.training = s->history[s->epoch - 1].training;
+    f->progress.validation = s->history[s->epoch - 1].validation;
+    f->progress.learning_rate = s->history[s->epoch - 1].learning_rate;
+    f->progress.updates = s->updates;
 }
 
 cj_status cj_fit(const cj_fit_options *options, cj_progress *last)
 {
-    fit f = {.o = options};
+    fit f = {.o = options, .lock = -1};
     cj_status status = begin(&f);
-    for (int64_t epoch = 1; status == CJ_OK && epoch <= options->epochs; epoch++) {
-        f.progress.epoch = epoch;
+    if (status == CJ_OK) recall(&f);
+    while (status == CJ_OK && !f.stop && f.state.epoch < options->epochs && !out_of_patience(&f))
         status = train_epoch(&f);
-    }
+    if (status == CJ_OK) status = finish(&f);
     if (last) *last = f.progress;
-    evaluation_end(&f.validation);
-    cj_program_free(f.step.program);
-    cj_loader_free(f.loader);
+    end(&f);
     return status;
 }

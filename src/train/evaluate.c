@@ -1,0 +1,132 @@
+/* Evaluate and predict: an inference program of the model, run over rows of data. */
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The class a row of outputs stands for: of logits or probabilities the largest, of one number its side of
+ * `threshold`. */
+static int64_t chosen(const float *row, int64_t width, float threshold)
+{
+    int64_t best = 0;
+    if (width == 1) return row[0] > threshold;
+    for (int64_t c = 1; c < width; c++)
+        if (row[c] > row[best]) best = c;
+    return best;
+}
+
+static void count_one(int64_t *confusion, int64_t classes, int64_t truth, int64_t said)
+{
+    if (truth >= 0 && truth < classes && said < classes) confusion[truth * classes + said]++;
+}
+
+static void count_confusion(const cj__evaluation *e, const cj_batch *batch)
+{
+    for (int64_t i = 0; i < batch->count; i++) {
+        int64_t truth = batch->y.dtype == CJ_I32 ? ((const int32_t *)batch->y.data)[i]
+                                                 : ((const float *)batch->y.data)[i] > 0.5F;
+        count_one(e->o.confusion, e->o.classes, truth,
+                  chosen(e->outputs + i * e->step.width, e->step.width, 0));
+    }
+}
+
+void cj__evaluation_end(cj__evaluation *e)
+{
+    cj__free(e->outputs);
+    cj__free(e->predictions);
+    cj_program_free(e->step.program);
+    cj_loader_free(e->loader);
+}
+
+static cj_status make_buffers(cj__evaluation *e)
+{
+    size_t bytes = (size_t)(e->step.rows * e->step.width) * sizeof(float) + 1;
+    if (e->o.outputs && e->o.width != e->step.width)
+        return cj__fail(CJ_INVALID_ARGUMENT, "the model gives %lld numbers a row, but there is room for %lld",
+                        (long long)e->step.width, (long long)e->o.width);
+    e->outputs = cj__allocate(bytes);
+    e->predictions = cj__allocate(bytes);
+    return e->outputs && e->predictions ? CJ_OK : cj__out_of_memory(2 * bytes, "evaluation");
+}
+
+cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
+{
+    cj_batch batch;
+    cj__objective objective = {.kind = o->loss, .precision = o->precision};
+    *e = (cj__evaluation){.o = *o};
+    cj_loader_options options = {.size = sizeof options,
+                                 .dataset = o->dataset,
+                                 .first = o->first,
+                                 .count = o->count,
+                                 .batch_size = o->batch_size,
+                                 .scale = o->scale,
+                                 .shift = o->shift};
+    CJ__TRY((cj_loader_new)(&e->loader, &options));
+    if (!cj_loader_next(e->loader, &batch))
+        return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to evaluate on");
+    cj_loader_seek(e->loader, 0, 0);
+    CJ__TRY(cj__batch_program_new(&e->step, o->model, o->forward, o->context, &batch, &objective, NULL));
+    return make_buffers(e);
+}
+
+static void keep_predictions(const cj__evaluation *e, int64_t row, int64_t count)
+{
+    if (e->o.outputs)
+        memcpy(e->o.outputs + row * e->step.width, e->predictions,
+               (size_t)(count * e->step.width) * sizeof *e->predictions);
+}
+
+cj_status cj__evaluation_run(cj__evaluation *e, cj_scores *scores)
+{
+    const cj_evaluate_options *o = &e->o;
+    cj_batch batch;
+    float loss, correct;
+    int64_t row = 0;
+    *scores = cj__scores_none(o->loss);
+    if (o->confusion) memset(o->confusion, 0, (size_t)(o->classes * o->classes) * sizeof *o->confusion);
+    while (cj_loader_next(e->loader, &batch)) {
+        CJ__TRY(cj__batch_program_run(&e->step, &batch, &loss, &correct, e->outputs, e->predictions));
+        cj__scores_add(scores, (double)loss, (double)correct, batch.count);
+        if (o->confusion) count_confusion(e, &batch);
+        keep_predictions(e, row, batch.count);
+        row += batch.count;
+    }
+    return CJ_OK;
+}
+
+cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores)
+{
+    cj__evaluation e;
+    cj_status status = cj__evaluation_begin(&e, options);
+    if (status == CJ_OK) status = cj__evaluation_run(&e, scores);
+    cj__evaluation_end(&e);
+    return status;
+}
+
+cj_status cj_predict(const cj_evaluate_options *options)
+{
+    cj_scores scores;
+    if (!options->outputs) return cj__fail(CJ_INVALID_ARGUMENT, "cj_predict has no `outputs` to write to");
+    return cj_evaluate(options, &scores);
+}
+
+/* -log of the probability given to the truth; a probability of 0 costs what f32 can hold at most. */
+static double surprise(double probability)
+{
+    return -log(probability > 1e-38 ? probability : 1e-38);
+}
+
+cj_scores cj_score(cj_loss_kind loss, int64_t count, int64_t width, const float *outputs,
+                   const int32_t *labels, int64_t classes, int64_t *confusion)
+{
+    cj_scores scores = cj__scores_none(loss);
+    if (confusion) memset(confusion, 0, (size_t)(classes * classes) * sizeof *confusion);
+    for (int64_t i = 0; i < count; i++) {
+        const float *row = outputs + i * width;
+        int64_t said = chosen(row, width, 0.5F), truth = labels[i];
+        double p = width > 1 ? (double)row[truth] : truth ? (double)row[0] : 1 - (double)row[0];
+        cj__scores_add(&scores, surprise(p), said == truth, 1);
+        if (confusion) count_one(confusion, classes, truth, said);
+    }
+    return scores;
+}

@@ -1,0 +1,198 @@
+/* The loss of a batch as a drawing, compiled. Fit and evaluate both stand on it. Rows of padding, at the end
+ * of an uneven last batch, weigh nothing. */
+#include "train/objective.h"
+
+#include <math.h>
+
+static bool is_error(cj_loss_kind kind)
+{
+    return kind != CJ_CROSS_ENTROPY && kind != CJ_BINARY_CROSS_ENTROPY;
+}
+
+cj_status cj__objective_check(cj_loss_kind kind, const cj_batch *batch)
+{
+    bool labels = batch->y.dtype == CJ_I32 && batch->y.shape.rank == 1;
+    if (kind == CJ_CROSS_ENTROPY && !labels)
+        return cj__fail(CJ_UNSUPPORTED, "cross-entropy wants one i32 label a row; for numbers use "
+                                        "CJ_BINARY_CROSS_ENTROPY or an error");
+    if (is_error(kind) && batch->y.dtype != CJ_F32)
+        return cj__fail(CJ_UNSUPPORTED, "the targets of an error are numbers (f32), not labels (%s)",
+                        cj_dtype_name(batch->y.dtype));
+    return CJ_OK;
+}
+
+cj_scores cj__scores_none(cj_loss_kind kind)
+{
+    return (cj_scores){.accuracy = is_error(kind) ? (double)NAN : 0};
+}
+
+void cj__scores_add(cj_scores *scores, double loss, double correct, int64_t count)
+{
+    double total = (double)(scores->count + count);
+    if (count == 0) return;
+    scores->loss += (loss - scores->loss) * (double)count / total;
+    scores->accuracy += (correct / (double)count - scores->accuracy) * (double)count / total;
+    scores->count += count;
+}
+
+/* --- drawing ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    cj_graph *graph;
+    cj_value outputs, y, count; /* [N,…], the targets, i32 scalar */
+    const cj__objective *objective;
+} drawing;
+
+static cj_value sum_all(cj_value x)
+{
+    return cj_sum(x, CJ_ALL_AXES, CJ_DROP_AXES);
+}
+
+static cj_value class_weights(const drawing *d)
+{
+    const cj__objective *o = d->objective;
+    float *weights = cj__allocate((size_t)o->class_count * sizeof *weights + 1);
+    if (!weights) return (cj_value){d->graph, -1};
+    for (int64_t i = 0; i < o->class_count; i++) weights[i] = (float)o->class_weights[i];
+    cj_value value = cj_constant_tensor(d->graph, &(cj_tensor){weights, CJ_F32, cj_shape(o->class_count)});
+    cj__free(weights);
+    return value;
+}
+
+/* 1 for rows before `count`, 0 for padding: f32 [N] */
+static cj_value real_rows(const drawing *d)
+{
+    int64_t rows = cj_value_shape(d->outputs).dims[0];
+    int32_t *numbers = cj__allocate((size_t)rows * sizeof *numbers + 1);
+    if (!numbers) return (cj_value){d->graph, -1};
+    for (int64_t i = 0; i < rows; i++) numbers[i] = (int32_t)i;
+    cj_value index = cj_constant_tensor(d->graph, &(cj_tensor){numbers, CJ_I32, cj_shape(rows)});
+    cj__free(numbers);
+    return cj_cast(cj_less(index, d->count), CJ_F32);
+}
+
+static cj_value weighted_mean(cj_value rows, cj_value weights)
+{
+    cj_value total = sum_all(weights);
+    if (!cj_value_ok(total)) return total;
+    cj_value floor = cj_constant(total.graph, CJ_F32, 1e-30); /* nothing counts: 0, not NaN */
+    return cj_div(sum_all(cj_mul(rows, weights)), cj_maximum(total, floor));
+}
+
+static void draw_cross_entropy(const drawing *d, cj_value *loss, cj_value *correct)
+{
+    cj_cross_entropy_options options = {.size = sizeof options,
+                                        .logits = d->outputs,
+                                        .labels = d->y,
+                                        .label_smoothing = d->objective->label_smoothing};
+    if (d->objective->class_weights) options.class_weights = class_weights(d);
+    *loss = cj_cross_entropy(&options);
+    *correct = cj_correct_count(d->outputs, d->y);
+}
+
+/* max(z,0) - z·t + log(1 + exp(-|z|)) a row; t smoothed towards a half */
+static void draw_binary(const drawing *d, cj_value *loss, cj_value *correct)
+{
+    cj_value z = cj_reshape(d->outputs, cj_shape(cj_value_shape(d->outputs).dims[0]));
+    cj_value t = cj_cast(cj_reshape(d->y, cj_value_shape(z)), CJ_F32), weights = real_rows(d);
+    cj_value half = cj_constant(d->graph, CJ_F32, 0.5), zero = cj_constant(d->graph, CJ_F32, 0);
+    cj_value right = cj_cast(cj_equal(cj_greater(z, zero), cj_greater(t, half)), CJ_F32);
+    *correct = sum_all(cj_mul(right, weights));
+    if (d->objective->class_weights) {
+        cj_value labels = cj_cast(cj_maximum(t, zero), CJ_I32);
+        weights = cj_mul(weights, cj_gather(class_weights(d), labels, 0));
+    }
+    double smoothing = d->objective->label_smoothing;
+    if (smoothing != 0) t = cj_add_scalar(cj_scale(t, 1 - smoothing), 0.5 * smoothing);
+    cj_value soft = cj_log1p(cj_exp(cj_neg(cj_abs(z))));
+    *loss = weighted_mean(cj_add(cj_sub(cj_relu(z), cj_mul(z, t)), soft), weights);
+}
+
+static cj_value error_of(cj_loss_kind kind, cj_value away)
+{
+    if (kind == CJ_SQUARED_ERROR) return cj_square(away);
+    away = cj_abs(away);
+    if (kind == CJ_ABSOLUTE_ERROR || !cj_value_ok(away)) return away;
+    cj_value one = cj_constant(away.graph, CJ_F32, 1);
+    return cj_select(cj_less(away, one), cj_scale(cj_square(away), 0.5), cj_add_scalar(away, -0.5));
+}
+
+static void draw_error(const drawing *d, cj_value *loss, cj_value *correct)
+{
+    cj_shape_t shape = cj_value_shape(d->outputs);
+    int64_t rows = shape.dims[0], width = rows ? cj_shape_count(shape) / rows : 0;
+    cj_value z = cj_reshape(d->outputs, cj_shape(rows, width));
+    cj_value away = cj_sub(z, cj_reshape(d->y, cj_shape(rows, width)));
+    cj_value each = cj_mean(error_of(d->objective->kind, away), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
+    *loss = weighted_mean(each, real_rows(d));
+    *correct = cj_constant(d->graph, CJ_F32, (double)NAN);
+}
+
+static void draw_objective(const drawing *d, cj_value *loss, cj_value *correct)
+{
+    if (d->objective->kind == CJ_CROSS_ENTROPY)
+        draw_cross_entropy(d, loss, correct);
+    else if (d->objective->kind == CJ_BINARY_CROSS_ENTROPY)
+        draw_binary(d, loss, correct);
+    else
+        draw_error(d, loss, correct);
+}
+
+static cj_value predictions_of(cj_loss_kind kind, cj_value outputs)
+{
+    if (kind == CJ_CROSS_ENTROPY) return cj_softmax(outputs, -1);
+    return kind == CJ_BINARY_CROSS_ENTROPY ? cj_sigmoid(outputs) : outputs;
+}
+
+static void draw_batch(drawing *d, cj_forward forward, void *context, const cj_batch *batch,
+                       const cj_optimizer *optimizer)
+{
+    cj_value loss, correct, x = cj_input(d->graph, "x", CJ_F32, batch->x.shape);
+    d->y = cj_input(d->graph, "y", batch->y.dtype, batch->y.shape);
+    d->count = cj_input(d->graph, "count", CJ_I32, cj_scalar_shape());
+    d->outputs = forward(cj_root(d->graph), x, context);
+    if (!cj_value_ok(d->outputs)) return;
+    draw_objective(d, &loss, &correct);
+    cj_output(d->graph, "loss", cj_named(loss, "loss"));
+    cj_output(d->graph, "correct", correct);
+    if (optimizer) {
+        cj_minimize(loss, *optimizer);
+    } else {
+        cj_output(d->graph, "outputs", d->outputs);
+        cj_output(d->graph, "predictions", predictions_of(d->objective->kind, d->outputs));
+    }
+}
+
+cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward, void *context,
+                                const cj_batch *batch, const cj__objective *objective,
+                                const cj_optimizer *optimizer)
+{
+    drawing d = {.objective = objective};
+    cj_graph_options options = {.size = sizeof options,
+                                .model = model,
+                                .mode = optimizer ? CJ_TRAINING : CJ_INFERENCE,
+                                .precision = objective->precision};
+    *made = (cj__batch_program){.kind = objective->kind};
+    CJ__TRY(cj__objective_check(objective->kind, batch));
+    CJ__TRY((cj_graph_new)(&d.graph, &options));
+    draw_batch(&d, forward, context, batch, optimizer);
+    if (cj_value_ok(d.outputs)) {
+        cj_shape_t shape = cj_value_shape(d.outputs);
+        made->rows = shape.rank ? shape.dims[0] : 1;
+        made->width = made->rows ? cj_shape_count(shape) / made->rows : 0;
+    }
+    cj_status status = cj_compile(&made->program, d.graph);
+    cj_graph_free(d.graph);
+    return status;
+}
+
+cj_status cj__batch_program_run(cj__batch_program *p, const cj_batch *batch, float *loss, float *correct,
+                                float *outputs, float *predictions)
+{
+    int32_t count = (int32_t)batch->count;
+    cj_run_options run = {.size = sizeof run,
+                          .program = p->program,
+                          .inputs = {batch->x, batch->y, {&count, CJ_I32, cj_scalar_shape()}},
+                          .outputs = {loss, correct, outputs, predictions}};
+    return (cj_program_run)(&run);
+}

@@ -1,0 +1,40 @@
+/* What a network is trained for: the loss drawn on its outputs, and what counts as right. */
+#ifndef CJ__OBJECTIVE_H
+#define CJ__OBJECTIVE_H
+
+#include "base/memory.h"
+#define CJ_NO_LOCATIONS
+#include "cajal/train.h"
+
+typedef struct {
+    cj_loss_kind kind;
+    double label_smoothing;
+    const double *class_weights; /* [class_count], or NULL */
+    int64_t class_count;
+    cj_precision precision;
+} cj__objective;
+
+/* A program over one batch: inputs x, y and how many rows count; outputs loss, how many are right, and when
+ * asked for the raw outputs and the predictions made of them (probabilities). */
+typedef struct {
+    cj_program *program;
+    cj_loss_kind kind;
+    int64_t rows, width; /* of the outputs: [rows,width] */
+} cj__batch_program;
+
+/* For batches like `batch`. `optimizer` NULL: the inference graph, with outputs; else a training step. */
+CJ_MUST_CHECK cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward,
+                                              void *context, const cj_batch *batch,
+                                              const cj__objective *objective, const cj_optimizer *optimizer);
+/* `outputs` and `predictions` (f32 [rows,width]) may be NULL, and must be for a training step. */
+CJ_MUST_CHECK cj_status cj__batch_program_run(cj__batch_program *p, const cj_batch *batch, float *loss,
+                                              float *correct, float *outputs, float *predictions);
+
+/* Weighs the batch's means into `scores` by its rows. */
+void cj__scores_add(cj_scores *scores, double loss, double correct, int64_t count);
+/* Nothing counted yet; errors have no accuracy. */
+cj_scores cj__scores_none(cj_loss_kind kind);
+/* "cross entropy" wants labels, the errors numbers: CJ_UNSUPPORTED with a sentence otherwise. */
+CJ_MUST_CHECK cj_status cj__objective_check(cj_loss_kind kind, const cj_batch *batch);
+
+#endif
