@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct {
-    const char *name, *about, *help;
+    const char *name, *about, *accepts, *help; /* accepts: its options, with spaces between */
     int (*run)(const options *o);
 } command;
 
@@ -15,28 +15,42 @@ static int command_help(const options *o);
 
 static const command commands[] = {
     {"train", "train a recipe's network, then report on its test set",
-     "usage: cajal train RECIPE [key=value...] [--seed N] [--threads N] [--json] [--quiet]\n\n"
+     "output resume no-save seed threads json quiet",
+     "usage: cajal train RECIPE [key=value...] [--output DIR | --no-save] [--seed N] [--threads N] [--json] "
+     "[--quiet]\n"
+     "       cajal train --resume DIR [key=value...]\n\n"
      "  cajal train recipes/mnist-mlp.yaml\n"
      "  cajal train recipes/mnist-mlp.yaml training.epochs=10 optimizer.name=sgd "
      "optimizer.learning_rate=0.1\n"
-     "  cajal train recipes/mnist-mlp.yaml --seed 3 --json\n\n"
-     "Progress goes to standard error, the report to standard output; --json prints one object instead.\n",
+     "  cajal train recipes/mnist-mlp.yaml --seed 3 --json --no-save\n"
+     "  cajal train --resume runs/mnist-mlp\n\n"
+     "The run is kept in runs/NAME or in the folder named: recipe, checkpoints, log, weights and report. "
+     "Progress\n"
+     "goes to standard error, the report to standard output; --json prints one object instead.\n",
      command_train},
-    {"summary", "parameters, memory and operations of a recipe's network",
-     "usage: cajal summary RECIPE [key=value...]\n\n  cajal summary recipes/mnist-mlp.yaml "
-     "training.batch_size=32\n",
+    {"evaluate", "a finished run's network on its test rows", "part threads json",
+     "usage: cajal evaluate RUN [key=value...] [--part training|validation|test] [--threads N] [--json]\n\n"
+     "  cajal evaluate runs/mnist-mlp\n"
+     "  cajal evaluate runs/mnist-mlp --part validation --json\n",
+     command_evaluate},
+    {"summary", "parameters, memory and operations of a recipe's network", "seed threads",
+     "usage: cajal summary RECIPE [key=value...]\n\n"
+     "  cajal summary recipes/mnist-mlp.yaml training.batch_size=32\n",
      command_summary},
-    {"graph", "the drawing of a recipe's training step",
-     "usage: cajal graph RECIPE [key=value...]\n\nPrints a Mermaid flowchart, for Markdown.\n\n  cajal graph "
-     "recipes/mnist-mlp.yaml\n",
+    {"graph", "the drawing of a recipe's training step", "seed threads",
+     "usage: cajal graph RECIPE [key=value...]\n\nPrints a Mermaid flowchart, for Markdown.\n\n"
+     "  cajal graph recipes/mnist-mlp.yaml\n",
      command_graph},
-    {"plan", "the compiled steps: kernels, why others refused, memory",
+    {"plan", "the compiled steps: kernels, why others refused, memory", "seed threads",
      "usage: cajal plan RECIPE [key=value...]\n\n  cajal plan recipes/mnist-mlp.yaml\n", command_plan},
-    {"check", "read a recipe and print its settings, defaults filled in",
+    {"check", "read a recipe and print its settings, defaults filled in", "seed",
      "usage: cajal check RECIPE [key=value...]\n\n  cajal check recipes/mnist-mlp.yaml\n", command_check},
-    {"version", "the version, the processor's instruction set, what is built in", "usage: cajal version\n",
-     command_version},
-    {"help", "what a command does, with examples", "usage: cajal help [COMMAND]\n", command_help},
+    {"runs", "the runs in a folder and what came of them", "json",
+     "usage: cajal runs [DIR] [--json]\n\n  cajal runs\n  cajal runs runs --json\n", command_runs},
+    {"version", "the version, the processor's instruction set, what is built in", "",
+     "usage: cajal version\n\n  cajal version\n", command_version},
+    {"help", "what a command does, with examples", "", "usage: cajal help [COMMAND]\n\n  cajal help train\n",
+     command_help},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -95,7 +109,7 @@ int main(int count, char **arguments)
     if (!c)
         return fprintf(stderr, "cajal: there is no command '%s'; `cajal help` lists them\n", name),
                EXIT_USAGE;
-    int code = read_options(&o, count - 2, arguments + 2);
+    int code = read_options(&o, c->accepts, count - 2, arguments + 2);
     if (code != EXIT_OK) return code;
     if (o.help) return printf("%s\n%s", c->about, c->help), EXIT_OK;
     code = c->run(&o);

@@ -1,47 +1,88 @@
-/* The command line: long options, then a recipe and its overrides. */
+/* The command line: long options, of which each command takes its own, and operands. */
 #include "cli.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* "--seed 3" or "--seed=3": the value, or NULL with a sentence when there is none. */
-static const char *value_of(const char *name, int count, char **arguments, int *i)
+/* Every option there is, and where its value goes. */
+static const struct {
+    const char *name;
+    bool flag; /* takes no value */
+    size_t place;
+} known[] = {
+    {"json", true, offsetof(options, json)},        {"quiet", true, offsetof(options, quiet)},
+    {"help", true, offsetof(options, help)},        {"no-save", true, offsetof(options, no_save)},
+    {"invert", true, offsetof(options, invert)},    {"seed", false, offsetof(options, seed)},
+    {"threads", false, offsetof(options, threads)}, {"after", false, offsetof(options, after)},
+    {"format", false, offsetof(options, format)},   {"output", false, offsetof(options, output)},
+    {"resume", false, offsetof(options, resume)},   {"part", false, offsetof(options, part)},
+    {"top", false, offsetof(options, top)},
+};
+enum { KNOWN = sizeof known / sizeof *known };
+
+/* "--seed" and "--seed=3" are both the option "seed". */
+static int find_option(const char *argument)
 {
-    size_t length = strlen(name);
-    if (arguments[*i][length] == '=') return arguments[*i] + length + 1;
-    if (*i + 1 < count) return arguments[++*i];
-    fprintf(stderr, "cajal: %s needs a value\n", name);
-    return NULL;
+    size_t length = strcspn(argument, "=");
+    for (int i = 0; i < KNOWN; i++)
+        if (strlen(known[i].name) == length && strncmp(argument, known[i].name, length) == 0) return i;
+    return -1;
 }
 
-static bool is_option(const char *argument, const char *name)
+/* Whether the word stands in "output resume seed". */
+static bool stands_in(const char *words, const char *word)
 {
-    size_t length = strlen(name);
-    return strncmp(argument, name, length) == 0 && (argument[length] == 0 || argument[length] == '=');
+    size_t length = strlen(word);
+    for (const char *at = words; at && (at = strstr(at, word)); at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length])) return true;
+    return false;
 }
 
-int read_options(options *o, int count, char **arguments)
+static int usage(const char *format, const char *what)
 {
+    fputs("cajal: ", stderr);
+    fprintf(stderr, format, what);
+    fputs("\n", stderr);
+    return EXIT_USAGE;
+}
+
+/* Takes one option, and its value from the next argument where it is not behind "=". */
+static int take(options *o, const char *accepted, int count, char **arguments, int *i)
+{
+    const char *argument = arguments[*i] + 2, *value = strchr(argument, '=');
+    int which = find_option(argument);
+    bool wanted =
+        which >= 0 && (strcmp(known[which].name, "help") == 0 || stands_in(accepted, known[which].name));
+    if (!wanted) return usage("there is no option '%s' here; --help shows what there is", arguments[*i]);
+    char *place = (char *)o + known[which].place;
+    if (known[which].flag) {
+        if (value) return usage("--%s takes no value", known[which].name);
+        *(bool *)place = true;
+        return EXIT_OK;
+    }
+    if (!value && *i + 1 == count) return usage("--%s needs a value", known[which].name);
+    *(const char **)place = value ? value + 1 : arguments[++*i];
+    return EXIT_OK;
+}
+
+/* "--" ends the options, and "-" alone is an operand: standard input. */
+int read_options(options *o, const char *accepted, int count, char **arguments)
+{
+    bool ended = false;
     *o = (options){0};
     for (int i = 0; i < count; i++) {
         const char *argument = arguments[i];
-        if (strcmp(argument, "--json") == 0)
-            o->json = true;
-        else if (strcmp(argument, "--quiet") == 0)
-            o->quiet = true;
-        else if (strcmp(argument, "--help") == 0)
-            o->help = true;
-        else if (is_option(argument, "--seed")) {
-            if (!(o->seed = value_of("--seed", count, arguments, &i))) return EXIT_USAGE;
-        } else if (is_option(argument, "--threads")) {
-            if (!(o->threads = value_of("--threads", count, arguments, &i))) return EXIT_USAGE;
-        } else if (argument[0] == '-' && argument[1]) {
-            fprintf(stderr, "cajal: there is no option '%s'; --help shows what there is\n", argument);
-            return EXIT_USAGE;
-        } else if (o->count == 62) {
-            fprintf(stderr, "cajal: too many arguments\n");
-            return EXIT_USAGE;
+        if (!ended && strcmp(argument, "--") == 0) {
+            ended = true;
+        } else if (!ended && strncmp(argument, "--", 2) == 0) {
+            int code = take(o, accepted, count, arguments, &i);
+            if (code != EXIT_OK) return code;
+        } else if (!ended && argument[0] == '-' && argument[1]) {
+            return usage("there is no option '%s'; options are long: --help shows them", argument);
+        } else if (o->count == MOST_OPERANDS) {
+            return usage("too many arguments, from '%s' on", argument);
         } else {
             o->operands[o->count++] = argument;
         }
@@ -55,35 +96,39 @@ int failed(cj_status status)
     return status == CJ_INTERRUPTED ? EXIT_STOPPED : EXIT_FAILED;
 }
 
-static int use_threads(const options *o)
+int use_threads(const options *o)
 {
     if (!o->threads) return EXIT_OK;
     char *end;
     long threads = strtol(o->threads, &end, 10);
-    if (*end || threads < 1 || threads > 256)
+    if (!*o->threads || *end || threads < 1 || threads > 256)
         return fprintf(stderr, "cajal: --threads is '%s', but must be a number from 1 to 256\n", o->threads),
                EXIT_USAGE;
     cj_status status = cj_set_threads((int)threads);
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
-int open_recipe(const options *o, cj_recipe **recipe)
+int read_recipe(const options *o, const char *path, int first_override, cj_recipe **recipe)
 {
-    const char *overrides[64];
+    const char *overrides[MOST_OPERANDS + 1];
     char seed[64];
     int count = 0;
-    *recipe = NULL;
-    if (o->count < 1)
-        return fprintf(stderr, "cajal: name a recipe: recipes/mnist-mlp.yaml, say\n"), EXIT_USAGE;
-    for (int i = 1; i < o->count; i++) overrides[count++] = o->operands[i];
+    for (int i = first_override; i < o->count; i++) overrides[count++] = o->operands[i];
     if (o->seed) {
         snprintf(seed, sizeof seed, "training.seed=%.40s", o->seed);
         overrides[count++] = seed;
     }
     int code = use_threads(o);
     if (code != EXIT_OK) return code;
-    cj_status status = cj_recipe_read(recipe, o->operands[0], count, overrides);
+    cj_status status = cj_recipe_read(recipe, path, count, overrides);
     if (status == CJ_OK) return EXIT_OK;
     fprintf(stderr, "cajal: %s\n", cj_error_message());
     return status == CJ_INVALID_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int open_recipe(const options *o, cj_recipe **recipe)
+{
+    *recipe = NULL;
+    if (o->count < 1) return usage("name a recipe: %s, say", "recipes/mnist-mlp.yaml");
+    return read_recipe(o, o->operands[0], 1, recipe);
 }

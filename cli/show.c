@@ -31,31 +31,44 @@ static void bar(int64_t step, int64_t steps, char text[32])
     text[20] = 0;
 }
 
+static void put_scores(const char *prefix, const cj_scores *scores)
+{
+    fprintf(stderr, " - %sloss: %.4f", prefix, scores->loss);
+    if (isfinite(scores->accuracy)) fprintf(stderr, " - %saccuracy: %.4f", prefix, scores->accuracy);
+}
+
 static void progress_line(const cj_progress *p, const char *end)
 {
     char text[32];
     bar(p->step, p->steps, text);
-    fprintf(stderr, "Epoch %lld/%lld  %lld/%lld [%s] %.2f ms/step - loss: %.4f - accuracy: %.4f",
-            (long long)p->epoch, (long long)p->epochs, (long long)p->step, (long long)p->steps, text,
-            1e3 * p->seconds / (double)p->step, p->training.loss, p->training.accuracy);
-    if (p->validation.count)
-        fprintf(stderr, " - val_loss: %.4f - val_accuracy: %.4f", p->validation.loss, p->validation.accuracy);
+    fprintf(stderr, "Epoch %lld/%lld  %lld/%lld [%s] %.2f ms/step", (long long)p->epoch, (long long)p->epochs,
+            (long long)p->step, (long long)p->steps, text, 1e3 * p->seconds / (double)p->step);
+    put_scores("", &p->training);
+    if (p->validation.count) put_scores("val_", &p->validation);
     fputs(end, stderr);
 }
 
-bool show_progress(const cj_progress *p, void *context)
+cj_verdict watch_signals(const cj_progress *p, void *context)
+{
+    (void)p;
+    (void)context;
+    return stopped ? CJ_INTERRUPT : CJ_GO_ON;
+}
+
+cj_verdict show_progress(const cj_progress *p, void *context)
 {
     static double shown;
-    (void)context;
     bool live = isatty(STDERR_FILENO);
+    if (p->step == 0 && p->epoch <= 1 && !p->epoch_done) show_summary(p->model, p->program);
+    if (p->note) fprintf(stderr, "%s%s\n", p->note, live ? "\033[K" : "");
     if (p->epoch_done) {
         progress_line(p, live ? "\033[K\n" : "\n");
         shown = 0;
-    } else if (live && p->seconds - shown > 0.1) {
+    } else if (live && p->step > 0 && p->seconds - shown > 0.1) {
         progress_line(p, "\033[K\r");
         shown = p->seconds;
     }
-    return !stopped;
+    return watch_signals(p, context);
 }
 
 /* --- summary ------------------------------------------------------------------------------------------- */
@@ -121,16 +134,20 @@ static void show_confusion(int64_t classes, const int64_t *confusion)
     printf("\n");
 }
 
-void show_report(const cj_scores *scores, int64_t classes, const int64_t *confusion)
+void show_report(const report *r)
 {
-    printf("test loss %.4f, test accuracy %.2f %% of %lld examples\n\n", scores->loss, 100 * scores->accuracy,
-           (long long)scores->count);
-    if (classes > 40) return;
-    show_classes(classes, confusion);
-    show_confusion(classes, confusion);
+    printf("%s loss %.4f", r->part, r->scores.loss);
+    if (isfinite(r->scores.accuracy)) printf(", %s accuracy %.2f %%", r->part, 100 * r->scores.accuracy);
+    printf(" of %lld examples\n", (long long)r->scores.count);
+    if (r->classes < 1 || r->classes > 40) return;
+    printf("\n");
+    show_classes(r->classes, r->confusion);
+    show_confusion(r->classes, r->confusion);
 }
 
-static void json_number(const char *name, double value, const char *end)
+/* --- JSON ---------------------------------------------------------------------------------------------- */
+
+void json_number(const char *name, double value, const char *end)
 {
     if (isfinite(value))
         printf("\"%s\": %.17g%s", name, value, end);
@@ -138,22 +155,53 @@ static void json_number(const char *name, double value, const char *end)
         printf("\"%s\": null%s", name, end);
 }
 
-void show_json(const char *name, uint64_t seed, double seconds, const cj_progress *last,
-               const cj_scores *test)
+void json_string(const char *text)
 {
-    printf("{\"recipe\": \"");
-    for (; *name; name++) {
-        if ((unsigned char)*name < 0x20)
-            printf("\\u%04x", *name);
+    putchar('"');
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20)
+            printf("\\u%04x", *text);
         else
-            printf(*name == '"' || *name == '\\' ? "\\%c" : "%c", *name);
+            printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
     }
-    printf("\", \"seed\": %llu, ", (unsigned long long)seed);
+    putchar('"');
+}
+
+static void json_scores(const char *name, const cj_scores *scores)
+{
+    printf(", \"%s\": {", name);
+    json_number("loss", scores->loss, ", ");
+    json_number("accuracy", scores->accuracy, ", ");
+    printf("\"count\": %lld}", (long long)scores->count);
+}
+
+static void json_training(const cj_progress *last, double seconds)
+{
+    printf(", ");
     json_number("seconds", seconds, ", ");
-    printf("\"epochs\": %lld, \"training\": {", (long long)last->epoch);
-    json_number("loss", last->training.loss, ", ");
-    json_number("accuracy", last->training.accuracy, "}, \"test\": {");
-    json_number("loss", test->loss, ", ");
-    json_number("accuracy", test->accuracy, ", ");
-    printf("\"count\": %lld}}\n", (long long)test->count);
+    printf("\"epochs\": %lld, \"updates\": %lld", (long long)last->epoch, (long long)last->updates);
+    json_scores("training", &last->training);
+    if (last->validation.count) json_scores("validation", &last->validation);
+}
+
+static void json_members(const results *r)
+{
+    printf(", \"members\": [");
+    for (int64_t i = 0; i < r->members; i++) printf(i ? ", %.17g" : "%.17g", r->member_accuracies[i]);
+    printf("]");
+}
+
+void show_json(const results *r)
+{
+    printf("{\"recipe\": ");
+    json_string(r->recipe);
+    if (r->folder) {
+        printf(", \"folder\": ");
+        json_string(r->folder);
+    }
+    printf(", \"seed\": %llu", (unsigned long long)r->seed);
+    if (r->last) json_training(r->last, r->seconds);
+    if (r->members) json_members(r);
+    if (r->report) json_scores(r->report->part, &r->report->scores);
+    printf(", \"weights_sha256\": \"%s\"}\n", r->weights);
 }

@@ -18,17 +18,30 @@ CJ_API CJ_MUST_CHECK cj_status cj_recipe_read(cj_recipe **recipe, const char *pa
 CJ_API void cj_recipe_free(cj_recipe *recipe);
 
 CJ_API const char *cj_recipe_name(const cj_recipe *recipe);
-/* The settings as "key: value" lines, with defaults filled in; free with cj_text_free. */
+/* The recipe as YAML with every setting filled in; free with cj_text_free. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_text(const cj_recipe *recipe, char **text);
+/* The same into a file, which is replaced whole or not at all; its folder is made where missing. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_save(const cj_recipe *recipe, const char *path);
 
 /* Draws the recipe's layers: a cj_forward whose context is the recipe. */
 CJ_API cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *recipe);
 CJ_API int64_t cj_recipe_classes(const cj_recipe *recipe); /* units of the last dense layer */
+CJ_API cj_loss_kind cj_recipe_loss(const cj_recipe *recipe);
 CJ_API uint64_t cj_recipe_seed(const cj_recipe *recipe);
+CJ_API int64_t cj_recipe_members(const cj_recipe *recipe); /* of its ensemble; 1: it is none */
 
-/* The recipe's data: its training or its test part. */
-CJ_API CJ_MUST_CHECK cj_status cj_recipe_data(const cj_recipe *recipe, bool test, cj_dataset **dataset);
-/* Options for cj_fit and cj_evaluate as the recipe says; model and dataset are the caller's to set. */
+/* The recipe's data, read and split. Any but `training` may be NULL where the recipe keeps no rows for it. */
+typedef struct {
+    cj_dataset *whole; /* what the others are views of */
+    cj_dataset *training, *validation, *test;
+} cj_recipe_sets;
+/* Afterwards the recipe knows the shape of an example, `data.shape`, so that it can be used without data. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_sets *sets);
+CJ_API void cj_recipe_close_data(cj_recipe_sets *sets);
+/* Of one example, [28,28] say; rank 0 while it is not known. */
+CJ_API cj_shape_t cj_recipe_shape(const cj_recipe *recipe);
+
+/* Options for cj_fit and cj_evaluate as the recipe says; model, data and folder are the caller's to set. */
 CJ_API cj_fit_options cj_recipe_fit_options(cj_recipe *recipe);
 CJ_API cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *recipe);
 

@@ -34,10 +34,11 @@ typedef struct {
 /* Where a fit stands. */
 typedef struct {
     cj_model *model;
-    int64_t epoch, epochs; /* from 1 */
-    int64_t step, steps;   /* of this epoch, from 1 */
-    int64_t updates;       /* since the very start, earlier sittings included */
-    double seconds;        /* of this epoch so far, in this sitting */
+    const cj_program *program; /* the training step */
+    int64_t epoch, epochs;     /* from 1 */
+    int64_t step, steps;       /* of this epoch, from 1 */
+    int64_t updates;           /* since the very start, earlier sittings included */
+    double seconds;            /* of this epoch so far, in this sitting */
     double learning_rate;
     cj_scores training, validation; /* validation.count is 0 where there is none */
     bool epoch_done;                /* the call after an epoch's validation */
@@ -51,7 +52,7 @@ typedef enum {
     CJ_STOP,      /* end here, as if the epochs were over */
     CJ_INTERRUPT, /* save, and return CJ_INTERRUPTED; resuming goes on from this very step */
 } cj_verdict;
-/* Called after every step and every epoch. */
+/* Called once before the first step (step 0), and after every step and every epoch. */
 typedef struct {
     cj_verdict (*call)(const cj_progress *progress, void *context);
     void *context;
@@ -108,6 +109,10 @@ typedef struct {
 /* Trains the model. `last`, if not NULL, gets the last epoch's figures. The same options give the same bits,
  * however often the run was killed and resumed. */
 CJ_API CJ_MUST_CHECK cj_status cj_fit(const cj_fit_options *options, cj_progress *last);
+
+/* Draws what cj_fit would compile: the training step for one batch, to be looked at. Uses the model, forward,
+ * dataset, batch size, loss and optimizer of the options. The graph is the caller's. */
+CJ_API CJ_MUST_CHECK cj_status cj_draw_step(const cj_fit_options *options, cj_graph **graph);
 
 /* --- evaluate and predict ------------------------------------------------------------------------------ */
 

@@ -5,15 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    cj__kind kind;
-    const char *standard;
-} keys[] = {
-#define KEY_ROW(id, name, kind, standard) {name, kind, standard},
+const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT] = {
+#define KEY_ROW(id, name, kind, standard, choices) {name, kind, standard, choices},
     CJ__RECIPE_KEYS(KEY_ROW)
 #undef KEY_ROW
 };
+#define keys cj__recipe_keys
 
 /* What each layer is drawn by, and whether it takes a number. */
 typedef struct {
@@ -83,17 +80,50 @@ static const char *place(const cj_recipe *r, int line, char text[300])
 
 /* --- setting ------------------------------------------------------------------------------------------- */
 
-static const char *wrong_kind(cj__kind kind, const char *value)
+/* Which of "a|b|c" the value is, or -1. */
+static int choice_of(const char *choices, const char *value)
+{
+    size_t length = strlen(value);
+    for (int i = 0; *choices; i++) {
+        size_t end = strcspn(choices, "|");
+        if (end == length && strncmp(choices, value, end) == 0) return i;
+        choices += end + (choices[end] == '|');
+    }
+    return -1;
+}
+
+static bool is_number(const char *value, double *number)
 {
     char *end;
-    double number = cj__parse_number(value, &end);
-    bool is_number = *value && !*end && number == number;
-    if (kind == CJ__NUMBER && !is_number) return "a number";
-    if (kind == CJ__COUNT &&
-        !(is_number && number >= 0 && number < 9e15 && number == (double)(int64_t)number))
-        return "a whole number";
-    if (kind == CJ__TRUTH && strcmp(value, "true") && strcmp(value, "false")) return "true or false";
-    return NULL;
+    *number = cj__parse_number(value, &end);
+    return *value && !*end && *number == *number && *number - *number == 0;
+}
+
+static bool is_whole(const char *value, bool negative)
+{
+    double number;
+    if (!is_number(value, &number) || number != (double)(int64_t)number) return false;
+    return number < 9e15 && number > -9e15 && (negative || number >= 0);
+}
+
+/* What the value should have been; NULL when it is right. */
+static const char *wrong_kind(const cj__key_facts *key, const char *value)
+{
+    double number;
+    switch (key->kind) {
+    case CJ__NUMBER:
+        return is_number(value, &number) ? NULL : "a number";
+    case CJ__COUNT:
+        return is_whole(value, false) ? NULL : "a whole number from 0 on";
+    case CJ__INTEGER:
+        return is_whole(value, true) ? NULL : "a whole number";
+    case CJ__TRUTH:
+        return choice_of("true|false", value) >= 0 ? NULL : "true or false";
+    case CJ__CHOICE:
+        return choice_of(key->choices, value) >= 0 ? NULL : key->choices;
+    default:
+        return NULL;
+    }
 }
 
 cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *value)
@@ -101,10 +131,10 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
     char where[300];
     for (int i = 0; i < CJ__KEY_COUNT; i++) {
         if (strcmp(key, keys[i].name) != 0) continue;
-        const char *wanted = wrong_kind(keys[i].kind, value);
+        const char *wanted = wrong_kind(&keys[i], value);
         if (wanted)
-            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s", place(r, line, where),
-                            key, value, wanted);
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s%s", place(r, line, where),
+                            key, value, keys[i].kind == CJ__CHOICE ? "one of " : "", wanted);
         r->values[i] = cj__arena_string(&r->arena, value);
         return r->values[i] ? CJ_OK : cj__out_of_memory(strlen(value), key);
     }
@@ -124,13 +154,16 @@ cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char 
     if ((kind->value != NO_VALUE) != (value != NULL))
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s takes %s", place(r, line, where), name,
                         value ? "no value" : "a number");
-    if (value && wrong_kind(kind->value == UNITS ? CJ__COUNT : CJ__NUMBER, value))
+    double number;
+    if (value && (kind->value == UNITS ? !is_whole(value, false) : !is_number(value, &number)))
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has '%.80s', but needs %s", place(r, line, where),
                         name, value, kind->value == UNITS ? "a number of units" : "a rate from 0 up to 1");
     if (r->layer_count == CJ__MOST_LAYERS)
         return cj__fail(CJ_UNSUPPORTED, "%s: a recipe has at most %d layers", place(r, line, where),
                         CJ__MOST_LAYERS);
-    r->layers[r->layer_count++] = (cj__layer){kind->name, value ? cj__parse_number(value, NULL) : 0};
+    char *text = value ? cj__arena_string(&r->arena, value) : NULL;
+    if (value && !text) return cj__out_of_memory(strlen(value), name);
+    r->layers[r->layer_count++] = (cj__layer){kind->name, value ? cj__parse_number(value, NULL) : 0, text};
     return CJ_OK;
 }
 
@@ -145,28 +178,26 @@ static cj_status override(cj_recipe *r, const char *text)
     return cj__recipe_set(r, 0, key, equals + 1);
 }
 
-static cj_optimizer_kind optimizer_kind(const char *name, bool *known)
+static cj_status bad_value(const cj_recipe *r, cj__key key, const char *wanted)
 {
-    static const char *const names[] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", "lion"};
-    *known = true;
-    for (int i = 0; i < 6; i++)
-        if (strcmp(name, names[i]) == 0) return (cj_optimizer_kind)i;
-    *known = false;
-    return CJ_SGD;
+    return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s", r->path, keys[key].name,
+                    r->values[key], wanted);
 }
 
-static cj_status check(const cj_recipe *r)
+/* What no single value shows to be wrong. */
+static cj_status check(cj_recipe *r)
 {
-    bool known;
-    optimizer_kind(r->values[CJ__KEY_optimizer], &known);
-    if (!known)
-        return cj__fail(CJ_INVALID_ARGUMENT,
-                        "%s: optimizer.name is '%.80s'; there are sgd, rmsprop, adagrad, adam, adamw, lion",
-                        r->path, r->values[CJ__KEY_optimizer]);
+    double shares = cj__recipe_number(r, CJ__KEY_data_validation) + cj__recipe_number(r, CJ__KEY_data_test);
+    int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, r->class_weights, CJ__MOST_CLASS_WEIGHTS);
     if (cj_recipe_classes(r) < 1)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` needs a dense layer", r->path);
-    if (cj__recipe_number(r, CJ__KEY_batch_size) < 1)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: training.batch_size must be at least 1", r->path);
+    if (cj__recipe_number(r, CJ__KEY_batch_size) < 1) return bad_value(r, CJ__KEY_batch_size, "1 or more");
+    if (!(shares < 1) || cj__recipe_number(r, CJ__KEY_data_validation) < 0)
+        return bad_value(r, CJ__KEY_data_validation, "a share from 0 up to 1, with data.test below 1");
+    if (weights < 0) return bad_value(r, CJ__KEY_class_weights, "a list of numbers: [1, 3.5]");
+    if (weights > 0 && weights != (cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r)))
+        return bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
+    if (cj__recipe_number(r, CJ__KEY_members) < 1) return bad_value(r, CJ__KEY_members, "1 or more");
     return CJ_OK;
 }
 
@@ -206,9 +237,49 @@ double cj__recipe_number(const cj_recipe *recipe, cj__key key)
     return cj__parse_number(recipe->values[key], NULL);
 }
 
+int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key)
+{
+    return (int64_t)cj__recipe_number(recipe, key);
+}
+
+bool cj__recipe_truth(const cj_recipe *recipe, cj__key key)
+{
+    return strcmp(recipe->values[key], "true") == 0;
+}
+
+int cj__recipe_choice(const cj_recipe *recipe, cj__key key)
+{
+    return choice_of(keys[key].choices, recipe->values[key]);
+}
+
+int64_t cj__recipe_list(const cj_recipe *recipe, cj__key key, double *numbers, int64_t room)
+{
+    int64_t count = 0;
+    const char *at = recipe->values[key];
+    while (*at) {
+        char *end;
+        double number = cj__parse_number(at, &end);
+        if (end == at || (*end && *end != ',')) return -1;
+        if (count < room) numbers[count] = number;
+        count++;
+        at = end + (*end == ',');
+    }
+    return count;
+}
+
 uint64_t cj_recipe_seed(const cj_recipe *recipe)
 {
     return (uint64_t)cj__recipe_number(recipe, CJ__KEY_seed);
+}
+
+int64_t cj_recipe_members(const cj_recipe *recipe)
+{
+    return cj__recipe_count(recipe, CJ__KEY_members);
+}
+
+cj_loss_kind cj_recipe_loss(const cj_recipe *recipe)
+{
+    return (cj_loss_kind)cj__recipe_choice(recipe, CJ__KEY_loss);
 }
 
 int64_t cj_recipe_classes(const cj_recipe *recipe)
@@ -216,19 +287,6 @@ int64_t cj_recipe_classes(const cj_recipe *recipe)
     for (int i = recipe->layer_count - 1; i >= 0; i--)
         if (strcmp(recipe->layers[i].name, "dense") == 0) return (int64_t)recipe->layers[i].value;
     return 0;
-}
-
-cj_status cj_recipe_text(const cj_recipe *r, char **text)
-{
-    cj__text t = {0};
-    for (int i = 0; i < CJ__KEY_COUNT; i++) cj__text_print(&t, "%s: %s\n", keys[i].name, r->values[i]);
-    cj__text_put(&t, "model:\n");
-    for (int i = 0; i < r->layer_count; i++)
-        cj__text_print(&t, "  - %s: %g\n", r->layers[i].name, r->layers[i].value);
-    cj_status status = cj__text_check(&t, "a recipe's text");
-    if (status != CJ_OK) cj__text_free(&t);
-    *text = t.data;
-    return status;
 }
 
 static cj_value draw_layer(cj_scope s, const cj__layer *layer, cj_value x)
@@ -254,45 +312,4 @@ cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
     const cj_recipe *r = context;
     for (int i = 0; i < r->layer_count; i++) x = draw_layer(cj_at(scope, "%d", i), &r->layers[i], x);
     return x;
-}
-
-cj_status cj_recipe_data(const cj_recipe *recipe, bool test, cj_dataset **dataset)
-{
-    return cj_dataset_open(dataset, recipe->values[CJ__KEY_data_name], test);
-}
-
-cj_fit_options cj_recipe_fit_options(cj_recipe *r)
-{
-    bool known;
-    cj_optimizer optimizer = {.kind = optimizer_kind(r->values[CJ__KEY_optimizer], &known),
-                              .learning_rate = cj__recipe_number(r, CJ__KEY_learning_rate),
-                              .momentum = cj__recipe_number(r, CJ__KEY_momentum),
-                              .nesterov = strcmp(r->values[CJ__KEY_nesterov], "true") == 0,
-                              .weight_decay = cj__recipe_number(r, CJ__KEY_weight_decay),
-                              .beta1 = cj__recipe_number(r, CJ__KEY_beta1),
-                              .beta2 = cj__recipe_number(r, CJ__KEY_beta2),
-                              .epsilon = cj__recipe_number(r, CJ__KEY_epsilon),
-                              .clip_norm = cj__recipe_number(r, CJ__KEY_clip_norm)};
-    return (cj_fit_options){.size = sizeof(cj_fit_options),
-                            .forward = cj_recipe_forward,
-                            .context = r,
-                            .validation = cj__recipe_number(r, CJ__KEY_data_validation),
-                            .scale = cj__recipe_number(r, CJ__KEY_data_scale),
-                            .shift = cj__recipe_number(r, CJ__KEY_data_shift),
-                            .batch_size = (int64_t)cj__recipe_number(r, CJ__KEY_batch_size),
-                            .epochs = (int64_t)cj__recipe_number(r, CJ__KEY_epochs),
-                            .optimizer = optimizer,
-                            .label_smoothing = cj__recipe_number(r, CJ__KEY_label_smoothing),
-                            .seed = cj_recipe_seed(r)};
-}
-
-cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)
-{
-    return (cj_evaluate_options){.size = sizeof(cj_evaluate_options),
-                                 .forward = cj_recipe_forward,
-                                 .context = r,
-                                 .scale = cj__recipe_number(r, CJ__KEY_data_scale),
-                                 .shift = cj__recipe_number(r, CJ__KEY_data_shift),
-                                 .batch_size = (int64_t)cj__recipe_number(r, CJ__KEY_batch_size),
-                                 .classes = cj_recipe_classes(r)};
 }

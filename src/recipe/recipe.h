@@ -6,28 +6,59 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/recipe.h"
 
-typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__TRUTH } cj__kind;
+/* What a value may be. A choice is one of the words listed, "a|b|c"; a list is numbers or words with commas
+ * between. */
+typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOICE, CJ__LIST } cj__kind;
 
-/* Every key there is, with its default: the one list that reading, checking and printing use. */
+/* Every key there is, with its default and choices: the one list that reading, checking and printing use.
+ * Keys of one section stand together. */
 #define CJ__RECIPE_KEYS(X)                                                                                   \
-    X(name, "name", CJ__TEXT, "unnamed")                                                                     \
-    X(data_name, "data.name", CJ__TEXT, "mnist")                                                             \
-    X(data_scale, "data.scale", CJ__NUMBER, "0.00392156862745098")                                           \
-    X(data_shift, "data.shift", CJ__NUMBER, "0")                                                             \
-    X(data_validation, "data.validation", CJ__NUMBER, "0.1")                                                 \
-    X(epochs, "training.epochs", CJ__COUNT, "5")                                                             \
-    X(batch_size, "training.batch_size", CJ__COUNT, "128")                                                   \
-    X(seed, "training.seed", CJ__COUNT, "1")                                                                 \
-    X(label_smoothing, "training.label_smoothing", CJ__NUMBER, "0")                                          \
-    X(optimizer, "optimizer.name", CJ__TEXT, "adam")                                                         \
-    X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001")                                         \
-    X(momentum, "optimizer.momentum", CJ__NUMBER, "0")                                                       \
-    X(nesterov, "optimizer.nesterov", CJ__TRUTH, "false")                                                    \
-    X(weight_decay, "optimizer.weight_decay", CJ__NUMBER, "0")                                               \
-    X(beta1, "optimizer.beta1", CJ__NUMBER, "0")                                                             \
-    X(beta2, "optimizer.beta2", CJ__NUMBER, "0")                                                             \
-    X(epsilon, "optimizer.epsilon", CJ__NUMBER, "0")                                                         \
-    X(clip_norm, "optimizer.clip_norm", CJ__NUMBER, "0")
+    X(name, "name", CJ__TEXT, "unnamed", NULL)                                                               \
+    X(data_name, "data.name", CJ__TEXT, "mnist", NULL)                                                       \
+    X(data_shape, "data.shape", CJ__LIST, "", NULL)                                                          \
+    X(data_scale, "data.scale", CJ__NUMBER, "0.00392156862745098", NULL)                                     \
+    X(data_shift, "data.shift", CJ__NUMBER, "0", NULL)                                                       \
+    X(data_split, "data.split", CJ__CHOICE, "fixed", "fixed|random|stratified")                              \
+    X(data_validation, "data.validation", CJ__NUMBER, "0.1", NULL)                                           \
+    X(data_test, "data.test", CJ__NUMBER, "0", NULL)                                                         \
+    X(data_seed, "data.seed", CJ__COUNT, "0", NULL)                                                          \
+    X(epochs, "training.epochs", CJ__COUNT, "5", NULL)                                                       \
+    X(batch_size, "training.batch_size", CJ__COUNT, "128", NULL)                                             \
+    X(seed, "training.seed", CJ__COUNT, "1", NULL)                                                           \
+    X(loss, "training.loss", CJ__CHOICE, "cross_entropy",                                                    \
+      "cross_entropy|binary_cross_entropy|squared_error|absolute_error|huber_error")                         \
+    X(label_smoothing, "training.label_smoothing", CJ__NUMBER, "0", NULL)                                    \
+    X(class_weights, "training.class_weights", CJ__LIST, "", NULL)                                           \
+    X(precision, "training.precision", CJ__CHOICE, "highest", "highest|high|medium")                         \
+    X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion")                \
+    X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001", NULL)                                   \
+    X(momentum, "optimizer.momentum", CJ__NUMBER, "0", NULL)                                                 \
+    X(nesterov, "optimizer.nesterov", CJ__TRUTH, "false", NULL)                                              \
+    X(weight_decay, "optimizer.weight_decay", CJ__NUMBER, "0", NULL)                                         \
+    X(beta1, "optimizer.beta1", CJ__NUMBER, "0", NULL)                                                       \
+    X(beta2, "optimizer.beta2", CJ__NUMBER, "0", NULL)                                                       \
+    X(epsilon, "optimizer.epsilon", CJ__NUMBER, "0", NULL)                                                   \
+    X(clip_norm, "optimizer.clip_norm", CJ__NUMBER, "0", NULL)                                               \
+    X(schedule, "schedule.name", CJ__CHOICE, "constant",                                                     \
+      "constant|step|exponential|cosine|one_cycle|plateau")                                                  \
+    X(schedule_every, "schedule.every", CJ__COUNT, "0", NULL)                                                \
+    X(schedule_factor, "schedule.factor", CJ__NUMBER, "0", NULL)                                             \
+    X(schedule_minimum, "schedule.minimum", CJ__NUMBER, "0", NULL)                                           \
+    X(schedule_period, "schedule.period", CJ__COUNT, "0", NULL)                                              \
+    X(schedule_rising, "schedule.rising", CJ__NUMBER, "0", NULL)                                             \
+    X(schedule_patience, "schedule.patience", CJ__INTEGER, "0", NULL)                                        \
+    X(schedule_cooldown, "schedule.cooldown", CJ__COUNT, "0", NULL)                                          \
+    X(schedule_warm_up, "schedule.warm_up", CJ__COUNT, "0", NULL)                                            \
+    X(schedule_warm_up_start, "schedule.warm_up_start", CJ__NUMBER, "0", NULL)                               \
+    X(early_monitor, "early_stopping.monitor", CJ__CHOICE, "loss", "loss|accuracy")                          \
+    X(early_patience, "early_stopping.patience", CJ__COUNT, "0", NULL)                                       \
+    X(early_min_delta, "early_stopping.min_delta", CJ__NUMBER, "0", NULL)                                    \
+    X(early_restore, "early_stopping.restore_best", CJ__TRUTH, "false", NULL)                                \
+    X(checkpoint_epochs, "checkpoint.every_epochs", CJ__INTEGER, "1", NULL)                                  \
+    X(checkpoint_steps, "checkpoint.every_steps", CJ__COUNT, "0", NULL)                                      \
+    X(checkpoint_keep, "checkpoint.keep", CJ__COUNT, "2", NULL)                                              \
+    X(checkpoint_best, "checkpoint.best", CJ__TRUTH, "false", NULL)                                          \
+    X(members, "ensemble.members", CJ__COUNT, "1", NULL)
 
 typedef enum {
 #define CJ__KEY_ENUM(id, ...) CJ__KEY_##id,
@@ -37,11 +68,19 @@ typedef enum {
 } cj__key;
 
 typedef struct {
+    const char *name;
+    cj__kind kind;
+    const char *standard, *choices;
+} cj__key_facts;
+extern const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT];
+
+typedef struct {
     const char *name; /* "dense", "relu", … */
     double value;     /* units, rate, slope */
+    const char *text; /* the value as it was written; NULL: none */
 } cj__layer;
 
-enum { CJ__MOST_LAYERS = 256 };
+enum { CJ__MOST_LAYERS = 256, CJ__MOST_CLASS_WEIGHTS = 1024 };
 
 struct cj_recipe {
     cj__arena arena;
@@ -49,6 +88,7 @@ struct cj_recipe {
     const char *values[CJ__KEY_COUNT];
     cj__layer layers[CJ__MOST_LAYERS];
     int layer_count;
+    double class_weights[CJ__MOST_CLASS_WEIGHTS];
 };
 
 /* Sets a key from text found at `line` of the recipe's file (0: an override). */
@@ -56,6 +96,11 @@ CJ_MUST_CHECK cj_status cj__recipe_set(cj_recipe *recipe, int line, const char *
 /* Appends a layer; value NULL: none was given. */
 CJ_MUST_CHECK cj_status cj__recipe_layer(cj_recipe *recipe, int line, const char *name, const char *value);
 double cj__recipe_number(const cj_recipe *recipe, cj__key key);
+int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key);
+bool cj__recipe_truth(const cj_recipe *recipe, cj__key key);
+int cj__recipe_choice(const cj_recipe *recipe, cj__key key); /* which of the choices, from 0 */
+/* The numbers of a list, up to `room` of them; returns how many there are. */
+int64_t cj__recipe_list(const cj_recipe *recipe, cj__key key, double *numbers, int64_t room);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 

@@ -1,4 +1,5 @@
 /* YAML, by libyaml, into recipe settings: mappings become dotted keys, `model` is a list of layers. */
+#include "base/text.h"
 #include "recipe/recipe.h"
 
 #include <errno.h>
@@ -44,6 +45,26 @@ static cj_status read_layers(cj_recipe *r, yaml_document_t *document, yaml_node_
     return CJ_OK;
 }
 
+/* "[1, 3.5]" as "1,3.5", which is also how an override gives it. */
+static cj_status read_list(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, int line,
+                           const char *path)
+{
+    cj__text text = {0};
+    for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
+         i++) {
+        const char *item = text_of(yaml_document_get_node(document, *i));
+        if (!item || strchr(item, ',')) {
+            cj__text_free(&text);
+            return bad(r, node, "a list here is of plain values: [1, 3.5]");
+        }
+        cj__text_print(&text, text.size ? ",%s" : "%s", item);
+    }
+    cj_status status = cj__text_check(&text, path);
+    if (status == CJ_OK) status = cj__recipe_set(r, line, path, text.data ? text.data : "");
+    cj__text_free(&text);
+    return status;
+}
+
 static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, const char *prefix,
                               int depth)
 {
@@ -62,7 +83,7 @@ static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node
         else if (value->type == YAML_MAPPING_NODE)
             CJ__TRY(read_mapping(r, document, value, path, depth + 1));
         else
-            return bad(r, value, "a list does not belong here; only `model` is one");
+            CJ__TRY(read_list(r, document, value, line_of(key), path));
     }
     return CJ_OK;
 }

@@ -246,11 +246,27 @@ static cj_status make_loader(fit *f, int64_t rows)
     return CJ_OK;
 }
 
+static cj__objective objective_of(const cj_fit_options *o)
+{
+    return (cj__objective){o->loss, o->label_smoothing, o->class_weights, o->class_count, o->precision};
+}
+
+cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
+{
+    cj__batch_program shape;
+    cj_batch batch = {0};
+    cj__objective objective = objective_of(o);
+    cj_dataset_row(o->dataset, 0, &batch.x, &batch.y);
+    batch.x.dtype = CJ_F32;
+    batch.x.shape.dims[0] = batch.y.shape.dims[0] = o->batch_size;
+    return cj__batch_draw(graph, &shape, o->model, o->forward, o->context, &batch, &objective, &o->optimizer);
+}
+
 static cj_status make_step(fit *f)
 {
     const cj_fit_options *o = f->o;
     cj_batch batch;
-    cj__objective objective = {o->loss, o->label_smoothing, o->class_weights, o->class_count, o->precision};
+    cj__objective objective = objective_of(o);
     if (!cj_loader_next(f->loader, &batch))
         return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
     CJ__TRY(
@@ -304,6 +320,18 @@ static cj_status open_folder(fit *f)
     return cj__run_log_begin(&f->log, o->name, &f->progress);
 }
 
+/* What a resumed run had come to. */
+static void recall(fit *f)
+{
+    const cj__fit_state *s = &f->state;
+    if (s->epoch == 0) return;
+    f->progress.epoch = s->epoch;
+    f->progress.training = s->history[s->epoch - 1].training;
+    f->progress.validation = s->history[s->epoch - 1].validation;
+    f->progress.learning_rate = s->history[s->epoch - 1].learning_rate;
+    f->progress.updates = s->updates;
+}
+
 static cj_status begin(fit *f)
 {
     const cj_fit_options *o = f->o;
@@ -318,10 +346,14 @@ static cj_status begin(fit *f)
                 ? prepare_validation(f, o->validation_dataset, 0, cj_dataset_count(o->validation_dataset))
                 : prepare_validation(f, o->dataset, training, rows - training));
     f->progress.model = o->model;
+    f->progress.program = f->step.program;
     f->progress.epochs = o->epochs;
     f->progress.steps = f->steps;
     f->state.training = cj__scores_none(o->loss);
-    return open_folder(f);
+    CJ__TRY(open_folder(f));
+    recall(f);
+    f->started = now();
+    return tell(f);
 }
 
 /* --- ending -------------------------------------------------------------------------------------------- */
@@ -348,23 +380,10 @@ static void end(fit *f)
     cj_loader_free(f->loader);
 }
 
-/* What `last` says of a run that had nothing left to do. */
-static void recall(fit *f)
-{
-    const cj__fit_state *s = &f->state;
-    if (s->epoch == 0) return;
-    f->progress.epoch = s->epoch;
-    f->progress.training = s->history[s->epoch - 1].training;
-    f->progress.validation = s->history[s->epoch - 1].validation;
-    f->progress.learning_rate = s->history[s->epoch - 1].learning_rate;
-    f->progress.updates = s->updates;
-}
-
 cj_status cj_fit(const cj_fit_options *options, cj_progress *last)
 {
     fit f = {.o = options, .lock = -1};
     cj_status status = begin(&f);
-    if (status == CJ_OK) recall(&f);
     while (status == CJ_OK && !f.stop && f.state.epoch < options->epochs && !out_of_patience(&f))
         status = train_epoch(&f);
     if (status == CJ_OK) status = finish(&f);

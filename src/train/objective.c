@@ -163,9 +163,9 @@ static void draw_batch(drawing *d, cj_forward forward, void *context, const cj_b
     }
 }
 
-cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward, void *context,
-                                const cj_batch *batch, const cj__objective *objective,
-                                const cj_optimizer *optimizer)
+cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *model, cj_forward forward,
+                         void *context, const cj_batch *batch, const cj__objective *objective,
+                         const cj_optimizer *optimizer)
 {
     drawing d = {.objective = objective};
     cj_graph_options options = {.size = sizeof options,
@@ -173,6 +173,7 @@ cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_for
                                 .mode = optimizer ? CJ_TRAINING : CJ_INFERENCE,
                                 .precision = objective->precision};
     *made = (cj__batch_program){.kind = objective->kind};
+    *graph = NULL;
     CJ__TRY(cj__objective_check(objective->kind, batch));
     CJ__TRY((cj_graph_new)(&d.graph, &options));
     draw_batch(&d, forward, context, batch, optimizer);
@@ -181,8 +182,18 @@ cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_for
         made->rows = shape.rank ? shape.dims[0] : 1;
         made->width = made->rows ? cj_shape_count(shape) / made->rows : 0;
     }
-    cj_status status = cj_compile(&made->program, d.graph);
-    cj_graph_free(d.graph);
+    *graph = d.graph;
+    return CJ_OK;
+}
+
+cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward, void *context,
+                                const cj_batch *batch, const cj__objective *objective,
+                                const cj_optimizer *optimizer)
+{
+    cj_graph *graph;
+    CJ__TRY(cj__batch_draw(&graph, made, model, forward, context, batch, objective, optimizer));
+    cj_status status = cj_compile(&made->program, graph);
+    cj_graph_free(graph);
     return status;
 }
 

@@ -22,6 +22,10 @@ typedef struct {
     int64_t rows, width; /* of the outputs: [rows,width] */
 } cj__batch_program;
 
+/* The drawing of it, for batches like `batch`; `made` gets the shape of its outputs. */
+CJ_MUST_CHECK cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *model,
+                                       cj_forward forward, void *context, const cj_batch *batch,
+                                       const cj__objective *objective, const cj_optimizer *optimizer);
 /* For batches like `batch`. `optimizer` NULL: the inference graph, with outputs; else a training step. */
 CJ_MUST_CHECK cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward,
                                               void *context, const cj_batch *batch,

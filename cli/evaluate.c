@@ -1,0 +1,64 @@
+/* cajal evaluate: a finished run's network on rows of data, its test rows unless told otherwise. */
+#include "run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cj_dataset *part_of(const cj_recipe_sets *sets, const char *part)
+{
+    if (strcmp(part, "training") == 0) return sets->training;
+    return strcmp(part, "validation") == 0 ? sets->validation : sets->test;
+}
+
+static cj_status evaluate(run *r, const cj_dataset *rows, report *result)
+{
+    cj_evaluate_options options = cj_recipe_evaluate_options(r->recipe);
+    size_t classes = (size_t)result->classes;
+    result->confusion = classes ? calloc(classes * classes, sizeof *result->confusion) : NULL;
+    if (classes && !result->confusion) return CJ_OUT_OF_MEMORY;
+    options.model = r->model;
+    options.dataset = rows;
+    options.classes = result->classes;
+    options.confusion = result->confusion;
+    return cj_evaluate(&options, &result->scores);
+}
+
+static int report_on(const options *o, run *r, const cj_recipe_sets *sets, const char *part)
+{
+    const cj_dataset *rows = part_of(sets, part);
+    report result = {.part = part, .loss = cj_recipe_loss(r->recipe), .classes = classes_of(r->recipe)};
+    char weights[65];
+    if (!rows) return fprintf(stderr, "cajal: the recipe keeps no %s rows\n", part), EXIT_FAILED;
+    cj_status status = evaluate(r, rows, &result);
+    cj_model_digest(r->model, weights);
+    if (status == CJ_OK && o->json)
+        show_json(&(results){.recipe = cj_recipe_name(r->recipe),
+                             .folder = o->operands[0],
+                             .weights = weights,
+                             .seed = cj_recipe_seed(r->recipe),
+                             .report = &result});
+    else if (status == CJ_OK)
+        show_report(&result);
+    free(result.confusion);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
+int command_evaluate(const options *o)
+{
+    run r;
+    cj_recipe_sets sets = {0};
+    const char *part = o->part ? o->part : "test";
+    if (o->count < 1) return fprintf(stderr, "cajal: name a run's folder: runs/mnist-mlp, say\n"), EXIT_USAGE;
+    if (strcmp(part, "training") && strcmp(part, "validation") && strcmp(part, "test"))
+        return fprintf(stderr, "cajal: --part is '%s', but must be training, validation or test\n", part),
+               EXIT_USAGE;
+    int code = open_run(o, o->operands[0], 1, &r);
+    if (code == EXIT_OK) {
+        cj_status status = cj_recipe_open_data(r.recipe, &sets);
+        code = status == CJ_OK ? report_on(o, &r, &sets, part) : failed(status);
+    }
+    cj_recipe_close_data(&sets);
+    close_run(&r);
+    return code;
+}

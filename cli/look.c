@@ -1,0 +1,97 @@
+/* cajal summary, graph, plan and check: what a recipe says, shown. */
+#include "cli.h"
+#include "look.h"
+
+#include <stdio.h>
+
+cj_status draw_step(cj_recipe *recipe, const cj_dataset *data, drawing *d)
+{
+    cj_fit_options fit = cj_recipe_fit_options(recipe);
+    *d = (drawing){0};
+    cj_status status = cj_model_new(&d->model, .seed = cj_recipe_seed(recipe));
+    if (status == CJ_OK) {
+        fit.model = d->model;
+        fit.dataset = data;
+        status = cj_draw_step(&fit, &d->graph);
+    }
+    return status == CJ_OK ? cj_compile(&d->program, d->graph) : status;
+}
+
+void discard_step(drawing *d)
+{
+    cj_program_free(d->program);
+    cj_graph_free(d->graph);
+    cj_model_free(d->model);
+}
+
+/* Draws the recipe's step and shows one side of it. */
+static int look(const options *o, cj_status (*show)(const drawing *d))
+{
+    cj_recipe *recipe;
+    cj_recipe_sets sets = {0};
+    drawing d = {0};
+    int code = open_recipe(o, &recipe);
+    if (code != EXIT_OK) return code;
+    cj_status status = cj_recipe_open_data(recipe, &sets);
+    if (status == CJ_OK) status = draw_step(recipe, sets.training, &d);
+    if (status == CJ_OK) status = show(&d);
+    if (status != CJ_OK) code = failed(status);
+    discard_step(&d);
+    cj_recipe_close_data(&sets);
+    cj_recipe_free(recipe);
+    return code;
+}
+
+static cj_status print_text(cj_status status, char *text)
+{
+    if (status == CJ_OK) fputs(text, stdout);
+    cj_text_free(text);
+    return status;
+}
+
+static cj_status print_graph(const drawing *d)
+{
+    char *text;
+    cj_status status = cj_graph_dump(d->graph, CJ_DUMP_MERMAID, &text);
+    return print_text(status, text);
+}
+
+static cj_status print_plan(const drawing *d)
+{
+    char *text;
+    cj_status status = cj_program_text(d->program, &text);
+    return print_text(status, text);
+}
+
+static cj_status print_summary(const drawing *d)
+{
+    show_summary(d->model, d->program);
+    return CJ_OK;
+}
+
+int command_summary(const options *o)
+{
+    return look(o, print_summary);
+}
+
+int command_graph(const options *o)
+{
+    return look(o, print_graph);
+}
+
+int command_plan(const options *o)
+{
+    return look(o, print_plan);
+}
+
+int command_check(const options *o)
+{
+    cj_recipe *recipe;
+    char *text;
+    int code = open_recipe(o, &recipe);
+    if (code != EXIT_OK) return code;
+    cj_status status = cj_recipe_text(recipe, &text);
+    if (print_text(status, text) != CJ_OK) code = failed(status);
+    cj_recipe_free(recipe);
+    return code;
+}

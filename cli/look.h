@@ -1,0 +1,17 @@
+/* A recipe's training step, drawn and compiled to be shown. */
+#ifndef CAJAL_LOOK_H
+#define CAJAL_LOOK_H
+
+#include <cajal/cajal.h>
+
+typedef struct {
+    cj_model *model;
+    cj_graph *graph;
+    cj_program *program;
+} drawing;
+
+/* discard_step is due whether it fails or not. */
+cj_status draw_step(cj_recipe *recipe, const cj_dataset *data, drawing *d);
+void discard_step(drawing *d);
+
+#endif

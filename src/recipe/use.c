@@ -1,0 +1,135 @@
+/* What a recipe says, as data sets and as options of fit and evaluate. */
+#include "recipe/recipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- data ---------------------------------------------------------------------------------------------- */
+
+static cj_status split(const cj_recipe *r, cj_recipe_sets *sets)
+{
+    cj_split_options options = {.size = sizeof options,
+                                .kind = (cj_split_kind)cj__recipe_choice(r, CJ__KEY_data_split),
+                                .validation = cj__recipe_number(r, CJ__KEY_data_validation),
+                                .test = sets->test ? 0 : cj__recipe_number(r, CJ__KEY_data_test),
+                                .seed = (uint64_t)cj__recipe_count(r, CJ__KEY_data_seed)};
+    return cj_dataset_split(sets->whole, &options, &sets->training, &sets->validation,
+                            sets->test ? NULL : &sets->test);
+}
+
+/* "28,28": one example's shape, as the recipe remembers it. */
+static cj_status remember_shape(cj_recipe *r, const cj_dataset *data)
+{
+    cj_tensor row;
+    char text[160];
+    size_t used = 0;
+    cj_dataset_row(data, 0, &row, NULL);
+    for (int64_t d = 1; d < row.shape.rank && used < 140; d++)
+        used += (size_t)snprintf(text + used, sizeof text - used, d > 1 ? ",%lld" : "%lld",
+                                 (long long)row.shape.dims[d]);
+    r->values[CJ__KEY_data_shape] = used ? cj__arena_string(&r->arena, text) : "";
+    return r->values[CJ__KEY_data_shape] ? CJ_OK : cj__out_of_memory(used, "a recipe");
+}
+
+cj_status cj_recipe_open_data(cj_recipe *r, cj_recipe_sets *sets)
+{
+    *sets = (cj_recipe_sets){0};
+    const char *name = r->values[CJ__KEY_data_name];
+    cj_status status = cj_dataset_open(&sets->whole, name, false);
+    if (status == CJ_OK && cj__recipe_number(r, CJ__KEY_data_test) == 0)
+        status = cj_dataset_open(&sets->test, name, true);
+    if (status == CJ_OK) status = split(r, sets);
+    if (status == CJ_OK) status = remember_shape(r, sets->training);
+    if (status != CJ_OK) cj_recipe_close_data(sets);
+    return status;
+}
+
+void cj_recipe_close_data(cj_recipe_sets *sets)
+{
+    cj_dataset_free(sets->training);
+    cj_dataset_free(sets->validation);
+    cj_dataset_free(sets->test);
+    cj_dataset_free(sets->whole);
+    *sets = (cj_recipe_sets){0};
+}
+
+cj_shape_t cj_recipe_shape(const cj_recipe *recipe)
+{
+    double dims[CJ_MAX_RANK];
+    int64_t rank = cj__recipe_list(recipe, CJ__KEY_data_shape, dims, CJ_MAX_RANK);
+    cj_shape_t shape = {.rank = rank > 0 && rank <= CJ_MAX_RANK ? rank : 0};
+    for (int64_t d = 0; d < shape.rank; d++) shape.dims[d] = (int64_t)dims[d];
+    return shape;
+}
+
+/* --- training ------------------------------------------------------------------------------------------ */
+
+static cj_optimizer optimizer_of(const cj_recipe *r)
+{
+    return (cj_optimizer){.kind = (cj_optimizer_kind)cj__recipe_choice(r, CJ__KEY_optimizer),
+                          .learning_rate = cj__recipe_number(r, CJ__KEY_learning_rate),
+                          .momentum = cj__recipe_number(r, CJ__KEY_momentum),
+                          .nesterov = cj__recipe_truth(r, CJ__KEY_nesterov),
+                          .weight_decay = cj__recipe_number(r, CJ__KEY_weight_decay),
+                          .beta1 = cj__recipe_number(r, CJ__KEY_beta1),
+                          .beta2 = cj__recipe_number(r, CJ__KEY_beta2),
+                          .epsilon = cj__recipe_number(r, CJ__KEY_epsilon),
+                          .clip_norm = cj__recipe_number(r, CJ__KEY_clip_norm)};
+}
+
+static cj_schedule schedule_of(const cj_recipe *r)
+{
+    return (cj_schedule){.kind = (cj_schedule_kind)cj__recipe_choice(r, CJ__KEY_schedule),
+                         .every = cj__recipe_count(r, CJ__KEY_schedule_every),
+                         .factor = cj__recipe_number(r, CJ__KEY_schedule_factor),
+                         .minimum = cj__recipe_number(r, CJ__KEY_schedule_minimum),
+                         .period = cj__recipe_count(r, CJ__KEY_schedule_period),
+                         .rising = cj__recipe_number(r, CJ__KEY_schedule_rising),
+                         .patience = cj__recipe_count(r, CJ__KEY_schedule_patience),
+                         .cooldown = cj__recipe_count(r, CJ__KEY_schedule_cooldown),
+                         .warm_up = cj__recipe_count(r, CJ__KEY_schedule_warm_up),
+                         .warm_up_start = cj__recipe_number(r, CJ__KEY_schedule_warm_up_start)};
+}
+
+cj_fit_options cj_recipe_fit_options(cj_recipe *r)
+{
+    int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, NULL, 0);
+    return (cj_fit_options){
+        .size = sizeof(cj_fit_options),
+        .forward = cj_recipe_forward,
+        .context = r,
+        .scale = cj__recipe_number(r, CJ__KEY_data_scale),
+        .shift = cj__recipe_number(r, CJ__KEY_data_shift),
+        .batch_size = cj__recipe_count(r, CJ__KEY_batch_size),
+        .epochs = cj__recipe_count(r, CJ__KEY_epochs),
+        .loss = cj_recipe_loss(r),
+        .label_smoothing = cj__recipe_number(r, CJ__KEY_label_smoothing),
+        .class_weights = weights > 0 ? r->class_weights : NULL,
+        .class_count = weights,
+        .optimizer = optimizer_of(r),
+        .schedule = schedule_of(r),
+        .early_stopping = {.monitor = (cj_monitor)cj__recipe_choice(r, CJ__KEY_early_monitor),
+                           .patience = cj__recipe_count(r, CJ__KEY_early_patience),
+                           .min_delta = cj__recipe_number(r, CJ__KEY_early_min_delta),
+                           .restore_best = cj__recipe_truth(r, CJ__KEY_early_restore)},
+        .checkpoints = {.every_epochs = cj__recipe_count(r, CJ__KEY_checkpoint_epochs),
+                        .every_steps = cj__recipe_count(r, CJ__KEY_checkpoint_steps),
+                        .keep = cj__recipe_count(r, CJ__KEY_checkpoint_keep),
+                        .best = cj__recipe_truth(r, CJ__KEY_checkpoint_best)},
+        .seed = cj_recipe_seed(r),
+        .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
+        .name = cj_recipe_name(r)};
+}
+
+cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)
+{
+    return (cj_evaluate_options){.size = sizeof(cj_evaluate_options),
+                                 .forward = cj_recipe_forward,
+                                 .context = r,
+                                 .scale = cj__recipe_number(r, CJ__KEY_data_scale),
+                                 .shift = cj__recipe_number(r, CJ__KEY_data_shift),
+                                 .batch_size = cj__recipe_count(r, CJ__KEY_batch_size),
+                                 .loss = cj_recipe_loss(r),
+                                 .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
+                                 .classes = cj_recipe_classes(r)};
+}
