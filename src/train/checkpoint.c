@@ -327,13 +327,17 @@ static cj_status remove_surplus(const cj__checkpointing *c, cj__arena *arena)
     char *folder = cj__arena_format(arena, "%s/checkpoints", c->folder);
     if (!folder) return cj__out_of_memory(strlen(c->folder), "a checkpoint's name");
     CJ__TRY(list_checkpoints(folder, &list, &count));
-    for (int64_t i = 0; i < count; i++) {
+    cj_status status = CJ_OK;
+    for (int64_t i = 0; i < count && status == CJ_OK; i++) {
+        if (list[i] <= c->state->updates && ++kept <= keep) continue;
         char *path = checkpoint_path(c, arena, list[i]);
-        bool surplus = list[i] > c->state->updates || ++kept > keep;
-        if (surplus && path) unlink(path);
+        if (path)
+            unlink(path);
+        else
+            status = cj__out_of_memory(strlen(c->folder), "a checkpoint's name");
     }
     cj__free(list);
-    return CJ_OK;
+    return status;
 }
 
 static cj_status begin_folder(const cj__checkpointing *c, cj__arena *arena)

@@ -31,7 +31,7 @@ for part in train t10k; do
 done
 export CAJAL_DATA="$scratch"
 run() { # THREADS FILE
-    "$cajal" train "$source/recipes/mnist-mlp.yaml" training.batch_size=8 data.validation=0.2 --threads "$1" --json 2>"$2.err" |
+    "$cajal" train "$source/recipes/mnist-mlp.yaml" training.batch_size=8 data.validation=0.2 --no-save --threads "$1" --json 2>"$2.err" |
         sed 's/"seconds": [^,]*, //' >"$2"
 }
 run 1 "$scratch/one" && run 3 "$scratch/three"
@@ -41,4 +41,22 @@ grep -q 'val_accuracy' "$scratch/one.err"
 fails 0 "matmul" plan "$source/recipes/mnist-mlp.yaml"
 fails 0 "flowchart TD" graph "$source/recipes/mnist-mlp.yaml"
 fails 0 "parameters; a training step" summary "$source/recipes/mnist-mlp.yaml"
-fails 1 "is not finite" train "$source/recipes/mnist-mlp.yaml" optimizer.name=sgd optimizer.learning_rate=1e38 training.batch_size=8
+fails 1 "is not finite" train "$source/recipes/mnist-mlp.yaml" --no-save optimizer.name=sgd optimizer.learning_rate=1e38 training.batch_size=8
+
+# a run's folder: made, refused a second time, evaluated, listed; a resolved recipe is a recipe
+small="$source/recipes/mnist-mlp.yaml training.batch_size=8"
+fails 0 "saved in $scratch/a" train $small --output "$scratch/a"
+for file in recipe.yaml log.jsonl events.out.tfevents.cajal model.safetensors checkpoints; do
+    [ -e "$scratch/a/$file" ] || { echo "no $file in the run's folder"; exit 1; }
+done
+fails 2 "holds a run already" train $small --output "$scratch/a"
+fails 0 "test accuracy 100.00 % of 40" evaluate "$scratch/a"
+fails 0 '"validation": {' evaluate "$scratch/a" --part validation --json
+fails 2 "--part is 'all'" evaluate "$scratch/a" --part all
+fails 1 "no run is there" evaluate "$scratch/nothing"
+fails 0 "$scratch/a" runs "$scratch"
+fails 0 '"finished": true' runs "$scratch" --json
+fails 0 "data:" check "$scratch/a/recipe.yaml"
+cp "$scratch/out" "$scratch/again"
+cmp "$scratch/again" "$scratch/a/recipe.yaml"
+fails 2 "is 'sdg', but must be one of" train $small optimizer.name=sdg
