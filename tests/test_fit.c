@@ -234,34 +234,46 @@ static void test_checkpoints_kept(void **state)
 
 typedef struct {
     cj_dataset *data;
-    char *folder;
-    bool resume;
+    char *folder; /* of a run to be resumed; NULL: a new one each time */
 } scenario;
 
-static cj_status two_steps(void *context)
+static cj_verdict end_at_three(const cj_progress *p, void *context)
+{
+    (void)context;
+    return p->updates == 3 ? CJ_STOP : CJ_GO_ON;
+}
+
+/* Two steps and a checkpoint in a new folder; or, from that checkpoint, a third step and the weights saved.
+ */
+static cj_status few_steps(void *context)
 {
     scenario *s = context;
     cj_model *model = NULL;
-    int64_t stop = s->resume ? -1 : 2;
+    char *fresh = s->folder ? NULL : cj_test_new_folder();
+    int64_t two = 2;
     cj_status status = cj_model_new(&model, .seed = 4);
     cj_fit_options o = options_for(model, s->data);
-    o.folder = s->folder;
-    o.resume = s->resume;
+    o.folder = fresh ? fresh : s->folder;
+    o.resume = !fresh;
     o.epochs = 1;
-    o.callbacks[0] = (cj_callback){stop_at, &stop};
+    o.checkpoints = (cj_checkpoints){0};
+    o.callbacks[0] = fresh ? (cj_callback){stop_at, &two} : (cj_callback){end_at_three, NULL};
     if (status == CJ_OK) status = cj_fit(&o, NULL);
     cj_model_free(model);
+    if (fresh) cj_test_remove_folder(fresh);
     return status == CJ_INTERRUPTED ? CJ_OK : status;
 }
 
 static void test_every_allocation_fails(void **state)
 {
     (void)state;
+    char digest[65];
     cj_test_allocator_install();
-    scenario s = {.data = make_data(CJ_I32), .folder = cj_test_new_folder()};
-    cj_test_every_allocation_fails(two_steps, &s);
-    s.resume = true;
-    cj_test_every_allocation_fails(two_steps, &s);
+    scenario s = {.data = make_data(CJ_I32)};
+    cj_test_every_allocation_fails(few_steps, &s);
+    s.folder = cj_test_new_folder();
+    train_in(s.folder, 2, false, CJ_INTERRUPTED, digest, NULL);
+    cj_test_every_allocation_fails(few_steps, &s);
     cj_dataset_free(s.data);
     cj_test_remove_folder(s.folder);
     cj_test_allocator_remove();
