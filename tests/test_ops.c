@@ -97,7 +97,9 @@ static cj_value draw_op(cj_graph *g, const trial *t, bool wide, cj_value *inputs
         cj_dtype dtype = is_float(t->sample, i) && wide ? CJ_F64 : t->sample->inputs[i].dtype;
         inputs[i] = (cj_input)(g, "x", dtype, t->sample->inputs[i].shape);
     }
-    cj_value y = cj__draw(g, t->op, t->sample->attributes, t->sample->inputs_count, inputs), parts[64];
+    const void *attributes =
+        wide && t->sample->wide_attributes ? t->sample->wide_attributes : t->sample->attributes;
+    cj_value y = cj__draw(g, t->op, attributes, t->sample->inputs_count, inputs), parts[64];
     if (!cj_value_ok(y)) fail_msg("%s: %s", cj__ops[t->op].name, cj_error_message());
     int count = cj__node_of(y)->outputs_count;
     if (count == 1) return y;

@@ -154,6 +154,40 @@ CJ_API cj_value cj_stop_gradient(cj_value x);
  * gives 0 and no gradient. */
 CJ_API cj_value cj_cross_entropy_rows(cj_value logits, cj_value labels);
 
+/* --- loops ---------------------------------------------------------------------------------------------- */
+#define CJ_MAX_SCAN 8
+/* One step, as its body sees it. */
+typedef struct {
+    cj_value
+        carries[CJ_MAX_SCAN]; /* as the step finds them; the body replaces them by what the next one finds */
+    cj_value sequences[CJ_MAX_SCAN]; /* this step's slices: element t along axis 0, without that axis */
+    cj_value outputs[CJ_MAX_SCAN];   /* to fill, from 0 on: what is stacked along axis 0 of the results */
+    void *context;
+} cj_scan_step;
+typedef void (*cj_scan_body)(cj_scan_step *step);
+
+typedef struct {
+    size_t size;
+    cj_scan_body body;
+    void *context;                   /* handed to the body */
+    cj_value carries[CJ_MAX_SCAN];   /* their first values */
+    cj_value sequences[CJ_MAX_SCAN]; /* equal in length along axis 0 */
+    int64_t length;                  /* steps; needed only without sequences */
+    const char *file;                /* the caller's, for error messages; the macro sets it */
+    int line;
+    bool reverse; /* from the last step to the first; outputs stay at their step's index */
+} cj_scan_options;
+typedef struct {
+    cj_value carries[CJ_MAX_SCAN]; /* as the last step left them */
+    cj_value outputs[CJ_MAX_SCAN]; /* [length, …] */
+} cj_scan_result;
+/* A recurrence: cj_scan(body, .carries = {h}, .sequences = {x}). The body is drawn once and run for each
+ * step, in order; its carries must keep their shapes and types. Whatever else it uses (parameters, other
+ * values) is captured and gets its gradient too; what does not depend on the step is computed once, before
+ * the loop. A random draw is one draw for all steps. Assignments cannot stand in a body, and its values
+ * cannot be used outside. */
+CJ_API cj_scan_result cj_scan(const cj_scan_options *options);
+
 /* --- gradients ----------------------------------------------------------------------------------------- */
 /* Draws d(sum of y)/dx for each x into `gradients`; zeros where y does not depend on x. The result is drawn
  * like any other value, so gradients of gradients work. */

@@ -87,5 +87,7 @@
 #define cj_dropout(...)            cj_here((cj_dropout)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_stop_gradient(...)      cj_here((cj_stop_gradient)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_cross_entropy_rows(...) cj_here((cj_cross_entropy_rows)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_scan(...)                                                                                         \
+    (cj_scan)(CJ_OPTIONS(cj_scan_options, .file = __FILE__, .line = __LINE__, .body = __VA_ARGS__))
 
 #endif

@@ -23,7 +23,7 @@ typedef struct {
 static void expand(cj_graph *graph, int32_t index)
 {
     cj__node node = graph->nodes[index];
-    cj_value inputs[8], outputs[8];
+    cj_value inputs[CJ__MOST_VALUES], outputs[CJ__MOST_VALUES];
     for (int i = 0; i < node.inputs_count; i++)
         inputs[i] = cj__make_value(graph, cj__resolve(graph, node.inputs[i]));
     cj__lowering lowering = {graph, node.attributes, node.inputs_count, node.outputs_count, inputs, outputs};
@@ -104,8 +104,9 @@ static void back(tape *t, int32_t index)
     cj_graph *graph = t->graph;
     cj__node node = graph->nodes[index];
     const cj__op_info *info = cj__info(&node);
-    cj_value inputs[64], outputs[8], cotangents[8], gradients[64];
-    bool wanted[64], any_wanted = false, any_cotangent = false;
+    cj_value inputs[CJ__MOST_VALUES], outputs[CJ__MOST_VALUES], cotangents[CJ__MOST_VALUES],
+        gradients[CJ__MOST_VALUES];
+    bool wanted[CJ__MOST_VALUES], any_wanted = false, any_cotangent = false;
     for (int i = 0; i < node.inputs_count; i++) {
         inputs[i] = cj__make_value(graph, cj__resolve(graph, node.inputs[i]));
         wanted[i] = t->depends[inputs[i].id];

@@ -2,6 +2,7 @@
  * Updates of variables are made in place where nothing reads the old value afterwards. */
 #include "base/bf16.h"
 #include "compile/chain.h"
+#include "compile/loop.h"
 #include "compile/order.h"
 #include "compile/program.h"
 
@@ -72,6 +73,11 @@ static cj_status place_source(planner *p, const cj__node *node)
 {
     const cj__value *value = &p->graph->values[node->first_output];
     if (node->op == CJ__OP_input) return CJ_OK; /* placed already, by position */
+    if (node->op == CJ__OP_placeholder)
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "a value of a scan's body is used outside the body at '%s'; hint: "
+                        "make it a carry or an output of the scan",
+                        node->scope);
     cj__storage storage = node->op == CJ__OP_variable ? CJ__VARIABLE : CJ__CONSTANT;
     cj__buffer *buffer =
         &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];
@@ -141,6 +147,23 @@ static double matmul_operations(const cj__launch *launch)
            (double)x.dims[x.rank - (a->transpose_a ? 2 : 1)];
 }
 
+/* The body's program, and a buffer for its memory, needed during this step only. */
+static cj_status add_loop(planner *p, const cj__node *node, cj__step *step)
+{
+    step->kernel = &cj__loop_kernel;
+    step->refusals = "";
+    p->program->step_count++; /* so that the body is freed with the program, whatever happens now */
+    cj_status status = cj__loop_make(p->graph, node, p->backend, &p->program->arena, &step->loop);
+    p->program->step_count--;
+    CJ__TRY(status);
+    const cj_program *body = step->loop->body;
+    cj__value memory = {.dtype = CJ_U8, .shape = cj_shape((int64_t)step->loop->workspace_bytes)};
+    step->loop->workspace = new_buffer(p, CJ__SLAB, &memory);
+    step->launch.scratch_bytes = body->scratch_bytes;
+    p->program->operations += (double)step->loop->scan.length * body->operations;
+    return CJ_OK;
+}
+
 static cj_status add_step(planner *p, const cj__node *node)
 {
     cj_program *program = p->program;
@@ -170,7 +193,10 @@ static cj_status add_step(planner *p, const cj__node *node)
                                 .types = types,
                                 .precision = p->graph->precision,
                                 .tasks = 1};
-    CJ__TRY(select_kernel(p, step));
+    if (node->op == CJ__OP_scan || node->op == CJ__OP_scan_saving)
+        CJ__TRY(add_loop(p, node, step));
+    else
+        CJ__TRY(select_kernel(p, step));
     program->operations += matmul_operations(&step->launch);
     if (step->launch.scratch_bytes > program->scratch_bytes)
         program->scratch_bytes = step->launch.scratch_bytes;
@@ -355,6 +381,7 @@ static void lay_out(planner *p)
     if (p->program->guard >= 0) p->last_use[p->program->guard] = INT32_MAX;
     for (int32_t s = 0; s < (int32_t)p->program->step_count; s++) {
         const cj__step *step = &p->program->steps[s];
+        if (step->loop) allocate_range(p, step->loop->workspace);
         for (int i = 0; i < step->launch.outputs_count; i++) {
             int32_t output = step->operands[step->launch.inputs_count + i];
             if (p->program->buffers[output].storage == CJ__SLAB && !reuse_input(p, step, s, output))
@@ -369,7 +396,7 @@ static void lay_out(planner *p)
 static cj_status planner_begin(planner *p)
 {
     const cj_graph *g = p->graph;
-    size_t nodes = (size_t)g->node_count + 1, values = (size_t)g->value_count + 1;
+    size_t nodes = (size_t)g->node_count + 1, values = (size_t)(g->value_count + g->node_count) + 1;
     cj_program *program = p->program = cj__allocate_zeroed(sizeof *program);
     if (!program) return cj__out_of_memory(sizeof *program, "a program");
     program->guard = -1;
@@ -424,8 +451,7 @@ cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, cj_program
     cj__free(p.live);
     *program = p.program;
     if (status == CJ_OK) return CJ_OK;
-    if (p.program) cj__arena_free(&p.program->arena);
-    cj__free(p.program);
+    cj_program_free(p.program);
     *program = NULL;
     return status;
 }

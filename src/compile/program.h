@@ -21,8 +21,9 @@ typedef struct {
 typedef struct {
     const cj__kernel *kernel;
     cj__launch launch;
-    int32_t *operands; /* buffers: inputs, then outputs */
-    bool guarded;      /* writes variables in place: runs only when the guard is true */
+    int32_t *operands;     /* buffers: inputs, then outputs */
+    struct cj__loop *loop; /* NULL but for scans: what runs in place of the kernel */
+    bool guarded;          /* writes variables in place: runs only when the guard is true */
     const char *scope;
     const char *refusals; /* why the kernels before this one could not, for `cajal plan` */
 } cj__step;
@@ -45,12 +46,15 @@ struct cj_program {
     double operations;
     /* the rest is run/'s */
     char *slab;
+    bool within;   /* the body of a loop: the slab is part of the program around it */
     char *scratch; /* one part a thread */
     int scratch_threads;
     void **addresses; /* by buffer */
     void **operand_addresses;
 };
 
+/* All passes and the plan. */
+CJ_MUST_CHECK cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_program **program);
 /* Picks kernels, orders steps and lays out memory for a fused graph. */
 CJ_MUST_CHECK cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, cj_program **program);
 

@@ -100,7 +100,7 @@ static bool identity(rebuild *r, const cj__node *node, int32_t *result)
 
 static void lower(rebuild *r, const cj__node *node, const int32_t *inputs, int32_t *results)
 {
-    cj_value in[8], out[8];
+    cj_value in[CJ__MOST_VALUES], out[CJ__MOST_VALUES];
     for (int i = 0; i < node->inputs_count; i++) in[i] = cj__make_value(r->to, inputs[i]);
     cj__lowering lowering = {r->to, node->attributes, node->inputs_count, node->outputs_count, in, out};
     r->to->scope = node->scope;
@@ -114,7 +114,7 @@ static cj_status emit(rebuild *r, int32_t index)
 {
     cj__node node = r->from->nodes[index];
     const cj__value *types = &r->from->values[node.first_output];
-    int32_t inputs[64], results[8], *map = r->map;
+    int32_t inputs[CJ__MOST_VALUES], results[CJ__MOST_VALUES], *map = r->map;
     for (int i = 0; i < node.inputs_count; i++) inputs[i] = map[cj__resolve(r->from, node.inputs[i])];
     node.inputs = inputs;
     if (cj__info(&node)->flags & CJ__COMPOSITE) {
@@ -193,7 +193,10 @@ cj_status cj__lower_and_simplify(const cj_graph *from, cj_graph **to)
     while (composites) {
         cj_graph *next;
         cj_status status = rebuild_once(source, &next, &composites);
-        if (source != from) cj_graph_free((cj_graph *)source);
+        if (source != from) {
+            if (status == CJ_OK) cj__adopt_bodies(next, (cj_graph *)source);
+            cj_graph_free((cj_graph *)source);
+        }
         CJ__TRY(status);
         source = next;
     }

@@ -94,6 +94,20 @@ typedef struct {
     cj__variable *variable;
 } cj__variable_attributes;
 
+/* What stands for a step's value while the body of a scan is drawn. */
+typedef struct {
+    int64_t dtype, ordinal; /* no two are alike */
+    cj_shape_t shape;
+} cj__placeholder_attributes;
+
+/* The body's inputs: carries, slices of the sequences, captures; its outputs: the new carries, the outputs.
+ */
+typedef struct {
+    struct cj_graph *body; /* owned by the graph it was drawn in */
+    int64_t carries, sequences, captures, outputs;
+    int64_t length, reverse;
+} cj__scan_attributes;
+
 /* A fused chain of elementwise ops, made by the compiler only: compile/chain.h. */
 struct cj__chain;
 typedef struct {

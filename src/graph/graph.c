@@ -26,6 +26,11 @@ cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
 void cj_graph_free(cj_graph *graph)
 {
     if (!graph) return;
+    while (graph->bodies) {
+        cj_graph *body = graph->bodies;
+        graph->bodies = body->next_body;
+        cj_graph_free(body);
+    }
     cj__free(graph->nodes);
     cj__free(graph->values);
     cj__free(graph->inputs);
@@ -33,6 +38,21 @@ void cj_graph_free(cj_graph *graph)
     cj__free(graph->error);
     cj__arena_free(&graph->arena);
     cj__free(graph);
+}
+
+void cj__own_body(cj_graph *graph, cj_graph *body)
+{
+    body->next_body = graph->bodies;
+    graph->bodies = body;
+}
+
+void cj__adopt_bodies(cj_graph *graph, cj_graph *from)
+{
+    while (from->bodies) {
+        cj_graph *body = from->bodies;
+        from->bodies = body->next_body;
+        cj__own_body(graph, body);
+    }
 }
 
 cj_mode cj_graph_mode(const cj_graph *graph)
@@ -189,9 +209,11 @@ static cj_value shape_error(cj_graph *graph, const cj__op_info *info, int count,
 cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count, const cj_value *inputs)
 {
     const cj__op_info *info = &cj__ops[op];
-    cj__type input_types[64], output_types[8] = {0};
-    int32_t ids[64];
-    if (count > 64) return cj__graph_error(graph, CJ_UNSUPPORTED, "%s takes at most 64 inputs", info->name);
+    cj__type input_types[CJ__MOST_VALUES], output_types[CJ__MOST_VALUES];
+    int32_t ids[CJ__MOST_VALUES];
+    if (count > CJ__MOST_VALUES)
+        return cj__graph_error(graph, CJ_UNSUPPORTED, "%s at '%s' takes at most %d inputs, not %d",
+                               info->name, graph ? graph->scope : "", (int)CJ__MOST_VALUES, count);
     for (int i = 0; i < count; i++) {
         if (!graph) graph = inputs[i].graph;
         if (!cj_value_ok(inputs[i])) {
@@ -209,12 +231,12 @@ cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count,
     if (graph->status != CJ_OK) return cj__poison(graph);
     cj__inference inference = {graph, attributes, count, info->outputs, input_types, output_types};
     if (info->infer(&inference) != CJ_OK) return shape_error(graph, info, count, inputs);
-    cj__value outputs[8];
-    for (int i = 0; i < info->outputs; i++)
+    cj__value outputs[CJ__MOST_VALUES];
+    for (int i = 0; i < inference.outputs_count; i++)
         outputs[i] = (cj__value){.dtype = output_types[i].dtype, .shape = output_types[i].shape};
     cj__node node = {.op = op,
                      .inputs_count = count,
-                     .outputs_count = info->outputs,
+                     .outputs_count = inference.outputs_count,
                      .attributes = attributes,
                      .scope = graph->scope};
     return cj__make_value(graph, cj__append(graph, &node, ids, outputs));

@@ -49,6 +49,7 @@ struct cj_graph {
     cj_status status;
     char *error; /* the first error's sentence; NULL when even that could not be allocated */
     bool error_located;
+    cj_graph *bodies, *next_body; /* of the scans drawn here: freed with this graph */
 };
 
 static inline const cj__op_info *cj__info(const cj__node *node)
@@ -90,6 +91,10 @@ cj_value cj__graph_error(cj_graph *graph, cj_status status, const char *format, 
 /* Appends a node as it is (used by passes, which copy nodes whose shapes are known): outputs get the given
  * types. Returns the node's first value id, or -1 when out of memory (then graph->status is set). */
 int32_t cj__append(cj_graph *graph, const cj__node *like, const int32_t *inputs, const cj__value *outputs);
+
+/* The graph frees `body` with itself; it takes over all that another graph would free. */
+void cj__own_body(cj_graph *graph, cj_graph *body);
+void cj__adopt_bodies(cj_graph *graph, cj_graph *from);
 
 /* Checks what must always hold: inputs exist and come before their node (unless replaced), counts fit the op
  * table, and re-inferred shapes equal the recorded ones. */

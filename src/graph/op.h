@@ -13,6 +13,8 @@ typedef enum {
 #define ELEMENTWISE_NO_GRAD(name, ...) CJ__OP_##name,
 #define COMPOSITE(name, ...)           CJ__OP_##name,
 #define COMPOSITE_VJP(name, ...)       CJ__OP_##name,
+#define LOOP(name, ...)                CJ__OP_##name,
+#define LOOP_VJP(name, ...)            CJ__OP_##name,
 #define INTERNAL(name, ...)            CJ__OP_##name,
 #include "graph/ops.def"
     CJ__OP_COUNT
@@ -29,12 +31,13 @@ enum {
     CJ__SOURCE = 64,    /* computes nothing: constants, inputs, variables */
     CJ__INTERNAL = 128, /* made by the compiler only */
 };
+enum { CJ__MOST_VALUES = 64 }; /* inputs of a node, and its outputs */
 
 /* Shape inference: fills one type an output, or records a sentence with cj__fail. */
 typedef struct {
     const cj_graph *graph;
     const void *attributes;
-    int inputs_count, outputs_count;
+    int inputs_count, outputs_count; /* the rule counts the outputs where the op table does not */
     const struct cj__type {
         cj_dtype dtype;
         cj_shape_t shape;
@@ -74,7 +77,8 @@ typedef struct {
 
 /* One case for the tests: the op on inputs of these shapes, filled from [low, high). */
 typedef struct {
-    const void *attributes; /* copied */
+    const void *attributes;
+    const void *wide_attributes; /* where they differ when floats are f64; NULL: they do not */
     int inputs_count;
     struct {
         cj_dtype dtype;
@@ -122,6 +126,8 @@ int cj__op_find(const char *name);
 #define ELEMENTWISE_NO_GRAD(name, ...) CJ__DECLARE_SAMPLES(name) CJ__DECLARE_SCALAR(name)
 #define COMPOSITE(name, ...)           CJ__DECLARE_SAMPLES(name) CJ__DECLARE_LOWER(name)
 #define COMPOSITE_VJP(name, ...)       CJ__DECLARE_SAMPLES(name) CJ__DECLARE_LOWER(name) CJ__DECLARE_VJP(name)
+#define LOOP(name, ...)                CJ__DECLARE_SAMPLES(name) CJ__DECLARE_LOWER(name)
+#define LOOP_VJP(name, ...)            CJ__DECLARE_SAMPLES(name) CJ__DECLARE_VJP(name)
 #define INTERNAL(name, ...)
 #include "graph/ops.def"
 

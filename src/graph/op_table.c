@@ -10,6 +10,8 @@
 #define ELEMENTWISE_NO_GRAD(name, inputs, rule, flags)                DECLARE_INFER(rule)
 #define COMPOSITE(name, inputs, outputs, attributes, rule, flags)     DECLARE_INFER(rule)
 #define COMPOSITE_VJP(name, inputs, outputs, attributes, rule, flags) DECLARE_INFER(rule)
+#define LOOP(name, attributes, rule, flags)                           DECLARE_INFER(rule)
+#define LOOP_VJP(name, attributes, rule, flags)                       DECLARE_INFER(rule)
 #define INTERNAL(name, inputs, outputs, attributes, flags)            DECLARE_INFER(name)
 #include "graph/ops.def"
 
@@ -67,6 +69,24 @@ const cj__op_info cj__ops[CJ__OP_COUNT] = {
      .flags = (f) | CJ__COMPOSITE,                                                                           \
      .infer = cj__infer_##rule,                                                                              \
      .lower = cj__##n##_lower,                                                                               \
+     .vjp = cj__##n##_vjp,                                                                                   \
+     .samples = cj__##n##_samples},
+#define LOOP(n, a, rule, f)                                                                                  \
+    {.name = #n,                                                                                             \
+     .inputs = -1,                                                                                           \
+     .outputs = -1,                                                                                          \
+     .attributes_size = sizeof(a),                                                                           \
+     .flags = f,                                                                                             \
+     .infer = cj__infer_##rule,                                                                              \
+     .lower = cj__##n##_lower,                                                                               \
+     .samples = cj__##n##_samples},
+#define LOOP_VJP(n, a, rule, f)                                                                              \
+    {.name = #n,                                                                                             \
+     .inputs = -1,                                                                                           \
+     .outputs = -1,                                                                                          \
+     .attributes_size = sizeof(a),                                                                           \
+     .flags = f,                                                                                             \
+     .infer = cj__infer_##rule,                                                                              \
      .vjp = cj__##n##_vjp,                                                                                   \
      .samples = cj__##n##_samples},
 #define INTERNAL(n, i, o, a, f)                                                                              \

@@ -12,7 +12,7 @@ static cj_status broken(const cj__node *node, int64_t index, const char *after, 
 static cj_status check_types(const cj_graph *graph, int64_t index, const char *after)
 {
     const cj__node *node = &graph->nodes[index];
-    cj__type inputs[64], outputs[8] = {0};
+    cj__type inputs[CJ__MOST_VALUES], outputs[CJ__MOST_VALUES];
     if (cj__info(node)->flags & CJ__INTERNAL) return CJ_OK;
     for (int i = 0; i < node->inputs_count; i++) {
         const cj__value *value = &graph->values[cj__resolve(graph, node->inputs[i])];
@@ -22,6 +22,8 @@ static cj_status check_types(const cj_graph *graph, int64_t index, const char *a
                                inputs, outputs};
     if (cj__info(node)->infer(&inference) != CJ_OK)
         return broken(node, index, after, "no longer fits its inputs");
+    if (inference.outputs_count != node->outputs_count)
+        return broken(node, index, after, "has a wrong number of outputs");
     for (int i = 0; i < node->outputs_count; i++) {
         const cj__value *value = &graph->values[node->first_output + i];
         if (value->dtype != outputs[i].dtype || !cj_shape_equal(value->shape, outputs[i].shape))
@@ -37,7 +39,7 @@ cj_status cj__verify(const cj_graph *graph, const char *after)
         const cj__op_info *info = cj__info(node);
         if (info->inputs >= 0 && node->inputs_count != info->inputs)
             return broken(node, i, after, "has a wrong number of inputs");
-        if (node->inputs_count > 64 || node->outputs_count > 64)
+        if (node->inputs_count > CJ__MOST_VALUES || node->outputs_count > CJ__MOST_VALUES)
             return broken(node, i, after, "has too many values");
         for (int k = 0; k < node->inputs_count; k++) {
             if (node->inputs[k] < 0 || node->inputs[k] >= graph->value_count)

@@ -372,6 +372,74 @@ cj_status cj__infer_cross_entropy_gradient(cj__inference *i)
     return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
 }
 
+/* --- loops --------------------------------------------------------------------------------------------- */
+
+cj_status cj__infer_placeholder(cj__inference *i)
+{
+    const cj__placeholder_attributes *a = i->attributes;
+    return gives(i, (cj_dtype)a->dtype, a->shape);
+}
+
+/* One more axis in front. */
+static cj_status stacked(cj__inference *i, int64_t length, const cj__value *value)
+{
+    cj_shape_t shape = {.rank = value->shape.rank + 1, .dims = {length}};
+    if (shape.rank > CJ_MAX_RANK) FAIL("a stacked value has more than %d dimensions", CJ_MAX_RANK);
+    memcpy(shape.dims + 1, value->shape.dims, (size_t)value->shape.rank * sizeof *shape.dims);
+    if (!cj__shape_valid(shape)) FAIL("the result would be larger than any memory");
+    i->outputs[i->outputs_count++] = (cj__type){value->dtype, shape};
+    return CJ_OK;
+}
+
+static const cj__value *body_input(const cj__scan_attributes *a, int64_t k)
+{
+    return &a->body->values[a->body->inputs[k].value];
+}
+
+static cj_status fits_body(const cj__inference *i, const cj__scan_attributes *a)
+{
+    if (i->inputs_count != a->carries + a->sequences + a->captures)
+        FAIL("another number of inputs is wanted");
+    for (int64_t k = 0; k < i->inputs_count; k++) {
+        const cj__value *wanted = body_input(a, k);
+        cj_shape_t shape = i->inputs[k].shape;
+        if (k >= a->carries && k < a->carries + a->sequences) {
+            if (shape.rank < 1 || shape.dims[0] != a->length)
+                FAIL("sequence %lld has not %lld steps along axis 0", (long long)(k - a->carries),
+                     (long long)a->length);
+            shape.rank--;
+            memmove(shape.dims, shape.dims + 1, sizeof shape.dims - sizeof *shape.dims);
+            shape.dims[CJ_MAX_RANK - 1] = 0;
+        }
+        if (i->inputs[k].dtype != wanted->dtype || !cj_shape_equal(shape, wanted->shape))
+            FAIL("input %lld does not fit the body", (long long)k);
+    }
+    return CJ_OK;
+}
+
+cj_status cj__infer_scan(cj__inference *i)
+{
+    const cj__scan_attributes *a = i->attributes;
+    const cj_graph *body = a->body;
+    CJ__TRY(fits_body(i, a));
+    for (i->outputs_count = 0; i->outputs_count < a->carries; i->outputs_count++)
+        i->outputs[i->outputs_count] = i->inputs[i->outputs_count];
+    for (int64_t k = 0; k < a->outputs; k++)
+        CJ__TRY(stacked(i, a->length, &body->values[body->outputs[a->carries + k].value]));
+    return CJ_OK;
+}
+
+/* and the carries as each step found them */
+cj_status cj__infer_scan_saving(cj__inference *i)
+{
+    const cj__scan_attributes *a = i->attributes;
+    CJ__TRY(cj__infer_scan(i));
+    if (2 * a->carries + a->outputs > CJ__MOST_VALUES)
+        FAIL("%lld carries are too many to differentiate; hint: concatenate some", (long long)a->carries);
+    for (int64_t k = 0; k < a->carries; k++) CJ__TRY(stacked(i, a->length, body_input(a, k)));
+    return CJ_OK;
+}
+
 /* The compiler makes chains with their types known; nobody draws one. */
 cj_status cj__infer_chain(cj__inference *i)
 {

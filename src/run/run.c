@@ -2,51 +2,20 @@
  * step that several threads share; runs of small steps stay on one. */
 #define CJ_NO_LOCATIONS
 #include "base/team.h"
-#include "compile/passes.h"
-#include "compile/program.h"
+#include "compile/loop.h"
 #include "cpu/backend.h"
 #include "cpu/isa.h"
 
 #include <string.h>
 
-static cj_status verify(const cj_graph *graph, const char *after)
-{
-#ifdef CJ_DEBUG
-    return cj__verify(graph, after);
-#else
-    (void)graph, (void)after;
-    return CJ_OK;
-#endif
-}
-
 cj_status cj_compile(cj_program **program, const cj_graph *graph)
 {
-    cj_graph *simple = NULL, *fused = NULL;
     *program = NULL;
     CJ__TRY(cj_graph_status(graph));
     if (graph->input_count > CJ_MAX_BINDINGS || graph->output_count > CJ_MAX_BINDINGS)
         return cj__fail(CJ_UNSUPPORTED, "a program has at most %d inputs and %d outputs", CJ_MAX_BINDINGS,
                         CJ_MAX_BINDINGS);
-    cj_status status = verify(graph, "drawing");
-    if (status == CJ_OK) status = cj__lower_and_simplify(graph, &simple);
-    if (status == CJ_OK) status = verify(simple, "simplify");
-    if (status == CJ_OK) status = cj__fuse(simple, &fused);
-    if (status == CJ_OK) status = verify(fused, "fuse");
-    if (status == CJ_OK) status = cj__plan(fused, &cj__cpu_backend, program);
-    cj_graph_free(simple);
-    cj_graph_free(fused);
-    return status;
-}
-
-void cj_program_free(cj_program *program)
-{
-    if (!program) return;
-    cj__free(program->slab);
-    cj__free(program->scratch);
-    cj__free(program->addresses);
-    cj__free(program->operand_addresses);
-    cj__arena_free(&program->arena);
-    cj__free(program);
+    return cj__compile(graph, &cj__cpu_backend, program);
 }
 
 cj_status cj_set_threads(int threads)
@@ -75,13 +44,23 @@ static size_t operand_count(const cj_program *p)
     return count;
 }
 
+static cj_status have_addresses(cj_program *p)
+{
+    if (!p->addresses) p->addresses = cj__allocate((size_t)p->buffer_count * sizeof(void *) + 1);
+    if (!p->operand_addresses) p->operand_addresses = cj__allocate(operand_count(p) * sizeof(void *) + 1);
+    if (!p->addresses || !p->operand_addresses)
+        return cj__out_of_memory((size_t)p->buffer_count * sizeof(void *), "running a program");
+    for (int64_t i = 0; i < p->step_count; i++)
+        if (p->steps[i].loop) CJ__TRY(have_addresses(p->steps[i].loop->body));
+    return CJ_OK;
+}
+
 /* The memory of the first run; later runs find it there. More threads later need more scratch. */
 static cj_status have_memory(cj_program *p)
 {
     int threads = cj__team_size();
     if (!p->slab) p->slab = cj__allocate(p->slab_bytes + 64);
-    if (!p->addresses) p->addresses = cj__allocate((size_t)p->buffer_count * sizeof(void *) + 1);
-    if (!p->operand_addresses) p->operand_addresses = cj__allocate(operand_count(p) * sizeof(void *) + 1);
+    CJ__TRY(have_addresses(p));
     if (p->scratch_threads < threads) {
         cj__free(p->scratch);
         p->scratch_threads = 0;
@@ -89,7 +68,7 @@ static cj_status have_memory(cj_program *p)
         p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads + 64);
         if (p->scratch) p->scratch_threads = threads;
     }
-    bool ok = p->slab && p->addresses && p->operand_addresses && p->scratch;
+    bool ok = p->slab && p->scratch;
     return ok ? CJ_OK
               : cj__out_of_memory(p->slab_bytes + p->scratch_bytes * (size_t)threads, "running a program");
 }
@@ -106,7 +85,10 @@ static cj_status check_input(const cj_program *p, int64_t i, const cj_tensor *gi
                     cj_dtype_name(type->dtype), cj__shape_text(type->shape, wanted));
 }
 
-static void bind(cj_program *p, const cj_run_options *options)
+static void bind_loop(cj_program *p, const cj__loop *loop, void *const *operands);
+
+/* inputs: memory by position */
+static void bind(cj_program *p, void *const *inputs)
 {
     for (int64_t i = 0; i < p->buffer_count; i++) {
         const cj__buffer *b = &p->buffers[i];
@@ -115,7 +97,7 @@ static void bind(cj_program *p, const cj_run_options *options)
             p->addresses[i] = p->slab + b->offset;
             break;
         case CJ__INPUT:
-            p->addresses[i] = options->inputs[b->index].data;
+            p->addresses[i] = inputs[b->index];
             break;
         case CJ__CONSTANT:
             p->addresses[i] = (void *)b->constant;
@@ -126,9 +108,29 @@ static void bind(cj_program *p, const cj_run_options *options)
         }
     }
     void **next = p->operand_addresses;
-    for (int64_t s = 0; s < p->step_count; s++)
-        for (int k = 0; k < p->steps[s].launch.inputs_count + p->steps[s].launch.outputs_count; k++)
-            *next++ = p->addresses[p->steps[s].operands[k]];
+    for (int64_t s = 0; s < p->step_count; s++) {
+        const cj__step *step = &p->steps[s];
+        int count = step->launch.inputs_count + step->launch.outputs_count;
+        for (int k = 0; k < count; k++) next[k] = p->addresses[step->operands[k]];
+        if (step->loop) bind_loop(p, step->loop, next);
+        next += count;
+    }
+}
+
+/* The carries lie where the scan's results will; slices are copied into the workspace, step by step. */
+static void bind_loop(cj_program *p, const cj__loop *loop, void *const *operands)
+{
+    const cj__scan_attributes *a = &loop->scan;
+    char *workspace = p->addresses[loop->workspace];
+    int64_t given = a->carries + a->sequences, total = given + a->captures;
+    void *inputs[CJ__MOST_VALUES];
+    for (int64_t i = 0; i < total; i++)
+        inputs[i] = i < a->carries ? operands[total + i]
+                    : i < given    ? workspace + loop->slices[i - a->carries]
+                                   : operands[i];
+    loop->body->slab = workspace;
+    loop->body->within = true;
+    bind(loop->body, inputs);
 }
 
 /* --- walking ------------------------------------------------------------------------------------------- */
@@ -138,33 +140,109 @@ static bool guard_holds(const cj_program *p)
     return p->guard < 0 || *(const uint8_t *)p->addresses[p->guard] != 0;
 }
 
-static void walk(void *context, int thread, int threads)
-{
-    cj_program *p = context;
-    char *scratch = p->scratch + p->scratch_bytes * (size_t)thread;
-    cj__float_state caller = cj__float_enter();
-    void **operands = p->operand_addresses;
-    bool alone = true; /* nothing of another thread's has been written since the last barrier */
-    for (int64_t s = 0; s < p->step_count; s++) {
-        const cj__step *step = &p->steps[s];
-        bool shared = step->launch.tasks > 1 && threads > 1;
-        if (shared && s > 0 && alone) cj__team_barrier(threads);
-        int64_t tasks = step->launch.tasks;
-        int64_t from = shared ? tasks * thread / threads : 0;
-        int64_t to = shared ? tasks * (thread + 1) / threads : thread == 0 ? tasks : 0;
-        /* Only who has work looks at the guard: without a barrier between, it may still be being written. */
-        bool runs = from < to && (!step->guarded || guard_holds(p));
-        for (int64_t t = from; runs && t < to; t++) step->kernel->run(&step->launch, operands, t, scratch);
-        if (shared) cj__team_barrier(threads);
-        alone = !shared;
-        operands += step->launch.inputs_count + step->launch.outputs_count;
-    }
-    cj__float_leave(caller);
-}
-
 static size_t bytes_of(const cj__type *type)
 {
     return (size_t)cj_shape_count(type->shape) * cj_dtype_size(type->dtype);
+}
+
+typedef struct {
+    int thread, threads;
+    char *scratch;
+    bool alone; /* something of one thread's alone has been written since the last barrier */
+} walker;
+
+static void walk_loop(const cj__loop *loop, void *const *operands, walker *w);
+
+static void walk_steps(const cj_program *p, walker *w)
+{
+    void **operands = p->operand_addresses;
+    for (int64_t s = 0; s < p->step_count; s++) {
+        const cj__step *step = &p->steps[s];
+        int64_t tasks = step->launch.tasks;
+        bool shared = tasks > 1 && w->threads > 1;
+        if (step->loop) {
+            walk_loop(step->loop, operands, w);
+        } else {
+            if (shared && w->alone) cj__team_barrier(w->threads);
+            int64_t from = shared ? tasks * w->thread / w->threads : 0;
+            int64_t to = shared ? tasks * (w->thread + 1) / w->threads : w->thread == 0 ? tasks : 0;
+            /* Only who has work looks at the guard: without a barrier between, it may still be being written.
+             */
+            bool runs = from < to && (!step->guarded || guard_holds(p));
+            for (int64_t t = from; runs && t < to; t++)
+                step->kernel->run(&step->launch, operands, t, w->scratch);
+            if (shared) cj__team_barrier(w->threads);
+            w->alone = !shared;
+        }
+        operands += step->launch.inputs_count + step->launch.outputs_count;
+    }
+}
+
+/* Before step t: its slices into the workspace, and the carries kept where they are wanted later. */
+static void begin_step(const cj__loop *loop, void *const *operands, int64_t t)
+{
+    const cj__scan_attributes *a = &loop->scan;
+    const cj_program *body = loop->body;
+    void *const *results = operands + a->carries + a->sequences + a->captures;
+    for (int64_t i = 0; i < a->sequences; i++) {
+        int32_t slice = body->inputs[a->carries + i];
+        size_t bytes = bytes_of(&body->buffers[slice].type);
+        memcpy(body->addresses[slice], (const char *)operands[a->carries + i] + (size_t)t * bytes, bytes);
+    }
+    for (int64_t i = 0; loop->saves && i < a->carries; i++) {
+        size_t bytes = bytes_of(&body->buffers[body->inputs[i]].type);
+        memcpy((char *)results[a->carries + a->outputs + i] + (size_t)t * bytes, results[i], bytes);
+    }
+}
+
+/* After step t: outputs into their stacks, then the new carries over the old, those that cross by way of the
+ * workspace. */
+static void end_step(const cj__loop *loop, void *const *operands, const char *workspace, int64_t t)
+{
+    const cj__scan_attributes *a = &loop->scan;
+    const cj_program *body = loop->body;
+    void *const *results = operands + a->carries + a->sequences + a->captures;
+    for (int64_t i = 0; i < a->outputs; i++) {
+        int32_t output = body->outputs[a->carries + i];
+        size_t bytes = bytes_of(&body->buffers[output].type);
+        memcpy((char *)results[a->carries + i] + (size_t)t * bytes, body->addresses[output], bytes);
+    }
+    for (int64_t i = 0; i < a->carries; i++)
+        if (loop->waiting[i] != CJ__NOWHERE)
+            memcpy((char *)workspace + loop->waiting[i], body->addresses[body->outputs[i]],
+                   bytes_of(&body->buffers[body->outputs[i]].type));
+    for (int64_t i = 0; i < a->carries; i++) {
+        const void *from = loop->waiting[i] != CJ__NOWHERE ? (const void *)(workspace + loop->waiting[i])
+                                                           : body->addresses[body->outputs[i]];
+        if (from != results[i]) memcpy(results[i], from, bytes_of(&body->buffers[body->inputs[i]].type));
+    }
+}
+
+/* One thread copies between steps; the others wait at the body's first step that they share. */
+static void walk_loop(const cj__loop *loop, void *const *operands, walker *w)
+{
+    const cj__scan_attributes *a = &loop->scan;
+    const cj_program *body = loop->body;
+    void *const *results = operands + a->carries + a->sequences + a->captures;
+    for (int64_t i = 0; w->thread == 0 && i < a->carries; i++)
+        memcpy(results[i], operands[i], bytes_of(&body->buffers[body->inputs[i]].type));
+    for (int64_t n = 0; n < a->length; n++) {
+        int64_t t = a->reverse ? a->length - 1 - n : n;
+        if (w->thread == 0) begin_step(loop, operands, t);
+        w->alone = true;
+        walk_steps(body, w);
+        if (w->thread == 0) end_step(loop, operands, body->slab, t);
+    }
+    w->alone = true;
+}
+
+static void walk(void *context, int thread, int threads)
+{
+    cj_program *p = context;
+    walker w = {thread, threads, p->scratch + p->scratch_bytes * (size_t)thread, false};
+    cj__float_state caller = cj__float_enter();
+    walk_steps(p, &w);
+    cj__float_leave(caller);
 }
 
 static void commit(cj_program *p)
@@ -182,7 +260,9 @@ cj_status cj_program_run(const cj_run_options *options)
     cj_program *p = options->program;
     CJ__TRY(have_memory(p));
     for (int64_t i = 0; i < p->input_count; i++) CJ__TRY(check_input(p, i, &options->inputs[i]));
-    bind(p, options);
+    void *inputs[CJ_MAX_BINDINGS];
+    for (int64_t i = 0; i < p->input_count; i++) inputs[i] = options->inputs[i].data;
+    bind(p, inputs);
     cj__team_run(walk, p);
     for (int64_t i = 0; i < p->output_count; i++)
         if (options->outputs[i])

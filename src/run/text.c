@@ -1,5 +1,5 @@
 /* A program as text: which kernel runs each step, why the better ones refused, and where results lie. */
-#include "compile/program.h"
+#include "compile/loop.h"
 #include "base/shape.h"
 #include "base/text.h"
 
@@ -11,6 +11,19 @@ static void put_place(cj__text *text, const cj__buffer *b)
         cj__text_print(text, " %s", b->variable->name);
     else
         cj__text_put(text, b->storage == CJ__INPUT ? " input" : " constant");
+}
+
+static void put_step(cj__text *text, const cj_program *p, int64_t index);
+
+/* The steps of a loop's body; their places are in the body's own slab. */
+static void put_body(cj__text *text, const cj__loop *loop)
+{
+    cj__text_print(text, "    body, %lld times%s, slab %zu bytes:\n", (long long)loop->scan.length,
+                   loop->scan.reverse ? " from the end" : "", loop->body->slab_bytes);
+    for (int64_t i = 0; i < loop->body->step_count; i++) {
+        cj__text_put(text, "    ");
+        put_step(text, loop->body, i);
+    }
 }
 
 static void put_step(cj__text *text, const cj_program *p, int64_t index)
@@ -29,6 +42,7 @@ static void put_step(cj__text *text, const cj_program *p, int64_t index)
     if (step->guarded) cj__text_put(text, " [guarded, in place]");
     if (*step->scope) cj__text_print(text, "  # %s", step->scope);
     cj__text_put(text, "\n");
+    if (step->loop) put_body(text, step->loop);
     if (*step->refusals) cj__text_print(text, "      not %s\n", step->refusals);
 }
 
