@@ -191,7 +191,7 @@ cj_status cj__lower_and_simplify(const cj_graph *from, cj_graph **to)
     bool composites = true;
     /* One walk past the last composite: what lowering drew is simplified too. */
     while (composites) {
-        cj_graph *next;
+        cj_graph *next = NULL;
         cj_status status = rebuild_once(source, &next, &composites);
         if (source != from) {
             if (status == CJ_OK) cj__adopt_bodies(next, (cj_graph *)source);
