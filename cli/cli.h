@@ -46,7 +46,7 @@ cj_verdict watch_signals(const cj_progress *progress, void *context);
 void catch_signals(void);
 
 /* The layers, parameters and costs of a step, on standard error. */
-void show_summary(const cj_model *model, const cj_program *step);
+void show_summary(const char *layers, const cj_model *model, const cj_program *step);
 
 /* How a model did on rows it had not seen. */
 typedef struct {

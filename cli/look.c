@@ -65,8 +65,11 @@ static cj_status print_plan(const drawing *d)
 
 static cj_status print_summary(const drawing *d)
 {
-    show_summary(d->model, d->program);
-    return CJ_OK;
+    char *layers;
+    cj_status status = cj_graph_summary(d->graph, &layers);
+    if (status == CJ_OK) show_summary(layers, d->model, d->program);
+    cj_text_free(layers);
+    return status;
 }
 
 int command_summary(const options *o)

@@ -59,7 +59,7 @@ cj_verdict show_progress(const cj_progress *p, void *context)
 {
     static double shown;
     bool live = isatty(STDERR_FILENO);
-    if (p->step == 0 && p->epoch <= 1 && !p->epoch_done) show_summary(p->model, p->program);
+    if (p->summary) show_summary(p->summary, p->model, p->program);
     if (p->note) fprintf(stderr, "%s%s\n", p->note, live ? "\033[K" : "");
     if (p->epoch_done) {
         progress_line(p, live ? "\033[K\n" : "\n");
@@ -73,35 +73,24 @@ cj_verdict show_progress(const cj_progress *p, void *context)
 
 /* --- summary ------------------------------------------------------------------------------------------- */
 
-static void shape_text(cj_shape_t shape, char text[160])
+static double megabytes_of(const cj_model *model)
 {
-    size_t used = (size_t)snprintf(text, 160, "[");
-    for (int64_t d = 0; d < shape.rank && used < 140; d++)
-        used += (size_t)snprintf(text + used, 160 - used, d ? ",%lld" : "%lld", (long long)shape.dims[d]);
-    snprintf(text + used, 160 - used, "]");
-}
-
-void show_summary(const cj_model *model, const cj_program *step)
-{
-    int64_t parameters = 0;
-    size_t state = 0;
-    fprintf(stderr, "%-32s %-16s %12s\n", "parameter", "shape", "count");
+    size_t bytes = 0;
     for (int64_t i = 0; i < cj_model_count(model); i++) {
         cj_variable_info v = cj_model_variable(model, i);
-        char shape[160];
-        state += cj_tensor_bytes(&v.tensor);
-        if (v.role != CJ_PARAMETER) continue;
-        parameters += cj_shape_count(v.tensor.shape);
-        shape_text(v.tensor.shape, shape);
-        fprintf(stderr, "%-32s %-16s %12lld\n", v.name, shape, (long long)cj_shape_count(v.tensor.shape));
+        bytes += cj_tensor_bytes(&v.tensor);
     }
+    return (double)bytes / 1e6;
+}
+
+void show_summary(const char *layers, const cj_model *model, const cj_program *step)
+{
     cj_program_facts facts = cj_program_describe(step);
+    double state = megabytes_of(model), values = (double)(facts.slab_bytes + facts.scratch_bytes) / 1e6;
     fprintf(stderr,
-            "%lld parameters; a training step: %lld kernels, %.1f MFLOP in products; memory: %.2f MB "
-            "parameters and "
-            "optimizer, %.2f MB intermediate values\n\n",
-            (long long)parameters, (long long)facts.steps, facts.operations / 1e6, (double)state / 1e6,
-            (double)(facts.slab_bytes + facts.scratch_bytes) / 1e6);
+            "%sa training step: %lld kernels, %.1f MFLOP in products; memory %.2f MB: parameters and "
+            "optimizer %.2f, intermediate values %.2f\n\n",
+            layers, (long long)facts.steps, facts.operations / 1e6, state + values, state, values);
 }
 
 /* --- report -------------------------------------------------------------------------------------------- */

@@ -75,6 +75,10 @@ CJ_API bool cj_value_ok(cj_value value);
 /* Names the value in dumps. */
 CJ_API cj_value cj_named(cj_value value, const char *name);
 
+/* Lists `output` as what the layer at `scope` gives, for summaries: "hidden1 (dense)". Layers here do it
+ * themselves; a block of your own may. `type` must outlive the graph. Returns the output. */
+CJ_API cj_value cj_note_layer(cj_scope scope, const char *type, cj_value output);
+
 /* Gives the nodes drawn since the last call, and an error found since, the caller's file and line.
  * The macros around drawing functions call it; `(cj_relu)(x)` is the plain function. */
 CJ_API cj_value cj_here(cj_value value, const char *file, int line);

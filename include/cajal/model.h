@@ -67,6 +67,10 @@ CJ_API cj_variable_info cj_model_variable(const cj_model *model, int64_t index);
 /* NULL data when there is none of that name. */
 CJ_API cj_tensor cj_model_find(const cj_model *model, const char *name);
 
+/* What a drawing consists of, as a table: layer (type), output shape, parameters, and totals. Free with
+ * cj_text_free. */
+CJ_API CJ_MUST_CHECK cj_status cj_graph_summary(const cj_graph *graph, char **text);
+
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
 #define cj_model_new(...) (cj_model_new)(CJ_OPTIONS(cj_model_options, .model = __VA_ARGS__))
 #define cj_parameter(...) cj_here((cj_parameter)(__VA_ARGS__), __FILE__, __LINE__)

@@ -35,10 +35,11 @@ typedef struct {
 typedef struct {
     cj_model *model;
     const cj_program *program; /* the training step */
-    int64_t epoch, epochs;     /* from 1 */
-    int64_t step, steps;       /* of this epoch, from 1 */
-    int64_t updates;           /* since the very start, earlier sittings included */
-    double seconds;            /* of this epoch so far, in this sitting */
+    const char *summary;   /* its layers, as cj_graph_summary has them; in the first call only, then NULL */
+    int64_t epoch, epochs; /* from 1 */
+    int64_t step, steps;   /* of this epoch, from 1 */
+    int64_t updates;       /* since the very start, earlier sittings included */
+    double seconds;        /* of this epoch so far, in this sitting */
     double learning_rate;
     cj_scores training, validation; /* validation.count is 0 where there is none */
     bool epoch_done;                /* the call after an epoch's validation */

@@ -35,6 +35,7 @@ void cj_graph_free(cj_graph *graph)
     cj__free(graph->values);
     cj__free(graph->inputs);
     cj__free(graph->outputs);
+    cj__free(graph->layers);
     cj__free(graph->error);
     cj__arena_free(&graph->arena);
     cj__free(graph);
@@ -315,4 +316,14 @@ uint64_t cj__hash_text(const char *text)
     uint64_t hash = 14695981039346656037u;
     for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 1099511628211u;
     return hash;
+}
+
+cj_value cj_note_layer(cj_scope scope, const char *type, cj_value output)
+{
+    cj_graph *g = scope.graph;
+    if (!cj_value_ok(output)) return output;
+    cj_status status = cj__grow(&g->layers, &g->layer_capacity, g->layer_count, sizeof *g->layers);
+    if (status != CJ_OK) return cj__graph_error(g, status, "out of memory for the list of layers");
+    g->layers[g->layer_count++] = (cj__layer_note){scope.path, type, output.id};
+    return output;
 }

@@ -32,6 +32,12 @@ typedef struct {
     int32_t value;
 } cj__binding;
 
+/* A layer as a summary lists it. */
+typedef struct {
+    const char *path, *type;
+    int32_t output;
+} cj__layer_note;
+
 struct cj_graph {
     cj_model *model;
     cj_mode mode;
@@ -40,6 +46,8 @@ struct cj_graph {
     cj__node *nodes;
     cj__value *values;
     cj__binding *inputs, *outputs;
+    cj__layer_note *layers;
+    int64_t layer_count, layer_capacity;
     int64_t node_count, value_count, input_count, output_count;
     int64_t node_capacity, value_capacity, input_capacity, output_capacity;
     int32_t guard;     /* -1, or the bool scalar that must be true for assignments to be committed */

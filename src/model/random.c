@@ -67,5 +67,5 @@ cj_value cj_dropout(cj_scope scope, cj_value x, double rate)
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value value = cj__draw2(CJ__OP_dropout, &attributes, x, counter);
     cj__enter(scope.graph, outer);
-    return value;
+    return cj_note_layer(scope, "dropout", value);
 }

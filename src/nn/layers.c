@@ -21,7 +21,7 @@ cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
         y = cj_add(y, cj_parameter(scope, "bias", cj_shape(o->units), bias_init));
     }
     cj__enter(scope.graph, outer);
-    return y;
+    return cj_note_layer(scope, "dense", y);
 }
 
 cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
@@ -39,7 +39,7 @@ cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
         y = cj_add(y, cj_parameter(scope, "bias", shape, (cj_init){CJ_INIT_ZEROS, 0}));
     }
     cj__enter(scope.graph, outer);
-    return y;
+    return cj_note_layer(scope, "layer_norm", y);
 }
 
 cj_value cj_embedding(cj_scope scope, const cj_embedding_options *o)
@@ -50,5 +50,5 @@ cj_value cj_embedding(cj_scope scope, const cj_embedding_options *o)
     cj_value weight = cj_parameter(scope, "weight", cj_shape(o->count, o->width), init);
     cj_value y = cj_gather(weight, o->input, 0);
     cj__enter(scope.graph, outer);
-    return y;
+    return cj_note_layer(scope, "embedding", y);
 }

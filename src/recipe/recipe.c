@@ -302,7 +302,8 @@ static cj_value draw_layer(cj_scope s, const cj__layer *layer, cj_value x)
         return cj_layer_norm(s, &options);
     }
     for (int i = 0; i < LAYER_KINDS; i++)
-        if (strcmp(layer_kinds[i].name, layer->name) == 0) return layer_kinds[i].draw(x);
+        if (strcmp(layer_kinds[i].name, layer->name) == 0)
+            return cj_note_layer(s, layer_kinds[i].name, layer_kinds[i].draw(x));
     return x;
 }
 

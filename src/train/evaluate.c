@@ -34,7 +34,7 @@ void cj__evaluation_end(cj__evaluation *e)
 {
     cj__free(e->outputs);
     cj__free(e->predictions);
-    cj_program_free(e->step.program);
+    cj__batch_program_free(&e->step);
     cj_loader_free(e->loader);
 }
 

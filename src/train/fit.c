@@ -353,7 +353,10 @@ static cj_status begin(fit *f)
     CJ__TRY(open_folder(f));
     recall(f);
     f->started = now();
-    return tell(f);
+    f->progress.summary = f->step.summary;
+    CJ__TRY(tell(f));
+    f->progress.summary = NULL;
+    return CJ_OK;
 }
 
 /* --- ending -------------------------------------------------------------------------------------------- */
@@ -376,7 +379,7 @@ static void end(fit *f)
     cj__free(f->state.history);
     cj__free(f->best.data);
     cj__evaluation_end(&f->validation);
-    cj_program_free(f->step.program);
+    cj__batch_program_free(&f->step);
     cj_loader_free(f->loader);
 }
 

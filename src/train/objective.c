@@ -193,8 +193,15 @@ cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_for
     cj_graph *graph;
     CJ__TRY(cj__batch_draw(&graph, made, model, forward, context, batch, objective, optimizer));
     cj_status status = cj_compile(&made->program, graph);
+    if (status == CJ_OK && optimizer) status = cj_graph_summary(graph, &made->summary);
     cj_graph_free(graph);
     return status;
+}
+
+void cj__batch_program_free(cj__batch_program *p)
+{
+    cj_program_free(p->program);
+    cj_text_free(p->summary);
 }
 
 cj_status cj__batch_program_run(cj__batch_program *p, const cj_batch *batch, float *loss, float *correct,

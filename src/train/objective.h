@@ -20,6 +20,7 @@ typedef struct {
     cj_program *program;
     cj_loss_kind kind;
     int64_t rows, width; /* of the outputs: [rows,width] */
+    char *summary;       /* of a training step; the owner's to free */
 } cj__batch_program;
 
 /* The drawing of it, for batches like `batch`; `made` gets the shape of its outputs. */
@@ -30,6 +31,7 @@ CJ_MUST_CHECK cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made
 CJ_MUST_CHECK cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward,
                                               void *context, const cj_batch *batch,
                                               const cj__objective *objective, const cj_optimizer *optimizer);
+void cj__batch_program_free(cj__batch_program *p);
 /* `outputs` and `predictions` (f32 [rows,width]) may be NULL, and must be for a training step. */
 CJ_MUST_CHECK cj_status cj__batch_program_run(cj__batch_program *p, const cj_batch *batch, float *loss,
                                               float *correct, float *outputs, float *predictions);
