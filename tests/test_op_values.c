@@ -1,12 +1,16 @@
 /* Ops on values worked out by hand or by PyTorch: corner cases that random samples do not meet. */
 #include "support.h"
 
+#include "base/bf16.h"
 #include "base/random.h"
 #define CJ_NO_LOCATIONS
 #include "cajal/ops.h"
 #include "cajal/program.h"
 
+#include "cpu/isa.h"
+
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST = CJ_MAX_BINDINGS };
@@ -297,6 +301,100 @@ static void test_integer_constants(void **state)
     cj_graph_free(d.graph);
 }
 
+/* Every bf16 there and back; halves between two neighbours go to the even one; NaN stays. */
+static void test_bf16_casts(void **state)
+{
+    (void)state;
+    static const char *const isas[] = {"scalar", "avx2", "avx512"};
+    static uint16_t all[65536], back[65536], rounded[6];
+    static float wide[65536];
+    float between[] = {0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, -0x1.03p0f, 3.4e38f, NAN};
+    for (int i = 0; i < 65536; i++) all[i] = (uint16_t)i;
+    for (int i = 0; i < 3; i++) {
+        cj__isa isa = i == 0 ? CJ__ISA_SCALAR : i == 1 ? CJ__ISA_AVX2 : CJ__ISA_AVX512;
+        if (!cj__isa_available(isa)) continue;
+        setenv("CAJAL_ISA", isas[i], 1);
+        drawing d = begin();
+        cj_value x = given(&d, all, CJ_BF16, cj_shape(65536)), y = given(&d, between, CJ_F32, cj_shape(6));
+        wanted(&d, cj_cast(x, CJ_F32), wide);
+        wanted(&d, cj_cast(cj_scale(cj_cast(x, CJ_F32), 1), CJ_BF16), back);
+        wanted(&d, cj_cast(y, CJ_BF16), rounded);
+        run(&d);
+        for (int k = 0; k < 65536; k++) {
+            uint32_t bits;
+            memcpy(&bits, &wide[k], 4);
+            assert_int_equal(bits, (uint32_t)k << 16);
+            bool nan = (k & 0x7fff) > 0x7f80;
+            assert_int_equal(back[k], nan ? k | 0x40 : k);
+        }
+        static const uint16_t should[] = {0x3f80, 0x3f82, 0x3f81, 0xbf82, 0x7f80, 0x7fc0};
+        for (int k = 0; k < 6; k++) assert_int_equal(rounded[k], should[k]);
+    }
+    unsetenv("CAJAL_ISA");
+}
+
+static uint16_t to_bf16(double x)
+{
+    return cj__bf16_from_double(x);
+}
+
+/* Ops on bf16 compute in f32 and round once: within one part in 256 of the same in double. */
+static void test_bf16_ops(void **state)
+{
+    (void)state;
+    enum { M = 7, K = 33, N = 5 };
+    static uint16_t a[M * K], b[K * N], c[M * K], product[M * N], sum[M], soft[M * K], chained[M * K],
+        grad[M * K], most[M], moved[M * K];
+    static int32_t at[M];
+    for (int i = 0; i < M * K; i++) {
+        a[i] = to_bf16((double)cj__normal(1, 0, (uint64_t)i));
+        c[i] = to_bf16((double)cj__normal(2, 0, (uint64_t)i));
+    }
+    for (int i = 0; i < K * N; i++) b[i] = to_bf16((double)cj__normal(3, 0, (uint64_t)i));
+    drawing d = begin();
+    cj_value x = given(&d, a, CJ_BF16, cj_shape(M, K)), w = given(&d, b, CJ_BF16, cj_shape(K, N)),
+             y = given(&d, c, CJ_BF16, cj_shape(M, K)), g;
+    cj_gradients(cj_sum(cj_mul(x, y), CJ_ALL_AXES, CJ_DROP_AXES), 1, &x, &g);
+    wanted(&d, cj_matmul(x, w), product);
+    wanted(&d, cj_sum(x, cj_axes(1), CJ_DROP_AXES), sum);
+    wanted(&d, cj_softmax(x, 1), soft);
+    wanted(&d, cj_relu(cj_add(cj_mul(x, y), x)), chained);
+    wanted(&d, g, grad);
+    wanted(&d, cj_max(x, cj_axes(1), CJ_DROP_AXES), most);
+    wanted(&d, cj_argmax(x, 1), at);
+    wanted(&d, cj_transpose(x, CJ_ALL_AXES), moved);
+    run(&d);
+#define NEAR(stored, value)                                                                                  \
+    assert_true(fabs((double)cj__bf16_to_float(stored) - (value)) <= fabs(value) / 256 + 1e-6)
+    for (int i = 0; i < M; i++) {
+        double total = 0, top = -INFINITY, spread = 0;
+        int place = 0;
+        for (int k = 0; k < K; k++) {
+            double e = (double)cj__bf16_to_float(a[i * K + k]), f = (double)cj__bf16_to_float(c[i * K + k]);
+            total += e;
+            if (e > top) top = e, place = k;
+            /* each op rounds */
+            float times = cj__bf16_to_float(to_bf16(e * f));
+            double plus = (double)cj__bf16_to_float(to_bf16((double)(times + (float)e)));
+            assert_int_equal(chained[i * K + k], to_bf16(plus > 0 ? plus : 0));
+            assert_int_equal(grad[i * K + k], c[i * K + k]);
+            assert_int_equal(moved[k * M + i], a[i * K + k]);
+        }
+        for (int k = 0; k < K; k++) spread += exp((double)cj__bf16_to_float(a[i * K + k]) - top);
+        for (int k = 0; k < K; k++)
+            NEAR(soft[i * K + k], exp((double)cj__bf16_to_float(a[i * K + k]) - top) / spread);
+        NEAR(sum[i], total);
+        NEAR(most[i], top);
+        assert_int_equal(at[i], place);
+        for (int j = 0; j < N; j++) {
+            double dot = 0;
+            for (int k = 0; k < K; k++)
+                dot += (double)cj__bf16_to_float(a[i * K + k]) * (double)cj__bf16_to_float(b[k * N + j]);
+            NEAR(product[i * N + j], dot);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +407,8 @@ int main(void)
         cmocka_unit_test(test_integer_reductions_and_moves),
         cmocka_unit_test(test_casts_from_floats),
         cmocka_unit_test(test_integer_constants),
+        cmocka_unit_test(test_bf16_casts),
+        cmocka_unit_test(test_bf16_ops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,7 +291,8 @@ static void test_values(void **state)
 
 static void gradients_check(trial *t)
 {
-    if (t->op == CJ__OP_stop_gradient) return; /* differs from finite differences on purpose */
+    /* The first differs from finite differences on purpose, the second jumps. */
+    if (t->op == CJ__OP_stop_gradient || t->op == CJ__OP_round_bf16) return;
     double error = gradient_error(t);
     if (!(error < 1e-6)) fail_msg("%s: gradient error %.3g", cj__ops[t->op].name, error);
 }

@@ -68,6 +68,20 @@ static bool fold_constant(rebuild *r, const cj__node *node, const cj__value *typ
     return true;
 }
 
+/* f32 to bf16 and back loses the same bits in one op, which can be part of a chain. */
+static bool cast_there_and_back(rebuild *r, const cj__node *node, int32_t *result)
+{
+    const cj__value *narrow = &r->to->values[node->inputs[0]];
+    const cj__node *inner = &r->to->nodes[narrow->node];
+    if (narrow->dtype != CJ_BF16 || inner->op != CJ__OP_cast ||
+        r->to->values[inner->inputs[0]].dtype != CJ_F32 ||
+        ((const cj__cast_attributes *)node->attributes)->dtype != CJ_F32)
+        return false;
+    cj_value wide = cj__make_value(r->to, inner->inputs[0]);
+    *result = cj__draw1(CJ__OP_round_bf16, NULL, wide).id;
+    return true;
+}
+
 /* Algebra that keeps every bit: x·1, x/1, x-0, --x, and ops that do nothing. */
 static bool identity(rebuild *r, const cj__node *node, int32_t *result)
 {
@@ -79,6 +93,8 @@ static bool identity(rebuild *r, const cj__node *node, int32_t *result)
     switch (node->op) {
     case CJ__OP_stop_gradient:
         return true;
+    case CJ__OP_cast:
+        return cast_there_and_back(r, node, result);
     case CJ__OP_mul:
         if (first && first->value == 1) *result = node->inputs[1];
         return (first && first->value == 1) || (second && second->value == 1);
@@ -110,6 +126,31 @@ static void lower(rebuild *r, const cj__node *node, const int32_t *inputs, int32
     r->composites = true;
 }
 
+/* Whether a node computes on bf16, which is a type to store in. */
+static bool computes_on_bf16(const rebuild *r, const cj__node *node)
+{
+    if (cj__info(node)->flags & (CJ__ANY_TYPE | CJ__SOURCE | CJ__EFFECT)) return false;
+    for (int i = 0; i < node->inputs_count; i++)
+        if (r->to->values[node->inputs[i]].dtype == CJ_BF16) return true;
+    return false;
+}
+
+/* The same op on f32, its results rounded to bf16. One more walk simplifies what is drawn here. */
+static void widen(rebuild *r, const cj__node *node, const cj__value *types, int32_t *results)
+{
+    cj_value in[CJ__MOST_VALUES];
+    for (int i = 0; i < node->inputs_count; i++) {
+        in[i] = cj__make_value(r->to, node->inputs[i]);
+        if (cj_value_dtype(in[i]) == CJ_BF16) in[i] = cj_cast(in[i], CJ_F32);
+    }
+    r->to->scope = node->scope;
+    cj_value first = cj__draw(r->to, node->op, node->attributes, node->inputs_count, in);
+    for (int i = 0; i < node->outputs_count; i++)
+        results[i] = cj_cast(cj__output_of(first, i), types[i].dtype).id;
+    r->to->scope = "";
+    r->composites = true;
+}
+
 static cj_status emit(rebuild *r, int32_t index)
 {
     cj__node node = r->from->nodes[index];
@@ -117,7 +158,9 @@ static cj_status emit(rebuild *r, int32_t index)
     int32_t inputs[CJ__MOST_VALUES], results[CJ__MOST_VALUES], *map = r->map;
     for (int i = 0; i < node.inputs_count; i++) inputs[i] = map[cj__resolve(r->from, node.inputs[i])];
     node.inputs = inputs;
-    if (cj__info(&node)->flags & CJ__COMPOSITE) {
+    if (computes_on_bf16(r, &node)) {
+        widen(r, &node, types, results);
+    } else if (cj__info(&node)->flags & CJ__COMPOSITE) {
         lower(r, &node, inputs, results);
     } else if (!(cj__info(&node)->flags & CJ__EFFECT) &&
                (identity(r, &node, results) || fold_constant(r, &node, types, results))) {

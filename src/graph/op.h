@@ -30,6 +30,7 @@ enum {
     CJ__COMPOSITE = 32, /* lowers into other ops where no backend has a kernel */
     CJ__SOURCE = 64,    /* computes nothing: constants, inputs, variables */
     CJ__INTERNAL = 128, /* made by the compiler only */
+    CJ__ANY_TYPE = 256, /* takes bf16 as it is; other ops on bf16 compute in f32 */
 };
 enum { CJ__MOST_VALUES = 64 }; /* inputs of a node, and its outputs */
 

@@ -1,4 +1,5 @@
 /* Elementwise primitives: constructors with NumPy broadcasting, scalar definitions and gradients. */
+#include "base/bf16.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -190,6 +191,7 @@ SCALAR(floor, floor(a))
 SCALAR(ceil, ceil(a))
 SCALAR(round, nearbyint(a))
 SCALAR(stop_gradient, a)
+SCALAR(round_bf16, (double)cj__bf16_to_float(cj__bf16_from_double(a)))
 
 void cj__cast_reference(const cj__reference *r)
 {
@@ -322,6 +324,7 @@ SAMPLES(floor, 1, CJ_F32, -3, 3)
 SAMPLES(ceil, 1, CJ_F32, -3, 3)
 SAMPLES(round, 1, CJ_F32, -3, 3)
 SAMPLES(stop_gradient, 1, CJ_F32, -2, 2)
+SAMPLES(round_bf16, 1, CJ_F32, -2, 2)
 
 void cj__select_samples(cj__samples *samples)
 {

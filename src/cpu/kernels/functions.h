@@ -22,6 +22,18 @@ static inline __attribute__((unused)) uint32_t to_bits(float x)
     return bits;
 }
 
+/* The nearest bf16, ties to even; NaN stays one. */
+static inline __attribute__((unused)) uint32_t bf16_bits_of(float x)
+{
+    uint32_t bits = to_bits(x), rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+    return x != x ? bits >> 16 | 0x40u : rounded >> 16;
+}
+
+static inline __attribute__((unused)) float round_bf16_of(float x)
+{
+    return from_bits(bf16_bits_of(x) << 16);
+}
+
 /* exp r for |r| ≤ ln2/2: the series to r⁷ is good to 5e-9. Without its 1: expm1. */
 static inline __attribute__((unused)) float exp_series_minus_1(float r)
 {

@@ -51,6 +51,7 @@ VECTOR(relu, a < 0 ? 0.0f : a)
 VECTOR(floor, floorf(a))
 VECTOR(ceil, ceilf(a))
 VECTOR(round, rintf(a))
+VECTOR(round_bf16, round_bf16_of(a))
 VECTOR(copy, a)
 VECTOR(truth, a != 0 ? 1.0f : 0.0f)
 
@@ -91,6 +92,7 @@ static const cj__vector_function elementwise[CJ__OP_COUNT + 1] = {
     ROW(floor),
     ROW(ceil),
     ROW(round),
+    ROW(round_bf16),
     [CJ__OP_stop_gradient] = copy_vector,
     [CJ__OP_cast] = copy_vector,
     [CJ__OP_COUNT] = truth_vector,
