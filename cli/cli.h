@@ -62,7 +62,7 @@ void show_report(const report *r);
 /* What the JSON object of train and evaluate is made of. */
 typedef struct {
     const char *recipe, *folder; /* NULL: not saved */
-    const char *weights;         /* SHA-256 */
+    const char *weights;         /* SHA-256; NULL: there are several models */
     uint64_t seed;
     double seconds;
     const cj_progress *last; /* NULL: nothing was trained */

@@ -11,31 +11,19 @@ static const cj_dataset *part_of(const cj_recipe_sets *sets, const char *part)
     return strcmp(part, "validation") == 0 ? sets->validation : sets->test;
 }
 
-static cj_status evaluate(run *r, const cj_dataset *rows, report *result)
-{
-    cj_evaluate_options options = cj_recipe_evaluate_options(r->recipe);
-    size_t classes = (size_t)result->classes;
-    result->confusion = classes ? calloc(classes * classes, sizeof *result->confusion) : NULL;
-    if (classes && !result->confusion) return CJ_OUT_OF_MEMORY;
-    options.model = r->model;
-    options.dataset = rows;
-    options.classes = result->classes;
-    options.confusion = result->confusion;
-    return cj_evaluate(&options, &result->scores);
-}
-
 static int report_on(const options *o, run *r, const cj_recipe_sets *sets, const char *part)
 {
     const cj_dataset *rows = part_of(sets, part);
-    report result = {.part = part, .loss = cj_recipe_loss(r->recipe), .classes = classes_of(r->recipe)};
+    report result;
     char weights[65];
     if (!rows) return fprintf(stderr, "cajal: the recipe keeps no %s rows\n", part), EXIT_FAILED;
-    cj_status status = evaluate(r, rows, &result);
-    cj_model_digest(r->model, weights);
+    cj_status status = begin_report(&result, r->recipe, part);
+    if (status == CJ_OK) status = evaluate_run(r, rows, &result);
+    cj_model_digest(r->models[0], weights);
     if (status == CJ_OK && o->json)
         show_json(&(results){.recipe = cj_recipe_name(r->recipe),
                              .folder = o->operands[0],
-                             .weights = weights,
+                             .weights = r->count == 1 ? weights : NULL,
                              .seed = cj_recipe_seed(r->recipe),
                              .report = &result});
     else if (status == CJ_OK)

@@ -9,16 +9,22 @@ enum { MOST_PATH = 4200 };
 /* "runs/NAME", or "runs/NAME-2" and so on where that is taken. */
 void next_folder(const char *name, char folder[MOST_PATH]);
 bool holds_run(const char *folder);
-/* Of the confusion matrix: 0 where the loss is an error, 2 for a single logit. */
-int64_t classes_of(const cj_recipe *recipe);
-
-/* A finished run: its recipe, and its weights loaded. */
+enum { MOST_MEMBERS = 64 }; /* as many as a recipe may have */
+/* A finished run: its recipe, and its weights loaded; an ensemble's are several models. */
 typedef struct {
     cj_recipe *recipe;
-    cj_model *model;
+    cj_model *models[MOST_MEMBERS];
+    int64_t count;
 } run;
-/* Overrides are the operands from `first_override` on. close_run is due whether it fails or not. */
+/* Overrides are the operands from `first_override` to the last. close_run is due whether it fails or not. */
 int open_run(const options *o, const char *folder, int first_override, run *r);
 void close_run(run *r);
+/* FOLDER itself, or FOLDER/member-N of an ensemble, N from 1 on. */
+void member_folder(const char *folder, int64_t member, int64_t members, char path[MOST_PATH]);
+
+/* Scores and confusion matrix of the run's mean prediction on the rows. */
+cj_status evaluate_run(run *r, const cj_dataset *rows, report *result);
+/* Makes room for the confusion matrix: report.confusion is to be freed. */
+cj_status begin_report(report *r, const cj_recipe *recipe, const char *part);
 
 #endif

@@ -192,5 +192,6 @@ void show_json(const results *r)
     if (r->last) json_training(r->last, r->seconds);
     if (r->members) json_members(r);
     if (r->report) json_scores(r->report->part, &r->report->scores);
-    printf(", \"weights_sha256\": \"%s\"}\n", r->weights);
+    if (r->weights) printf(", \"weights_sha256\": \"%s\"", r->weights);
+    printf("}\n");
 }

@@ -139,6 +139,9 @@ CJ_API CJ_MUST_CHECK cj_status cj_evaluate(const cj_evaluate_options *options, c
 /* Fills options->outputs: probabilities of the classes, the probability of 1 for binary cross-entropy, plain
  * predictions for errors. The dataset's targets are not looked at. */
 CJ_API CJ_MUST_CHECK cj_status cj_predict(const cj_evaluate_options *options);
+/* The mean of what several models predict: an ensemble. options->model is not looked at. */
+CJ_API CJ_MUST_CHECK cj_status cj_predict_ensemble(const cj_evaluate_options *options,
+                                                   cj_model *const *models, int64_t count);
 /* The scores of outputs that were made elsewhere, of an ensemble's mean say. Labels i32 [count]; loss is
  * CJ_CROSS_ENTROPY or CJ_BINARY_CROSS_ENTROPY. */
 CJ_API cj_scores cj_score(cj_loss_kind loss, int64_t count, int64_t width, const float *outputs,

@@ -198,6 +198,7 @@ static cj_status check(cj_recipe *r)
     if (weights > 0 && weights != (cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r)))
         return bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
     if (cj__recipe_number(r, CJ__KEY_members) < 1) return bad_value(r, CJ__KEY_members, "1 or more");
+    if (cj__recipe_number(r, CJ__KEY_members) > 64) return bad_value(r, CJ__KEY_members, "64 at most");
     return CJ_OK;
 }
 

@@ -110,6 +110,31 @@ cj_status cj_predict(const cj_evaluate_options *options)
     return cj_evaluate(options, &scores);
 }
 
+/* In the order of the models, so that the bits are the same each time. */
+static void add_share(float *mean, const float *one, int64_t count, float share)
+{
+    for (int64_t i = 0; i < count; i++) mean[i] += one[i] * share;
+}
+
+cj_status cj_predict_ensemble(const cj_evaluate_options *options, cj_model *const *models, int64_t count)
+{
+    cj_evaluate_options o = *options;
+    int64_t rows = o.count ? o.count : cj_dataset_count(o.dataset) - o.first, size = rows * o.width;
+    if (!options->outputs || count < 1)
+        return cj__fail(CJ_INVALID_ARGUMENT, "an ensemble needs models, and `outputs` to write to");
+    o.outputs = cj__allocate((size_t)size * sizeof *o.outputs + 1);
+    if (!o.outputs) return cj__out_of_memory((size_t)size * sizeof *o.outputs, "an ensemble's predictions");
+    for (int64_t i = 0; i < size; i++) options->outputs[i] = 0;
+    cj_status status = CJ_OK;
+    for (int64_t m = 0; m < count && status == CJ_OK; m++) {
+        o.model = models[m];
+        status = cj_predict(&o);
+        if (status == CJ_OK) add_share(options->outputs, o.outputs, size, 1.0F / (float)count);
+    }
+    cj__free(o.outputs);
+    return status;
+}
+
 /* -log of the probability given to the truth; a probability of 0 costs what f32 can hold at most. */
 static double surprise(double probability)
 {
