@@ -4,6 +4,7 @@
 #include "base/bf16.h"
 #include "base/random.h"
 #define CJ_NO_LOCATIONS
+#include "cajal/model.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"
 
@@ -395,6 +396,27 @@ static void test_bf16_ops(void **state)
     }
 }
 
+/* State held in bf16: read, changed by ops, assigned. */
+static void test_bf16_state(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    expect_ok((cj_model_new)(&(cj_model_options){.size = sizeof(cj_model_options), .model = &model}));
+    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .model = model}));
+    cj_value v = cj_state(cj_root(g), "v", CJ_STATISTIC, CJ_BF16, cj_shape(3), 1.5);
+    cj_assign(v, cj_add(cj_scale(v, 2), cj_constant(g, CJ_BF16, 0.25)));
+    expect_ok(cj_compile(&program, g));
+    for (int i = 0; i < 2; i++)
+        expect_ok((cj_program_run)(&(cj_run_options){.size = sizeof(cj_run_options), .program = program}));
+    const uint16_t *data = cj_model_find(model, "v").data;
+    for (int i = 0; i < 3; i++) assert_true(cj__bf16_to_float(data[i]) == 6.75f);
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_integer_constants),
         cmocka_unit_test(test_bf16_casts),
         cmocka_unit_test(test_bf16_ops),
+        cmocka_unit_test(test_bf16_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

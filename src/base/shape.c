@@ -1,5 +1,6 @@
 /* Element types, shapes and tensors: sizes and names. */
 #include "base/shape.h"
+#include "base/bf16.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,33 @@ bool cj__dtype_holds(cj_dtype dtype, double value)
     double high = dtype == CJ_I32 ? INT32_MAX : dtype == CJ_I64 ? 0x1p63 - 1024 : dtype == CJ_U8 ? 255 : 1;
     if (cj__dtype_is_float(dtype)) return true;
     return value >= low && value <= high && value == (double)(int64_t)value;
+}
+
+void cj__fill(cj_dtype dtype, int64_t count, double value, void *data)
+{
+    for (int64_t i = 0; i < count; i++) switch (dtype) {
+        case CJ_F32:
+            ((float *)data)[i] = (float)value;
+            break;
+        case CJ_BF16:
+            ((uint16_t *)data)[i] = cj__bf16_from_double(value);
+            break;
+        case CJ_F64:
+            ((double *)data)[i] = value;
+            break;
+        case CJ_I32:
+            ((int32_t *)data)[i] = (int32_t)value;
+            break;
+        case CJ_I64:
+            ((int64_t *)data)[i] = (int64_t)value;
+            break;
+        case CJ_U8:
+            ((uint8_t *)data)[i] = (uint8_t)value;
+            break;
+        case CJ_BOOL:
+            ((uint8_t *)data)[i] = value != 0;
+            break;
+        }
 }
 
 cj_shape_t cj_scalar_shape(void)

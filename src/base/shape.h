@@ -13,6 +13,8 @@ void cj__broadcast_strides(cj_shape_t from, cj_shape_t to, int64_t stride[CJ_MAX
 bool cj__dtype_is_float(cj_dtype dtype);
 bool cj__dtype_holds(cj_dtype dtype, double value); /* floating point holds all; integers what fits exactly */
 bool cj__shape_valid(cj_shape_t shape);             /* rank and dimensions in range, and the product too */
+/* Writes `value` to every element; one that the type cannot hold must not be given. */
+void cj__fill(cj_dtype dtype, int64_t count, double value, void *data);
 /* "[128,784]", written into `text` and returned. */
 const char *cj__shape_text(cj_shape_t shape, char text[CJ__SHAPE_TEXT]);
 

@@ -1,6 +1,6 @@
 /* Selection and planning: from the fused graph to steps with kernels, and every value's place in memory.
  * Updates of variables are made in place where nothing reads the old value afterwards. */
-#include "base/bf16.h"
+#include "base/shape.h"
 #include "compile/chain.h"
 #include "compile/loop.h"
 #include "compile/order.h"
@@ -41,31 +41,7 @@ static void *splat(planner *p, const cj__constant_attributes *a)
     int64_t count = cj_shape_count(a->shape);
     size_t size = cj_dtype_size((cj_dtype)a->dtype);
     char *data = cj__arena_allocate(&p->program->arena, (size_t)count * size + 64);
-    for (int64_t i = 0; data && i < count; i++) {
-        switch ((cj_dtype)a->dtype) {
-        case CJ_F32:
-            ((float *)data)[i] = (float)a->value;
-            break;
-        case CJ_F64:
-            ((double *)data)[i] = a->value;
-            break;
-        case CJ_I32:
-            ((int32_t *)data)[i] = (int32_t)a->value;
-            break;
-        case CJ_I64:
-            ((int64_t *)data)[i] = (int64_t)a->value;
-            break;
-        case CJ_U8:
-            ((uint8_t *)data)[i] = (uint8_t)a->value;
-            break;
-        case CJ_BOOL:
-            ((uint8_t *)data)[i] = a->value != 0;
-            break;
-        case CJ_BF16:
-            ((uint16_t *)data)[i] = cj__bf16_from_double(a->value);
-            break;
-        }
-    }
+    if (data) cj__fill((cj_dtype)a->dtype, count, a->value, data);
     return data;
 }
 

@@ -55,29 +55,6 @@ cj_tensor cj_model_find(const cj_model *model, const char *name)
 
 /* --- making and finding -------------------------------------------------------------------------------- */
 
-static cj_status fill(cj__variable *variable, double value)
-{
-    int64_t count = cj_shape_count(variable->shape);
-    for (int64_t i = 0; i < count; i++) switch (variable->dtype) {
-        case CJ_F32:
-            ((float *)variable->data)[i] = (float)value;
-            break;
-        case CJ_F64:
-            ((double *)variable->data)[i] = value;
-            break;
-        case CJ_I32:
-            ((int32_t *)variable->data)[i] = (int32_t)value;
-            break;
-        case CJ_I64:
-            ((int64_t *)variable->data)[i] = (int64_t)value;
-            break;
-        default:
-            return cj__fail(CJ_UNSUPPORTED, "variables are f32, f64, i32 or i64, not %s",
-                            cj_dtype_name(variable->dtype));
-        }
-    return CJ_OK;
-}
-
 cj_status cj__model_add(cj_model *model, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
                         cj__variable **added)
 {
@@ -167,7 +144,12 @@ cj_value cj_state(cj_scope scope, const char *name, cj_role role, cj_dtype dtype
     bool fresh;
     cj_value value = find_or_make(scope, name, role, dtype, shape, &fresh);
     if (!fresh) return value;
-    return settle(value, fill(scope.graph->model->variables[scope.graph->model->count - 1], start));
+    cj__variable *v = scope.graph->model->variables[scope.graph->model->count - 1];
+    if (!cj__dtype_holds(dtype, start))
+        return settle(value, cj__fail(CJ_INVALID_ARGUMENT, "variable '%s': %s cannot hold %g", v->name,
+                                      cj_dtype_name(dtype), start));
+    cj__fill(dtype, cj_shape_count(shape), start, v->data);
+    return value;
 }
 
 cj__variable *cj__variable_of(cj_value value)
