@@ -9,6 +9,7 @@
 #include "cajal/program.h"
 
 #include "cpu/isa.h"
+#include "graph/graph.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -417,6 +418,31 @@ static void test_bf16_state(void **state)
     cj_model_free(model);
 }
 
+/* Draws have the bits of the functions that define them, on every instruction set, however many there are. */
+static void test_draws(void **state)
+{
+    (void)state;
+    enum { N = 8192 + 77 };
+    static float uniform[N], normal[N];
+    static const char *const isas[] = {"scalar", "avx2", "avx512"};
+    for (int i = 0; i < 3; i++) {
+        if (!cj__isa_available(i == 0 ? CJ__ISA_SCALAR : i == 1 ? CJ__ISA_AVX2 : CJ__ISA_AVX512)) continue;
+        setenv("CAJAL_ISA", isas[i], 1);
+        int64_t counter = (1LL << 40) + 5;
+        cj__random_attributes a = {cj_shape(N), 0x123456789abcdef0u};
+        drawing d = begin();
+        cj_value step = given(&d, &counter, CJ_I64, cj_scalar_shape());
+        wanted(&d, cj__draw1(CJ__OP_random_uniform, &a, step), uniform);
+        wanted(&d, cj__draw1(CJ__OP_random_normal, &a, step), normal);
+        run(&d);
+        for (int k = 0; k < N; k++) {
+            assert_true(uniform[k] == cj__uniform(a.key, (uint64_t)counter, (uint64_t)k));
+            assert_true(normal[k] == cj__normal(a.key, (uint64_t)counter, (uint64_t)k));
+        }
+    }
+    unsetenv("CAJAL_ISA");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_bf16_casts),
         cmocka_unit_test(test_bf16_ops),
         cmocka_unit_test(test_bf16_state),
+        cmocka_unit_test(test_draws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@ static const cj__kernel *const kernels[] = {
     &cj__concatenate_kernel,
     &cj__gather_kernel,
     &cj__scatter_add_kernel,
+    &cj__random_uniform_kernel,
+    &cj__random_normal_kernel,
     &cj__bf16_kernel,
     &cj__order_kernel,
     &cj__integer_kernel,
