@@ -148,6 +148,18 @@ static void test_extremes(void **state)
     EXPECT_EACH(most, 5, NAN);
 }
 
+/* torch.logsumexp of infinities */
+static void test_logsumexp(void **state)
+{
+    (void)state;
+    float data[] = {-INFINITY, -INFINITY, 1, INFINITY, 1000, 1000, -INFINITY, 0}, y[4];
+    drawing d = begin();
+    cj_value x = given(&d, data, CJ_F32, cj_shape(4, 2));
+    wanted(&d, cj_logsumexp(x, cj_axes(1), CJ_DROP_AXES), y);
+    run(&d);
+    EXPECT_EACH(y, -INFINITY, INFINITY, 1000.6931471805599, 0);
+}
+
 static void test_running_sums(void **state)
 {
     (void)state;
@@ -457,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_integer_constants),
         cmocka_unit_test(test_bf16_casts),
         cmocka_unit_test(test_bf16_ops),
+        cmocka_unit_test(test_logsumexp),
         cmocka_unit_test(test_bf16_state),
         cmocka_unit_test(test_draws),
     };

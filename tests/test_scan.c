@@ -313,6 +313,75 @@ static void test_small_bodies(void **state)
     cj_graph_free(g);
 }
 
+/* Dropout in a body is one draw for all steps, there and on the way back. */
+static void dropped(cj_scan_step *s)
+{
+    const cj_scope *scope = s->context;
+    s->carries[0] = cj_add(s->carries[0], cj_dropout(*scope, s->sequences[0], 0.5));
+}
+
+static void test_dropout_in_a_body(void **state)
+{
+    (void)state;
+    enum { STEPS = 3, N = 64 };
+    static float x[STEPS * N], y[N], gradient[STEPS * N];
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    char *text;
+    for (int i = 0; i < STEPS * N; i++) x[i] = (float)(i / N + 1);
+    expect_ok(cj_model_new(&model, .seed = 5));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_scope scope = cj_at(cj_root(g), "cell");
+    cj_value in = cj_input(g, "x", CJ_F32, cj_shape(STEPS, N)), d;
+    cj_value zero = cj_broadcast(cj_constant(g, CJ_F32, 0), cj_shape(N));
+    cj_scan_result r = cj_scan(dropped, .context = &scope, .carries = {zero}, .sequences = {in});
+    cj_gradients(r.carries[0], 1, &in, &d);
+    cj_output(g, "y", r.carries[0]);
+    cj_output(g, "d", d);
+    expect_ok(cj_graph_dump(g, CJ_DUMP_TEXT, &text));
+    assert_non_null(strstr(text, "    body, 3 times: 1 carries, 1 sequences, 1 captures\n"));
+    cj_text_free(text);
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(program, .inputs = {{x, CJ_F32, cj_shape(STEPS, N)}}, .outputs = {y, gradient}));
+    expect_ok(cj_program_text(program, &text));
+    assert_non_null(strstr(text, "body, 3 times from the end, slab "));
+    cj_text_free(text);
+    int kept = 0;
+    for (int i = 0; i < N; i++) {
+        assert_true(y[i] == 0 || y[i] == 12);
+        kept += y[i] == 12;
+        for (int t = 0; t < STEPS; t++) assert_true(gradient[t * N + i] == (y[i] == 12 ? 2.0f : 0.0f));
+    }
+    assert_in_range(kept, 16, 48);
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+static void assigns(cj_scan_step *s)
+{
+    cj_value *variable = s->context;
+    cj_assign(*variable, s->carries[0]);
+    s->carries[0] = cj_scale(s->carries[0], 2);
+}
+
+static void test_no_assignment_in_a_body(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    expect_ok(cj_model_new(&model, .seed = 5));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value v = cj_state(cj_root(g), "v", CJ_STATISTIC, CJ_F32, cj_shape(3), 1);
+    cj_scan(assigns, .context = &v, .carries = {v}, .length = 2);
+    expect_status(cj_compile(&program, g), CJ_INVALID_ARGUMENT);
+    expect_message("an assignment cannot stand in the body; hint: make the variable's value a carry");
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 static void test_scan_within_a_scan(void **state)
 {
     (void)state;
@@ -460,6 +529,8 @@ int main(void)
         cmocka_unit_test(test_second_derivative),
         cmocka_unit_test(test_small_bodies),
         cmocka_unit_test(test_scan_within_a_scan),
+        cmocka_unit_test(test_dropout_in_a_body),
+        cmocka_unit_test(test_no_assignment_in_a_body),
         cmocka_unit_test(test_no_steps),
         cmocka_unit_test(test_refusals),
     };

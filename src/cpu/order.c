@@ -88,6 +88,19 @@ static int32_t first_extreme(const order_data *d, cj_dtype dtype, const void *x,
     return place;
 }
 
+/* The same for f32 side by side, as in rows of logits. */
+static int32_t first_extreme_f32(int64_t n, const float *x, bool smallest)
+{
+    float best = x[0];
+    int32_t place = 0;
+    for (int64_t k = 1; k < n && best == best; k++) {
+        bool better = (smallest ? x[k] < best : x[k] > best) || x[k] != x[k];
+        best = better ? x[k] : best;
+        place = better ? (int32_t)k : place;
+    }
+    return place;
+}
+
 /* --- sorting ------------------------------------------------------------------------------------------- */
 
 /* The `count` elements that come first, in a heap with the last of them on top (Williams, 1964). */
@@ -151,7 +164,10 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
         int64_t outer = line / d->inner, inner = line % d->inner,
                 start = outer * d->length * d->inner + inner;
         if (launch->op != CJ__OP_sort) {
-            ((int32_t *)operands[1])[line] = first_extreme(d, dtype, x, start, launch->op == CJ__OP_argmin);
+            bool smallest = launch->op == CJ__OP_argmin, simple = dtype == CJ_F32 && d->inner == 1;
+            ((int32_t *)operands[1])[line] =
+                simple ? first_extreme_f32(d->length, (const float *)operands[0] + start, smallest)
+                       : first_extreme(d, dtype, x, start, smallest);
             continue;
         }
         sort_line(d, dtype, x, start, &h);

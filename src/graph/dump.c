@@ -20,11 +20,14 @@ static void label_of(const cj_graph *graph, const cj__node *node, char label[256
         snprintf(label, 256, "%s", cj__info(node)->name);
 }
 
-static void put_text(cj__text *w, const cj_graph *graph, int64_t index)
+static void put_body(cj__text *w, const cj__scan_attributes *scan, int indent);
+
+static void put_text(cj__text *w, const cj_graph *graph, int64_t index, int indent)
 {
     const cj__node *node = &graph->nodes[index];
     char label[256], shape[CJ__SHAPE_TEXT];
     label_of(graph, node, label);
+    cj__text_print(w, "%*s", indent, "");
     for (int i = 0; i < node->outputs_count; i++) {
         const cj__value *value = &graph->values[node->first_output + i];
         cj__text_print(w, "%s%%%d", i ? ", " : "", node->first_output + i);
@@ -35,6 +38,20 @@ static void put_text(cj__text *w, const cj_graph *graph, int64_t index)
         cj__text_print(w, " %%%d", cj__resolve(graph, node->inputs[i]));
     if (*node->scope) cj__text_print(w, "  # %s", node->scope);
     cj__text_print(w, "\n");
+    if (node->op == CJ__OP_scan || node->op == CJ__OP_scan_saving) put_body(w, node->attributes, indent + 4);
+}
+
+/* A scan's body, indented below it; its values are numbered by themselves. */
+static void put_body(cj__text *w, const cj__scan_attributes *scan, int indent)
+{
+    const cj_graph *body = scan->body;
+    cj__text_print(w, "%*sbody, %lld times%s: %lld carries, %lld sequences, %lld captures\n", indent, "",
+                   (long long)scan->length, scan->reverse ? " from the end" : "", (long long)scan->carries,
+                   (long long)scan->sequences, (long long)scan->captures);
+    for (int64_t i = 0; i < body->node_count; i++) put_text(w, body, i, indent);
+    for (int64_t i = 0; i < body->output_count; i++)
+        cj__text_print(w, "%*s%s %%%d\n", indent, "", i < scan->carries ? "carry" : "output",
+                       cj__resolve(body, body->outputs[i].value));
 }
 
 /* A node and the edges into it; quotes cannot occur in labels but for names the caller chose. */
@@ -65,7 +82,7 @@ cj_status cj_graph_dump(const cj_graph *graph, cj_dump_format format, char **tex
     if (format == CJ_DUMP_DOT) cj__text_print(&w, "digraph cajal {\n");
     for (int64_t i = 0; i < graph->node_count; i++) {
         if (format == CJ_DUMP_TEXT)
-            put_text(&w, graph, i);
+            put_text(&w, graph, i, 0);
         else
             put_picture(&w, graph, i, format == CJ_DUMP_MERMAID);
     }

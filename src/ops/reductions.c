@@ -68,6 +68,8 @@ cj_value cj_mean(cj_value x, cj_axes_t axes, cj_kept kept)
 cj_value cj_logsumexp(cj_value x, cj_axes_t axes, cj_kept kept)
 {
     cj_value top = cj_stop_gradient(cj_max(x, axes, CJ_KEEP_AXES));
+    top = cj_select(cj_is_finite(top), top,
+                    cj__full_like(top, 0)); /* infinities need no shift, and would make NaN */
     cj_value sum = cj_sum(cj_exp(cj_sub(x, top)), axes, kept);
     return cj_value_ok(sum) ? cj_add(cj_log(sum), cj_reshape(top, cj_value_shape(sum))) : sum;
 }
@@ -273,8 +275,10 @@ static void reduce_samples(cj__samples *samples)
     static const struct {
         cj_shape_t shape;
         uint32_t axes;
-    } cases[] = {{{1, {1031}}, 1},     {{2, {5, 67}}, 1}, {{2, {5, 67}}, 2}, {{3, {3, 7, 33}}, 2},
-                 {{3, {3, 7, 33}}, 5}, {{2, {0, 4}}, 2},  {{2, {4, 5}}, 0},  {{4, {2, 3, 1, 5}}, 15}};
+    } cases[] = {{{1, {1031}}, 1},        {{2, {5, 67}}, 1},       {{2, {5, 67}}, 2},
+                 {{3, {3, 7, 33}}, 2},    {{3, {3, 7, 33}}, 5},    {{2, {0, 4}}, 2},
+                 {{2, {4, 5}}, 0},        {{4, {2, 3, 1, 5}}, 15}, {{4, {3, 5, 7, 4}}, 6},
+                 {{4, {3, 5, 7, 4}}, 10}, {{3, {2, 4, 700}}, 2},   {{4, {2, 0, 3, 5}}, 4}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int keep = 0; keep < 2; keep++)
             CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){cases[i].axes, keep},

@@ -5,23 +5,40 @@
 #include "cpu/kernels/functions.h"
 #include "cpu/simd.h"
 
+enum { LANES = 16, LONG_ROW = 4 * LANES }; /* from there on, as many running results as lanes */
+
 /* A NaN is never the largest here, but makes its own exponential, and so the sum, NaN. */
 static inline float largest(int64_t n, const float *x)
 {
-    float top = x[0];
-    for (int64_t k = 1; k < n; k++) top = x[k] > top ? x[k] : top;
+    float top = x[0], lane[LANES];
+    int64_t k = 1;
+    if (n >= LONG_ROW) {
+        memcpy(lane, x, sizeof lane);
+        for (k = LANES; k + LANES <= n; k += LANES)
+            for (int i = 0; i < LANES; i++) lane[i] = x[k + i] > lane[i] ? x[k + i] : lane[i];
+        for (int i = 0; i < LANES; i++) top = lane[i] > top ? lane[i] : top;
+    }
+    for (; k < n; k++) top = x[k] > top ? x[k] : top;
     return top;
 }
 
-/* Four running sums, folded in one order. */
+/* Running sums folded in one order: a function of the row's length alone. */
 static inline float sum(int64_t n, const float *x)
 {
-    float part[4] = {0};
+    float lane[LANES] = {0};
     int64_t k = 0;
-    for (; k + 4 <= n; k += 4)
-        for (int lane = 0; lane < 4; lane++) part[lane] += x[k + lane];
-    for (int lane = 0; k < n; k++, lane++) part[lane] += x[k];
-    return (part[0] + part[2]) + (part[1] + part[3]);
+    int lanes = n >= LONG_ROW ? LANES : 4;
+    if (n >= LONG_ROW) {
+        for (; k + LANES <= n; k += LANES)
+            for (int i = 0; i < LANES; i++) lane[i] += x[k + i];
+    } else {
+        for (; k + 4 <= n; k += 4)
+            for (int i = 0; i < 4; i++) lane[i] += x[k + i];
+    }
+    for (int i = 0; k < n; k++, i++) lane[i] += x[k];
+    for (int width = lanes / 2; width; width /= 2)
+        for (int i = 0; i < width; i++) lane[i] += lane[i + width];
+    return lane[0];
 }
 
 /* e: exp(x - top of the row); sums: of each row of e */
