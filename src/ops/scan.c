@@ -126,10 +126,22 @@ static bool copy_node(copying *c, int64_t n)
     return first >= 0;
 }
 
+/* What is assigned once, whatever the step, may be drawn here: a random draw counts the runs. */
+static cj_status no_assignments(const copying *c)
+{
+    for (int64_t n = c->first; n < c->end; n++)
+        if (is_inside(c, n) && cj__info(&c->from->nodes[n])->flags & CJ__EFFECT)
+            return cj__fail(
+                CJ_INVALID_ARGUMENT,
+                "an assignment cannot stand in the body; hint: make the variable's value a carry");
+    return CJ_OK;
+}
+
 /* Copies what the results need of the nodes inside, and maps the results. */
 static cj_status copy_needed(copying *c, int64_t count, const int32_t *results, cj_value *copies)
 {
     mark_inside(c);
+    CJ__TRY(no_assignments(c));
     mark_needed(c, count, results);
     for (bool left = true; left && c->to->status == CJ_OK;) {
         left = false;
@@ -236,22 +248,11 @@ static void draw_body(cj_graph *graph, const cj_scan_options *o, const cj__scan_
     o->body(step);
 }
 
-static cj_status no_assignments(const copying *c)
-{
-    for (int64_t n = c->first; n < c->end; n++)
-        if (cj__info(&c->from->nodes[n])->flags & CJ__EFFECT)
-            return cj__fail(
-                CJ_INVALID_ARGUMENT,
-                "an assignment cannot stand in the body; hint: make the variable's value a carry");
-    return CJ_OK;
-}
-
 /* Cuts what the results need of the drawing since `first` out into a graph of its own. */
 static cj_status cut_out(copying *c, const cj_value *placeholders, int64_t count, const cj_value *results)
 {
     int32_t ids[2 * CJ_MAX_SCAN] = {0};
     cj_value copies[2 * CJ_MAX_SCAN];
-    CJ__TRY(no_assignments(c));
     CJ__TRY(copying_begin(c));
     for (int i = 0; i < c->count; i++) {
         const cj__value *value = cj__value_of(placeholders[i]);
