@@ -248,6 +248,70 @@ static double gradient_error(trial *t)
     return fabs(numeric - dot) / (1e-3 + scale + fabs(numeric));
 }
 
+/* Gradients of gradients: dot = Σ (d loss/dx)·direction as a program, and its gradient, against its
+ * differences. */
+static cj_value draw_dot(cj_graph *g, const trial *t, cj_value *x, int *of, int *wanted)
+{
+    cj_value inputs[MOST_INPUTS], first[MOST_INPUTS], none = {0}, dot = none;
+    cj_value y = draw_op(g, t, true, inputs);
+    for (int i = 0; i < t->sample->inputs_count; i++)
+        if (is_float(t->sample, i)) of[*wanted] = i, x[(*wanted)++] = inputs[i];
+    if (*wanted == 0 || cj_value_dtype(y) != CJ_F64) return none;
+    cj_shape_t flat = cj_shape(cj_shape_count(cj_value_shape(y)));
+    cj_value weights = cj_cos(cj_cast(cj_iota(g, CJ_I64, flat.dims[0]), CJ_F64));
+    cj_value loss = cj_sum(cj_mul(cj_reshape(y, flat), weights), CJ_ALL_AXES, CJ_DROP_AXES);
+    cj_gradients(loss, *wanted, x, first);
+    for (int i = 0; i < *wanted; i++) {
+        flat = cj_shape(count_of(t->sample, of[i]));
+        cj_value direction = cj_sin(cj_scale(cj_cast(cj_iota(g, CJ_I64, flat.dims[0]), CJ_F64), 1 + i));
+        cj_value part = cj_sum(cj_mul(cj_reshape(first[i], flat), direction), CJ_ALL_AXES, CJ_DROP_AXES);
+        dot = dot.graph ? cj_add(dot, part) : part;
+    }
+    return dot;
+}
+
+static void second_check(trial *t)
+{
+    cj_graph *g;
+    differentiated d = {.shape = cj_scalar_shape()};
+    cj_value x[MOST_INPUTS], second[MOST_INPUTS];
+    if (t->op == CJ__OP_stop_gradient || t->op == CJ__OP_round_bf16) return;
+    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)}));
+    cj_value dot = draw_dot(g, t, x, d.of, &d.wanted);
+    if (!dot.graph) {
+        cj_graph_free(g);
+        return;
+    }
+    cj_gradients(dot, d.wanted, x, second);
+    cj_output(g, "dot", dot);
+    for (int i = 0; i < d.wanted; i++) cj_output(g, "second", second[i]);
+    expect_ok(cj_compile(&d.program, g));
+    cj_graph_free(g);
+    double *tangents[MOST_INPUTS], *gradients[MOST_INPUTS], exact = 0, scale = 0;
+    for (int i = 0; i < d.wanted; i++) {
+        int64_t n = count_of(t->sample, d.of[i]);
+        tangents[i] = malloc((size_t)n * 8 + 1);
+        gradients[i] = malloc((size_t)n * 8 + 1);
+        for (int64_t k = 0; k < n; k++) tangents[i][k] = cj__normal(7, (uint64_t)i, (uint64_t)k);
+    }
+    loss_at(t, &d, gradients);
+    for (int i = 0; i < d.wanted; i++)
+        for (int64_t k = 0; k < count_of(t->sample, d.of[i]); k++) {
+            exact += gradients[i][k] * tangents[i][k];
+            scale += fabs(gradients[i][k] * tangents[i][k]);
+        }
+    const double step = 1e-6;
+    move(t, &d, tangents, step);
+    double above = loss_at(t, &d, NULL);
+    move(t, &d, tangents, -2 * step);
+    double below = loss_at(t, &d, NULL), numeric = (above - below) / (2 * step);
+    for (int i = 0; i < d.wanted; i++) free(tangents[i]), free(gradients[i]);
+    cj_program_free(d.program);
+    double error = fabs(numeric - exact) / (1e-2 + scale + fabs(numeric));
+    if (!(error < 1e-6))
+        fail_msg("%s: second derivative %.12g, should be %.12g", cj__ops[t->op].name, exact, numeric);
+}
+
 /* --- walking the table --------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -301,6 +365,12 @@ static void test_gradients(void **state)
 {
     (void)state;
     for_every_op(gradients_check);
+}
+
+static void test_second_derivatives(void **state)
+{
+    (void)state;
+    for_every_op(second_check);
 }
 
 static double worst_error;
@@ -393,8 +463,11 @@ static void test_errors_stick(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_mutants),      cmocka_unit_test(test_second_derivative),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_second_derivatives),
+        cmocka_unit_test(test_mutants),
+        cmocka_unit_test(test_second_derivative),
         cmocka_unit_test(test_errors_stick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

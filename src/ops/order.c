@@ -48,6 +48,10 @@ void cj__cumulative_sum_samples(cj__samples *samples)
     }
     CJ__SAMPLE(samples, .attributes = &(cj__running_attributes){1, 0, 0}, .inputs_count = 1,
                .inputs = {{CJ_F32, cj_shape(3, 0), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__running_attributes){0, 0, 0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(3, 601), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__running_attributes){1, 0, 1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(211, 131), 0, 0}});
 }
 
 /* --- order --------------------------------------------------------------------------------------------- */
