@@ -20,7 +20,7 @@ cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_prog
     cj_status status = verify(graph, "drawing");
     if (status == CJ_OK) status = cj__lower_and_simplify(graph, &simple);
     if (status == CJ_OK) status = verify(simple, "simplify");
-    if (status == CJ_OK) status = cj__fuse(simple, &fused);
+    if (status == CJ_OK) status = cj__fuse(simple, CJ__FUSE_ALL, &fused);
     if (status == CJ_OK) status = verify(fused, "fuse");
     if (status == CJ_OK) status = cj__plan(fused, backend, program);
     cj_graph_free(simple);

@@ -1,5 +1,7 @@
 /* Fusion: elementwise nodes of one shape that feed each other become one chain, so that intermediate values
- * stay in L1. Groups become one unless a path leads out of them and back in. */
+ * stay in L1. A product that feeds a chain takes it along, to be applied to each block of the result while
+ * that is in cache; sums and maxima of a chain's values are folded on the way. Groups become one unless a
+ * path leads out of them and back in. */
 #include "compile/chain.h"
 #include "compile/passes.h"
 
@@ -16,8 +18,10 @@ typedef struct {
     int32_t *mark;  /* by group: stamp of the last search that saw it */
     int32_t stamp;
     int32_t *stack;
-    int32_t *map;       /* value of `from` → value of `to`; -1: not emitted */
-    bool *used_outside; /* by value: somebody outside its group, or the program, wants it */
+    int32_t *map;        /* value of `from` → value of `to`; -1: not emitted */
+    int32_t *reduced_by; /* by value: the first reduction of it that stands by itself; -1: none */
+    bool *assigned;      /* by value: a variable becomes it */
+    bool *used_outside;  /* by value: somebody outside its group, or the program, wants it */
 } fusion;
 
 /* Types the vector interpreter of chains can hold in its registers; bytes only on their way to f32. */
@@ -106,6 +110,107 @@ static void join(fusion *f, int32_t index)
     }
 }
 
+/* --- products and reductions --------------------------------------------------------------------------- */
+
+static bool alone(const fusion *f, int32_t index)
+{
+    return f->group[index] == index && f->next[index] < 0;
+}
+
+static int32_t product_in(const fusion *f, int32_t group)
+{
+    for (int32_t member = group; member >= 0; member = f->next[member])
+        if (f->from->nodes[member].op == CJ__OP_matmul) return member;
+    return -1;
+}
+
+/* Joined nodes, or an elementwise one by itself: written as a chain. */
+static bool is_chain(const fusion *f, int32_t group)
+{
+    return f->next[group] >= 0 || fusible(f->from, &f->from->nodes[group]);
+}
+
+static bool merge_if_free(fusion *f, int32_t a, int32_t b)
+{
+    if (needs_lead_back(f, a, b) || needs_lead_back(f, b, a)) return false;
+    merge(f, a, b);
+    return true;
+}
+
+/* A chain that makes new values of variables is left by itself: it can wait for the guard and write the
+ * variables in place. */
+static bool updates(const fusion *f, int32_t group)
+{
+    for (int32_t member = group; member >= 0; member = f->next[member])
+        if (f->assigned[f->from->nodes[member].first_output]) return true;
+    return false;
+}
+
+/* The last product that the group reads element by element and that belongs to nobody yet becomes part of
+ * it. */
+static void adopt_product(fusion *f, int32_t group)
+{
+    const cj_graph *from = f->from;
+    int32_t best = -1;
+    if (product_in(f, group) >= 0 || updates(f, group)) return;
+    for (int32_t member = group; member >= 0; member = f->next[member]) {
+        const cj__node *node = &from->nodes[member];
+        for (int i = 0; i < node->inputs_count; i++) {
+            int32_t producer = maker(f, node->inputs[i]);
+            const cj__value *value = &from->values[node->inputs[i]];
+            if (from->nodes[producer].op == CJ__OP_matmul && alone(f, producer) && value->dtype == CJ_F32 &&
+                cj_shape_equal(value->shape, from->values[node->first_output].shape) &&
+                (best < 0 || f->place[producer] > f->place[best]))
+                best = producer;
+        }
+    }
+    if (best >= 0) merge_if_free(f, group, best);
+}
+
+static bool foldable(const fusion *f, const cj__node *node, cj__folding *folding)
+{
+    if ((node->op != CJ__OP_sum && node->op != CJ__OP_max)) return false;
+    const cj__value *x = &f->from->values[node->inputs[0]];
+    return x->dtype == CJ_F32 &&
+           cj__folding_of(x->shape, ((const cj__reduce_attributes *)node->attributes)->axes, folding);
+}
+
+/* Folding columns leaves one task for 64 of them: few columns of much data are better summed apart from what
+ * many threads have made. */
+static bool worth_folding(const cj__folding *folding)
+{
+    enum { SMALL = 32768, COLUMNS = 512 };
+    return folding->by_rows || folding->columns >= COLUMNS || folding->rows * folding->columns <= SMALL;
+}
+
+/* A group's reductions all see the chain as the same rows and columns. */
+static bool same_folding(const fusion *f, int32_t group, const cj__folding *wanted)
+{
+    cj__folding other;
+    for (int32_t member = group; member >= 0; member = f->next[member])
+        if (foldable(f, &f->from->nodes[member], &other) &&
+            (other.by_rows != wanted->by_rows || other.rows != wanted->rows ||
+             other.columns != wanted->columns))
+            return false;
+    return true;
+}
+
+/* A reduction joins the chain that makes its operand, or the first reduction of the same operand. */
+static void join_reduction(fusion *f, int32_t index)
+{
+    const cj__node *node = &f->from->nodes[index];
+    cj__folding folding;
+    if (!foldable(f, node, &folding) || !worth_folding(&folding)) return;
+    int32_t operand = node->inputs[0], group = f->group[maker(f, operand)];
+    if (!fusible(f->from, &f->from->nodes[maker(f, operand)]) || product_in(f, group) >= 0) {
+        int32_t *first = &f->reduced_by[operand];
+        if (*first < 0) *first = index;
+        group = f->group[*first];
+    }
+    if (updates(f, group)) return;
+    if (group != f->group[index] && same_folding(f, group, &folding)) merge_if_free(f, group, index);
+}
+
 static void find_uses(fusion *f)
 {
     const cj_graph *from = f->from;
@@ -160,6 +265,14 @@ static int32_t edges_of(const fusion *f, int32_t group)
     return edges;
 }
 
+/* The shape that a node's elements are counted in. */
+static cj_shape_t shape_of(const fusion *f, int32_t index)
+{
+    const cj__node *node = &f->from->nodes[index];
+    bool reduces = node->op == CJ__OP_sum || node->op == CJ__OP_max;
+    return f->from->values[reduces ? node->inputs[0] : node->first_output].shape;
+}
+
 static cj_status draft_begin(fusion *f, draft *d, int32_t group)
 {
     size_t room = (size_t)edges_of(f, group);
@@ -169,7 +282,7 @@ static cj_status draft_begin(fusion *f, draft *d, int32_t group)
                  .results = cj__arena_allocate(arena, room * 4),
                  .registers = cj__arena_allocate(arena, room * 4)};
     cj__chain *c = &d->chain;
-    c->shape = f->from->values[f->from->nodes[group].first_output].shape;
+    c->shape = shape_of(f, group);
     c->inputs = cj__arena_allocate(arena, room * sizeof *c->inputs);
     c->constants = cj__arena_allocate(arena, room * sizeof *c->constants);
     c->instructions = cj__arena_allocate(arena, room * sizeof *c->instructions);
@@ -186,6 +299,7 @@ static cj_status gather_sources(fusion *f, draft *d, int32_t group, bool constan
     cj__chain *c = &d->chain;
     for (int32_t member = group; member >= 0; member = f->next[member]) {
         const cj__node *node = &f->from->nodes[member];
+        if (node->op == CJ__OP_matmul) continue; /* its operands are the step's, not the chain's */
         for (int i = 0; i < node->inputs_count && status == CJ_OK; i++) {
             int32_t value = node->inputs[i], source, known = c->inputs_count + c->constants_count;
             const cj__node *made = &f->from->nodes[maker(f, value)];
@@ -211,45 +325,107 @@ static int32_t register_of(const draft *d, int32_t value)
     return place >= 0 ? place : known + position(d->registers, d->chain.instructions_count, value);
 }
 
-static void write_instructions(fusion *f, draft *d, int32_t group)
+static void add_result(fusion *f, draft *d, int32_t value, int32_t reg, cj__chain_fold fold)
 {
     cj__chain *c = &d->chain;
+    d->results[c->outputs_count] = value;
+    c->outputs[c->outputs_count++] = (cj__chain_output){reg, fold, f->from->values[value].dtype};
+    if (fold != CJ__CHAIN_STORE) c->folds = true;
+}
+
+static void write_elementwise(fusion *f, draft *d, const cj__node *node)
+{
+    cj__chain *c = &d->chain;
+    cj__chain_instruction instruction = {.op = node->op, .dtype = f->from->values[node->first_output].dtype};
+    instruction.a = instruction.b = instruction.c = register_of(d, node->inputs[0]);
+    if (node->inputs_count > 1) instruction.b = register_of(d, node->inputs[1]);
+    if (node->inputs_count > 2) instruction.c = register_of(d, node->inputs[2]);
+    d->registers[c->instructions_count] = node->first_output;
+    c->instructions[c->instructions_count++] = instruction;
+    if (f->used_outside[node->first_output])
+        add_result(f, d, node->first_output, register_of(d, node->first_output), CJ__CHAIN_STORE);
+}
+
+static void write_instructions(fusion *f, draft *d, int32_t group)
+{
     for (int32_t member = group; member >= 0; member = f->next[member]) {
         const cj__node *node = &f->from->nodes[member];
-        cj__chain_instruction instruction = {.op = node->op,
-                                             .dtype = f->from->values[node->first_output].dtype};
-        instruction.a = instruction.b = instruction.c = register_of(d, node->inputs[0]);
-        if (node->inputs_count > 1) instruction.b = register_of(d, node->inputs[1]);
-        if (node->inputs_count > 2) instruction.c = register_of(d, node->inputs[2]);
-        d->registers[c->instructions_count] = node->first_output;
-        c->instructions[c->instructions_count++] = instruction;
-        if (!f->used_outside[node->first_output]) continue;
-        d->results[c->outputs_count] = node->first_output;
-        c->outputs[c->outputs_count++] = c->inputs_count + c->constants_count + c->instructions_count - 1;
+        if (node->op == CJ__OP_matmul) {
+            if (f->used_outside[node->first_output]) add_result(f, d, node->first_output, 0, CJ__CHAIN_STORE);
+        } else if (foldable(f, node, &d->chain.folding)) {
+            add_result(f, d, node->first_output, register_of(d, node->inputs[0]),
+                       node->op == CJ__OP_sum ? CJ__CHAIN_SUM : CJ__CHAIN_MAX);
+        } else {
+            write_elementwise(f, d, node);
+        }
     }
+}
+
+static bool has_place_for_product(const cj__chain *c)
+{
+    for (int32_t i = 0; i < c->outputs_count; i++)
+        if (c->outputs[i].dtype == CJ_F32) return true;
+    return false;
+}
+
+/* The product is the chain's first input; the node reads its operands instead. */
+static cj_status begin_product(fusion *f, draft *d, int32_t product, int32_t operands[2])
+{
+    cj_status status = CJ_OK;
+    const cj__node *node = &f->from->nodes[product];
+    int32_t source;
+    d->sources[0] = node->first_output;
+    d->chain.inputs[d->chain.inputs_count++] = describe_input(f, node->first_output, &source);
+    for (int i = 0; i < 2; i++) operands[i] = emit_value(f, node->inputs[i], &status);
+    return status;
+}
+
+/* Appends the finished chain: with a product, the node's inputs are the product's two and the chain's others.
+ */
+static cj_status append_chain(fusion *f, draft *d, int32_t group, int32_t product, const int32_t operands[2])
+{
+    cj__arena *arena = &f->to->arena;
+    cj__chain *chain = cj__arena_copy(arena, &d->chain, sizeof d->chain);
+    cj__value *types = cj__arena_allocate(arena, ((size_t)d->chain.outputs_count + 1) * sizeof *types);
+    int32_t *inputs = cj__arena_allocate(arena, ((size_t)d->chain.inputs_count + 2) * sizeof *inputs);
+    if (!chain || !types || !inputs) return cj__out_of_memory(sizeof *chain, "a fused chain");
+    for (int32_t i = 0; i < chain->outputs_count; i++) types[i] = f->from->values[d->results[i]];
+    cj__chain_attributes alone = {chain};
+    cj__product_attributes with_product = {.chain = chain};
+    cj__node node = {.op = CJ__OP_chain,
+                     .inputs_count = chain->inputs_count,
+                     .outputs_count = chain->outputs_count,
+                     .attributes = &alone,
+                     .scope = f->from->nodes[group].scope,
+                     .file = f->from->nodes[group].file,
+                     .line = f->from->nodes[group].line};
+    memcpy(inputs, d->inputs, (size_t)chain->inputs_count * sizeof *inputs);
+    if (product >= 0) {
+        with_product.matmul = *(const cj__matmul_attributes *)f->from->nodes[product].attributes;
+        node.op = CJ__OP_matmul_chain;
+        node.attributes = &with_product;
+        node.inputs_count++;
+        memcpy(inputs + 1, d->inputs, (size_t)chain->inputs_count * sizeof *inputs);
+        memcpy(inputs, operands, 2 * sizeof *inputs);
+    }
+    int32_t first = cj__append(f->to, &node, inputs, types);
+    CJ__TRY(cj_graph_status(f->to));
+    for (int32_t i = 0; i < chain->outputs_count; i++) f->map[d->results[i]] = first + i;
+    return CJ_OK;
 }
 
 static cj_status emit_chain(fusion *f, int32_t group)
 {
     draft d;
+    int32_t product = product_in(f, group), operands[2] = {-1, -1};
     CJ__TRY(draft_begin(f, &d, group));
+    if (product >= 0) CJ__TRY(begin_product(f, &d, product, operands));
     CJ__TRY(gather_sources(f, &d, group, false));
     CJ__TRY(gather_sources(f, &d, group, true));
     write_instructions(f, &d, group);
-    cj__chain *chain = cj__arena_copy(&f->to->arena, &d.chain, sizeof d.chain);
-    cj__value *types = cj__arena_allocate(&f->to->arena, (size_t)d.chain.outputs_count * sizeof *types);
-    if (!chain || !types) return cj__out_of_memory(sizeof *chain, "a fused chain");
-    for (int32_t i = 0; i < chain->outputs_count; i++) types[i] = f->from->values[d.results[i]];
-    cj__chain_attributes attributes = {chain};
-    cj__node node = {.op = CJ__OP_chain,
-                     .inputs_count = chain->inputs_count,
-                     .outputs_count = chain->outputs_count,
-                     .attributes = &attributes,
-                     .scope = f->from->nodes[group].scope};
-    int32_t first = cj__append(f->to, &node, d.inputs, types);
-    CJ__TRY(cj_graph_status(f->to));
-    for (int32_t i = 0; i < chain->outputs_count; i++) f->map[d.results[i]] = first + i;
-    return CJ_OK;
+    if (product >= 0 && !has_place_for_product(&d.chain))
+        add_result(f, &d, f->from->nodes[product].first_output, 0, CJ__CHAIN_STORE);
+    return append_chain(f, &d, group, product, operands);
 }
 
 static cj_status emit_node(fusion *f, int32_t index)
@@ -269,8 +445,7 @@ static int32_t emit_value(fusion *f, int32_t value, cj_status *status)
 {
     if (f->map[value] < 0 && *status == CJ_OK) {
         int32_t group = f->group[maker(f, value)];
-        *status =
-            fusible(f->from, &f->from->nodes[group]) ? emit_chain(f, group) : emit_node(f, maker(f, value));
+        *status = is_chain(f, group) ? emit_chain(f, group) : emit_node(f, maker(f, value));
     }
     return f->map[value];
 }
@@ -292,12 +467,20 @@ static cj_status fusion_begin(fusion *f, const cj_graph *from)
     f->mark = cj__allocate_zeroed(nodes * 4);
     f->stack = cj__allocate(nodes * 4);
     f->map = cj__allocate(values * 4);
+    f->reduced_by = cj__allocate(values * 4);
+    f->assigned = cj__allocate_zeroed(values);
     f->used_outside = cj__allocate_zeroed(values);
-    if (!f->group || !f->next || !f->place || !f->mark || !f->stack || !f->map || !f->used_outside)
-        return cj__out_of_memory(nodes * 20 + values * 5, "fusing a graph");
+    if (!f->group || !f->next || !f->place || !f->mark || !f->stack || !f->map || !f->reduced_by ||
+        !f->assigned || !f->used_outside)
+        return cj__out_of_memory(nodes * 20 + values * 9, "fusing a graph");
     memset(f->map, -1, values * 4);
+    memset(f->reduced_by, -1, values * 4);
     for (int32_t i = 0; i < (int32_t)nodes; i++) f->group[i] = i, f->next[i] = -1;
-    for (int64_t i = 0; i < f->count; i++) f->place[f->order[i]] = (int32_t)i;
+    for (int64_t i = 0; i < f->count; i++) {
+        const cj__node *node = &from->nodes[f->order[i]];
+        f->place[f->order[i]] = (int32_t)i;
+        if (node->op == CJ__OP_assign) f->assigned[node->inputs[0]] = true;
+    }
     return CJ_OK;
 }
 
@@ -310,6 +493,8 @@ static void fusion_end(fusion *f)
     cj__free(f->mark);
     cj__free(f->stack);
     cj__free(f->map);
+    cj__free(f->reduced_by);
+    cj__free(f->assigned);
     cj__free(f->used_outside);
 }
 
@@ -332,14 +517,26 @@ static cj_status write_graph(fusion *f)
     return status == CJ_OK ? cj_graph_status(f->to) : status;
 }
 
-cj_status cj__fuse(const cj_graph *from, cj_graph **to)
+/* Products before reductions: what is in cache anyway is better than what is read once less. */
+static void find_groups(fusion *f, unsigned what)
+{
+    const cj_graph *from = f->from;
+    for (int64_t i = 0; i < f->count && what & CJ__FUSE_CHAINS; i++)
+        if (fusible(from, &from->nodes[f->order[i]])) join(f, f->order[i]);
+    for (int64_t i = 0; i < f->count && what & CJ__FUSE_PRODUCTS; i++)
+        if (fusible(from, &from->nodes[f->order[i]])) adopt_product(f, f->group[f->order[i]]);
+    for (int64_t i = 0; i < f->count && what & CJ__FUSE_REDUCTIONS; i++) join_reduction(f, f->order[i]);
+}
+
+cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to)
 {
     fusion f;
     cj_status status = fusion_begin(&f, from);
-    for (int64_t i = 0; status == CJ_OK && i < f.count; i++)
-        if (fusible(from, &from->nodes[f.order[i]])) join(&f, f.order[i]);
-    if (status == CJ_OK) find_uses(&f);
-    if (status == CJ_OK) status = write_graph(&f);
+    if (status == CJ_OK) {
+        find_groups(&f, what);
+        find_uses(&f);
+        status = write_graph(&f);
+    }
     fusion_end(&f);
     *to = f.to;
     if (status == CJ_OK) return CJ_OK;

@@ -6,7 +6,14 @@
 
 /* Composites become the ops they stand for, equal nodes become one, constants are folded, dead code goes. */
 CJ_MUST_CHECK cj_status cj__lower_and_simplify(const cj_graph *from, cj_graph **to);
-/* Elementwise nodes of one shape become chains; broadcasts and constants are absorbed into them. */
-CJ_MUST_CHECK cj_status cj__fuse(const cj_graph *from, cj_graph **to);
+/* What fusion joins. Bits are the same with and without. */
+enum {
+    CJ__FUSE_CHAINS = 1,     /* elementwise nodes of one shape that feed each other */
+    CJ__FUSE_PRODUCTS = 2,   /* a product and the chain that reads it */
+    CJ__FUSE_REDUCTIONS = 4, /* a chain and the sums and maxima of what it makes */
+    CJ__FUSE_ALL = 7
+};
+/* Elementwise nodes become chains, joined as asked; broadcasts and constants are absorbed into them. */
+CJ_MUST_CHECK cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to);
 
 #endif

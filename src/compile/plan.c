@@ -93,33 +93,44 @@ static cj_status select_kernel(planner *p, cj__step *step)
                     step->scope, refusals);
 }
 
-/* A chain carries its own description; the copy must outlive the graph. */
-static const void *keep_attributes(cj__arena *arena, const cj__node *node)
+static const cj__chain *copy_chain(cj__arena *arena, const cj__chain *from)
 {
-    if (node->op != CJ__OP_chain)
-        return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size + 1);
-    const cj__chain *from = ((const cj__chain_attributes *)node->attributes)->chain;
     cj__chain *chain = cj__arena_copy(arena, from, sizeof *from);
-    cj__chain_attributes attributes = {chain};
     if (!chain) return NULL;
     chain->inputs =
         cj__arena_copy(arena, from->inputs, (size_t)from->inputs_count * sizeof *from->inputs + 1);
     chain->constants =
         cj__arena_copy(arena, from->constants, (size_t)from->constants_count * sizeof *from->constants + 1);
     chain->instructions = cj__arena_copy(arena, from->instructions,
-                                         (size_t)from->instructions_count * sizeof *from->instructions);
+                                         (size_t)from->instructions_count * sizeof *from->instructions + 1);
     chain->outputs =
         cj__arena_copy(arena, from->outputs, (size_t)from->outputs_count * sizeof *from->outputs);
     bool ok = chain->inputs && chain->constants && chain->instructions && chain->outputs;
-    return ok ? cj__arena_copy(arena, &attributes, sizeof attributes) : NULL;
+    return ok ? chain : NULL;
+}
+
+/* A chain carries its own description; the copy must outlive the graph. */
+static const void *keep_attributes(cj__arena *arena, const cj__node *node)
+{
+    if (node->op == CJ__OP_chain) {
+        cj__chain_attributes a = *(const cj__chain_attributes *)node->attributes;
+        a.chain = copy_chain(arena, a.chain);
+        return a.chain ? cj__arena_copy(arena, &a, sizeof a) : NULL;
+    }
+    if (node->op == CJ__OP_matmul_chain) {
+        cj__product_attributes a = *(const cj__product_attributes *)node->attributes;
+        a.chain = copy_chain(arena, a.chain);
+        return a.chain ? cj__arena_copy(arena, &a, sizeof a) : NULL;
+    }
+    return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size + 1);
 }
 
 static double matmul_operations(const cj__launch *launch)
 {
-    if (launch->op != CJ__OP_matmul) return 0;
-    const cj__matmul_attributes *a = launch->attributes;
+    if (launch->op != CJ__OP_matmul && launch->op != CJ__OP_matmul_chain) return 0;
+    const cj__matmul_attributes *a = launch->attributes; /* of a fused product too: they come first */
     cj_shape_t x = launch->types[0].shape;
-    return 2.0 * (double)cj_shape_count(launch->types[2].shape) *
+    return 2.0 * (double)cj_shape_count(launch->types[launch->inputs_count].shape) *
            (double)x.dims[x.rank - (a->transpose_a ? 2 : 1)];
 }
 

@@ -3,26 +3,9 @@
 #include "cpu/vector.h"
 
 static const cj__kernel *const kernels[] = {
-    &cj__chain_kernel,
-    &cj__matmul_kernel,
-    &cj__reduce_kernel,
-    &cj__reduce_any_kernel,
-    &cj__running_kernel,
-    &cj__transpose_kernel,
-    &cj__broadcast_kernel,
-    &cj__slice_kernel,
-    &cj__concatenate_kernel,
-    &cj__gather_kernel,
-    &cj__scatter_add_kernel,
-    &cj__random_uniform_kernel,
-    &cj__random_normal_kernel,
-    &cj__bf16_kernel,
-    &cj__order_kernel,
-    &cj__integer_kernel,
-    &cj__integer_reduce_kernel,
-    &cj__cross_entropy_kernel,
-    &cj__cross_entropy_gradient_kernel,
-    &cj__reference_kernel,
+#define KERNEL(name) &cj__##name##_kernel,
+#include "cpu/kernels.def"
+#undef KERNEL
     NULL,
 };
 

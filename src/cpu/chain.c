@@ -1,90 +1,84 @@
-/* The interpreter of fused chains: 512 elements at a time stay in L1 while all instructions pass over them.
- * Inputs that lie whole in memory are read in place; broadcast ones are spread into a tile first. Results are
- * stored when the tile is done, so an output may lie on a whole input. */
-#include "compile/chain.h"
+/* The interpreter of fused chains: some 512 elements at a time stay in L1 while all instructions pass over
+ * them. Inputs that lie whole in memory are read in place; others are spread into a tile first. Results are
+ * stored, or folded into sums and maxima, when the tile is done, so an output may lie on a whole input. */
+#include "cpu/chain.h"
 #include "cpu/backend.h"
-#include "cpu/vector.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { TILE = 512, TASK_TILES = 16 };
+enum { TILE = 512, TASK_TILES = 16, LANES = 16 };
 
-typedef struct {
-    const cj__vector_table *table;
-    const cj__chain *chain;
-    int32_t *slot; /* by register: its tile in scratch; -1: read where it lies */
-    int32_t slots;
-} chain_data;
-
-static const char *refuse(const cj__launch *launch)
-{
-    (void)launch;
-    return NULL;
-}
-
-/* Whether the register can be used straight from the operand's memory. */
-static bool read_in_place(const cj__chain *chain, int32_t reg)
-{
-    return reg < chain->inputs_count && chain->inputs[reg].whole && chain->inputs[reg].dtype == CJ_F32;
-}
+/* --- planning ------------------------------------------------------------------------------------------ */
 
 /* The same value everywhere: loaded once a task. */
 static bool is_scalar(const cj__chain_input *input)
 {
     for (int d = 0; d < CJ_MAX_RANK; d++)
         if (input->stride[d] != 0) return false;
-    return true;
+    return !input->whole;
 }
 
-/* Tiles are given to registers by last use; outputs keep theirs to the end. */
-static cj_status assign_slots(chain_data *data, cj__arena *arena)
+/* An input that lies whole along the last axes and is the same along those before, like a bias: the number of
+ * elements after which it repeats; 0: no such input. */
+static int64_t period_of(const cj__chain *chain, const cj__chain_input *input)
 {
-    const cj__chain *c = data->chain;
-    int32_t known = c->inputs_count + c->constants_count, registers = known + c->instructions_count;
-    int32_t *last = cj__allocate_zeroed((size_t)registers * 4),
-            *owner = cj__allocate_zeroed((size_t)registers * 4);
-    data->slot = cj__arena_allocate(arena, (size_t)registers * 4);
-    if (!last || !owner || !data->slot) {
-        cj__free(last);
-        cj__free(owner);
-        return cj__out_of_memory((size_t)registers * 12, "a chain");
-    }
+    int64_t d = chain->shape.rank - 1, period = 1;
+    if (input->whole) return 0;
+    for (; d >= 0 && (input->stride[d] == period || chain->shape.dims[d] == 1); d--)
+        period *= chain->shape.dims[d];
+    for (; d >= 0; d--)
+        if (input->stride[d] != 0) return 0;
+    return period;
+}
+
+/* Tiles are given to registers by last use; what is loaded beforehand and what leaves keep theirs. */
+static void assign_slots(cj__chain_plan *plan, int32_t *last, int32_t *owner)
+{
+    const cj__chain *c = plan->chain;
+    int32_t known = c->inputs_count + c->constants_count;
     for (int32_t i = 0; i < c->instructions_count; i++)
         last[c->instructions[i].a] = last[c->instructions[i].b] = last[c->instructions[i].c] = i;
-    for (int32_t i = 0; i < c->outputs_count; i++) last[c->outputs[i]] = INT32_MAX;
-    for (int32_t r = 0; r < registers; r++) {
-        int32_t now = r - known; /* the instruction that makes it; negative: before all */
-        data->slot[r] = -1;
-        if (read_in_place(c, r)) continue;
-        int32_t s = 0;
-        while (s < data->slots && last[owner[s]] >= now) s++;
-        bool constant = r < known; /* inputs and constants are live from the start: never share */
-        if (constant || s == data->slots) s = data->slots++;
-        bool once = constant && (r >= c->inputs_count || is_scalar(&c->inputs[r]));
-        if (once) last[r] = INT32_MAX; /* filled once a task, not once a tile */
-        owner[s] = r;
-        data->slot[r] = s;
+    for (int32_t i = 0; i < c->outputs_count; i++) last[c->outputs[i].reg] = INT32_MAX;
+    for (int32_t r = 0; r < known; r++) {
+        bool kept = r >= c->inputs_count || is_scalar(&c->inputs[r]) || plan->period[r];
+        if (kept) last[r] = INT32_MAX;
+        owner[plan->slots] = r;
+        plan->slot[r] = plan->slots++;
     }
-    cj__free(last);
-    cj__free(owner);
-    return CJ_OK;
+    for (int32_t i = 0; i < c->instructions_count; i++) {
+        int32_t s = 0;
+        while (s < plan->slots && last[owner[s]] >= i) s++;
+        if (s == plan->slots) plan->slots++;
+        owner[s] = known + i;
+        plan->slot[known + i] = s;
+    }
 }
 
-static cj_status prepare(cj__launch *launch, cj__arena *arena)
+cj_status cj__chain_plan_make(cj__chain_plan *plan, const cj__chain *chain, int64_t row, cj__arena *arena)
 {
-    chain_data *data = cj__arena_allocate(arena, sizeof *data);
-    if (!data) return cj__out_of_memory(sizeof *data, "a chain");
-    data->chain = ((const cj__chain_attributes *)launch->attributes)->chain;
-    CJ__TRY(cj__vector_choose(&data->table));
-    CJ__TRY(assign_slots(data, arena));
-    int64_t count = cj_shape_count(data->chain->shape);
-    launch->tasks = (count + TILE * TASK_TILES - 1) / (TILE * TASK_TILES);
-    size_t registers =
-        (size_t)(data->chain->inputs_count + data->chain->constants_count + data->chain->instructions_count);
-    launch->scratch_bytes = (size_t)data->slots * TILE * sizeof(float) + registers * sizeof(float *);
-    launch->data = data;
-    return CJ_OK;
+    size_t registers = (size_t)(chain->inputs_count + chain->constants_count + chain->instructions_count);
+    *plan = (cj__chain_plan){.chain = chain, .tile = row > 0 && row < TILE ? TILE / row * row : TILE};
+    plan->slot = cj__arena_allocate(arena, registers * sizeof *plan->slot);
+    plan->period = cj__arena_allocate(arena, registers * sizeof *plan->period);
+    int32_t *work = cj__allocate_zeroed(2 * registers * sizeof *work + 1);
+    cj_status status =
+        plan->slot && plan->period && work ? CJ_OK : cj__out_of_memory(registers * 20, "a chain");
+    if (status == CJ_OK) status = cj__vector_choose(&plan->table);
+    if (status == CJ_OK) {
+        for (int32_t i = 0; i < chain->inputs_count; i++)
+            plan->period[i] = period_of(chain, &chain->inputs[i]);
+        assign_slots(plan, work, work + registers);
+    }
+    cj__free(work);
+    plan->scratch_bytes =
+        ((size_t)plan->slots * TILE + (size_t)chain->outputs_count * LANES) * sizeof(float) +
+        (size_t)(chain->inputs_count + chain->outputs_count) * sizeof(void *) + registers * sizeof(float *) +
+        (size_t)chain->inputs_count * sizeof(cj__filled);
+    return status;
 }
+
+/* --- loading and storing ------------------------------------------------------------------------------- */
 
 /* `n` elements, `stride` (0 or 1 mostly) apart, into a tile. */
 static void load_run(cj_dtype dtype, const void *from, int64_t place, int64_t stride, int64_t n, float *tile)
@@ -103,30 +97,36 @@ static void load_run(cj_dtype dtype, const void *from, int64_t place, int64_t st
     }
 }
 
-/* Copies n elements of a (perhaps broadcast) input from flat position `start` on into a tile, row by row. */
-static void load_tile(const cj__chain *chain, const cj__chain_input *input, const void *from, int64_t start,
+/* n elements of a (perhaps broadcast) input from flat position `start` on, run by run of the last axis. */
+static void load_flat(const cj__chain *chain, const cj__chain_input *input, const void *from, int64_t start,
                       int64_t n, float *tile)
 {
-    cj_shape_t shape = chain->shape;
-    int64_t last = shape.rank - 1, row = shape.rank ? shape.dims[last] : 1;
-    int64_t inner = shape.rank ? input->stride[last] : 0;
     if (input->whole) {
         load_run(input->dtype, from, start, 1, n, tile);
         return;
     }
-    for (int64_t done = 0; done < n;) {
-        int64_t column = (start + done) % row, rest = (start + done) / row, place = 0;
-        for (int64_t d = last - 1; d >= 0; d--) {
-            place += rest % shape.dims[d] * input->stride[d];
-            rest /= shape.dims[d];
-        }
-        int64_t run = row - column < n - done ? row - column : n - done;
-        load_run(input->dtype, from, place + column * inner, inner, run, tile + done);
+    cj_shape_t shape = chain->shape;
+    int64_t last = shape.rank - 1, index[CJ_MAX_RANK], rest = start, place = 0;
+    for (int64_t d = last; d >= 0; d--) {
+        index[d] = rest % shape.dims[d];
+        rest /= shape.dims[d];
+        if (d < last) place += index[d] * input->stride[d];
+    }
+    for (int64_t done = 0, column = index[last]; done < n; column = 0) {
+        int64_t run = shape.dims[last] - column < n - done ? shape.dims[last] - column : n - done;
+        load_run(input->dtype, from, place + column * input->stride[last], input->stride[last], run,
+                 tile + done);
         done += run;
+        for (int64_t d = last - 1; d >= 0; d--) {
+            place += input->stride[d];
+            if (++index[d] < shape.dims[d]) break;
+            place -= input->stride[d] * shape.dims[d];
+            index[d] = 0;
+        }
     }
 }
 
-static void store_tile(cj_dtype dtype, const float *tile, int64_t start, int64_t n, void *to)
+static void store_run(cj_dtype dtype, const float *tile, int64_t start, int64_t n, void *to)
 {
     if (dtype == CJ_F32) {
         memcpy((float *)to + start, tile, (size_t)n * sizeof(float));
@@ -136,49 +136,258 @@ static void store_tile(cj_dtype dtype, const float *tile, int64_t start, int64_t
     }
 }
 
-static void run_tile(const chain_data *data, void *const *operands, int64_t start, int64_t n,
-                     const float **registers, float *tiles)
+/* A bias is the same in every tile that begins at the same column and has rows of the same length: what was
+ * loaded for one serves the next. Otherwise notes what is about to be loaded. */
+static bool already_there(const cj__chain_run *run, int32_t i, cj__rectangle tile)
 {
-    const cj__chain *c = data->chain;
-    int32_t known = c->inputs_count + c->constants_count;
-    for (int32_t i = 0; i < c->inputs_count; i++) {
-        if (data->slot[i] < 0)
-            registers[i] = (const float *)operands[i] + start;
-        else if (!is_scalar(&c->inputs[i]))
-            load_tile(c, &c->inputs[i], operands[i], start, n, tiles + data->slot[i] * TILE);
+    int64_t period = run->plan->period[i], n = tile.rows * tile.columns, key = -1;
+    cj__filled *filled = &run->filled[i];
+    if (period && (tile.rows == 1 || tile.stride % period == 0))
+        key = tile.start % period + (tile.rows > 1 ? period * tile.columns : 0);
+    if (key >= 0 && filled->key == key && filled->count >= n) return true;
+    *filled = (cj__filled){key, n};
+    return false;
+}
+
+static void load_input(const cj__chain_run *run, int32_t i, cj__rectangle tile)
+{
+    const cj__chain *c = run->plan->chain;
+    const cj__chain_input *input = &c->inputs[i];
+    float *to = run->tiles + run->plan->slot[i] * TILE;
+    bool in_place = input->whole && input->dtype == CJ_F32 && tile.rows == 1;
+    run->registers[i] = in_place ? (const float *)run->operands[i] + tile.start : to;
+    if (in_place || is_scalar(input) || already_there(run, i, tile)) return;
+    for (int64_t r = 0; r < tile.rows; r++)
+        load_flat(c, input, run->operands[i], tile.start + r * tile.stride, tile.columns,
+                  to + r * tile.columns);
+}
+
+/* --- one tile ------------------------------------------------------------------------------------------ */
+
+/* Row by row into the sixteen running results of the row, which is done when its last element is. */
+static void fold_rows(const cj__chain_run *run, int32_t output, cj__rectangle tile)
+{
+    const cj__chain *c = run->plan->chain;
+    const float *x = run->registers[c->outputs[output].reg];
+    float *out = run->operands[c->inputs_count + output], *lanes = run->lanes + output * LANES;
+    bool maximum = c->outputs[output].fold == CJ__CHAIN_MAX;
+    int64_t length = c->folding.columns, n = tile.rows * tile.columns;
+    for (int64_t done = 0; done < n;) {
+        int64_t row = (tile.start + done) / length, column = (tile.start + done) % length;
+        int64_t part = length - column < n - done ? length - column : n - done;
+        if (column == 0)
+            for (int k = 0; k < LANES; k++) lanes[k] = maximum ? -INFINITY : 0;
+        (maximum ? run->plan->table->max_lanes : run->plan->table->sum_lanes)(part, x + done, lanes);
+        if (column + part == length)
+            out[row] = (maximum ? run->plan->table->max : run->plan->table->sum)(LANES, lanes);
+        done += part;
     }
+}
+
+/* Each row of the tile onto the results of its columns, which have been begun. */
+static void fold_columns(const cj__chain_run *run, int32_t output, cj__rectangle tile)
+{
+    const cj__chain *c = run->plan->chain;
+    const float *x = run->registers[c->outputs[output].reg];
+    int op = c->outputs[output].fold == CJ__CHAIN_MAX ? CJ__OP_maximum : CJ__OP_add;
+    float *out = (float *)run->operands[c->inputs_count + output] + tile.start % c->folding.columns;
+    float folded[TILE];
+    for (int64_t r = 0; r < tile.rows; r++) {
+        run->plan->table->elementwise[op](tile.columns, folded, x + r * tile.columns, out, out);
+        memcpy(out, folded, (size_t)tile.columns * sizeof(float));
+    }
+}
+
+static void put_output(const cj__chain_run *run, int32_t output, cj__rectangle tile)
+{
+    const cj__chain *c = run->plan->chain;
+    const cj__chain_output *o = &c->outputs[output];
+    void *to = run->operands[c->inputs_count + output];
+    if (!to) return;
+    if (o->fold != CJ__CHAIN_STORE) {
+        (c->folding.by_rows ? fold_rows : fold_columns)(run, output, tile);
+        return;
+    }
+    for (int64_t r = 0; r < tile.rows; r++)
+        store_run(o->dtype, run->registers[o->reg] + r * tile.columns, tile.start + r * tile.stride,
+                  tile.columns, to);
+}
+
+static void run_tile(const cj__chain_run *run, cj__rectangle tile)
+{
+    const cj__chain_plan *plan = run->plan;
+    const cj__chain *c = plan->chain;
+    int32_t known = c->inputs_count + c->constants_count;
+    for (int32_t i = 0; i < c->inputs_count; i++) load_input(run, i, tile);
     for (int32_t i = 0; i < c->instructions_count; i++) {
         const cj__chain_instruction *in = &c->instructions[i];
         int op = in->op == CJ__OP_cast && in->dtype == CJ_BOOL ? CJ__OP_COUNT : (int)in->op;
-        data->table->elementwise[op](n, tiles + data->slot[known + i] * TILE, registers[in->a],
-                                     registers[in->b], registers[in->c]);
+        plan->table->elementwise[op](tile.rows * tile.columns, run->tiles + plan->slot[known + i] * TILE,
+                                     run->registers[in->a], run->registers[in->b], run->registers[in->c]);
     }
-    for (int32_t i = 0; i < c->outputs_count; i++)
-        store_tile(c->instructions[c->outputs[i] - known].dtype, registers[c->outputs[i]], start, n,
-                   operands[c->inputs_count + i]);
+    for (int32_t i = 0; i < c->outputs_count; i++) put_output(run, i, tile);
+}
+
+/* --- a task -------------------------------------------------------------------------------------------- */
+
+cj__chain_run cj__chain_begin(const cj__chain_plan *plan, void *scratch)
+{
+    const cj__chain *c = plan->chain;
+    int32_t registers = c->inputs_count + c->constants_count + c->instructions_count;
+    cj__chain_run run = {.plan = plan, .tiles = scratch};
+    run.lanes = run.tiles + (int64_t)plan->slots * TILE;
+    run.operands = (void **)(run.lanes + (int64_t)c->outputs_count * LANES);
+    run.registers = (const float **)(run.operands + c->inputs_count + c->outputs_count);
+    run.filled = (cj__filled *)(run.registers + registers);
+    return run;
+}
+
+void cj__chain_load(const cj__chain_run *run)
+{
+    const cj__chain_plan *plan = run->plan;
+    const cj__chain *c = plan->chain;
+    int32_t known = c->inputs_count + c->constants_count;
+    for (int32_t r = 0; r < known + c->instructions_count; r++)
+        run->registers[r] = run->tiles + plan->slot[r] * TILE;
+    for (int32_t k = 0; k < c->constants_count; k++)
+        for (int i = 0; i < TILE; i++)
+            run->tiles[plan->slot[c->inputs_count + k] * TILE + i] = (float)c->constants[k];
+    for (int32_t i = 0; i < c->inputs_count; i++) {
+        run->filled[i].key = -1;
+        if (is_scalar(&c->inputs[i]))
+            load_run(c->inputs[i].dtype, run->operands[i], 0, 0, TILE, run->tiles + plan->slot[i] * TILE);
+    }
+}
+
+/* Contiguous elements, tile after tile. */
+static void apply_flat(const cj__chain_run *run, int64_t start, int64_t count)
+{
+    int64_t tile = run->plan->tile;
+    for (int64_t done = 0; done < count; done += tile) {
+        int64_t n = count - done < tile ? count - done : tile;
+        run_tile(run, (cj__rectangle){start + done, 1, n, n});
+    }
+}
+
+void cj__chain_apply(const cj__chain_run *run, cj__rectangle where)
+{
+    bool by_columns = run->plan->chain->folds && !run->plan->chain->folding.by_rows;
+    if (where.columns == 0) return;
+    if (!by_columns && (where.columns == where.stride || where.rows == 1)) {
+        apply_flat(run, where.start, where.rows * where.columns);
+        return;
+    }
+    /* Narrow rows are gathered into one tile; wide ones are taken one by one, in parts. */
+    int64_t part = where.columns < TILE ? where.columns : TILE, rows = TILE / part;
+    for (int64_t r = 0; r < where.rows; r += rows)
+        for (int64_t c = 0; c < where.columns; c += part) {
+            int64_t height = where.rows - r < rows ? where.rows - r : rows;
+            int64_t width = where.columns - c < part ? where.columns - c : part;
+            run_tile(run, (cj__rectangle){where.start + r * where.stride + c, height, width, where.stride});
+        }
+}
+
+/* --- the kernels --------------------------------------------------------------------------------------- */
+
+static const cj__chain *chain_of(const cj__launch *launch)
+{
+    return ((const cj__chain_attributes *)launch->attributes)->chain;
+}
+
+static cj_status plan_launch(cj__launch *launch, cj__arena *arena)
+{
+    const cj__chain *c = chain_of(launch);
+    cj__chain_plan *plan = cj__arena_allocate(arena, sizeof *plan);
+    if (!plan) return cj__out_of_memory(sizeof *plan, "a chain");
+    int64_t last = c->shape.rank ? c->shape.dims[c->shape.rank - 1] : 1;
+    CJ__TRY(cj__chain_plan_make(plan, c, c->folds && c->folding.by_rows ? c->folding.columns : last, arena));
+    launch->scratch_bytes = plan->scratch_bytes;
+    launch->data = plan;
+    return CJ_OK;
+}
+
+static cj__chain_run begin_task(const cj__launch *launch, void *const *operands, void *scratch)
+{
+    cj__chain_run run = cj__chain_begin(launch->data, scratch);
+    memcpy(run.operands, operands, (size_t)(launch->inputs_count + launch->outputs_count) * sizeof *operands);
+    cj__chain_load(&run);
+    return run;
+}
+
+static const char *refuse(const cj__launch *launch)
+{
+    return chain_of(launch)->folds ? "it stores only" : NULL;
+}
+
+static int64_t elements_a_task(const cj__chain_plan *plan)
+{
+    return plan->tile * TASK_TILES;
+}
+
+static cj_status prepare(cj__launch *launch, cj__arena *arena)
+{
+    CJ__TRY(plan_launch(launch, arena));
+    int64_t count = cj_shape_count(chain_of(launch)->shape), task = elements_a_task(launch->data);
+    launch->tasks = (count + task - 1) / task;
+    return CJ_OK;
 }
 
 static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    const chain_data *data = launch->data;
-    const cj__chain *c = data->chain;
-    int32_t known = c->inputs_count + c->constants_count, count_registers = known + c->instructions_count;
-    float *tiles = scratch;
-    const float **registers = (const float **)(tiles + (int64_t)data->slots * TILE);
-    for (int32_t r = 0; r < count_registers; r++)
-        registers[r] = data->slot[r] < 0 ? NULL : tiles + data->slot[r] * TILE;
-    for (int32_t k = 0; k < c->constants_count; k++)
-        for (int i = 0; i < TILE; i++)
-            tiles[data->slot[c->inputs_count + k] * TILE + i] = (float)c->constants[k];
-    for (int32_t i = 0; i < c->inputs_count; i++)
-        if (data->slot[i] >= 0 && is_scalar(&c->inputs[i]))
-            load_run(c->inputs[i].dtype, operands[i], 0, 0, TILE, tiles + data->slot[i] * TILE);
-    int64_t count = cj_shape_count(c->shape), start = task * TILE * TASK_TILES,
-            end = start + TILE * TASK_TILES;
-    if (end > count) end = count;
-    for (; start < end; start += TILE)
-        run_tile(data, operands, start, end - start < TILE ? end - start : TILE, registers, tiles);
+    cj__chain_run chain = begin_task(launch, operands, scratch);
+    int64_t count = cj_shape_count(chain_of(launch)->shape), size = elements_a_task(launch->data);
+    int64_t start = task * size;
+    apply_flat(&chain, start, count - start < size ? count - start : size);
 }
 
 const cj__kernel cj__chain_kernel = {
     .name = "chain", .op = CJ__OP_chain, .refuse = refuse, .prepare = prepare, .run = run, .in_place = true};
+
+/* --- a chain whose results are summed ------------------------------------------------------------------ */
+
+enum { ROW_GRAIN = 16384, COLUMN_GRAIN = 64 }; /* elements, columns a task: as cpu/reduce.c */
+
+static int64_t grain_of(const cj__folding *f)
+{
+    if (!f->by_rows) return COLUMN_GRAIN;
+    int64_t rows = f->columns ? ROW_GRAIN / f->columns : ROW_GRAIN;
+    return rows < 1 ? 1 : rows;
+}
+
+static cj_status prepare_fold(cj__launch *launch, cj__arena *arena)
+{
+    CJ__TRY(plan_launch(launch, arena));
+    const cj__folding *f = &chain_of(launch)->folding;
+    int64_t items = f->by_rows ? f->rows : f->columns, grain = grain_of(f);
+    launch->tasks = (items + grain - 1) / grain;
+    return CJ_OK;
+}
+
+/* What a fold of nothing gives; columns are folded onto it. */
+static void begin_results(const cj__chain *c, void *const *outputs, int64_t from, int64_t to)
+{
+    for (int32_t i = 0; i < c->outputs_count; i++) {
+        if (c->outputs[i].fold == CJ__CHAIN_STORE) continue;
+        float *out = outputs[i], start = c->outputs[i].fold == CJ__CHAIN_MAX ? -INFINITY : 0;
+        for (int64_t k = from; k < to; k++) out[k] = start;
+    }
+}
+
+static void run_fold(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    const cj__chain *c = chain_of(launch);
+    const cj__folding *f = &c->folding;
+    cj__chain_run chain = begin_task(launch, operands, scratch);
+    int64_t grain = grain_of(f), items = f->by_rows ? f->rows : f->columns, from = task * grain;
+    int64_t count = items - from < grain ? items - from : grain;
+    begin_results(c, operands + launch->inputs_count, from, from + count);
+    if (!f->by_rows)
+        cj__chain_apply(&chain, (cj__rectangle){from, f->rows, count, f->columns});
+    else if (f->columns < TILE)
+        apply_flat(&chain, from * f->columns, count * f->columns);
+    else /* each row from its beginning in whole tiles, so that elements go to the same running results */
+        for (int64_t r = from; r < from + count; r++) apply_flat(&chain, r * f->columns, f->columns);
+}
+
+const cj__kernel cj__chain_fold_kernel = {
+    .name = "chain + sum", .op = CJ__OP_chain, .prepare = prepare_fold, .run = run_fold};

@@ -1,5 +1,7 @@
 /* Sums, products, maxima and minima of f32 over the last axes (rows) or the first (columns), and spreading a
  * broadcast out. */
+#include "base/shape.h"
+#include "compile/chain.h"
 #include "cpu/backend.h"
 #include "cpu/vector.h"
 
@@ -15,36 +17,20 @@ typedef struct {
     float start;
 } reduce_data;
 
-/* Splits the shape into [rows, columns] if the reduced axes stand together at one end. */
-static bool split(const cj__launch *launch, reduce_data *d)
+static bool split(const cj__launch *launch, cj__folding *folding)
 {
     const cj__reduce_attributes *a = launch->attributes;
-    cj_shape_t x = launch->types[0].shape;
-    int64_t first = 0, kept = 0;
-    while (first < x.rank && (a->axes >> first & 1)) first++;
-    while (kept < x.rank && !(a->axes >> kept & 1)) kept++;
-    int64_t middle = first ? first : kept;
-    uint32_t low = (1u << middle) - 1, all = (1u << x.rank) - 1;
-    d->rows = d->columns = 1;
-    for (int64_t i = 0; i < x.rank; i++) *(i < middle ? &d->rows : &d->columns) *= x.dims[i];
-    d->by_rows = first == 0;
-    if (first == x.rank) { /* everything: one row */
-        d->columns = d->rows;
-        d->rows = 1;
-        d->by_rows = true;
-        return true;
-    }
-    return a->axes == (first ? low : all & ~low);
+    return cj__folding_of(launch->types[0].shape, a->axes, folding);
 }
 
 static const char *refuse(const cj__launch *launch)
 {
-    reduce_data d;
+    cj__folding folding;
     if (launch->op != CJ__OP_sum && launch->op != CJ__OP_product && launch->op != CJ__OP_max &&
         launch->op != CJ__OP_min)
         return "";
     if (launch->types[0].dtype != CJ_F32) return "it reduces f32 only";
-    return split(launch, &d) ? NULL : "the reduced axes stand neither first nor last";
+    return split(launch, &folding) ? NULL : "the reduced axes stand neither first nor last";
 }
 
 enum { ROW_GRAIN = 16384, COLUMN_GRAIN = 64 }; /* elements, columns a task */
@@ -71,7 +57,9 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     reduce_data *d = cj__arena_allocate(arena, sizeof *d);
     if (!d) return cj__out_of_memory(sizeof *d, "a reduction");
     CJ__TRY(cj__vector_choose(&d->table));
-    split(launch, d);
+    cj__folding folding;
+    split(launch, &folding);
+    d->rows = folding.rows, d->columns = folding.columns, d->by_rows = folding.by_rows;
     choose_fold(d, launch->op);
     int64_t grain = d->by_rows ? rows_a_task(d) : COLUMN_GRAIN, items = d->by_rows ? d->rows : d->columns;
     launch->tasks = (items + grain - 1) / grain;

@@ -14,6 +14,10 @@ typedef struct {
     float (*max)(int64_t n, const float *x); /* NaN if any is; -inf of nothing */
     float (*min)(int64_t n, const float *x);
     float (*product)(int64_t n, const float *x);
+    /* The same in parts: element i goes to running result i % 16; all parts but the last are multiples of 16
+     * long, and folding the sixteen at the end gives the same bits. */
+    void (*sum_lanes)(int64_t n, const float *x, float lanes[16]);
+    void (*max_lanes)(int64_t n, const float *x, float lanes[16]);
 } cj__vector_table;
 
 extern const cj__vector_table cj__vector_scalar, cj__vector_neon, cj__vector_avx2, cj__vector_avx512;

@@ -114,4 +114,10 @@ typedef struct {
     const struct cj__chain *chain;
 } cj__chain_attributes;
 
+/* A product and the chain applied to each finished block of it, whose first input is the product. */
+typedef struct {
+    cj__matmul_attributes matmul;
+    const struct cj__chain *chain;
+} cj__product_attributes;
+
 #endif

@@ -39,7 +39,8 @@ cj_status cj__verify(const cj_graph *graph, const char *after)
         const cj__op_info *info = cj__info(node);
         if (info->inputs >= 0 && node->inputs_count != info->inputs)
             return broken(node, i, after, "has a wrong number of inputs");
-        if (node->inputs_count > CJ__MOST_VALUES || node->outputs_count > CJ__MOST_VALUES)
+        if (!(info->flags & CJ__INTERNAL) &&
+            (node->inputs_count > CJ__MOST_VALUES || node->outputs_count > CJ__MOST_VALUES))
             return broken(node, i, after, "has too many values");
         for (int k = 0; k < node->inputs_count; k++) {
             if (node->inputs[k] < 0 || node->inputs[k] >= graph->value_count)

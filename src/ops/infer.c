@@ -446,3 +446,9 @@ cj_status cj__infer_chain(cj__inference *i)
     (void)i;
     FAIL("a fused chain cannot be drawn");
 }
+
+cj_status cj__infer_matmul_chain(cj__inference *i)
+{
+    (void)i;
+    FAIL("a fused product cannot be drawn");
+}

@@ -100,48 +100,79 @@ static const cj__vector_function elementwise[CJ__OP_COUNT + 1] = {
 
 /* --- reductions: sixteen running results, folded in one fixed order ------------------------------------ */
 
-static float sum_vector(int64_t n, const float *x)
+#define SUM(a, b)     ((a) + (b))
+#define PRODUCT(a, b) ((a) * (b))
+/* NaN wins. */
+#define LARGER(so_far, now)  ((now) > (so_far) || (now) != (now) ? (now) : (so_far))
+#define SMALLER(so_far, now) ((now) < (so_far) || (now) != (now) ? (now) : (so_far))
+
+static void sum_lanes(int64_t n, const float *x, float lanes[16])
 {
-    float lane[16] = {0};
+    float lane[16];
     int64_t i = 0;
+    memcpy(lane, lanes, sizeof lane);
     for (; i + 16 <= n; i += 16)
         for (int k = 0; k < 16; k++) lane[k] += x[i + k];
     for (int k = 0; i < n; i++, k++) lane[k] += x[i];
-    for (int width = 8; width; width /= 2)
-        for (int k = 0; k < width; k++) lane[k] += lane[k + width];
+    memcpy(lanes, lane, sizeof lane);
+}
+
+/* The sixteen running results of a row as one. */
+#define FOLDED(lane, combine)                                                                                \
+    for (int width = 8; width; width /= 2)                                                                   \
+        for (int k = 0; k < width; k++) lane[k] = combine(lane[k], lane[k + width]);
+
+static float sum_vector(int64_t n, const float *x)
+{
+    float lane[16] = {0};
+    sum_lanes(n, x, lane);
+    FOLDED(lane, SUM)
     return lane[0];
 }
 
 static float product_vector(int64_t n, const float *x)
 {
     float lane[16];
-    for (int k = 0; k < 16; k++) lane[k] = 1;
     int64_t i = 0;
+    for (int k = 0; k < 16; k++) lane[k] = 1;
     for (; i + 16 <= n; i += 16)
         for (int k = 0; k < 16; k++) lane[k] *= x[i + k];
     for (int k = 0; i < n; i++, k++) lane[k] *= x[i];
-    for (int width = 8; width; width /= 2)
-        for (int k = 0; k < width; k++) lane[k] *= lane[k + width];
+    FOLDED(lane, PRODUCT)
     return lane[0];
 }
 
-/* The larger or smaller of two, by the comparison; NaN wins. */
-#define CHOSEN(now, so_far, better) ((now)better(so_far) || (now) != (now) ? (now) : (so_far))
-#define EXTREMUM(name, better, start)                                                                        \
-    static float name##_vector(int64_t n, const float *x)                                                    \
-    {                                                                                                        \
-        float lane[16];                                                                                      \
-        for (int k = 0; k < 16; k++) lane[k] = start;                                                        \
-        int64_t i = 0;                                                                                       \
-        for (; i + 16 <= n; i += 16)                                                                         \
-            for (int k = 0; k < 16; k++) lane[k] = CHOSEN(x[i + k], lane[k], better);                        \
-        for (int k = 0; i < n; i++, k++) lane[k] = CHOSEN(x[i], lane[k], better);                            \
-        for (int width = 8; width; width /= 2)                                                               \
-            for (int k = 0; k < width; k++) lane[k] = CHOSEN(lane[k + width], lane[k], better);              \
-        return lane[0];                                                                                      \
-    }
-EXTREMUM(max, >, -INFINITY)
-EXTREMUM(min, <, INFINITY)
+static void max_lanes(int64_t n, const float *x, float lanes[16])
+{
+    float lane[16];
+    int64_t i = 0;
+    memcpy(lane, lanes, sizeof lane);
+    for (; i + 16 <= n; i += 16)
+        for (int k = 0; k < 16; k++) lane[k] = LARGER(lane[k], x[i + k]);
+    for (int k = 0; i < n; i++, k++) lane[k] = LARGER(lane[k], x[i]);
+    memcpy(lanes, lane, sizeof lane);
+}
 
-const cj__vector_table CJ__NAME(cj__vector) = {elementwise, sum_vector, max_vector, min_vector,
-                                               product_vector};
+static float max_vector(int64_t n, const float *x)
+{
+    float lane[16];
+    for (int k = 0; k < 16; k++) lane[k] = -INFINITY;
+    max_lanes(n, x, lane);
+    FOLDED(lane, LARGER)
+    return lane[0];
+}
+
+static float min_vector(int64_t n, const float *x)
+{
+    float lane[16];
+    int64_t i = 0;
+    for (int k = 0; k < 16; k++) lane[k] = INFINITY;
+    for (; i + 16 <= n; i += 16)
+        for (int k = 0; k < 16; k++) lane[k] = SMALLER(lane[k], x[i + k]);
+    for (int k = 0; i < n; i++, k++) lane[k] = SMALLER(lane[k], x[i]);
+    FOLDED(lane, SMALLER)
+    return lane[0];
+}
+
+const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    sum_vector, max_vector, min_vector,
+                                               product_vector, sum_lanes,  max_lanes};

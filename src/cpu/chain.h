@@ -1,0 +1,52 @@
+/* The interpreter of fused chains, for the kernels that carry one: the chain by itself, and products that
+ * apply it to each block they finish. */
+#ifndef CJ__CPU_CHAIN_H
+#define CJ__CPU_CHAIN_H
+
+#include "base/memory.h"
+#include "compile/chain.h"
+#include "cpu/vector.h"
+
+/* Made when a program is compiled. */
+typedef struct {
+    const cj__vector_table *table;
+    const cj__chain *chain;
+    int32_t *slot; /* by register: its tile in scratch */
+    int32_t slots;
+    int64_t tile;         /* elements interpreted at a time: whole rows, where they are short */
+    int64_t *period;      /* by input: it repeats after that many elements; 0: it does not */
+    size_t scratch_bytes; /* for each thread */
+} cj__chain_plan;
+
+/* What a repeating input's tile holds; a key of -1: nothing that could serve again. */
+typedef struct {
+    int64_t key, count;
+} cj__filled;
+
+/* One thread's run of it, in scratch. */
+typedef struct {
+    const cj__chain_plan *plan;
+    void **operands; /* the chain's inputs, then its outputs; filled by the caller. NULL output: not stored */
+    const float **registers;
+    cj__filled *filled; /* by input */
+    float *tiles, *lanes;
+} cj__chain_run;
+
+/* A rectangle of the chain's elements: row r is at flat positions start + r·stride, `columns` of them. */
+typedef struct {
+    int64_t start, rows, columns, stride;
+} cj__rectangle;
+
+/* Rows of `row` elements are kept whole where they are short. */
+CJ_MUST_CHECK cj_status cj__chain_plan_make(cj__chain_plan *plan, const cj__chain *chain, int64_t row,
+                                            cj__arena *arena);
+/* Finds the run in scratch; once a task, since it forgets what was loaded before. Then the caller fills
+ * `operands` and calls cj__chain_load. */
+cj__chain_run cj__chain_begin(const cj__chain_plan *plan, void *scratch);
+void cj__chain_load(const cj__chain_run *run);
+/* Interprets every element of the rectangle. Results do not depend on how rectangles are cut, but those that
+ * are folded: by rows, a rectangle is whole rows; by columns, it has all rows, and results have been begun.
+ */
+void cj__chain_apply(const cj__chain_run *run, cj__rectangle where);
+
+#endif

@@ -1,0 +1,197 @@
+/* Fusion changes no bit: random graphs of elementwise ops, products and reductions, compiled with each part
+ * of it on and off, give the same results to the last bit, on one thread and on several.
+ *
+ * labels: threads */
+#include "support.h"
+
+#include "base/random.h"
+#include "cajal/cajal.h"
+#include "compile/passes.h"
+#include "compile/program.h"
+#include "cpu/backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { POOL = 40, OUTPUTS = 12, MOST = 70 * 70 };
+
+static uint64_t seed, drawn;
+
+static int64_t pick(int64_t n)
+{
+    return (int64_t)(cj__bits(seed, 1, drawn++) % (uint64_t)n);
+}
+
+typedef struct {
+    cj_graph *graph;
+    int64_t rows, columns;
+    cj_value pool[POOL]; /* each [rows,columns] */
+    int count;
+    cj_value bias, square; /* [columns], [columns,columns] */
+    cj_value outputs[OUTPUTS];
+    int output_count;
+} sketch;
+
+static cj_value any(sketch *s)
+{
+    return s->pool[s->count - 1 - pick(s->count < 6 ? s->count : 6)];
+}
+
+static void give(sketch *s, cj_value value)
+{
+    if (s->output_count < OUTPUTS - 1) s->outputs[s->output_count++] = value;
+}
+
+static cj_value elementwise(sketch *s)
+{
+    cj_value a = any(s), b = any(s);
+    switch (pick(9)) {
+    case 0:
+        return cj_add(a, b);
+    case 1:
+        return cj_mul(a, b);
+    case 2:
+        return cj_sub(a, b);
+    case 3:
+        return cj_relu(a);
+    case 4:
+        return (cj_tanh)(a);
+    case 5:
+        return cj_add(a, s->bias);
+    case 6:
+        return cj_select(cj_less(a, b), a, s->bias);
+    case 7:
+        return cj_scale(a, 0.5);
+    default:
+        return cj_maximum(a, b);
+    }
+}
+
+static cj_value reduced(sketch *s)
+{
+    cj_value a = any(s);
+    cj_axes_t rows = {1, {0}}, columns = {1, {1}};
+    switch (pick(5)) {
+    case 0:
+        return cj_sum(a, CJ_ALL_AXES, CJ_DROP_AXES);
+    case 1:
+        return cj_sum(a, rows, CJ_KEEP_AXES);
+    case 2:
+        return cj_sum(a, columns, CJ_KEEP_AXES);
+    case 3:
+        return cj_max(a, columns, CJ_KEEP_AXES);
+    default:
+        return cj_sum((cj_square)(a), rows, CJ_KEEP_AXES);
+    }
+}
+
+static void grow(sketch *s)
+{
+    int64_t what = pick(10);
+    cj_value next;
+    if (what < 6) {
+        next = elementwise(s);
+    } else if (what < 8) {
+        cj_value sum = reduced(s);
+        give(s, sum);
+        next = cj_add(any(s), sum); /* a broadcast back */
+    } else {
+        next = cj_matmul(any(s), s->square);
+    }
+    next = cj_scale(next, 0.7);
+    s->pool[s->count++] = next;
+    if (pick(4) == 0) give(s, next);
+}
+
+static void draw(sketch *s)
+{
+    expect_ok(cj_graph_new(&s->graph, NULL));
+    s->rows = 1 + pick(70), s->columns = 1 + pick(70);
+    s->pool[0] = cj_input(s->graph, "x", CJ_F32, cj_shape(s->rows, s->columns));
+    s->bias = cj_input(s->graph, "bias", CJ_F32, cj_shape(s->columns));
+    s->square = cj_scale(cj_input(s->graph, "square", CJ_F32, cj_shape(s->columns, s->columns)), 0.1);
+    s->count = 1;
+    s->output_count = 0;
+    int64_t steps = 3 + pick(POOL - 5);
+    for (int64_t i = 0; i < steps; i++) grow(s);
+    give(s, s->pool[s->count - 1]);
+    for (int i = 0; i < s->output_count; i++) cj_output(s->graph, "y", s->outputs[i]);
+    expect_ok(cj_graph_status(s->graph));
+}
+
+static cj_program *compile(const sketch *s, unsigned what)
+{
+    cj_graph *simple, *fused;
+    cj_program *program;
+    expect_ok(cj__lower_and_simplify(s->graph, &simple));
+    expect_ok(cj__fuse(simple, what, &fused));
+    expect_ok(cj__plan(fused, &cj__cpu_backend, &program));
+    cj_graph_free(simple);
+    cj_graph_free(fused);
+    return program;
+}
+
+static float results[2][OUTPUTS][MOST];
+
+static void run(const sketch *s, unsigned what, int side)
+{
+    static float x[MOST], bias[MOST], square[MOST];
+    for (int i = 0; i < MOST; i++) {
+        x[i] = cj__normal(seed, 2, (uint64_t)i);
+        bias[i] = cj__normal(seed, 3, (uint64_t)i);
+        square[i] = cj__normal(seed, 4, (uint64_t)i);
+    }
+    cj_program *program = compile(s, what);
+    cj_run_options o = {.size = sizeof o,
+                        .program = program,
+                        .inputs = {{x, CJ_F32, cj_shape(s->rows, s->columns)},
+                                   {bias, CJ_F32, cj_shape(s->columns)},
+                                   {square, CJ_F32, cj_shape(s->columns, s->columns)}}};
+    for (int i = 0; i < s->output_count; i++) o.outputs[i] = results[side][i];
+    memset(results[side], 0, sizeof results[side]);
+    expect_ok((cj_program_run)(&o));
+    cj_program_free(program);
+}
+
+static int64_t fused_products, folds;
+
+static void count_fused(const sketch *s)
+{
+    cj_program *program = compile(s, CJ__FUSE_ALL);
+    for (int64_t i = 0; i < program->step_count; i++) {
+        fused_products += strcmp(program->steps[i].kernel->name, "matmul f32 + chain") == 0;
+        folds += strcmp(program->steps[i].kernel->name, "chain + sum") == 0;
+    }
+    cj_program_free(program);
+}
+
+static void test_same_bits(void **state)
+{
+    (void)state;
+    for (seed = 1; seed <= 150; seed++) {
+        sketch s;
+        drawn = 0;
+        draw(&s);
+        expect_ok(cj_set_threads(1));
+        run(&s, 0, 0);
+        count_fused(&s);
+        for (unsigned what = 1; what <= CJ__FUSE_ALL; what += 2) {
+            expect_ok(cj_set_threads(1 + (int)(what % 3)));
+            run(&s, what, 1);
+            if (memcmp(results[0], results[1], sizeof results[0]) != 0)
+                fail_msg("seed %llu: fusing %u gives other bits than not fusing", (unsigned long long)seed,
+                         what);
+        }
+        cj_graph_free(s.graph);
+    }
+    /* The comparison is worth something only if there was something to compare. */
+    assert_true(fused_products > 50);
+    assert_true(folds > 50);
+    expect_ok(cj_set_threads(2));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits)};
+    return cmocka_run_group_tests_name("fuse", tests, NULL, NULL);
+}
