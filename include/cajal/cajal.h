@@ -11,6 +11,7 @@
 #include "cajal/io.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"
+#include "cajal/report.h"
 #include "cajal/train.h"
 #include "cajal/recipe.h"
 #include "cajal/model.h"

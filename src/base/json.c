@@ -63,23 +63,6 @@ bool cj__json_more(cj__json *json, int64_t index, char closing)
 
 /* --- UTF-8 --------------------------------------------------------------------------------------------- */
 
-/* The length of the well-formed character at `at`, 0 when there is none (RFC 3629). */
-static int character_length(const char *text, const char *end)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    if (s[0] < 0x80) return 1;
-    int length = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
-                 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                               : 0;
-    if (length == 0 || end - text < length) return 0;
-    for (int i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] >= 0xa0, beyond = s[0] == 0xf4 && s[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : length;
-}
-
 static char *put_character(char *out, uint32_t code)
 {
     if (code < 0x80) {
@@ -155,7 +138,7 @@ static char *read_escape(cj__json *json, char *out)
 
 static char *read_plain_character(cj__json *json, char *out)
 {
-    int length = (unsigned char)*json->at < 0x20 ? 0 : character_length(json->at, json->end);
+    int length = (unsigned char)*json->at < 0x20 ? 0 : cj__utf8_length(json->at, json->end);
     if (length == 0) {
         fail(json, "a character of UTF-8 that is no control character");
         return NULL;
@@ -355,7 +338,7 @@ void cj__json_put_string(cj__text *text, const char *string)
     const char *end = string + strlen(string);
     cj__text_put(text, "\"");
     while (string < end) {
-        int length = character_length(string, end);
+        int length = cj__utf8_length(string, end);
         if ((unsigned char)*string < 0x20 || *string == '"' || *string == '\\')
             put_escaped(text, *string);
         else if (length == 0)

@@ -24,4 +24,8 @@ void cj__text_free(cj__text *text);
 /* strtod as in the C locale, whatever the program has set. */
 double cj__parse_number(const char *text, char **end);
 
+/* The length of the well-formed UTF-8 character at `text`, 0 when there is none (RFC 3629); `text` is before
+ * `end`. */
+int cj__utf8_length(const char *text, const char *end);
+
 #endif
