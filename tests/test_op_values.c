@@ -430,6 +430,73 @@ static void test_bf16_state(void **state)
     cj_model_free(model);
 }
 
+static cj_value elu(cj_value x)
+{
+    return cj_elu(x, 1);
+}
+
+/* Infinities, NaN, zeros and what overflows: as the definitions in double, on every instruction set. */
+static void test_special_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        cj_value (*draw)(cj_value);
+    } ops[] = {{"exp", cj_exp},
+               {"log", cj_log},
+               {"log1p", cj_log1p},
+               {"expm1", cj_expm1},
+               {"sqrt", cj_sqrt},
+               {"rsqrt", cj_rsqrt},
+               {"tanh", cj_tanh},
+               {"sigmoid", cj_sigmoid},
+               {"erf", cj_erf},
+               {"relu", cj_relu},
+               {"abs", cj_abs},
+               {"neg", cj_neg},
+               {"sign", cj_sign},
+               {"floor", cj_floor},
+               {"ceil", cj_ceil},
+               {"round", cj_round},
+               {"sin", cj_sin},
+               {"cos", cj_cos},
+               {"softplus", cj_softplus},
+               {"silu", cj_silu},
+               {"gelu", cj_gelu},
+               {"gelu_tanh", cj_gelu_tanh},
+               {"selu", cj_selu},
+               {"elu", elu},
+               {"hard_tanh", cj_hard_tanh},
+               {"hard_sigmoid", cj_hard_sigmoid},
+               {"reciprocal", cj_reciprocal}};
+    float data[] = {0,       -0.0f, 1,  -1,  INFINITY, -INFINITY, NAN,  1e30f, -1e30f,
+                    88,      -88,   89, -89, -105,     10.5f,     0.5f, 2.5f,  1e-30f,
+                    -1e-30f, 1e7f,  15, -15, 3e38f,    -3e38f,    1.5f};
+    enum { N = sizeof data / sizeof *data };
+    static const char *const isas[] = {"scalar", "avx2", "avx512"};
+    for (int i = 0; i < 3; i++) {
+        if (!cj__isa_available(i == 0 ? CJ__ISA_SCALAR : i == 1 ? CJ__ISA_AVX2 : CJ__ISA_AVX512)) continue;
+        setenv("CAJAL_ISA", isas[i], 1);
+        for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {
+            float y[N];
+            double exact[N], wide[N];
+            for (int e = 0; e < N; e++) wide[e] = (double)data[e];
+            drawing d = begin();
+            wanted(&d, ops[k].draw(given(&d, data, CJ_F32, cj_shape(N))), y);
+            wanted(&d, ops[k].draw(given(&d, wide, CJ_F64, cj_shape(N))), exact);
+            run(&d);
+            for (int e = 0; e < N; e++) {
+                float should = (float)exact[e];
+                bool same = isnan(should) ? isnan(y[e]) : y[e] == should;
+                if (!same && !(fabsf(y[e] - should) <= 2e-6f * fabsf(should) + 1e-36f))
+                    fail_msg("%s(%g) is %.9g on %s, should be %.9g", ops[k].name, (double)data[e],
+                             (double)y[e], isas[i], (double)should);
+            }
+        }
+    }
+    unsetenv("CAJAL_ISA");
+}
+
 /* Draws have the bits of the functions that define them, on every instruction set, however many there are. */
 static void test_draws(void **state)
 {
@@ -472,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_logsumexp),
         cmocka_unit_test(test_bf16_state),
         cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_special_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,13 +88,22 @@ static void mark_needed(copying *c, int64_t count, const int32_t *results)
     }
 }
 
-/* The copy of a value from outside: constants are copied, anything else becomes one more input. */
+static int32_t mapped(copying *c, int32_t id);
+
+/* The copy of a value from outside: constants are copied, and what only spreads or renames a smaller value is
+ * drawn again over it, so that no step reads (and no gradient sums) more than there is. Anything else becomes
+ * one more input. */
 static void capture(copying *c, int32_t value)
 {
     const cj__value *outer = &c->from->values[value];
     const cj__node *node = &c->from->nodes[outer->node];
     if (node->op == CJ__OP_constant) {
         c->map[value] = cj__draw(c->to, CJ__OP_constant, node->attributes, 0, NULL).id;
+        return;
+    }
+    if (node->op == CJ__OP_broadcast || node->op == CJ__OP_reshape) {
+        int32_t smaller = mapped(c, node->inputs[0]);
+        if (smaller >= 0) c->map[value] = cj__append(c->to, node, &smaller, outer);
         return;
     }
     if (c->count == CJ__MOST_VALUES) {

@@ -93,7 +93,8 @@ static inline __attribute__((unused)) float log1p_of(float x)
 
 static inline __attribute__((unused)) float tanh_of(float x)
 {
-    float y = x > 10 ? 10 : x < -10 ? -10 : x, e = expm1_of(2 * y);
+    float e = expm1_of(2 * x);
+    e = e > 1e9f ? 1e9f : e; /* past that the quotient is 1, and infinity over infinity would not be */
     return e / (e + 2);
 }
 
