@@ -53,7 +53,14 @@ static cj_status test(training *t, int64_t member, const char *folder)
     if (!t->sets.test) return CJ_OK;
     if (member >= 0) one = (run){t->run.recipe, {t->run.models[member]}, 1};
     cj_status status = evaluate_run(&one, t->sets.test, &t->report);
-    return status == CJ_OK && *folder ? cj_run_log_test(folder, &t->report.scores) : status;
+    if (status != CJ_OK || !*folder) return status;
+    cj_run_report_options report = {.size = sizeof report,
+                                    .test = &t->report.scores,
+                                    .classes = t->report.classes,
+                                    .confusion = t->report.confusion,
+                                    .weights = one.count == 1 ? t->weights : NULL};
+    status = cj_run_log_test(folder, &t->report.scores);
+    return status == CJ_OK ? cj_run_report(folder, &report) : status;
 }
 
 static cj_status train_member(training *t, int64_t member)
@@ -142,7 +149,7 @@ static void tell(const training *t, double seconds)
     if (ensemble && tested) show_members(t);
     if (tested) show_report(tested);
     if (!ensemble) printf("\nweights sha256 %s\n", t->weights);
-    if (*t->folder) printf("saved in %s\n", t->folder);
+    if (*t->folder) printf("saved in %s; its curves: %s/report.html\n", t->folder, t->folder);
 }
 
 int command_train(const options *o)

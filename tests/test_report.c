@@ -134,7 +134,7 @@ static void shows_everything(void **state)
     char *report = written(&ordinary);
     expect_text(report, "<title>A run</title>");
     expect_text(report, "aria-label=\"Loss: loss 0.14 after 5 points, val_loss 0.195 after 5 points\"");
-    expect_text(report, ">val_accuracy<tspan class=\"cj-value\"> 0.946</tspan>");
+    expect_text(report, ">val_accuracy<tspan dx=\"6\" class=\"cj-value\"> 0.946</tspan>");
     expect_text(report, "<th scope=\"row\">test accuracy</th><td>81.25 %</td>");
     expect_text(report, "<title>Coat taken for Shirt: 2 (20.0 %)</title>");
     expect_text(report, "<title>Shirt recognised: 5 (83.3 %)</title>");

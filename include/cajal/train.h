@@ -158,6 +158,17 @@ typedef struct {
 } cj_run_info;
 /* Reads the folder's log. CJ_NOT_FOUND when it holds no run. */
 CJ_API CJ_MUST_CHECK cj_status cj_run_read(const char *folder, cj_run_info *info);
+/* Writes FOLDER/report.svg and FOLDER/report.html, which opens without a network: the curves of the folder's
+ * log and what is given here. cj_fit does it as it goes, without a test. */
+typedef struct {
+    size_t size;
+    const cj_scores *test; /* NULL: none yet */
+    int64_t classes;
+    const int64_t *confusion;       /* [classes,classes] of the test; NULL: none */
+    const char *const *class_names; /* [classes]; NULL: 0, 1, 2, … */
+    const char *weights;            /* their SHA-256; NULL: not said */
+} cj_run_report_options;
+CJ_API CJ_MUST_CHECK cj_status cj_run_report(const char *folder, const cj_run_report_options *options);
 /* Appends the test scores to the folder's log. */
 CJ_API CJ_MUST_CHECK cj_status cj_run_log_test(const char *folder, const cj_scores *scores);
 

@@ -101,7 +101,7 @@ static void draw_facts(cj__text *out, const cj_report *report, double left, doub
         cj__text_print(out, "<text class=\"cj-tick\" x=\"%.1f\" y=\"%.1f\">", left, y);
         cj__markup_text(out, report->facts[i].key, 24);
         cj__text_print(out, "</text><text class=\"cj-text\" x=\"%.1f\" y=\"%.1f\">", left + 160, y);
-        cj__markup_text(out, report->facts[i].value, 36);
+        cj__markup_text(out, report->facts[i].value, 32);
         cj__text_put(out, "</text>\n");
     }
 }

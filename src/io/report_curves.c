@@ -221,7 +221,7 @@ static void draw_legend(cj__text *out, const plot *p)
             (int)(c % COLOURS), x, y - 5);
         cj__text_print(out, "<text class=\"cj-text\" x=\"%.1f\" y=\"%.1f\">", x + 19, y);
         cj__markup_text(out, curve->name, 20);
-        cj__text_put(out, "<tspan class=\"cj-value\">");
+        cj__text_put(out, "<tspan dx=\"6\" class=\"cj-value\">");
         put_last_value(out, curve);
         cj__text_put(out, "</tspan></text>\n");
         x += width;

@@ -30,7 +30,7 @@ typedef struct {
     cj_progress progress;
     bool stop; /* a callback said so */
     char note[256];
-    double started;
+    double started, reported; /* when the epoch began; when the report was last written */
 } fit;
 
 static double now(void)
@@ -185,6 +185,15 @@ static cj_status save_after_epoch(fit *f)
     return CJ_OK;
 }
 
+/* Every few seconds, so that a long run can be watched and a short one is not slowed down. */
+static cj_status write_report(fit *f, bool now_please)
+{
+    enum { SECONDS = 5 };
+    if (!f->o->folder || (!now_please && now() - f->reported < SECONDS)) return CJ_OK;
+    f->reported = now();
+    return cj_run_report(f->o->folder, &(cj_run_report_options){.size = sizeof(cj_run_report_options)});
+}
+
 static cj_status train_epoch(fit *f)
 {
     f->progress.epoch = f->state.epoch + 1;
@@ -200,6 +209,7 @@ static cj_status train_epoch(fit *f)
     f->progress.seconds = now() - f->started;
     CJ__TRY(record_epoch(f));
     CJ__TRY(save_after_epoch(f));
+    CJ__TRY(write_report(f, false));
     f->progress.epoch_done = true;
     if (out_of_patience(f))
         snprintf(f->note, sizeof f->note, "stopped early: no epoch was better than epoch %lld",
@@ -352,7 +362,7 @@ static cj_status begin(fit *f)
     f->state.training = cj__scores_none(o->loss);
     CJ__TRY(open_folder(f));
     recall(f);
-    f->started = now();
+    f->started = f->reported = now();
     f->progress.summary = f->step.summary;
     CJ__TRY(tell(f));
     f->progress.summary = NULL;
@@ -369,7 +379,8 @@ static cj_status finish(fit *f)
     snprintf(path, sizeof path, "%s/model.safetensors", f->o->folder);
     CJ__TRY(cj_model_save(f->o->model, path, f->o->recipe));
     f->progress.updates = f->state.updates;
-    return cj__run_log_end(&f->log, &f->progress);
+    CJ__TRY(cj__run_log_end(&f->log, &f->progress));
+    return write_report(f, true);
 }
 
 static void end(fit *f)
