@@ -430,6 +430,27 @@ static void test_bf16_state(void **state)
     cj_model_free(model);
 }
 
+/* Parts that nothing reads have zeros for their gradient. */
+static void test_split(void **state)
+{
+    (void)state;
+    float data[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, y[4], gradient[12];
+    drawing d = begin();
+    cj_value x = given(&d, data, CJ_F32, cj_shape(2, 6)), parts[4], g;
+    cj_split(x, 3, -1, parts);
+    cj_gradients(cj_square(parts[1]), 1, &x, &g);
+    wanted(&d, parts[1], y);
+    wanted(&d, g, gradient);
+    run(&d);
+    EXPECT_EACH(y, 3, 4, 9, 10);
+    EXPECT_EACH(gradient, 0, 0, 6, 8, 0, 0, 0, 0, 18, 20, 0, 0);
+    d = begin();
+    cj_split(given(&d, data, CJ_F32, cj_shape(2, 6)), 4, 1, parts);
+    assert_int_equal(cj_graph_status(d.graph), CJ_SHAPE_ERROR);
+    assert_non_null(strstr(cj_error_message(), "axis 1 of size 6 does not split into 4 equal parts"));
+    cj_graph_free(d.graph);
+}
+
 static cj_value elu(cj_value x)
 {
     return cj_elu(x, 1);
@@ -539,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_logsumexp),
         cmocka_unit_test(test_bf16_state),
         cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_split),
         cmocka_unit_test(test_special_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

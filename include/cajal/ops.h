@@ -134,6 +134,7 @@ CJ_API cj_value cj_transpose(cj_value x, cj_axes_t order); /* CJ_ALL_AXES revers
 CJ_API cj_value cj_broadcast(cj_value x, cj_shape_t shape);
 CJ_API cj_value cj_slice(cj_value x, int axis, int64_t start, int64_t stop, int64_t step);
 CJ_API cj_value cj_concatenate(int count, const cj_value *parts, int axis);
+CJ_API void cj_split(cj_value x, int count, int axis, cj_value *parts); /* equal parts, in order */
 CJ_API cj_value cj_pad(cj_value x, int axis, int64_t before, int64_t after, double value);
 CJ_API cj_value cj_gather(cj_value x, cj_value indices, int axis); /* rows of x along axis; i32 or i64 */
 /* zeros with `size` along `axis`, plus each part of `updates` at its index */

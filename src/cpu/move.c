@@ -1,6 +1,6 @@
-/* Ops that move elements without looking at them: transpose, broadcast, slice, concatenate, gather; and
- * scatter_add, which moves and adds. Elements are so many bytes, so every type moves exactly; f64 is left to
- * the definitions, which the tests measure these kernels by. */
+/* Ops that move elements without looking at them: transpose, broadcast, slice, concatenate, split, gather;
+ * and scatter_add, which moves and adds. Elements are so many bytes, so every type moves exactly; f64 is left
+ * to the definitions, which the tests measure these kernels by. */
 #include "base/shape.h"
 #include "cpu/backend.h"
 
@@ -136,6 +136,25 @@ static void run_concatenate(const cj__launch *launch, void *const *operands, int
         memcpy(to + (size_t)o * whole, (const char *)operands[task] + (size_t)o * part, part);
 }
 
+static cj_status prepare_split(cj__launch *launch, cj__arena *arena)
+{
+    const cj__split_attributes *a = launch->attributes;
+    launch->tasks = launch->outputs_count;
+    return describe_blocks(launch, arena, launch->types[0].shape, a->axis);
+}
+
+/* One task a part. */
+static void run_split(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    const blocks *b = launch->data;
+    size_t whole = (size_t)(b->length * b->inner) * cj_dtype_size(launch->types[0].dtype);
+    size_t part = whole / (size_t)launch->outputs_count;
+    const char *from = (const char *)operands[0] + (size_t)task * part;
+    char *to = operands[1 + task];
+    for (int64_t o = 0; o < b->outer; o++) memcpy(to + (size_t)o * part, from + (size_t)o * whole, part);
+}
+
 static int64_t index_at(cj_dtype dtype, const void *indices, int64_t k)
 {
     return dtype == CJ_I32 ? ((const int32_t *)indices)[k] : ((const int64_t *)indices)[k];
@@ -240,6 +259,7 @@ MOVES(broadcast, strided)
 MOVES(slice, strided)
 MOVES(concatenate, concatenate)
 MOVES(gather, gather)
+MOVES(split, split)
 const cj__kernel cj__scatter_add_kernel = {.name = "scatter-add",
                                            .op = CJ__OP_scatter_add,
                                            .refuse = refuse_scatter,

@@ -43,6 +43,10 @@ typedef struct {
 } cj__slice_attributes;
 
 typedef struct {
+    int64_t axis, count; /* equal parts */
+} cj__split_attributes;
+
+typedef struct {
     int64_t dtype;
 } cj__cast_attributes;
 

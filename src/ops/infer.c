@@ -275,6 +275,20 @@ cj_status cj__infer_slice(cj__inference *i)
     return gives(i, i->inputs[0].dtype, shape);
 }
 
+cj_status cj__infer_split(cj__inference *i)
+{
+    const cj__split_attributes *a = i->attributes;
+    CJ__TRY(want_axis(i, a->axis));
+    cj_shape_t shape = i->inputs[0].shape;
+    if (a->count < 1 || a->count > CJ__MOST_VALUES || shape.dims[a->axis] % a->count)
+        FAIL("axis %lld of size %lld does not split into %lld equal parts", (long long)a->axis,
+             (long long)shape.dims[a->axis], (long long)a->count);
+    shape.dims[a->axis] /= a->count;
+    for (i->outputs_count = 0; i->outputs_count < a->count; i->outputs_count++)
+        i->outputs[i->outputs_count] = (cj__type){i->inputs[0].dtype, shape};
+    return CJ_OK;
+}
+
 cj_status cj__infer_concatenate(cj__inference *i)
 {
     const cj__axis_attributes *a = i->attributes;

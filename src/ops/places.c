@@ -50,6 +50,12 @@ cj_value cj_concatenate(int count, const cj_value *parts, int axis)
     return cj__draw(parts[0].graph, CJ__OP_concatenate, &attributes, count, parts);
 }
 
+void cj_split(cj_value x, int count, int axis, cj_value *parts)
+{
+    cj_value first = cj__draw1(CJ__OP_split, (&(cj__split_attributes){cj__axis(x, axis), count}), x);
+    for (int i = 0; i < count; i++) parts[i] = cj__output_of(first, i);
+}
+
 cj_value cj_pad(cj_value x, int axis, int64_t before, int64_t after, double value)
 {
     if (!cj_value_ok(x)) return x;
@@ -129,6 +135,16 @@ void cj__concatenate_vjp(cj__vjp *v)
         if (v->wanted[i]) v->gradients[i] = cj_slice(v->cotangents[0], (int)a->axis, start, start + size, 1);
         start += size;
     }
+}
+
+/* The parts' cotangents side by side, zeros where nothing flows back. */
+void cj__split_vjp(cj__vjp *v)
+{
+    const cj__split_attributes *a = v->attributes;
+    cj_value parts[CJ__MOST_VALUES];
+    for (int i = 0; i < v->outputs_count; i++)
+        parts[i] = cj_value_ok(v->cotangents[i]) ? v->cotangents[i] : cj__full_like(v->outputs[i], 0);
+    v->gradients[0] = cj_concatenate(v->outputs_count, parts, (int)a->axis);
 }
 
 void cj__gather_vjp(cj__vjp *v)
@@ -217,6 +233,17 @@ void cj__concatenate_reference(const cj__reference *r)
     }
 }
 
+void cj__split_reference(const cj__reference *r)
+{
+    const cj__split_attributes *a = r->attributes;
+    cj__split s = cj__split_at(r->input_types[0].shape, a->axis);
+    int64_t part = s.length / a->count * s.inner;
+    for (int p = 0; p < r->outputs_count; p++)
+        for (int64_t o = 0; o < s.outer; o++)
+            for (int64_t i = 0; i < part; i++)
+                r->outputs[p][o * part + i] = r->inputs[0][o * s.length * s.inner + p * part + i];
+}
+
 void cj__gather_reference(const cj__reference *r)
 {
     const cj__axis_attributes *a = r->attributes;
@@ -294,6 +321,15 @@ void cj__concatenate_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(3, 2, 5), 0, 0},
                           {CJ_F32, cj_shape(3, 0, 5), 0, 0},
                           {CJ_F32, cj_shape(3, 4, 5), 0, 0}});
+}
+
+void cj__split_samples(cj__samples *samples)
+{
+    cj__split_attributes four = {1, 4}, one = {0, 1}, three = {1, 3}, two = {0, 2};
+    ONE_INPUT(samples, &four, cj_shape(3, 8, 5));
+    ONE_INPUT(samples, &one, cj_shape(7));
+    ONE_INPUT(samples, &three, cj_shape(4, 9));
+    ONE_INPUT(samples, &two, cj_shape(0, 3));
 }
 
 void cj__gather_samples(cj__samples *samples)
