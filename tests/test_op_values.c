@@ -1,4 +1,7 @@
-/* Ops on values worked out by hand or by PyTorch: corner cases that random samples do not meet. */
+/* Ops on values worked out by hand or by PyTorch: corner cases that random samples do not meet, and the same
+ * bits for any number of threads.
+ *
+ * labels: threads */
 #include "support.h"
 
 #include "base/bf16.h"
@@ -430,6 +433,108 @@ static void test_bf16_state(void **state)
     cj_model_free(model);
 }
 
+/* The same for two operands, every special value with every other. */
+static void test_special_pairs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        cj_value (*draw)(cj_value, cj_value);
+    } ops[] = {{"add", cj_add},          {"sub", cj_sub},     {"mul", cj_mul},         {"div", cj_div},
+               {"pow", cj_pow},          {"max", cj_maximum}, {"min", cj_minimum},     {"equal", cj_equal},
+               {"differ", cj_not_equal}, {"less", cj_less},   {"up to", cj_less_equal}};
+    static const float special[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 1e30f, -1e30f, 2.5f, -3};
+    enum { N = sizeof special / sizeof *special };
+    static float a[N * N], b[N * N];
+    static double wide_a[N * N], wide_b[N * N];
+    for (int i = 0; i < N * N; i++) {
+        wide_a[i] = (double)(a[i] = special[i / N]);
+        wide_b[i] = (double)(b[i] = special[i % N]);
+    }
+    for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {
+        float y[N * N];
+        double exact[N * N];
+        drawing d = begin();
+        cj_value p = given(&d, a, CJ_F32, cj_shape(N * N)), q = given(&d, b, CJ_F32, cj_shape(N * N));
+        cj_value r = given(&d, wide_a, CJ_F64, cj_shape(N * N)),
+                 s = given(&d, wide_b, CJ_F64, cj_shape(N * N));
+        wanted(&d, cj_cast(ops[k].draw(p, q), CJ_F32), y);
+        wanted(&d, cj_cast(ops[k].draw(r, s), CJ_F64), exact);
+        run(&d);
+        for (int i = 0; i < N * N; i++) {
+            float should = (float)exact[i];
+            if (fabsf(should) < 1e-36f) should = 0; /* denormals are flushed */
+            bool same =
+                isnan(should) ? isnan(y[i]) : fabsf(y[i] - should) <= 1e-6f * fabsf(should) || y[i] == should;
+            if (!same)
+                fail_msg("%s(%g, %g) is %.9g, should be %.9g", ops[k].name, (double)a[i], (double)b[i],
+                         (double)y[i], (double)should);
+        }
+    }
+}
+
+/* Work enough for every kernel to be shared out: the same bits for any number of threads. */
+typedef struct {
+    float sorted[64 * 1000], sums[64 * 1000], turned[300 * 400], reduced[20 * 40], rows[3000],
+        gradient[3000 * 10], drawn[50000], normal[20000], added[50 * 200], gathered[900 * 200];
+    int32_t places[64 * 1000], integers[100000];
+    uint16_t narrow[100000];
+} shared;
+
+static void draw_shared(shared *out)
+{
+    static float x[120000];
+    static int32_t k[100000];
+    int64_t counter = 3;
+    for (int i = 0; i < 120000; i++) x[i] = cj__normal(8, 0, (uint64_t)i);
+    for (int i = 0; i < 100000; i++) k[i] = i * 37 % 50;
+    drawing d = begin();
+    cj_value v = given(&d, x, CJ_F32, cj_shape(120000)), i = given(&d, k, CJ_I32, cj_shape(100000)), g;
+    cj_value step = given(&d, &counter, CJ_I64, cj_scalar_shape());
+    cj_value matrix = cj_reshape(cj_slice(v, 0, 0, 64000, 1), cj_shape(64, 1000));
+    cj_value logits = cj_reshape(cj_slice(v, 0, 0, 30000, 1), cj_shape(3000, 10));
+    cj_value labels = cj_slice(i, 0, 0, 3000, 1),
+             table = cj_reshape(cj_slice(v, 0, 0, 10000, 1), cj_shape(50, 200));
+    cj_sorted s = cj_sort(matrix, 1, CJ_DESCENDING);
+    wanted(&d, s.values, out->sorted);
+    wanted(&d, s.indices, out->places);
+    wanted(&d, cj_cumulative_sum(matrix, 0, CJ_REVERSE), out->sums);
+    wanted(&d, cj_transpose(cj_reshape(v, cj_shape(300, 400)), CJ_ALL_AXES), out->turned);
+    wanted(&d,
+           cj_sum(cj_reshape(cj_slice(v, 0, 0, 40000, 1), cj_shape(20, 50, 40)), cj_axes(1), CJ_DROP_AXES),
+           out->reduced);
+    cj_value rows = cj_cross_entropy_rows(logits, labels);
+    cj_gradients(rows, 1, &logits, &g);
+    wanted(&d, rows, out->rows);
+    wanted(&d, g, out->gradient);
+    cj_value taken = cj_gather(table, cj_slice(i, 0, 0, 900, 1), 0);
+    wanted(&d, taken, out->gathered);
+    wanted(&d, cj_scatter_add(taken, cj_slice(i, 0, 0, 900, 1), 0, 50), out->added);
+    wanted(&d, cj_add(i, cj_mul(i, i)), out->integers);
+    wanted(&d, cj_cast(cj_slice(v, 0, 0, 100000, 1), CJ_BF16), out->narrow);
+    wanted(&d, cj__draw1(CJ__OP_random_uniform, (&(cj__random_attributes){cj_shape(50000), 9}), step),
+           out->drawn);
+    wanted(&d, cj__draw1(CJ__OP_random_normal, (&(cj__random_attributes){cj_shape(20000), 9}), step),
+           out->normal);
+    run(&d);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    static shared one, many;
+    static const int counts[] = {2, 3, 7};
+    expect_ok(cj_set_threads(1));
+    draw_shared(&one);
+    for (int i = 0; i < 3; i++) {
+        memset(&many, 0, sizeof many);
+        expect_ok(cj_set_threads(counts[i]));
+        draw_shared(&many);
+        assert_memory_equal(&many, &one, sizeof one);
+    }
+    expect_ok(cj_set_threads(1));
+}
+
 /* Parts that nothing reads have zeros for their gradient. */
 static void test_split(void **state)
 {
@@ -559,6 +664,8 @@ int main(void)
         cmocka_unit_test(test_bf16_ops),
         cmocka_unit_test(test_logsumexp),
         cmocka_unit_test(test_bf16_state),
+        cmocka_unit_test(test_special_pairs),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_draws),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_special_values),

@@ -136,7 +136,9 @@ CJ_API cj_value cj_slice(cj_value x, int axis, int64_t start, int64_t stop, int6
 CJ_API cj_value cj_concatenate(int count, const cj_value *parts, int axis);
 CJ_API void cj_split(cj_value x, int count, int axis, cj_value *parts); /* equal parts, in order */
 CJ_API cj_value cj_pad(cj_value x, int axis, int64_t before, int64_t after, double value);
-CJ_API cj_value cj_gather(cj_value x, cj_value indices, int axis); /* rows of x along axis; i32 or i64 */
+/* [A…,D,B…], indices [I…], i32 or i64 → [A…,I…,B…]: x at each index along the axis; zeros where it is
+ * outside. */
+CJ_API cj_value cj_gather(cj_value x, cj_value indices, int axis);
 /* zeros with `size` along `axis`, plus each part of `updates` at its index */
 CJ_API cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int64_t size);
 CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* outside [0,depth): zeros */

@@ -3,6 +3,12 @@
 #ifndef CAJAL_OPS_LOCATIONS_H
 #define CAJAL_OPS_LOCATIONS_H
 
+static inline cj_sorted cj__sorted_here(cj_sorted sorted, const char *file, int line)
+{
+    sorted.values = cj_here(sorted.values, file, line);
+    return sorted;
+}
+
 #define cj_add(...)                cj_here((cj_add)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_sub(...)                cj_here((cj_sub)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_mul(...)                cj_here((cj_mul)(__VA_ARGS__), __FILE__, __LINE__)
@@ -87,6 +93,10 @@
 #define cj_dropout(...)            cj_here((cj_dropout)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_stop_gradient(...)      cj_here((cj_stop_gradient)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_cross_entropy_rows(...) cj_here((cj_cross_entropy_rows)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_sort(...)               cj__sorted_here((cj_sort)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_top_k(...)              cj__sorted_here((cj_top_k)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_split(x, count, axis, parts)                                                                      \
+    ((cj_split)(x, count, axis, parts), (void)cj_here((parts)[0], __FILE__, __LINE__))
 #define cj_scan(...)                                                                                         \
     (cj_scan)(CJ_OPTIONS(cj_scan_options, .file = __FILE__, .line = __LINE__, .body = __VA_ARGS__))
 
