@@ -64,6 +64,16 @@ CJ_API cj_value cj_correct_count(cj_value logits, cj_value labels);
 
 typedef enum { CJ_SGD, CJ_RMSPROP, CJ_ADAGRAD, CJ_ADAM, CJ_ADAMW, CJ_LION } cj_optimizer_kind;
 
+/* How the parameters whose names fit `pattern` differ from the others: "*.bias", "decoder.*". In a pattern
+ * `*` stands for any characters, dots among them. */
+typedef struct {
+    const char *pattern;         /* NULL: the end of the list */
+    double learning_rate_factor; /* 0: 1 */
+    double weight_decay;         /* 0: the optimizer's */
+    bool no_weight_decay;
+} cj_parameter_group;
+#define CJ_MAX_PARAMETER_GROUPS 8
+
 /* Zero means the default: beta1 0.9, beta2 0.999 (Lion 0.99), epsilon 1e-8 (Adagrad 1e-10), alpha 0.99
  * (RMSprop). The formulas are PyTorch's; Lion's are its paper's (Chen et al., 2023). */
 typedef struct {
@@ -74,6 +84,11 @@ typedef struct {
     double weight_decay; /* added to the gradient (L2); decoupled in AdamW and Lion */
     double beta1, beta2, epsilon, alpha;
     double clip_norm; /* 0: none; else the largest norm of all gradients together */
+    /* cj_adamw(.weight_decay = 0.1, .groups = {{"*.bias", .no_weight_decay = true}}): a parameter belongs to
+     * the first group that fits. A pattern that fits no parameter is an error. */
+    cj_parameter_group groups[CJ_MAX_PARAMETER_GROUPS];
+    const char *parameters; /* pattern of those to minimise by; NULL: all */
+    const char *name;       /* of its state, where a model has several optimizers: "optimizer.NAME.…" */
 } cj_optimizer;
 #define cj_sgd(...)     ((cj_optimizer){.kind = CJ_SGD, __VA_ARGS__})
 #define cj_rmsprop(...) ((cj_optimizer){.kind = CJ_RMSPROP, __VA_ARGS__})
@@ -82,9 +97,14 @@ typedef struct {
 #define cj_adamw(...)   ((cj_optimizer){.kind = CJ_ADAMW, __VA_ARGS__})
 #define cj_lion(...)    ((cj_optimizer){.kind = CJ_LION, __VA_ARGS__})
 
+/* "sgd", "rmsprop", "adagrad", "adam", "adamw", "lion"; NULL beyond. */
+CJ_API const char *cj_optimizer_name(cj_optimizer_kind kind);
+#define CJ_OPTIMIZER_COUNT 6
+
 /* Draws the gradients of `loss` (a scalar) by every parameter it depends on, and their updates. A step whose
  * loss or gradients are not finite changes nothing. The learning rate is the variable
- * "optimizer.learning_rate" (f32): write to it between runs to follow a schedule. */
+ * "optimizer.learning_rate" (f32): write to it between runs to follow a schedule. Two optimizers of one model
+ * need a `name` each (then it is "optimizer.NAME.learning_rate"), and in one graph different parameters. */
 CJ_API void cj_minimize(cj_value loss, cj_optimizer optimizer);
 
 /* --- learning-rate schedules --------------------------------------------------------------------------- */

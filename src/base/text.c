@@ -85,6 +85,27 @@ void cj__text_free(cj__text *text)
     *text = (cj__text){0};
 }
 
+/* At a mismatch the last star takes one more character; an earlier one never needs to. */
+bool cj__text_matches(const char *pattern, const char *text)
+{
+    const char *star = NULL, *taken = NULL;
+    while (*text) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            taken = text;
+        } else if (*pattern == *text) {
+            pattern++, text++;
+        } else if (star) {
+            pattern = star;
+            text = ++taken;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') pattern++;
+    return !*pattern;
+}
+
 double cj__parse_number(const char *text, char **end)
 {
     locale_t before = uselocale(plain_locale());

@@ -21,6 +21,9 @@ void cj__text_number(cj__text *text, double value);
 CJ_MUST_CHECK cj_status cj__text_check(const cj__text *text, const char *what);
 void cj__text_free(cj__text *text);
 
+/* Whether the whole text fits the pattern, in which `*` stands for any characters, or none. */
+bool cj__text_matches(const char *pattern, const char *text);
+
 /* strtod as in the C locale, whatever the program has set. */
 double cj__parse_number(const char *text, char **end);
 

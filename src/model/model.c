@@ -95,7 +95,11 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
     char path[512], wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
     *fresh = false;
     if (graph->status != CJ_OK) return cj__poison(graph);
-    snprintf(path, sizeof path, "%s%s%s", scope.path, *scope.path ? "." : "", name);
+    int length = snprintf(path, sizeof path, "%s%s%s", scope.path, *scope.path ? "." : "", name);
+    if (length >= (int)sizeof path)
+        return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                               "variable '%.100s…' has a name of %d characters; %d are the most", path,
+                               length, (int)sizeof path - 1);
     if (!graph->model)
         return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                                "parameter '%s': the graph was drawn without a model", path);
@@ -157,6 +161,18 @@ cj__variable *cj__variable_of(cj_value value)
     if (!cj_value_ok(value)) return NULL;
     const cj__node *node = cj__node_of(value);
     return node->op == CJ__OP_variable ? ((const cj__variable_attributes *)node->attributes)->variable : NULL;
+}
+
+bool cj__is_assigned(cj_value value)
+{
+    const cj__variable *variable = cj__variable_of(value);
+    for (int64_t i = 0; variable && i < value.graph->node_count; i++) {
+        const cj__node *node = &value.graph->nodes[i];
+        if (node->op == CJ__OP_assign &&
+            ((const cj__variable_attributes *)node->attributes)->variable == variable)
+            return true;
+    }
+    return false;
 }
 
 void cj_assign(cj_value variable, cj_value value)

@@ -22,5 +22,7 @@ cj__variable *cj__model_find(const cj_model *model, const char *name);
 CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj_init init);
 /* The variable a value reads, or NULL. */
 cj__variable *cj__variable_of(cj_value value);
+/* Whether the drawing so far assigns the variable that the value reads. */
+bool cj__is_assigned(cj_value variable);
 
 #endif

@@ -22,20 +22,10 @@ static uint64_t key_at(cj_scope scope)
     return cj__mix(cj__mix(seed, cj__hash_text(scope.path)), ordinal_in(scope.graph, scope.path));
 }
 
-static bool counter_moves(const cj_graph *graph, const cj__variable *counter)
-{
-    for (int64_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op == CJ__OP_assign &&
-            ((const cj__variable_attributes *)graph->nodes[i].attributes)->variable == counter)
-            return true;
-    return false;
-}
-
 static cj_value run_counter(cj_graph *graph)
 {
     cj_value counter = cj_state(cj_root(graph), "random.counter", CJ_COUNTER, CJ_I64, cj_scalar_shape(), 0);
-    const cj__variable *variable = cj__variable_of(counter);
-    if (variable && !counter_moves(graph, variable)) cj_assign(counter, cj_add_scalar(counter, 1));
+    if (cj_value_ok(counter) && !cj__is_assigned(counter)) cj_assign(counter, cj_add_scalar(counter, 1));
     return counter;
 }
 

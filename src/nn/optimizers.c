@@ -1,20 +1,16 @@
-/* Optimizers draw their updates: gradients, clipping, moments and new parameters are nodes of the training
- * graph, which the compiler fuses into one pass a parameter. Scalars that depend on the step are computed in
- * f64. */
-#define CJ_NO_LOCATIONS
-#include "cajal/nn.h"
-#include "model/model.h"
-#include "ops/ops.h"
+/* What each optimizer makes of a gradient: moments, directions and the parameter's new value are nodes of the
+ * training graph, which the compiler fuses into one pass a parameter. Scalars that depend on the step are
+ * computed in f64. */
+#include "nn/optimizer.h"
 
-#include <stdio.h>
+#include <math.h>
 
-typedef struct {
-    cj_graph *graph;
-    cj_optimizer o;
-    cj_scope scope;
-    cj_value learning_rate;            /* f32 scalar */
-    cj_value correction1, correction2; /* f32 scalars: 1 - beta^t */
-} update;
+static const char *const names[CJ_OPTIMIZER_COUNT] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", "lion"};
+
+const char *cj_optimizer_name(cj_optimizer_kind kind)
+{
+    return (unsigned)kind < CJ_OPTIMIZER_COUNT ? names[kind] : NULL;
+}
 
 static double or_default(double value, double otherwise)
 {
@@ -30,11 +26,13 @@ static cj_optimizer with_defaults(cj_optimizer o)
     return o;
 }
 
-/* Zero-filled state beside the parameter: "optimizer.first_moment.hidden1.weight". */
-static cj_value moment(const update *u, const char *kind, cj_value parameter)
+cj_value cj__optimizer_state(const cj__optimizer *u, const char *kind, cj_value parameter)
 {
-    char name[512];
-    snprintf(name, sizeof name, "%s.%.400s", kind, cj__variable_of(parameter)->name);
+    if (!cj_value_ok(parameter)) return cj__poison(u->graph);
+    const char *of = cj__variable_of(parameter)->name;
+    const char *name = cj__arena_format(&u->graph->arena, "%s.%s", kind, of);
+    if (!name)
+        return cj__graph_error(u->graph, CJ_OUT_OF_MEMORY, "out of memory for the %s of '%s'", kind, of);
     return cj_state(u->scope, name, CJ_OPTIMIZER_STATE, CJ_F32, cj_value_shape(parameter), 0);
 }
 
@@ -44,57 +42,108 @@ static cj_value blend(cj_value old, cj_value fresh, double keep)
     return cj_add(cj_scale(old, keep), cj_scale(fresh, 1 - keep));
 }
 
-static cj_value one_minus_power(const update *u, double beta, cj_value step)
+/* --- checking ------------------------------------------------------------------------------------------ */
+
+/* Draws an error unless low <= value < high; NaN is outside. */
+static void within(cj_graph *graph, const char *field, double value, double low, double high)
 {
-    cj_value power = cj_pow(cj_constant(u->graph, CJ_F64, beta), step);
-    return cj_cast(cj_sub(cj_constant(u->graph, CJ_F64, 1), power), CJ_F32);
+    if (!(value >= low && value < high))
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                        "optimizer: %s is %g, but must be at least %g and below %g", field, value, low, high);
 }
 
-static void draw_scalars(update *u)
+static void check(cj_graph *graph, const cj_optimizer *o)
 {
-    u->learning_rate = cj_state(u->scope, "learning_rate", CJ_OPTIMIZER_STATE, CJ_F32, cj_scalar_shape(),
-                                u->o.learning_rate);
-    cj_value step = cj_state(u->scope, "step", CJ_OPTIMIZER_STATE, CJ_F64, cj_scalar_shape(), 0);
+    if (!cj_optimizer_name(o->kind))
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "optimizer: there is no kind %d", (int)o->kind);
+    within(graph, "learning_rate", o->learning_rate, 0, INFINITY);
+    within(graph, "momentum", o->momentum, 0, 1);
+    within(graph, "weight_decay", o->weight_decay, 0, INFINITY);
+    within(graph, "beta1", o->beta1, 0, 1);
+    within(graph, "beta2", o->beta2, 0, 1);
+    within(graph, "epsilon", o->epsilon, 0, INFINITY);
+    within(graph, "alpha", o->alpha, 0, 1);
+    within(graph, "clip_norm", o->clip_norm, 0, INFINITY);
+    for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && o->groups[i].pattern; i++) {
+        within(graph, "learning_rate_factor", o->groups[i].learning_rate_factor, 0, INFINITY);
+        within(graph, "a group's weight_decay", o->groups[i].weight_decay, 0, INFINITY);
+    }
+    if (o->nesterov && o->momentum == 0)
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "optimizer: nesterov needs a momentum, such as 0.9");
+}
+
+/* --- what all parameters share ---------------------------------------------------------------------------
+ */
+
+static cj_value one_minus_power(cj_graph *graph, double beta, cj_value step)
+{
+    cj_value power = cj_pow(cj_constant(graph, CJ_F64, beta), step);
+    return cj_cast(cj_sub(cj_constant(graph, CJ_F64, 1), power), CJ_F32);
+}
+
+static cj_scope state_scope(cj_graph *graph, const char *name)
+{
+    cj_scope scope = cj_at(cj_root(graph), "optimizer");
+    return name ? cj_at(scope, "%s", name) : scope;
+}
+
+cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
+{
+    cj__optimizer u = {.graph = graph, .o = with_defaults(optimizer)};
+    check(graph, &optimizer);
+    u.scope = state_scope(graph, optimizer.name);
+    u.learning_rate = cj_state(u.scope, "learning_rate", CJ_OPTIMIZER_STATE, CJ_F32, cj_scalar_shape(),
+                               optimizer.learning_rate);
+    cj_value step = cj_state(u.scope, "step", CJ_OPTIMIZER_STATE, CJ_F64, cj_scalar_shape(), 0);
+    if (cj__is_assigned(step))
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                        "minimize: two optimizers of one graph share the state '%s'; hint: give each a .name",
+                        u.scope.path);
     cj_value next = cj_add_scalar(step, 1);
     cj_assign(step, next);
-    u->correction1 = one_minus_power(u, u->o.beta1, next);
-    u->correction2 = one_minus_power(u, u->o.beta2, next);
+    u.correction1 = one_minus_power(graph, u.o.beta1, next);
+    u.correction2 = one_minus_power(graph, u.o.beta2, next);
+    return u;
 }
 
 /* --- one parameter's step: what is subtracted from it, divided by the learning rate -------------------- */
 
-static cj_value sgd_direction(const update *u, cj_value p, cj_value g)
+static cj_value sgd_direction(const cj__optimizer *u, cj_value p, cj_value g)
 {
     if (u->o.momentum == 0) return g;
-    cj_value velocity = moment(u, "velocity", p), next = cj_add(cj_scale(velocity, u->o.momentum), g);
+    cj_value velocity = cj__optimizer_state(u, "velocity", p),
+             next = cj_add(cj_scale(velocity, u->o.momentum), g);
     cj_assign(velocity, next);
     return u->o.nesterov ? cj_add(g, cj_scale(next, u->o.momentum)) : next;
 }
 
 /* Tieleman and Hinton, 2012 */
-static cj_value rmsprop_direction(const update *u, cj_value p, cj_value g)
+static cj_value rmsprop_direction(const cj__optimizer *u, cj_value p, cj_value g)
 {
-    cj_value square = moment(u, "square_average", p), next = blend(square, cj_square(g), u->o.alpha);
+    cj_value square = cj__optimizer_state(u, "square_average", p),
+             next = blend(square, cj_square(g), u->o.alpha);
     cj_assign(square, next);
     cj_value scaled = cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
     if (u->o.momentum == 0) return scaled;
-    cj_value velocity = moment(u, "velocity", p), moved = cj_add(cj_scale(velocity, u->o.momentum), scaled);
+    cj_value velocity = cj__optimizer_state(u, "velocity", p),
+             moved = cj_add(cj_scale(velocity, u->o.momentum), scaled);
     cj_assign(velocity, moved);
     return moved;
 }
 
 /* Duchi et al., 2011 */
-static cj_value adagrad_direction(const update *u, cj_value p, cj_value g)
+static cj_value adagrad_direction(const cj__optimizer *u, cj_value p, cj_value g)
 {
-    cj_value sum = moment(u, "square_sum", p), next = cj_add(sum, cj_square(g));
+    cj_value sum = cj__optimizer_state(u, "square_sum", p), next = cj_add(sum, cj_square(g));
     cj_assign(sum, next);
     return cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
 }
 
 /* Kingma and Ba, 2015 */
-static cj_value adam_direction(const update *u, cj_value p, cj_value g)
+static cj_value adam_direction(const cj__optimizer *u, cj_value p, cj_value g)
 {
-    cj_value first = moment(u, "first_moment", p), second = moment(u, "second_moment", p);
+    cj_value first = cj__optimizer_state(u, "first_moment", p),
+             second = cj__optimizer_state(u, "second_moment", p);
     cj_value m = blend(first, g, u->o.beta1), v = blend(second, cj_square(g), u->o.beta2);
     cj_assign(first, m);
     cj_assign(second, v);
@@ -102,18 +151,18 @@ static cj_value adam_direction(const update *u, cj_value p, cj_value g)
     return cj_div(cj_div(m, u->correction1), deviation);
 }
 
-static cj_value lion_direction(const update *u, cj_value p, cj_value g)
+static cj_value lion_direction(const cj__optimizer *u, cj_value p, cj_value g)
 {
-    cj_value average = moment(u, "average", p);
+    cj_value average = cj__optimizer_state(u, "average", p);
     cj_assign(average, blend(average, g, u->o.beta2));
     return cj_sign(blend(average, g, u->o.beta1));
 }
 
-static void update_parameter(const update *u, cj_value p, cj_value g)
+void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
 {
     bool decoupled = u->o.kind == CJ_ADAMW || u->o.kind == CJ_LION;
-    cj_value direction = g, start = p;
-    if (u->o.weight_decay != 0 && !decoupled) g = cj_add(g, cj_scale(p, u->o.weight_decay));
+    cj_value p = t->parameter, g = t->gradient, direction = g, start = p;
+    if (t->weight_decay != 0 && !decoupled) g = cj_add(g, cj_scale(p, t->weight_decay));
     switch (u->o.kind) {
     case CJ_SGD:
         direction = sgd_direction(u, p, g);
@@ -132,72 +181,7 @@ static void update_parameter(const update *u, cj_value p, cj_value g)
         direction = lion_direction(u, p, g);
         break;
     }
-    if (u->o.weight_decay != 0 && decoupled)
-        start = cj_sub(p, cj_mul(p, cj_scale(u->learning_rate, u->o.weight_decay)));
-    cj_assign(p, cj_sub(start, cj_mul(direction, u->learning_rate)));
-}
-
-/* --- all of them --------------------------------------------------------------------------------------- */
-
-/* Gradients scaled down together so that their common norm is at most `limit`. Pascanu et al., 2013. */
-static void clip(cj_graph *graph, double limit, int count, cj_value *gradients)
-{
-    cj_value squares = cj_constant(graph, CJ_F32, 0);
-    for (int i = 0; i < count; i++) squares = cj_add(squares, cj__sum_all(cj_square(gradients[i])));
-    cj_value norm = cj_add_scalar(cj_sqrt(squares), 1e-6);
-    cj_value factor =
-        cj_minimum(cj_div(cj_constant(graph, CJ_F32, limit), norm), cj_constant(graph, CJ_F32, 1));
-    for (int i = 0; i < count; i++) gradients[i] = cj_mul(gradients[i], factor);
-}
-
-/* True when the loss and the sum of every gradient are finite: an infinity or NaN anywhere shows in the sum.
- */
-static cj_value all_finite(cj_value loss, int count, const cj_value *gradients)
-{
-    cj_value fine = cj_is_finite(loss);
-    for (int i = 0; i < count; i++) fine = cj_logical_and(fine, cj_is_finite(cj__sum_all(gradients[i])));
-    return fine;
-}
-
-/* The parameters that have been read by the drawing so far; each has one node. */
-static int parameters_of(cj_graph *graph, cj_value *parameters)
-{
-    int count = 0;
-    for (int64_t i = 0; i < graph->node_count; i++) {
-        if (graph->nodes[i].op != CJ__OP_variable) continue;
-        cj_value value = cj__make_value(graph, graph->nodes[i].first_output);
-        const cj__variable *v = cj__variable_of(value);
-        if (v->role == CJ_PARAMETER && !v->frozen) parameters[count++] = value;
-    }
-    return count;
-}
-
-void cj_minimize(cj_value loss, cj_optimizer optimizer)
-{
-    cj_graph *graph = loss.graph;
-    if (!graph || !cj_value_ok(loss)) return;
-    if (cj_shape_count(cj_value_shape(loss)) != 1) {
-        cj__graph_error(graph, CJ_SHAPE_ERROR,
-                        "minimize: the loss must be a single number; hint: take its mean");
-        return;
-    }
-    size_t room = (size_t)graph->node_count + 1;
-    cj_value *parameters = cj__allocate(2 * room * sizeof *parameters), *gradients = parameters + room;
-    if (!parameters) {
-        cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for an optimizer");
-        return;
-    }
-    int count = parameters_of(graph, parameters);
-    cj_gradients(loss, count, parameters, gradients);
-    if (graph->status == CJ_OK) {
-        cj_value fine = all_finite(cj_reshape(loss, cj_scalar_shape()), count, gradients);
-        graph->guard = fine.id;
-        update u = {
-            .graph = graph, .o = with_defaults(optimizer), .scope = cj_at(cj_root(graph), "optimizer")};
-        draw_scalars(&u);
-        if (optimizer.clip_norm > 0) clip(graph, optimizer.clip_norm, count, gradients);
-        for (int i = 0; i < count && graph->status == CJ_OK; i++)
-            update_parameter(&u, parameters[i], gradients[i]);
-    }
-    cj__free(parameters);
+    if (t->weight_decay != 0 && decoupled)
+        start = cj_sub(p, cj_mul(p, cj_scale(t->learning_rate, t->weight_decay)));
+    cj_assign(p, cj_sub(start, cj_mul(direction, t->learning_rate)));
 }

@@ -1,0 +1,151 @@
+/* From a loss to updates: the parameters it depends on, their gradients, the check that all is finite,
+ * clipping and groups. What becomes of one gradient stands in optimizers.c. */
+#include "nn/optimizer.h"
+#include "base/text.h"
+
+/* --- groups -------------------------------------------------------------------------------------------- */
+
+static bool fits(const char *pattern, cj_value parameter)
+{
+    return cj__text_matches(pattern, cj__variable_of(parameter)->name);
+}
+
+static void apply_group(const cj__optimizer *u, cj__target *t)
+{
+    t->learning_rate = u->learning_rate;
+    t->weight_decay = u->o.weight_decay;
+    for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && u->o.groups[i].pattern; i++) {
+        const cj_parameter_group *group = &u->o.groups[i];
+        if (!fits(group->pattern, t->parameter)) continue;
+        if (group->learning_rate_factor != 0)
+            t->learning_rate = cj_scale(u->learning_rate, group->learning_rate_factor);
+        if (group->weight_decay != 0) t->weight_decay = group->weight_decay;
+        if (group->no_weight_decay) t->weight_decay = 0;
+        return;
+    }
+}
+
+/* A pattern that fits nothing is a slip of the pen. */
+static void check_pattern(cj_graph *graph, const char *pattern, int count, const cj__target *targets)
+{
+    for (int i = 0; i < count; i++)
+        if (fits(pattern, targets[i].parameter)) return;
+    if (count == 0)
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "minimize: the loss depends on no parameter");
+    else
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                        "minimize: no parameter fits the pattern '%.200s'; there are '%.200s' and %d more",
+                        pattern, cj__variable_of(targets[0].parameter)->name, count - 1);
+}
+
+/* --- parameters and gradients -------------------------------------------------------------------------- */
+
+/* The parameters that have been read by the drawing so far; each has one node. */
+static int parameters_of(cj_graph *graph, cj_value *parameters)
+{
+    int count = 0;
+    for (int64_t i = 0; i < graph->node_count; i++) {
+        if (graph->nodes[i].op != CJ__OP_variable) continue;
+        cj_value value = cj__make_value(graph, graph->nodes[i].first_output);
+        const cj__variable *v = cj__variable_of(value);
+        if (v->role == CJ_PARAMETER && !v->frozen) parameters[count++] = value;
+    }
+    return count;
+}
+
+/* Whether a gradient was drawn as plain zeros: the loss does not depend on the parameter. */
+static bool is_no_gradient(cj_value gradient)
+{
+    const cj__node *node = cj__node_of(gradient);
+    if (node->op == CJ__OP_broadcast) node = cj__node_of(cj__make_value(gradient.graph, node->inputs[0]));
+    return node->op == CJ__OP_constant && ((const cj__constant_attributes *)node->attributes)->value == 0;
+}
+
+/* Fills `targets` with the parameters that the loss depends on, and returns how many. */
+static int differentiate(cj_value loss, int count, const cj_value *parameters, cj_value *gradients,
+                         cj__target *targets)
+{
+    int found = 0;
+    cj_gradients(loss, count, parameters, gradients);
+    for (int i = 0; loss.graph->status == CJ_OK && i < count; i++)
+        if (!is_no_gradient(gradients[i]))
+            targets[found++] = (cj__target){.parameter = parameters[i], .gradient = gradients[i]};
+    return found;
+}
+
+/* Keeps the targets that the optimizer is for. */
+static int choose(cj_graph *graph, const cj_optimizer *o, int count, cj__target *targets)
+{
+    int kept = 0;
+    check_pattern(graph, o->parameters ? o->parameters : "*", count, targets);
+    for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && o->groups[i].pattern; i++)
+        check_pattern(graph, o->groups[i].pattern, count, targets);
+    for (int i = 0; i < count; i++)
+        if (!o->parameters || fits(o->parameters, targets[i].parameter)) targets[kept++] = targets[i];
+    return kept;
+}
+
+/* Gradients scaled down together so that their common norm is at most `limit`. Pascanu et al., 2013. */
+static void clip(cj_graph *graph, double limit, int count, cj__target *targets)
+{
+    cj_value squares = cj_constant(graph, CJ_F32, 0);
+    for (int i = 0; i < count; i++) squares = cj_add(squares, cj__sum_all(cj_square(targets[i].gradient)));
+    cj_value norm = cj_add_scalar(cj_sqrt(squares), 1e-6);
+    cj_value factor =
+        cj_minimum(cj_div(cj_constant(graph, CJ_F32, limit), norm), cj_constant(graph, CJ_F32, 1));
+    for (int i = 0; i < count; i++) targets[i].gradient = cj_mul(targets[i].gradient, factor);
+}
+
+/* Nothing is committed unless the loss and the sum of every gradient are finite: an infinity or NaN anywhere
+ * shows in the sum. Several optimizers of a graph stand or fall together. */
+static void guard(cj_value loss, int count, const cj__target *targets)
+{
+    cj_graph *graph = loss.graph;
+    cj_value fine = cj_is_finite(cj_reshape(loss, cj_scalar_shape()));
+    if (graph->guard >= 0) fine = cj_logical_and(cj__make_value(graph, graph->guard), fine);
+    for (int i = 0; i < count; i++)
+        fine = cj_logical_and(fine, cj_is_finite(cj__sum_all(targets[i].gradient)));
+    if (cj_value_ok(fine)) graph->guard = fine.id;
+}
+
+/* --- all of them --------------------------------------------------------------------------------------- */
+
+static void draw_updates(cj_graph *graph, cj_optimizer optimizer, int count, cj__target *targets)
+{
+    cj__optimizer u = cj__optimizer_begin(graph, optimizer);
+    if (optimizer.clip_norm > 0) clip(graph, optimizer.clip_norm, count, targets);
+    for (int i = 0; i < count && graph->status == CJ_OK; i++) {
+        if (cj__is_assigned(targets[i].parameter))
+            cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                            "minimize: parameter '%s' already has an update in this graph; hint: say by "
+                            ".parameters which ones each optimizer is for",
+                            cj__variable_of(targets[i].parameter)->name);
+        apply_group(&u, &targets[i]);
+        cj__update_parameter(&u, &targets[i]);
+    }
+}
+
+void cj_minimize(cj_value loss, cj_optimizer optimizer)
+{
+    cj_graph *graph = loss.graph;
+    if (!graph || !cj_value_ok(loss)) return;
+    if (cj_shape_count(cj_value_shape(loss)) != 1) {
+        cj__graph_error(graph, CJ_SHAPE_ERROR,
+                        "minimize: the loss must be a single number; hint: take its mean");
+        return;
+    }
+    size_t room = (size_t)graph->node_count + 1;
+    cj_value *parameters = cj__allocate(2 * room * sizeof *parameters);
+    cj__target *targets = cj__allocate(room * sizeof *targets);
+    if (parameters && targets) {
+        int count = parameters_of(graph, parameters);
+        count = differentiate(loss, count, parameters, parameters + room, targets);
+        if (graph->status == CJ_OK) count = choose(graph, &optimizer, count, targets);
+        guard(loss, count, targets);
+        draw_updates(graph, optimizer, count, targets);
+    } else {
+        cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for an optimizer");
+    }
+    cj__free(parameters);
+    cj__free(targets);
+}

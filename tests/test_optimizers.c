@@ -1,0 +1,242 @@
+/* Optimizers around the formulas: groups by name, which parameters, several on one model, what is refused.
+ * The formulas themselves stand in test_training.c. */
+#include "support.h"
+
+#include "base/text.h"
+#include "cajal/cajal.h"
+#include "graph/graph.h"
+
+#include <math.h>
+
+/* A model of two scalars a.weight and a.bias, and one c.weight, all ones. The loss is
+ * x·(a.weight + a.bias + c.weight), so every gradient is x. */
+typedef struct {
+    cj_model *model;
+    cj_graph *graph;
+    cj_program *step;
+    cj_value loss;
+} small;
+
+static cj_value scalar(small *s, const char *scope, const char *name)
+{
+    return cj_parameter(cj_at(cj_root(s->graph), "%s", scope), name, cj_shape(1), (cj_init){CJ_INIT_ONES, 0});
+}
+
+static void begin(small *s)
+{
+    *s = (small){0};
+    expect_ok(cj_model_new(&s->model, .seed = 1));
+    expect_ok(cj_graph_new(&s->graph, s->model, .mode = CJ_TRAINING));
+    cj_value x = cj_input(s->graph, "x", CJ_F32, cj_shape(1));
+    cj_value sum = cj_add(cj_add(scalar(s, "a", "weight"), scalar(s, "a", "bias")), scalar(s, "c", "weight"));
+    s->loss = cj_sum(cj_mul(x, sum), CJ_ALL_AXES, CJ_DROP_AXES);
+}
+
+static void run(small *s, float gradient)
+{
+    if (!s->step) expect_ok(cj_compile(&s->step, s->graph));
+    expect_ok(cj_program_run(s->step, .inputs = {{&gradient, CJ_F32, cj_shape(1)}}));
+}
+
+static void end(small *s)
+{
+    cj_program_free(s->step);
+    cj_graph_free(s->graph);
+    cj_model_free(s->model);
+}
+
+static void check_value(const small *s, const char *name, double wanted)
+{
+    cj_tensor found = cj_model_find(s->model, name);
+    assert_non_null(found.data);
+    double value = (double)*(const float *)found.data;
+    if (!(fabs(value - wanted) < 1e-7)) fail_msg("%s is %.9g, should be %.9g", name, value, wanted);
+}
+
+static void test_patterns(void **state)
+{
+    (void)state;
+    assert_true(cj__text_matches("*", ""));
+    assert_true(cj__text_matches("*", "a.b"));
+    assert_true(cj__text_matches("a.b", "a.b"));
+    assert_true(cj__text_matches("*.bias", "x.y.bias"));
+    assert_true(cj__text_matches("a*b*c", "a.b.b.bc"));
+    assert_true(cj__text_matches("a**", "a"));
+    assert_true(cj__text_matches("*ab", "aab"));
+    assert_false(cj__text_matches("*.bias", "x.bias2"));
+    assert_false(cj__text_matches("a*b*c", "a.b.b.d"));
+    assert_false(cj__text_matches("", "a"));
+    assert_false(cj__text_matches("a", ""));
+    assert_false(cj__text_matches("a", "ab"));
+}
+
+/* SGD with weight decay: p - rate·(x + decay·p); the first group that fits counts. */
+static void test_groups(void **state)
+{
+    (void)state;
+    small s;
+    begin(&s);
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .weight_decay = 0.5,
+                               .groups = {{"*.bias", .no_weight_decay = true},
+                                          {"a.*", .learning_rate_factor = 0.5, .weight_decay = 0.25},
+                                          {"*", .learning_rate_factor = 2}}));
+    run(&s, 3);
+    check_value(&s, "a.bias", 1 - 0.1 * 3);
+    check_value(&s, "a.weight", 1 - 0.05 * (3 + 0.25));
+    check_value(&s, "c.weight", 1 - 0.2 * (3 + 0.5));
+    end(&s);
+    /* Decoupled: the decay goes by the group's rate too. */
+    begin(&s);
+    cj_minimize(s.loss, cj_lion(.learning_rate = 0.1, .weight_decay = 0.5,
+                                .groups = {{"a.weight", .learning_rate_factor = 0.5, .weight_decay = 0.25},
+                                           {"a.bias", .no_weight_decay = true}}));
+    run(&s, 3);
+    check_value(&s, "a.weight", 1 - 0.05 * 0.25 - 0.05);
+    check_value(&s, "a.bias", 1 - 0.1);
+    check_value(&s, "c.weight", 1 - 0.1 * 0.5 - 0.1);
+    end(&s);
+}
+
+/* The rate that a schedule writes reaches every group. */
+static void test_rate_variable(void **state)
+{
+    (void)state;
+    small s;
+    begin(&s);
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .groups = {{"a.bias", .learning_rate_factor = 10}}));
+    *(float *)cj_model_find(s.model, "optimizer.learning_rate").data = 0.01f;
+    run(&s, 1);
+    check_value(&s, "a.bias", 1 - 0.1);
+    check_value(&s, "c.weight", 1 - 0.01);
+    end(&s);
+}
+
+/* Two optimizers on one graph, as a GAN has them: each with its parameters, rate and step counter. */
+static void test_several(void **state)
+{
+    (void)state;
+    small s;
+    begin(&s);
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .parameters = "a.*", .name = "first"));
+    cj_minimize(cj_scale(s.loss, -1), cj_adam(.learning_rate = 0.01, .parameters = "c.*", .name = "second"));
+    run(&s, 3);
+    run(&s, 3);
+    check_value(&s, "a.weight", 1 - 2 * 0.1 * 3);
+    check_value(&s, "a.bias", 1 - 2 * 0.1 * 3);
+    check_value(&s, "c.weight", 1 + 2 * 0.01);
+    check_value(&s, "optimizer.first.learning_rate", 0.1);
+    check_value(&s, "optimizer.second.learning_rate", 0.01);
+    assert_true(*(double *)cj_model_find(s.model, "optimizer.second.step").data == 2);
+    assert_non_null(cj_model_find(s.model, "optimizer.second.first_moment.c.weight").data);
+    assert_null(cj_model_find(s.model, "optimizer.first.velocity.c.weight").data);
+    /* Both stand behind one guard: a loss of the first that is not finite stops the second too. */
+    float bad = INFINITY;
+    expect_status(cj_program_run(s.step, .inputs = {{&bad, CJ_F32, cj_shape(1)}}), CJ_NOT_FINITE);
+    check_value(&s, "c.weight", 1 + 2 * 0.01);
+    end(&s);
+}
+
+/* A parameter that the loss does not reach stays as it is, weight decay or not, as in PyTorch. */
+static void test_unreached(void **state)
+{
+    (void)state;
+    small s;
+    begin(&s);
+    cj_value apart = scalar(&s, "apart", "weight"), stopped = scalar(&s, "stopped", "weight");
+    cj_output(s.graph, "apart", apart);
+    cj_minimize(cj_add(s.loss, cj_sum(cj_stop_gradient(stopped), CJ_ALL_AXES, CJ_DROP_AXES)),
+                cj_sgd(.learning_rate = 0.1, .weight_decay = 0.5));
+    run(&s, 3);
+    check_value(&s, "apart.weight", 1);
+    check_value(&s, "stopped.weight", 1);
+    check_value(&s, "c.weight", 1 - 0.1 * 3.5);
+    end(&s);
+}
+
+static void expect_refused(small *s, const char *why)
+{
+    expect_status(cj_graph_status(s->graph), CJ_INVALID_ARGUMENT);
+    expect_message(why);
+    end(s);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    small s;
+    const struct {
+        cj_optimizer optimizer;
+        const char *why;
+    } wrong[] = {
+        {{.learning_rate = -1}, "learning_rate is -1"},
+        {{.learning_rate = NAN}, "learning_rate is"},
+        {{.momentum = 1}, "momentum is 1"},
+        {{.beta1 = 1.5}, "beta1 is 1.5"},
+        {{.beta2 = -0.5}, "beta2 is -0.5"},
+        {{.epsilon = -1}, "epsilon is -1"},
+        {{.alpha = 2}, "alpha is 2"},
+        {{.weight_decay = -1}, "weight_decay is -1"},
+        {{.clip_norm = -1}, "clip_norm is -1"},
+        {{.kind = (cj_optimizer_kind)99}, "no kind 99"},
+        {{.nesterov = true}, "nesterov needs a momentum"},
+        {{.groups = {{"*.bias", .learning_rate_factor = -1}}}, "learning_rate_factor is -1"},
+        {{.groups = {{"*.bias"}, {"*.gamma"}}}, "no parameter fits the pattern '*.gamma'"},
+        {{.parameters = "generator.*"}, "no parameter fits the pattern 'generator.*'"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        begin(&s);
+        cj_minimize(s.loss, wrong[i].optimizer);
+        expect_refused(&s, wrong[i].why);
+    }
+    begin(&s);
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .parameters = "a.*"));
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .parameters = "c.*"));
+    expect_refused(&s, "share the state 'optimizer'");
+    begin(&s);
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .name = "first"));
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .name = "second", .parameters = "c.*"));
+    expect_refused(&s, "'c.weight' already has an update");
+    begin(&s);
+    cj_value x = cj_input(s.graph, "y", CJ_F32, cj_shape(1));
+    cj_minimize(cj_sum(x, CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 0.1));
+    expect_refused(&s, "depends on no parameter");
+}
+
+static cj_status scenario(void *context)
+{
+    (void)context;
+    cj_model *model = NULL;
+    cj_graph *g = NULL;
+    cj_program *program = NULL;
+    cj_status status = cj_model_new(&model, .seed = 1);
+    if (status == CJ_OK) status = cj_graph_new(&g, model, .mode = CJ_TRAINING);
+    if (status == CJ_OK) {
+        cj_value x = cj_input(g, "x", CJ_F32, cj_shape(4, 3));
+        cj_value y = cj_dense(cj_at(cj_root(g), "a"), x, .units = 2);
+        cj_minimize(cj_mean(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES),
+                    cj_adamw(.learning_rate = 0.1, .weight_decay = 0.1, .name = "first", .clip_norm = 1,
+                             .groups = {{"*.bias", .no_weight_decay = true}}));
+        status = cj_compile(&program, g);
+    }
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+    return status;
+}
+
+static void test_allocations(void **state)
+{
+    (void)state;
+    cj_test_every_allocation_fails(scenario, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_patterns),    cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_several),     cmocka_unit_test(test_rate_variable),
+        cmocka_unit_test(test_unreached),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_allocations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
