@@ -3,6 +3,8 @@
 #ifndef CAJAL_OPS_LOCATIONS_H
 #define CAJAL_OPS_LOCATIONS_H
 
+#include "cajal/ops.h"
+
 static inline cj_sorted cj__sorted_here(cj_sorted sorted, const char *file, int line)
 {
     sorted.values = cj_here(sorted.values, file, line);
