@@ -49,6 +49,5 @@ list(FILTER cajal_sources EXCLUDE REGEX "/src/cpu/kernels/")
 # One line per kernel file.
 cajal_kernel(vector scalar neon avx2 avx512)
 cajal_kernel(rows scalar neon avx2 avx512)
-cajal_kernel(bf16 scalar neon avx2 avx512)
 cajal_kernel(random scalar neon avx2 avx512)
 cajal_kernel(matmul scalar neon avx2 avx512)

@@ -412,6 +412,37 @@ static void test_bf16_ops(void **state)
     }
 }
 
+/* A chain reads and writes bf16 itself, whole and broadcast: one step. */
+static void test_bf16_chain(void **state)
+{
+    (void)state;
+    enum { M = 9, N = 71 };
+    static uint16_t a[M * N], b[N], y[M * N], one[1];
+    cj_program *program;
+    cj_graph *g;
+    for (int i = 0; i < M * N; i++) a[i] = to_bf16((double)cj__normal(1, 0, (uint64_t)i));
+    for (int i = 0; i < N; i++) b[i] = to_bf16((double)cj__normal(2, 0, (uint64_t)i));
+    one[0] = to_bf16(0.75);
+    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)}));
+    cj_value x = cj_input(g, "x", CJ_BF16, cj_shape(M, N)), bias = cj_input(g, "b", CJ_BF16, cj_shape(N)),
+             scale = cj_input(g, "s", CJ_BF16, cj_shape(1));
+    cj_output(g, "y", cj_add(cj_mul(x, scale), bias));
+    expect_ok(cj_compile(&program, g));
+    assert_int_equal(cj_program_describe(program).steps, 1);
+    cj_run_options run = {
+        .size = sizeof run,
+        .program = program,
+        .inputs = {{a, CJ_BF16, cj_shape(M, N)}, {b, CJ_BF16, cj_shape(N)}, {one, CJ_BF16, cj_shape(1)}},
+        .outputs = {y}};
+    expect_ok((cj_program_run)(&run));
+    for (int i = 0; i < M * N; i++) {
+        float scaled = cj__bf16_to_float(cj__bf16_from_float(cj__bf16_to_float(a[i]) * 0.75f));
+        assert_int_equal(y[i], cj__bf16_from_float(scaled + cj__bf16_to_float(b[i % N])));
+    }
+    cj_program_free(program);
+    cj_graph_free(g);
+}
+
 /* State held in bf16: read, changed by ops, assigned. */
 static void test_bf16_state(void **state)
 {
@@ -662,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_integer_constants),
         cmocka_unit_test(test_bf16_casts),
         cmocka_unit_test(test_bf16_ops),
+        cmocka_unit_test(test_bf16_chain),
         cmocka_unit_test(test_logsumexp),
         cmocka_unit_test(test_bf16_state),
         cmocka_unit_test(test_special_pairs),

@@ -27,7 +27,8 @@ typedef struct {
 /* Types the vector interpreter of chains can hold in its registers; bytes only on their way to f32. */
 static bool fusible_type(const cj__node *node, cj_dtype dtype)
 {
-    return dtype == CJ_F32 || dtype == CJ_BOOL || (dtype == CJ_U8 && node->op == CJ__OP_cast);
+    bool narrow = dtype == CJ_U8 || dtype == CJ_BF16;
+    return dtype == CJ_F32 || dtype == CJ_BOOL || (narrow && node->op == CJ__OP_cast);
 }
 
 static bool fusible(const cj_graph *graph, const cj__node *node)

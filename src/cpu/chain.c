@@ -2,6 +2,7 @@
  * them. Inputs that lie whole in memory are read in place; others are spread into a tile first. Results are
  * stored, or folded into sums and maxima, when the tile is done, so an output may lie on a whole input. */
 #include "cpu/chain.h"
+#include "base/bf16.h"
 #include "cpu/backend.h"
 
 #include <math.h>
@@ -81,12 +82,19 @@ cj_status cj__chain_plan_make(cj__chain_plan *plan, const cj__chain *chain, int6
 /* --- loading and storing ------------------------------------------------------------------------------- */
 
 /* `n` elements, `stride` (0 or 1 mostly) apart, into a tile. */
-static void load_run(cj_dtype dtype, const void *from, int64_t place, int64_t stride, int64_t n, float *tile)
+static void load_run(const cj__vector_table *table, cj_dtype dtype, const void *from, int64_t place,
+                     int64_t stride, int64_t n, float *tile)
 {
     const float *x = (const float *)from + place;
     const uint8_t *bytes = (const uint8_t *)from + place;
     if (dtype == CJ_F32 && stride == 1) {
         memcpy(tile, x, (size_t)n * sizeof(float));
+    } else if (dtype == CJ_BF16) {
+        const uint16_t *narrow = (const uint16_t *)from + place;
+        if (stride == 1)
+            table->widen(n, narrow, tile);
+        else
+            for (int64_t i = 0; i < n; i++) tile[i] = cj__bf16_to_float(narrow[i * stride]);
     } else if (stride == 0) {
         float value = dtype == CJ_F32 ? *x : (float)*bytes;
         for (int64_t i = 0; i < n; i++) tile[i] = value;
@@ -98,11 +106,11 @@ static void load_run(cj_dtype dtype, const void *from, int64_t place, int64_t st
 }
 
 /* n elements of a (perhaps broadcast) input from flat position `start` on, run by run of the last axis. */
-static void load_flat(const cj__chain *chain, const cj__chain_input *input, const void *from, int64_t start,
-                      int64_t n, float *tile)
+static void load_flat(const cj__vector_table *table, const cj__chain *chain, const cj__chain_input *input,
+                      const void *from, int64_t start, int64_t n, float *tile)
 {
     if (input->whole) {
-        load_run(input->dtype, from, start, 1, n, tile);
+        load_run(table, input->dtype, from, start, 1, n, tile);
         return;
     }
     cj_shape_t shape = chain->shape;
@@ -114,7 +122,7 @@ static void load_flat(const cj__chain *chain, const cj__chain_input *input, cons
     }
     for (int64_t done = 0, column = index[last]; done < n; column = 0) {
         int64_t run = shape.dims[last] - column < n - done ? shape.dims[last] - column : n - done;
-        load_run(input->dtype, from, place + column * input->stride[last], input->stride[last], run,
+        load_run(table, input->dtype, from, place + column * input->stride[last], input->stride[last], run,
                  tile + done);
         done += run;
         for (int64_t d = last - 1; d >= 0; d--) {
@@ -126,10 +134,13 @@ static void load_flat(const cj__chain *chain, const cj__chain_input *input, cons
     }
 }
 
-static void store_run(cj_dtype dtype, const float *tile, int64_t start, int64_t n, void *to)
+static void store_run(const cj__vector_table *table, cj_dtype dtype, const float *tile, int64_t start,
+                      int64_t n, void *to)
 {
     if (dtype == CJ_F32) {
         memcpy((float *)to + start, tile, (size_t)n * sizeof(float));
+    } else if (dtype == CJ_BF16) {
+        table->narrow(n, tile, (uint16_t *)to + start);
     } else {
         uint8_t *bytes = (uint8_t *)to + start;
         for (int64_t i = 0; i < n; i++) bytes[i] = tile[i] != 0;
@@ -158,7 +169,7 @@ static void load_input(const cj__chain_run *run, int32_t i, cj__rectangle tile)
     run->registers[i] = in_place ? (const float *)run->operands[i] + tile.start : to;
     if (in_place || is_scalar(input) || already_there(run, i, tile)) return;
     for (int64_t r = 0; r < tile.rows; r++)
-        load_flat(c, input, run->operands[i], tile.start + r * tile.stride, tile.columns,
+        load_flat(run->plan->table, c, input, run->operands[i], tile.start + r * tile.stride, tile.columns,
                   to + r * tile.columns);
 }
 
@@ -209,8 +220,8 @@ static void put_output(const cj__chain_run *run, int32_t output, cj__rectangle t
         return;
     }
     for (int64_t r = 0; r < tile.rows; r++)
-        store_run(o->dtype, run->registers[o->reg] + r * tile.columns, tile.start + r * tile.stride,
-                  tile.columns, to);
+        store_run(run->plan->table, o->dtype, run->registers[o->reg] + r * tile.columns,
+                  tile.start + r * tile.stride, tile.columns, to);
 }
 
 static void run_tile(const cj__chain_run *run, cj__rectangle tile)
@@ -221,7 +232,9 @@ static void run_tile(const cj__chain_run *run, cj__rectangle tile)
     for (int32_t i = 0; i < c->inputs_count; i++) load_input(run, i, tile);
     for (int32_t i = 0; i < c->instructions_count; i++) {
         const cj__chain_instruction *in = &c->instructions[i];
-        int op = in->op == CJ__OP_cast && in->dtype == CJ_BOOL ? CJ__OP_COUNT : (int)in->op;
+        int op = in->op == CJ__OP_cast && in->dtype == CJ_BOOL   ? CJ__OP_COUNT
+                 : in->op == CJ__OP_cast && in->dtype == CJ_BF16 ? CJ__OP_round_bf16
+                                                                 : (int)in->op;
         plan->table->elementwise[op](tile.rows * tile.columns, run->tiles + plan->slot[known + i] * TILE,
                                      run->registers[in->a], run->registers[in->b], run->registers[in->c]);
     }
@@ -255,7 +268,8 @@ void cj__chain_load(const cj__chain_run *run)
     for (int32_t i = 0; i < c->inputs_count; i++) {
         run->filled[i].key = -1;
         if (is_scalar(&c->inputs[i]))
-            load_run(c->inputs[i].dtype, run->operands[i], 0, 0, TILE, run->tiles + plan->slot[i] * TILE);
+            load_run(plan->table, c->inputs[i].dtype, run->operands[i], 0, 0, TILE,
+                     run->tiles + plan->slot[i] * TILE);
     }
 }
 

@@ -18,6 +18,9 @@ typedef struct {
      * long, and folding the sixteen at the end gives the same bits. */
     void (*sum_lanes)(int64_t n, const float *x, float lanes[16]);
     void (*max_lanes)(int64_t n, const float *x, float lanes[16]);
+    /* bf16 to f32 and back, to nearest even */
+    void (*widen)(int64_t n, const uint16_t *from, float *to);
+    void (*narrow)(int64_t n, const float *from, uint16_t *to);
 } cj__vector_table;
 
 extern const cj__vector_table cj__vector_scalar, cj__vector_neon, cj__vector_avx2, cj__vector_avx512;

@@ -174,5 +174,17 @@ static float min_vector(int64_t n, const float *x)
     return lane[0];
 }
 
-const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    sum_vector, max_vector, min_vector,
-                                               product_vector, sum_lanes,  max_lanes};
+/* --- bf16 ---------------------------------------------------------------------------------------------- */
+
+static void widen(int64_t n, const uint16_t *restrict from, float *restrict to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = from_bits((uint32_t)from[i] << 16);
+}
+
+static void narrow(int64_t n, const float *restrict from, uint16_t *restrict to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = (uint16_t)bf16_bits_of(from[i]);
+}
+
+const cj__vector_table CJ__NAME(cj__vector) = {
+    elementwise, sum_vector, max_vector, min_vector, product_vector, sum_lanes, max_lanes, widen, narrow};
