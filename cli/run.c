@@ -139,5 +139,5 @@ cj_status evaluate_run(run *r, const cj_dataset *rows, report *result)
     options.classes = result->classes;
     options.confusion = result->confusion;
     if (r->count > 1 && result->classes) return evaluate_ensemble(r, &options, result);
-    return cj_evaluate(&options, &result->scores);
+    return (cj_evaluate)(&options, &result->scores);
 }

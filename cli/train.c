@@ -40,7 +40,7 @@ static cj_status fit_one(training *t, int64_t member, const char *folder)
     fit.resume = t->o->resume != NULL;
     fit.recipe = text;
     fit.callbacks[0].call = t->o->quiet ? watch_signals : show_progress;
-    if (status == CJ_OK) status = cj_fit(&fit, &t->last);
+    if (status == CJ_OK) status = (cj_fit)(&fit, &t->last);
     if (status == CJ_OK) cj_model_digest(fit.model, t->weights);
     cj_text_free(text);
     return status;

@@ -76,7 +76,7 @@ static void train_in(const char *folder, int64_t stop, bool resume, cj_status wa
     o.folder = folder;
     o.resume = resume;
     o.callbacks[3] = (cj_callback){stop_at, &stop};
-    expect_status(cj_fit(&o, last), wanted);
+    expect_status((cj_fit)(&o, last), wanted);
     cj_model_digest(model, digest);
     cj_model_free(model);
     cj_dataset_free(data);
@@ -130,7 +130,7 @@ static void test_another_run_is_refused(void **state)
     o.folder = folder;
     o.resume = true;
     o.batch_size = 10;
-    expect_status(cj_fit(&o, NULL), CJ_INVALID_ARGUMENT);
+    expect_status((cj_fit)(&o, NULL), CJ_INVALID_ARGUMENT);
     expect_message("batches of 32");
     cj_model_free(model);
     expect_ok(cj_model_new(&model, .seed = 4));
@@ -138,7 +138,7 @@ static void test_another_run_is_refused(void **state)
     o.folder = folder;
     o.resume = true;
     o.context = &units;
-    expect_status(cj_fit(&o, NULL), CJ_INVALID_ARGUMENT);
+    expect_status((cj_fit)(&o, NULL), CJ_INVALID_ARGUMENT);
     expect_message("'out.weight' has another shape");
     cj_model_free(model);
     cj_dataset_free(data);
@@ -164,7 +164,7 @@ static cj_status fit_in(const char *folder, bool resume, char digest[65])
     cj_fit_options o = options_for(model, data);
     o.folder = folder;
     o.resume = resume;
-    cj_status status = cj_fit(&o, NULL);
+    cj_status status = (cj_fit)(&o, NULL);
     cj_model_digest(model, digest);
     cj_model_free(model);
     cj_dataset_free(data);
@@ -258,7 +258,7 @@ static cj_status few_steps(void *context)
     o.epochs = 1;
     o.checkpoints = (cj_checkpoints){0};
     o.callbacks[0] = fresh ? (cj_callback){stop_at, &two} : (cj_callback){end_at_three, NULL};
-    if (status == CJ_OK) status = cj_fit(&o, NULL);
+    if (status == CJ_OK) status = (cj_fit)(&o, NULL);
     cj_model_free(model);
     if (fresh) cj_test_remove_folder(fresh);
     return status == CJ_INTERRUPTED ? CJ_OK : status;
@@ -292,12 +292,12 @@ static void test_early_stopping(void **state)
     o.epochs = 500;
     o.schedule = (cj_schedule){0};
     o.early_stopping = (cj_early_stopping){.patience = 3};
-    expect_ok(cj_fit(&o, &last));
+    expect_ok((cj_fit)(&o, &last));
     assert_true(last.epoch < 500);
     cj_evaluate_options e = {
         .size = sizeof e, .model = model, .forward = network, .dataset = data, .first = 120, .batch_size = 7};
     cj_scores scores;
-    expect_ok(cj_evaluate(&e, &scores));
+    expect_ok((cj_evaluate)(&e, &scores));
     assert_true(scores.loss < last.validation.loss); /* the best weights are back, not the last */
     cj_model_free(model);
     cj_dataset_free(data);
@@ -320,7 +320,7 @@ static void test_callback_stops(void **state)
     expect_ok(cj_model_new(&model, .seed = 4));
     cj_fit_options o = options_for(model, data);
     o.callbacks[0] = (cj_callback){stop_after_two, &calls};
-    expect_ok(cj_fit(&o, &last));
+    expect_ok((cj_fit)(&o, &last));
     assert_int_equal(last.updates, 2);
     assert_int_equal(calls, 3); /* before the first step, and after both */
     cj_model_free(model);
@@ -345,10 +345,10 @@ static void test_losses(void **state)
         o.loss = kinds[k];
         o.epochs = 1;
         o.early_stopping.restore_best = false;
-        expect_ok(cj_fit(&o, &last));
+        expect_ok((cj_fit)(&o, &last));
         double first = last.training.loss;
         o.epochs = 30;
-        expect_ok(cj_fit(&o, &last));
+        expect_ok((cj_fit)(&o, &last));
         assert_true(last.training.loss < first);
         assert_true(isnan(last.training.accuracy) == (k > 0));
         cj_evaluate_options e = {.size = sizeof e,
@@ -358,9 +358,9 @@ static void test_losses(void **state)
                                  .dataset = data,
                                  .loss = kinds[k],
                                  .batch_size = 11};
-        expect_ok(cj_evaluate(&e, &a));
+        expect_ok((cj_evaluate)(&e, &a));
         e.batch_size = ROWS;
-        expect_ok(cj_evaluate(&e, &b));
+        expect_ok((cj_evaluate)(&e, &b));
         assert_true(fabs(a.loss - b.loss) < 1e-5 * fabs(b.loss));
         assert_int_equal(a.count, ROWS);
         cj_model_free(model);
@@ -379,7 +379,7 @@ static void test_predict(void **state)
     cj_scores scores;
     expect_ok(cj_model_new(&model, .seed = 4));
     cj_fit_options o = options_for(model, data);
-    expect_ok(cj_fit(&o, NULL));
+    expect_ok((cj_fit)(&o, NULL));
     cj_evaluate_options e = {.size = sizeof e,
                              .model = model,
                              .forward = network,
@@ -389,7 +389,7 @@ static void test_predict(void **state)
                              .confusion = confusion,
                              .outputs = outputs,
                              .width = CLASSES};
-    expect_ok(cj_evaluate(&e, &scores));
+    expect_ok((cj_evaluate)(&e, &scores));
     for (int i = 0; i < ROWS; i++) {
         cj_tensor y;
         float sum = 0;
@@ -403,7 +403,7 @@ static void test_predict(void **state)
     assert_true(fabs(same.loss - scores.loss) < 1e-5);
     assert_memory_equal(confusion, again, sizeof again);
     e.width = 2;
-    expect_status(cj_evaluate(&e, &scores), CJ_INVALID_ARGUMENT);
+    expect_status((cj_evaluate)(&e, &scores), CJ_INVALID_ARGUMENT);
     expect_message("gives 3 numbers a row");
     cj_model_free(model);
     cj_dataset_free(data);
@@ -423,7 +423,7 @@ static void test_class_weights(void **state)
         cj_fit_options o = options_for(model, data);
         o.class_weights = k ? weights : NULL;
         o.class_count = CLASSES;
-        expect_ok(cj_fit(&o, NULL));
+        expect_ok((cj_fit)(&o, NULL));
         cj_evaluate_options e = {.size = sizeof e,
                                  .model = model,
                                  .forward = network,
@@ -431,7 +431,7 @@ static void test_class_weights(void **state)
                                  .batch_size = 32,
                                  .classes = CLASSES,
                                  .confusion = confusion};
-        expect_ok(cj_evaluate(&e, &scores));
+        expect_ok((cj_evaluate)(&e, &scores));
         recall[k] = (double)confusion[8] / (double)(confusion[6] + confusion[7] + confusion[8]);
         cj_model_free(model);
         cj_dataset_free(data);
@@ -454,9 +454,9 @@ static void test_loaded_weights_are_complete(void **state)
     expect_ok(cj_model_load(model, path));
     cj_evaluate_options e = {
         .size = sizeof e, .model = model, .forward = network, .dataset = data, .batch_size = 8};
-    expect_ok(cj_evaluate(&e, &scores));
+    expect_ok((cj_evaluate)(&e, &scores));
     e.context = &units;
-    expect_status(cj_evaluate(&e, &scores), CJ_SHAPE_ERROR);
+    expect_status((cj_evaluate)(&e, &scores), CJ_SHAPE_ERROR);
     expect_message("out.weight");
     cj_model_free(model);
     cj_dataset_free(data);

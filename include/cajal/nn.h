@@ -39,6 +39,26 @@ typedef struct {
 } cj_embedding_options;
 CJ_API cj_value cj_embedding(cj_scope scope, const cj_embedding_options *options);
 
+/* One of a list of layers. The types are those of recipes, listed in docs/recipes.md:
+ *
+ *     cj_layer network[] = {CJ_LAYER("dense", 64), CJ_LAYER("relu"), CJ_LAYER("dense", 10), CJ_LAYER(NULL)};
+ */
+typedef struct {
+    const char *type; /* NULL ends the list */
+    double value;     /* units, rate or slope; 0: the type's usual slope */
+} cj_layer;
+/* clang-format off */
+#define CJ_LAYER(...) {.type = __VA_ARGS__}
+/* clang-format on */
+/* Draws the layers one after another, as Keras's Sequential does: a cj_forward whose context is the list.
+ * Layer i draws at the scope "i", so that its parameters are "0.weight", "0.bias", … A dense layer flattens
+ * what it gets. A softmax at the end, before a cross-entropy, is no loss of accuracy: cj_logits. */
+CJ_API cj_value cj_sequential(cj_scope scope, cj_value x, void *layers);
+
+/* What a softmax over the last axis or a sigmoid was drawn on, if the value is one; else the value. Losses
+ * take their operand through this, since from the logits they are exact where probabilities would be 0. */
+CJ_API cj_value cj_logits(cj_value value);
+
 /* --- losses: f32 scalars, means over what counts ------------------------------------------------------- */
 
 /* logits [...,C] against labels i32 [...]: a label below zero counts for nothing (padding, ignored). The mean

@@ -172,6 +172,19 @@ CJ_API CJ_MUST_CHECK cj_status cj_run_report(const char *folder, const cj_run_re
 /* Appends the test scores to the folder's log. */
 CJ_API CJ_MUST_CHECK cj_status cj_run_log_test(const char *folder, const cj_scores *scores);
 
+/* cj_fit(model, forward, context, dataset, .epochs = 5, …) and cj_evaluate(&scores, model, forward, context,
+ * dataset, .batch_size = 128); the plain functions are (cj_fit)(&options, &last). */
+#if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
+#define cj_fit(model_, forward_, context_, ...)                                                              \
+    (cj_fit)(CJ_OPTIONS(cj_fit_options, .model = model_, .forward = forward_, .context = context_,           \
+                        .dataset = __VA_ARGS__),                                                             \
+             NULL)
+#define cj_evaluate(scores_, model_, forward_, context_, ...)                                                \
+    (cj_evaluate)(CJ_OPTIONS(cj_evaluate_options, .model = model_, .forward = forward_, .context = context_, \
+                             .dataset = __VA_ARGS__),                                                        \
+                  scores_)
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,8 +23,35 @@ static cj_value smooth_rows(cj_value logits)
     return cj_neg(cj_mean(cj_log_softmax(logits, -1), last, CJ_DROP_AXES));
 }
 
-cj_value cj_cross_entropy(const cj_cross_entropy_options *o)
+/* So that a summary says what became of the layer. */
+static void note_folded(cj_value value)
 {
+    for (int64_t i = 0; i < value.graph->layer_count; i++) {
+        cj__layer_note *note = &value.graph->layers[i];
+        if (note->output == value.id)
+            note->type =
+                cj__node_of(value)->op == CJ__OP_softmax ? "softmax, in the loss" : "sigmoid, in the loss";
+    }
+}
+
+cj_value cj_logits(cj_value value)
+{
+    if (!cj_value_ok(value)) return value;
+    const cj__node *node = cj__node_of(value);
+    int last = (int)cj_value_shape(value).rank - 1;
+    bool softmax =
+        node->op == CJ__OP_softmax && ((const cj__axis_attributes *)node->attributes)->axis == last;
+    if (!softmax && node->op != CJ__OP_sigmoid) return value;
+    note_folded(value);
+    return cj__make_value(value.graph, node->inputs[0]);
+}
+
+cj_value cj_cross_entropy(const cj_cross_entropy_options *options)
+{
+    cj_cross_entropy_options copy = *options;
+    const cj_cross_entropy_options *o = &copy;
+    if (!cj_value_ok(o->logits)) return o->logits;
+    if (cj__node_of(o->logits)->op == CJ__OP_softmax) copy.logits = cj_logits(o->logits);
     cj_value rows = cj_cross_entropy_rows(o->logits, o->labels), weights = counted(o->labels);
     if (o->label_smoothing != 0)
         rows = cj_add(cj_scale(rows, 1 - o->label_smoothing),
@@ -40,6 +67,7 @@ cj_value cj_cross_entropy(const cj_cross_entropy_options *o)
 /* max(z,0) - z·t + log(1 + exp(-|z|)): no overflow for any z */
 cj_value cj_binary_cross_entropy(cj_value logits, cj_value targets)
 {
+    if (cj_value_ok(logits) && cj__node_of(logits)->op == CJ__OP_sigmoid) logits = cj_logits(logits);
     cj_value soft = cj_log1p(cj_exp(cj_neg(cj_abs(logits))));
     return mean_all(cj_add(cj_sub(cj_relu(logits), cj_mul(logits, targets)), soft));
 }

@@ -1,6 +1,7 @@
 /* Recipes: settings checked against one list of keys, and turned into the options of train.h. */
 #include "recipe/recipe.h"
 #include "base/text.h"
+#include "nn/layer_table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,21 +12,6 @@ const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT] = {
 #undef KEY_ROW
 };
 #define keys cj__recipe_keys
-
-/* What each layer is drawn by, and whether it takes a number. */
-typedef struct {
-    const char *name;
-    enum { NO_VALUE, UNITS, RATE } value;
-    cj_value (*draw)(cj_value x);
-} layer_kind;
-
-static const layer_kind layer_kinds[] = {
-    {"dense", UNITS, NULL},         {"dropout", RATE, NULL},           {"flatten", NO_VALUE, cj_flatten},
-    {"relu", NO_VALUE, cj_relu},    {"gelu", NO_VALUE, cj_gelu},       {"silu", NO_VALUE, cj_silu},
-    {"tanh", NO_VALUE, cj_tanh},    {"sigmoid", NO_VALUE, cj_sigmoid}, {"selu", NO_VALUE, cj_selu},
-    {"layer_norm", NO_VALUE, NULL},
-};
-enum { LAYER_KINDS = sizeof layer_kinds / sizeof *layer_kinds };
 
 /* --- mistakes: the nearest known word, by Levenshtein's distance --------------------------------------- */
 
@@ -62,10 +48,10 @@ static const char *nearest_key(const char *wrong)
 
 static const char *nearest_layer(const char *wrong)
 {
-    int best = 0;
-    for (int i = 1; i < LAYER_KINDS; i++)
-        if (distance(wrong, layer_kinds[i].name) < distance(wrong, layer_kinds[best].name)) best = i;
-    return layer_kinds[best].name;
+    const char *best = cj__layer_kinds[0].name;
+    for (int i = 1; i < cj__layer_kind_count; i++)
+        if (distance(wrong, cj__layer_kinds[i].name) < distance(wrong, best)) best = cj__layer_kinds[i].name;
+    return best;
 }
 
 /* "recipes/x.yaml:12" or "override" */
@@ -142,29 +128,37 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
                     place(r, line, where), key, nearest_key(key));
 }
 
+static cj_status add_layer(cj_recipe *r, const cj__layer_kind *kind, const char *value, double number)
+{
+    char *text = value ? cj__arena_string(&r->arena, value) : NULL;
+    if (value && !text) return cj__out_of_memory(strlen(value), kind->name);
+    r->layer_texts[r->layer_count] = text;
+    r->layers[r->layer_count++] = (cj_layer){kind->name, number};
+    return CJ_OK;
+}
+
 cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char *value)
 {
     char where[300];
-    const layer_kind *kind = NULL;
-    for (int i = 0; i < LAYER_KINDS; i++)
-        if (strcmp(layer_kinds[i].name, name) == 0) kind = &layer_kinds[i];
+    const cj__layer_kind *kind = cj__layer_kind_named(name);
+    place(r, line, where);
     if (!kind)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no layer '%.80s'; did you mean '%s'?",
-                        place(r, line, where), name, nearest_layer(name));
-    if ((kind->value != NO_VALUE) != (value != NULL))
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s takes %s", place(r, line, where), name,
-                        value ? "no value" : "a number");
-    double number;
-    if (value && (kind->value == UNITS ? !is_whole(value, false) : !is_number(value, &number)))
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has '%.80s', but needs %s", place(r, line, where),
-                        name, value, kind->value == UNITS ? "a number of units" : "a rate from 0 up to 1");
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no layer '%.80s'; did you mean '%s'?", where, name,
+                        nearest_layer(name));
+    double number = kind->standard;
+    if (value && kind->value == CJ__NO_VALUE)
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s takes no value", where, name);
+    if (!value && (kind->value == CJ__UNITS || kind->value == CJ__RATE))
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s needs %s", where, name,
+                        cj__layer_value_fault(kind, -1));
+    bool plain = !value || is_number(value, &number);
+    const char *wanted = plain ? cj__layer_value_fault(kind, number) : "a number";
+    if (wanted)
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has '%.80s', but needs %s", where, name, value,
+                        wanted);
     if (r->layer_count == CJ__MOST_LAYERS)
-        return cj__fail(CJ_UNSUPPORTED, "%s: a recipe has at most %d layers", place(r, line, where),
-                        CJ__MOST_LAYERS);
-    char *text = value ? cj__arena_string(&r->arena, value) : NULL;
-    if (value && !text) return cj__out_of_memory(strlen(value), name);
-    r->layers[r->layer_count++] = (cj__layer){kind->name, value ? cj__parse_number(value, NULL) : 0, text};
-    return CJ_OK;
+        return cj__fail(CJ_UNSUPPORTED, "%s: a recipe has at most %d layers", where, CJ__MOST_LAYERS);
+    return add_layer(r, kind, value, number);
 }
 
 static cj_status override(cj_recipe *r, const char *text)
@@ -286,32 +280,11 @@ cj_loss_kind cj_recipe_loss(const cj_recipe *recipe)
 int64_t cj_recipe_classes(const cj_recipe *recipe)
 {
     for (int i = recipe->layer_count - 1; i >= 0; i--)
-        if (strcmp(recipe->layers[i].name, "dense") == 0) return (int64_t)recipe->layers[i].value;
+        if (strcmp(recipe->layers[i].type, "dense") == 0) return (int64_t)recipe->layers[i].value;
     return 0;
 }
 
-static cj_value draw_layer(cj_scope s, const cj__layer *layer, cj_value x)
+cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *recipe)
 {
-    if (strcmp(layer->name, "dense") == 0) {
-        cj_dense_options options = {
-            .size = sizeof options, .input = cj_flatten(x), .units = (int64_t)layer->value};
-        return cj_dense(s, &options);
-    }
-    if (strcmp(layer->name, "dropout") == 0) return cj_dropout(s, x, layer->value);
-    if (strcmp(layer->name, "layer_norm") == 0) {
-        cj_layer_norm_options options = {.size = sizeof options, .input = x};
-        return cj_layer_norm(s, &options);
-    }
-    for (int i = 0; i < LAYER_KINDS; i++)
-        if (strcmp(layer_kinds[i].name, layer->name) == 0)
-            return cj_note_layer(s, layer_kinds[i].name, layer_kinds[i].draw(x));
-    return x;
-}
-
-/* Layers are named by their position, as in PyTorch's Sequential. */
-cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
-{
-    const cj_recipe *r = context;
-    for (int i = 0; i < r->layer_count; i++) x = draw_layer(cj_at(scope, "%d", i), &r->layers[i], x);
-    return x;
+    return cj_sequential(scope, x, ((cj_recipe *)recipe)->layers);
 }

@@ -74,19 +74,14 @@ typedef struct {
 } cj__key_facts;
 extern const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT];
 
-typedef struct {
-    const char *name; /* "dense", "relu", … */
-    double value;     /* units, rate, slope */
-    const char *text; /* the value as it was written; NULL: none */
-} cj__layer;
-
 enum { CJ__MOST_LAYERS = 256, CJ__MOST_CLASS_WEIGHTS = 1024 };
 
 struct cj_recipe {
     cj__arena arena;
     const char *path;
     const char *values[CJ__KEY_COUNT];
-    cj__layer layers[CJ__MOST_LAYERS];
+    cj_layer layers[CJ__MOST_LAYERS + 1];     /* ended by one without a type */
+    const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
     double class_weights[CJ__MOST_CLASS_WEIGHTS];
 };

@@ -39,8 +39,8 @@ static void put_layers(cj__text *t, const cj_recipe *r)
 {
     cj__text_put(t, "model:\n");
     for (int i = 0; i < r->layer_count; i++) {
-        cj__text_print(t, "  - %s", r->layers[i].name);
-        if (r->layers[i].text) cj__text_print(t, ": %s", r->layers[i].text);
+        cj__text_print(t, "  - %s", r->layers[i].type);
+        if (r->layer_texts[i]) cj__text_print(t, ": %s", r->layer_texts[i]);
         cj__text_put(t, "\n");
     }
 }

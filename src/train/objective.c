@@ -151,6 +151,7 @@ static void draw_batch(drawing *d, cj_forward forward, void *context, const cj_b
     d->y = cj_input(d->graph, "y", batch->y.dtype, batch->y.shape);
     d->count = cj_input(d->graph, "count", CJ_I32, cj_scalar_shape());
     d->outputs = forward(cj_root(d->graph), x, context);
+    if (!is_error(d->objective->kind)) d->outputs = cj_logits(d->outputs);
     if (!cj_value_ok(d->outputs)) return;
     draw_objective(d, &loss, &correct);
     cj_output(d->graph, "loss", cj_named(loss, "loss"));

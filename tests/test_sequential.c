@@ -1,0 +1,141 @@
+/* Networks as lists of layers: every layer there is can be drawn, trained and differentiated; wrong ones are
+ * refused with a sentence; a softmax or sigmoid at the end becomes part of the loss. */
+#include "support.h"
+
+#include "cajal/cajal.h"
+#include "nn/layer_table.h"
+
+#include <math.h>
+#include <string.h>
+
+static cj_graph *graph_with(cj_model *model, const cj_layer *layers, cj_value *y)
+{
+    cj_graph *g;
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(5, 2, 3));
+    *y = cj_sequential(cj_root(g), x, (void *)layers);
+    return g;
+}
+
+static void test_every_layer(void **state)
+{
+    (void)state;
+    for (int k = 0; k < cj__layer_kind_count; k++) {
+        const cj__layer_kind *kind = &cj__layer_kinds[k];
+        double value = kind->value == CJ__UNITS ? 3 : kind->value == CJ__RATE ? 0.5 : 0;
+        cj_layer layers[] = {CJ_LAYER("dense", 4), CJ_LAYER(kind->name, value), CJ_LAYER("dense", 2),
+                             CJ_LAYER(NULL)};
+        static const float x[30] = {1, -2, 0.5F};
+        cj_model *model;
+        cj_value y;
+        cj_program *step;
+        float loss;
+        char *summary;
+        expect_ok(cj_model_new(&model, .seed = 1));
+        cj_graph *g = graph_with(model, layers, &y);
+        cj_value mean = cj_mean(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES);
+        cj_minimize(mean, cj_sgd(.learning_rate = 0.1));
+        cj_output(g, "loss", mean);
+        expect_ok(cj_compile(&step, g));
+        expect_ok(
+            cj_program_run(step, .inputs = {{(void *)x, CJ_F32, cj_shape(5, 2, 3)}}, .outputs = {&loss}));
+        assert_true(isfinite(loss));
+        expect_ok(cj_graph_summary(g, &summary));
+        assert_non_null(strstr(summary, kind->name));
+        assert_non_null(cj_model_find(model, "2.weight").data);
+        cj_text_free(summary);
+        cj_program_free(step);
+        cj_graph_free(g);
+        cj_model_free(model);
+    }
+}
+
+static void refuse(cj_layer wrong, const char *sentence)
+{
+    cj_layer layers[] = {wrong, CJ_LAYER(NULL)};
+    cj_model *model;
+    cj_value y;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    cj_graph *g = graph_with(model, layers, &y);
+    assert_int_not_equal(cj_graph_status(g), CJ_OK);
+    expect_message(sentence);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refuse((cj_layer){"dens", 3}, "there is no layer 'dens'");
+    refuse((cj_layer){"dense", 0}, "a number of units from 1 on");
+    refuse((cj_layer){"dense", 2.5}, "dense at '0' has 2.5");
+    refuse((cj_layer){"dropout", 1}, "a rate from 0 up to 1");
+    refuse((cj_layer){"elu", (double)INFINITY}, "a finite number");
+}
+
+/* The loss of a list of layers on fixed rows, summed over rows; large logits, where probabilities vanish. */
+static double loss_of(const cj_layer *layers, bool binary)
+{
+    static const float x[30] = {900, -800, 3, 40, 5, -60};
+    static const int32_t labels[5] = {0, 0, 1, 1, 0};
+    static const float targets[10] = {1, 0, 1, 1, 0, 0, 1, 0, 1, 1};
+    cj_model *model;
+    cj_value y;
+    cj_program *program;
+    float loss;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    cj_graph *g = graph_with(model, layers, &y);
+    cj_value t = binary ? cj_input(g, "t", CJ_F32, cj_shape(5, 2)) : cj_input(g, "t", CJ_I32, cj_shape(5));
+    cj_output(g, "loss", binary ? cj_binary_cross_entropy(y, t) : cj_cross_entropy(y, t));
+    expect_ok(cj_compile(&program, g));
+    cj_tensor wanted = {(void *)targets, CJ_F32, cj_shape(5, 2)};
+    if (!binary) wanted = (cj_tensor){(void *)labels, CJ_I32, cj_shape(5)};
+    expect_ok(cj_program_run(program, .inputs = {{(void *)x, CJ_F32, cj_shape(5, 2, 3)}, wanted},
+                             .outputs = {&loss}));
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+    return (double)loss;
+}
+
+static void test_softmax_at_the_end(void **state)
+{
+    (void)state;
+    cj_layer plain[] = {CJ_LAYER("dense", 2), CJ_LAYER(NULL)};
+    cj_layer softmax[] = {CJ_LAYER("dense", 2), CJ_LAYER("softmax"), CJ_LAYER(NULL)};
+    cj_layer sigmoid[] = {CJ_LAYER("dense", 2), CJ_LAYER("sigmoid"), CJ_LAYER(NULL)};
+    double wanted = loss_of(plain, false);
+    assert_true(isfinite(wanted) && wanted > 1); /* probabilities would be 0 here */
+    assert_true(loss_of(softmax, false) == wanted);
+    assert_true(loss_of(sigmoid, true) == loss_of(plain, true));
+    assert_true(loss_of(sigmoid, false) != wanted); /* a sigmoid is no softmax: left alone */
+}
+
+static void test_summary_says_so(void **state)
+{
+    (void)state;
+    cj_layer layers[] = {CJ_LAYER("dense", 2), CJ_LAYER("softmax"), CJ_LAYER(NULL)};
+    cj_model *model;
+    cj_value y;
+    char *summary;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    cj_graph *g = graph_with(model, layers, &y);
+    cj_cross_entropy(y, cj_input(g, "t", CJ_I32, cj_shape(5)));
+    expect_ok(cj_graph_summary(g, &summary));
+    assert_non_null(strstr(summary, "1 (softmax, in the loss)"));
+    assert_non_null(strstr(summary, "[5,2]"));
+    cj_text_free(summary);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_layer),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_softmax_at_the_end),
+        cmocka_unit_test(test_summary_says_so),
+    };
+    return cmocka_run_group_tests_name("sequential", tests, NULL, NULL);
+}
