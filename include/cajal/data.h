@@ -70,6 +70,69 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_split(const cj_dataset *dataset, const
                                                 cj_dataset **training, cj_dataset **validation,
                                                 cj_dataset **test);
 
+/* --- tables: rows with columns by name ----------------------------------------------------------------- */
+
+typedef struct cj_table cj_table;
+typedef struct {
+    size_t size;
+    const char *path;    /* plain or gzip */
+    char delimiter;      /* 0: a comma */
+    bool no_header;      /* columns are then "1", "2", … */
+    const char *missing; /* words that stand for a missing value besides nothing at all, NA, N/A, NaN, null
+                          * and ?, with commas between; NULL: none */
+} cj_csv_options;
+/* CSV as in RFC 4180: fields in quotes may hold delimiters, line ends and doubled quotes. A column in which
+ * every value is a number is one of numbers, any other one of words. Errors name file, line, what was found
+ * and what was expected. */
+CJ_API CJ_MUST_CHECK cj_status cj_table_read_csv(cj_table **table, const cj_csv_options *options);
+CJ_API void cj_table_free(cj_table *table);
+CJ_API int64_t cj_table_rows(const cj_table *table);
+CJ_API int64_t cj_table_columns(const cj_table *table);
+CJ_API const char *cj_table_name(const cj_table *table, int64_t column);
+CJ_API int64_t cj_table_find(const cj_table *table, const char *name); /* -1: there is no such column */
+/* The number; NaN where it is missing, or the column one of words. */
+CJ_API double cj_table_number(const cj_table *table, int64_t row, int64_t column);
+/* The word; NULL where it is missing, or the column one of numbers. */
+CJ_API const char *cj_table_word(const cj_table *table, int64_t row, int64_t column);
+/* The row as it stands in the file, without the line's end; row -1 is the header (NULL: there is none). */
+CJ_API const char *cj_table_line(const cj_table *table, int64_t row, size_t *size);
+
+/* From the columns of a table to numbers for a network, as fitted on the training rows alone: numbers are
+ * scaled, a missing one becomes their mean; a column of words becomes one column of 0 and 1 for each of its
+ * words, all 0 for a word that training did not have. */
+typedef struct cj_preprocessing cj_preprocessing;
+typedef enum {
+    CJ_STANDARDISE, /* to mean 0 and deviation 1 */
+    CJ_MIN_MAX,     /* to 0 … 1 */
+    CJ_NO_SCALING,
+} cj_scaling;
+typedef struct {
+    size_t size;
+    const cj_table *table;
+    cj_split_options split; /* which rows are for training: those that cj_dataset_split will give */
+    const char *target;     /* the column to learn */
+    bool target_is_number;  /* f32; else its values are classes, i32 in ascending order */
+    const char *drop;       /* columns to leave out, with commas between; NULL: none */
+    const char *categories; /* columns of numbers to take as words, with commas between; NULL: none */
+    cj_scaling scaling;
+    bool missing_indicators; /* a column of 0 and 1 beside each column with missing numbers */
+} cj_preprocessing_options;
+CJ_API CJ_MUST_CHECK cj_status cj_preprocessing_fit(cj_preprocessing **made,
+                                                    const cj_preprocessing_options *options);
+CJ_API void cj_preprocessing_free(cj_preprocessing *preprocessing);
+CJ_API int64_t cj_preprocessing_width(const cj_preprocessing *preprocessing); /* numbers a row */
+CJ_API int64_t
+cj_preprocessing_classes(const cj_preprocessing *preprocessing); /* 0: the target is a number */
+CJ_API const char *cj_preprocessing_class(const cj_preprocessing *preprocessing, int64_t index);
+/* A dataset of the table's rows: x f32 [N,width], y i32 or f32 [N]. Without `with_target` y is all 0 and the
+ * table may lack the column. */
+CJ_API CJ_MUST_CHECK cj_status cj_preprocessing_apply(const cj_preprocessing *preprocessing,
+                                                      const cj_table *table, bool with_target,
+                                                      cj_dataset **dataset);
+/* As JSON, to lie beside the weights. */
+CJ_API CJ_MUST_CHECK cj_status cj_preprocessing_save(const cj_preprocessing *preprocessing, const char *path);
+CJ_API CJ_MUST_CHECK cj_status cj_preprocessing_load(cj_preprocessing **made, const char *path);
+
 /* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is 0, labels are
  * -1. */
 typedef struct {

@@ -1,94 +1,20 @@
 /* IDX, the format of MNIST: two zero bytes, the element type, the rank, big-endian dimensions, then the
  * elements. Read through zlib where it is built in, which takes plain files as well. */
 #include "data/dataset.h"
+#include "data/source.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#ifdef CJ_HAVE_ZLIB
-#include <zlib.h>
-#endif
 
-/* A file that may be compressed. */
-typedef struct {
-    const char *path;
-#ifdef CJ_HAVE_ZLIB
-    gzFile file;
-#else
-    FILE *file;
-#endif
-} source;
-
-static cj_status source_open(source *s, const char *path)
-{
-    s->path = path;
-#ifdef CJ_HAVE_ZLIB
-    s->file = gzopen(path, "rb");
-    if (s->file) gzbuffer(s->file, 1 << 17);
-#else
-    s->file = fopen(path, "rb");
-#endif
-    if (s->file) return CJ_OK;
-    return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", path,
-                    strerror(errno));
-}
-
-/* Up to `size` bytes; how many there were. */
-static size_t source_read(source *s, void *data, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        size_t part = size - done < ((size_t)1 << 30) ? size - done : (size_t)1 << 30;
-#ifdef CJ_HAVE_ZLIB
-        int got = gzread(s->file, (char *)data + done, (unsigned)part);
-        if (got <= 0) break;
-#else
-        size_t got = fread((char *)data + done, 1, part, s->file);
-        if (got == 0) break;
-#endif
-        done += (size_t)got;
-    }
-    return done;
-}
-
-/* What reading ran into besides an ordinary end: a compressed file cut short or damaged, a failing disk. The
- * bytes read so far may look whole, as the checksum of a compressed file comes last. */
-static cj_status source_check(const source *s)
-{
-#ifdef CJ_HAVE_ZLIB
-    int code;
-    gzerror(s->file, &code);
-    if (code == Z_OK) return CJ_OK;
-    if (code == Z_MEM_ERROR) return cj__fail(CJ_OUT_OF_MEMORY, "out of memory: decompressing %s", s->path);
-    if (code != Z_ERRNO)
-        return cj__fail(CJ_FORMAT_ERROR, "%s: byte %lld: found %s, expected a whole gzip file", s->path,
-                        (long long)gzoffset(s->file),
-                        code == Z_BUF_ERROR ? "the end of the file" : "damaged compressed data");
-#else
-    if (!ferror(s->file)) return CJ_OK;
-#endif
-    return cj__fail(CJ_IO_ERROR, "%s: cannot be read: %s", s->path, strerror(errno));
-}
-
-static void source_close(source *s)
-{
-#ifdef CJ_HAVE_ZLIB
-    gzclose(s->file);
-#else
-    fclose(s->file);
-#endif
-}
-
-static cj_status bad(const source *s, size_t byte, const char *found, const char *expected)
+static cj_status bad(const cj__source *s, size_t byte, const char *found, const char *expected)
 {
     return cj__fail(CJ_FORMAT_ERROR, "%s: byte %zu: found %s, expected %s", s->path, byte, found, expected);
 }
 
-static cj_status read_header(source *s, cj_shape_t *shape)
+static cj_status read_header(cj__source *s, cj_shape_t *shape)
 {
     unsigned char head[4], dims[4 * CJ_MAX_RANK];
     char found[64];
-    if (source_read(s, head, 4) != 4) return bad(s, 0, "the end of the file", "an IDX header of 4 bytes");
+    if (cj__source_read(s, head, 4) != 4) return bad(s, 0, "the end of the file", "an IDX header of 4 bytes");
     if (head[0] == 0x1f && head[1] == 0x8b)
         return cj__fail(CJ_UNSUPPORTED,
                         "%s is compressed and this build has no zlib; gunzip it or build with zlib1g-dev",
@@ -98,7 +24,7 @@ static cj_status read_header(source *s, cj_shape_t *shape)
         return bad(s, 0, found, "00 00 08 and a rank: an IDX file of bytes");
     if (head[3] < 1 || head[3] > CJ_MAX_RANK) return bad(s, 3, found, "a rank from 1 to 8 in the last byte");
     *shape = (cj_shape_t){.rank = head[3]};
-    if (source_read(s, dims, 4u * head[3]) != 4u * head[3])
+    if (cj__source_read(s, dims, 4u * head[3]) != 4u * head[3])
         return bad(s, 4, "the end of the file", "the dimensions");
     for (int d = 0; d < head[3]; d++) {
         const unsigned char *b = dims + 4 * d;
@@ -111,7 +37,7 @@ static cj_status read_header(source *s, cj_shape_t *shape)
 }
 
 /* Room grows with what the file really holds: a header that lies costs no memory. */
-static cj_status read_elements(source *s, cj_tensor *tensor)
+static cj_status read_elements(cj__source *s, cj_tensor *tensor)
 {
     int64_t wanted = cj_shape_count(tensor->shape), have = 0, capacity = 0;
     char *data = NULL;
@@ -124,12 +50,12 @@ static cj_status read_elements(source *s, cj_tensor *tensor)
             return cj__out_of_memory((size_t)capacity, s->path);
         }
         data = bigger;
-        int64_t got = (int64_t)source_read(s, data + have, (size_t)(capacity - have));
+        int64_t got = (int64_t)cj__source_read(s, data + have, (size_t)(capacity - have));
         have += got;
         if (have < capacity) break;
     }
     char extra;
-    if (have == wanted && source_read(s, &extra, 1) == 0) {
+    if (have == wanted && cj__source_read(s, &extra, 1) == 0) {
         tensor->data = data;
         return CJ_OK;
     }
@@ -143,15 +69,15 @@ static cj_status read_elements(source *s, cj_tensor *tensor)
 
 cj_status cj__idx_read(cj_tensor *tensor, const char *path)
 {
-    source s;
+    cj__source s;
     *tensor = (cj_tensor){.dtype = CJ_U8};
-    CJ__TRY(source_open(&s, path));
+    CJ__TRY(cj__source_open(&s, path));
     cj_status status = read_header(&s, &tensor->shape);
     if (status == CJ_OK) status = read_elements(&s, tensor);
     if (status == CJ_OK || status == CJ_FORMAT_ERROR) {
-        cj_status source_status = source_check(&s);
+        cj_status source_status = cj__source_check(&s);
         if (source_status != CJ_OK) status = source_status;
     }
-    source_close(&s);
+    cj__source_close(&s);
     return status;
 }

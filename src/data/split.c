@@ -1,5 +1,7 @@
 /* Views of a dataset: ranges, lists of rows, and the split into training, validation and test. A view shares
- * the memory of its dataset and holds at most a list of row numbers. */
+ * the memory of its dataset and holds at most a list of row numbers. Tables are split by the same rule. */
+#include "data/split.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "data/dataset.h"
 
@@ -64,50 +66,43 @@ cj_status cj_dataset_range(cj_dataset **view, const cj_dataset *dataset, int64_t
 
 /* --- the three parts ----------------------------------------------------------------------------------- */
 
-enum { TRAINING, VALIDATION, TEST, PARTS };
+enum { TRAINING, VALIDATION, TEST, PARTS = CJ__PARTS };
 
 static bool overlap(cj_row_range a, cj_row_range b)
 {
     return a.count > 0 && b.count > 0 && a.first < b.first + b.count && b.first < a.first + a.count;
 }
 
-static cj_status split_into_ranges(const cj_dataset *dataset, const cj_row_range ranges[PARTS],
-                                   cj_dataset *parts[PARTS])
+static cj_status split_into_ranges(cj__part parts[PARTS], const cj_row_range ranges[PARTS], int64_t rows)
 {
-    for (int i = 0; i < PARTS; i++)
-        if (ranges[i].count != 0)
-            CJ__TRY(cj_dataset_range(&parts[i], dataset, ranges[i].first, ranges[i].count));
-    for (int i = 0; i < PARTS; i++)
+    for (int i = 0; i < PARTS; i++) {
+        cj_row_range r = ranges[i];
+        if (r.first < 0 || r.count < 0 || r.first > rows - r.count)
+            return cj__fail(CJ_INVALID_ARGUMENT, "%lld rows from row %lld on do not lie within %lld rows",
+                            (long long)r.count, (long long)r.first, (long long)rows);
         for (int j = 0; j < i; j++)
-            if (overlap(ranges[i], ranges[j]))
-                return cj__fail(
-                    CJ_INVALID_ARGUMENT, "rows %lld to %lld and rows %lld to %lld overlap",
-                    (long long)ranges[j].first, (long long)(ranges[j].first + ranges[j].count - 1),
-                    (long long)ranges[i].first, (long long)(ranges[i].first + ranges[i].count - 1));
+            if (overlap(r, ranges[j]))
+                return cj__fail(CJ_INVALID_ARGUMENT, "rows %lld to %lld and rows %lld to %lld overlap",
+                                (long long)ranges[j].first,
+                                (long long)(ranges[j].first + ranges[j].count - 1), (long long)r.first,
+                                (long long)(r.first + r.count - 1));
+        parts[i] = (cj__part){.first = r.first, .count = r.count};
+    }
     return CJ_OK;
 }
 
-static cj_status split_fixed(const cj_dataset *dataset, const cj_split_options *o, cj_dataset *parts[PARTS])
+static cj_status split_fixed(cj__part parts[PARTS], const cj_split_options *o, int64_t rows)
 {
-    double rows = (double)dataset->count;
-    int64_t training = (int64_t)(rows * (1 - o->validation - o->test) + 0.5);
-    int64_t rest = (int64_t)(rows * (1 - o->test) + 0.5);
-    cj_row_range ranges[PARTS] = {{0, training}, {training, rest - training}, {rest, dataset->count - rest}};
-    return split_into_ranges(dataset, ranges, parts);
-}
-
-/* The label that a row is sorted by; -0 and 0 are one label. */
-static double label_of(const cj_dataset *dataset, int64_t index)
-{
-    int64_t place = cj__dataset_place(dataset, index);
-    return dataset->y.dtype == CJ_I32 ? (double)((const int32_t *)dataset->y.data)[place]
-                                      : (double)((const float *)dataset->y.data)[place];
+    int64_t training = (int64_t)((double)rows * (1 - o->validation - o->test) + 0.5);
+    int64_t rest = (int64_t)((double)rows * (1 - o->test) + 0.5);
+    cj_row_range ranges[PARTS] = {{0, training}, {training, rest - training}, {rest, rows - rest}};
+    return split_into_ranges(parts, ranges, rows);
 }
 
 /* Rows with equal labels come together in the order they had: a merge sort from below. */
-static cj_status sort_by_label(const cj_dataset *dataset, int64_t *rows)
+static cj_status sort_by_label(const double *labels, int64_t *rows, int64_t count)
 {
-    int64_t count = dataset->count, *scratch = cj__allocate((size_t)count * sizeof *scratch);
+    int64_t *scratch = cj__allocate((size_t)count * sizeof *scratch);
     if (!scratch) return cj__out_of_memory((size_t)count * sizeof *scratch, "a stratified split");
     for (int64_t width = 1; width < count; width *= 2) {
         for (int64_t start = 0; start < count; start += 2 * width) {
@@ -115,9 +110,7 @@ static cj_status sort_by_label(const cj_dataset *dataset, int64_t *rows)
             int64_t end = middle + width < count ? middle + width : count, a = start, b = middle;
             for (int64_t i = start; i < end; i++)
                 scratch[i] =
-                    b == end || (a < middle && label_of(dataset, rows[a]) <= label_of(dataset, rows[b]))
-                        ? rows[a++]
-                        : rows[b++];
+                    b == end || (a < middle && labels[rows[a]] <= labels[rows[b]]) ? rows[a++] : rows[b++];
         }
         memcpy(rows, scratch, (size_t)count * sizeof *rows);
     }
@@ -134,8 +127,8 @@ static bool is_taken(int64_t count, double share)
 
 /* Which part each row is for. Walking through a random order and taking each part's share evenly along it
  * serves both kinds: by label first, every label gets its share. */
-static void draw_parts(const cj_split_options *o, const int64_t *order, int64_t count, unsigned char *part,
-                       int64_t counts[PARTS])
+static void draw_parts(cj__part parts[PARTS], const cj_split_options *o, const int64_t *order, int64_t count,
+                       unsigned char *part)
 {
     int64_t rest = 0;
     double test = o->test / (1 - o->validation);
@@ -143,28 +136,26 @@ static void draw_parts(const cj_split_options *o, const int64_t *order, int64_t 
         int kind = is_taken(i, o->validation) ? VALIDATION : is_taken(rest, test) ? TEST : TRAINING;
         rest += kind != VALIDATION;
         part[order[i]] = (unsigned char)kind;
-        counts[kind]++;
+        parts[kind].count++;
     }
 }
 
 /* Rows stay in ascending order within each part. */
-static cj_status make_lists(const cj_dataset *dataset, const unsigned char *part, const int64_t counts[PARTS],
-                            cj_dataset *parts[PARTS])
+static cj_status make_lists(cj__part parts[PARTS], const unsigned char *part, int64_t count)
 {
     int64_t done[PARTS] = {0};
-    for (int i = 0; i < PARTS; i++)
-        if (counts[i] > 0) CJ__TRY(new_list(&parts[i], dataset, counts[i]));
-    for (int64_t i = 0; i < dataset->count; i++)
-        parts[part[i]]->rows[done[part[i]]++] = cj__dataset_place(dataset, i);
+    for (int i = 0; i < PARTS; i++) {
+        size_t bytes = (size_t)parts[i].count * sizeof *parts[i].rows;
+        parts[i].rows = cj__allocate(bytes);
+        if (!parts[i].rows) return cj__out_of_memory(bytes, "a split");
+    }
+    for (int64_t i = 0; i < count; i++) parts[part[i]].rows[done[part[i]]++] = i;
     return CJ_OK;
 }
 
-static cj_status split_randomly(const cj_dataset *dataset, const cj_split_options *o,
-                                cj_dataset *parts[PARTS])
+static cj_status split_randomly(cj__part parts[PARTS], const cj_split_options *o, int64_t count,
+                                const double *labels)
 {
-    int64_t count = dataset->count, counts[PARTS] = {0};
-    if (o->kind == CJ_SPLIT_STRATIFIED && cj_shape_count(dataset->y.shape) != dataset->y.shape.dims[0])
-        return cj__fail(CJ_UNSUPPORTED, "a stratified split needs one label a row; split at random instead");
     int64_t *order = cj__allocate((size_t)count * sizeof *order);
     unsigned char *part = cj__allocate((size_t)count);
     cj_status status =
@@ -172,45 +163,87 @@ static cj_status split_randomly(const cj_dataset *dataset, const cj_split_option
     if (status == CJ_OK) {
         for (int64_t i = 0; i < count; i++) order[i] = i;
         cj__shuffle(order, count, cj__mix(o->seed, 0x73706c6974u), 0); /* "split": a stream of its own */
-        if (o->kind == CJ_SPLIT_STRATIFIED) status = sort_by_label(dataset, order);
+        if (o->kind == CJ_SPLIT_STRATIFIED) status = sort_by_label(labels, order, count);
     }
     if (status == CJ_OK) {
-        draw_parts(o, order, count, part, counts);
-        status = make_lists(dataset, part, counts, parts);
+        draw_parts(parts, o, order, count, part);
+        status = make_lists(parts, part, count);
     }
     cj__free(order);
     cj__free(part);
     return status;
 }
 
-static cj_status split(const cj_dataset *dataset, const cj_split_options *o, cj_dataset *parts[PARTS])
+static cj_status split(cj__part parts[PARTS], const cj_split_options *o, int64_t rows, const double *labels)
 {
-    if (o->kind == CJ_SPLIT_RANGES) return split_into_ranges(dataset, o->ranges, parts);
+    if (o->kind == CJ_SPLIT_RANGES) return split_into_ranges(parts, o->ranges, rows);
     if (!(o->validation >= 0) || !(o->test >= 0) || !(o->validation + o->test < 1))
         return cj__fail(CJ_INVALID_ARGUMENT,
                         "validation and test are shares from 0 up to 1, together below 1, not %g and %g",
                         o->validation, o->test);
-    if (o->kind == CJ_SPLIT_FIXED) return split_fixed(dataset, o, parts);
+    if (o->kind == CJ_SPLIT_FIXED) return split_fixed(parts, o, rows);
     if (o->kind == CJ_SPLIT_RANDOM || o->kind == CJ_SPLIT_STRATIFIED)
-        return split_randomly(dataset, o, parts);
+        return split_randomly(parts, o, rows, labels);
     return cj__fail(CJ_INVALID_ARGUMENT, "there is no kind of split with number %d", (int)o->kind);
+}
+
+cj_status cj__split(cj__part parts[PARTS], const cj_split_options *options, int64_t rows,
+                    const double *labels)
+{
+    for (int i = 0; i < PARTS; i++) parts[i] = (cj__part){0};
+    CJ__TRY(split(parts, options, rows, labels));
+    if (parts[TRAINING].count > 0) return CJ_OK;
+    return cj__fail(CJ_INVALID_ARGUMENT, "of %lld rows none is left for training", (long long)rows);
+}
+
+void cj__split_free(cj__part parts[PARTS])
+{
+    for (int i = 0; i < PARTS; i++) cj__free(parts[i].rows);
+}
+
+/* --- of a dataset -------------------------------------------------------------------------------------- */
+
+/* One number a row to stratify by; NULL where the split does not ask for it. */
+static cj_status gather_labels(const cj_dataset *dataset, const cj_split_options *o, double **labels)
+{
+    *labels = NULL;
+    if (o->kind != CJ_SPLIT_STRATIFIED) return CJ_OK;
+    if (cj_shape_count(dataset->y.shape) != dataset->y.shape.dims[0])
+        return cj__fail(CJ_UNSUPPORTED, "a stratified split needs one label a row; split at random instead");
+    *labels = cj__allocate((size_t)dataset->count * sizeof **labels);
+    if (!*labels) return cj__out_of_memory((size_t)dataset->count * sizeof **labels, "a stratified split");
+    for (int64_t i = 0; i < dataset->count; i++) {
+        int64_t place = cj__dataset_place(dataset, i);
+        (*labels)[i] = dataset->y.dtype == CJ_I32 ? (double)((const int32_t *)dataset->y.data)[place]
+                                                  : (double)((const float *)dataset->y.data)[place];
+    }
+    return CJ_OK;
+}
+
+static cj_status view_part(const cj_dataset *dataset, const cj__part *part, cj_dataset **view)
+{
+    if (!view || part->count == 0) return CJ_OK;
+    return part->rows ? cj_dataset_select(view, dataset, part->rows, part->count)
+                      : cj_dataset_range(view, dataset, part->first, part->count);
 }
 
 cj_status cj_dataset_split(const cj_dataset *dataset, const cj_split_options *options, cj_dataset **training,
                            cj_dataset **validation, cj_dataset **test)
 {
-    cj_dataset *parts[PARTS] = {0}, **wanted[PARTS] = {training, validation, test};
+    cj_dataset **views[PARTS] = {training, validation, test};
+    cj__part parts[PARTS] = {0};
+    double *labels;
     for (int i = 0; i < PARTS; i++)
-        if (wanted[i]) *wanted[i] = NULL;
-    cj_status status = split(dataset, options, parts);
-    if (status == CJ_OK && !parts[TRAINING])
-        status = cj__fail(CJ_INVALID_ARGUMENT, "of %lld rows none is left for training",
-                          (long long)dataset->count);
-    for (int i = 0; i < PARTS; i++) {
-        if (status == CJ_OK && wanted[i])
-            *wanted[i] = parts[i];
-        else
-            cj_dataset_free(parts[i]);
-    }
+        if (views[i]) *views[i] = NULL;
+    cj_status status = gather_labels(dataset, options, &labels);
+    if (status == CJ_OK) status = cj__split(parts, options, dataset->count, labels);
+    for (int i = 0; i < PARTS && status == CJ_OK; i++) status = view_part(dataset, &parts[i], views[i]);
+    cj__split_free(parts);
+    cj__free(labels);
+    for (int i = 0; i < PARTS && status != CJ_OK; i++)
+        if (views[i]) {
+            cj_dataset_free(*views[i]);
+            *views[i] = NULL;
+        }
     return status;
 }
