@@ -55,6 +55,10 @@ typedef struct {
     int64_t classes; /* of the confusion matrix; 0: none */
     int64_t *confusion;
     cj_scores scores;
+    double top5;                /* of several classes */
+    double auc;                 /* of labels 0 and 1, */
+    cj_threshold at;            /* and what the recipe's threshold makes of them */
+    double r_squared, distance; /* of one number: R² and the mean absolute error */
 } report;
 /* Scores, precision, recall and F1 of each class, and the confusion matrix, on standard output. */
 void show_report(const report *r);

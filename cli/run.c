@@ -101,43 +101,107 @@ cj_status begin_report(report *r, const cj_recipe *recipe, const char *part)
     return r->classes && !r->confusion ? CJ_OUT_OF_MEMORY : CJ_OK;
 }
 
-static cj_status labels_of(const cj_dataset *data, int32_t **labels)
+/* What the predictions are compared with, row by row. */
+typedef struct {
+    int64_t rows, width;
+    float *outputs;  /* [rows,width] */
+    int32_t *labels; /* [rows] */
+    float *targets;  /* [rows] */
+} comparison;
+
+static void end_comparison(comparison *c)
 {
-    int64_t rows = cj_dataset_count(data);
-    *labels = malloc((size_t)rows * sizeof **labels + 1);
-    if (!*labels) return CJ_OUT_OF_MEMORY;
-    for (int64_t i = 0; i < rows; i++) {
+    free(c->outputs);
+    free(c->labels);
+    free(c->targets);
+}
+
+/* One target a row; for several numbers a row only the loss is told. */
+static cj_status begin_comparison(comparison *c, const cj_dataset *data, int64_t width)
+{
+    size_t rows = (size_t)cj_dataset_count(data);
+    *c = (comparison){.rows = (int64_t)rows, .width = width};
+    c->outputs = calloc(rows * (size_t)width + 1, sizeof *c->outputs);
+    c->labels = calloc(rows + 1, sizeof *c->labels);
+    c->targets = calloc(rows + 1, sizeof *c->targets);
+    if (!c->outputs || !c->labels || !c->targets) return CJ_OUT_OF_MEMORY;
+    for (int64_t i = 0; i < c->rows; i++) {
         cj_tensor y;
         cj_dataset_row(data, i, NULL, &y);
-        (*labels)[i] = y.dtype == CJ_I32 ? *(const int32_t *)y.data : *(const float *)y.data > 0.5F;
+        bool label = y.dtype == CJ_I32;
+        c->targets[i] = label ? (float)*(const int32_t *)y.data : *(const float *)y.data;
+        c->labels[i] = label ? *(const int32_t *)y.data : c->targets[i] > 0.5F;
     }
     return CJ_OK;
 }
 
-static cj_status evaluate_ensemble(run *r, cj_evaluate_options *options, report *result)
+static void judge_binary(const comparison *c, double threshold, report *r)
 {
-    int32_t *labels = NULL;
-    int64_t rows = cj_dataset_count(options->dataset);
-    options->width = cj_recipe_classes(r->recipe);
+    r->auc = cj_auc(c->rows, c->outputs, c->labels);
+    r->at = cj_at_threshold(c->rows, c->outputs, c->labels, threshold);
+    r->scores.accuracy = r->at.accuracy;
+    for (int i = 0; i < 4; i++) r->confusion[i] = 0;
+    for (int64_t i = 0; i < c->rows; i++)
+        r->confusion[2 * (c->labels[i] > 0) + ((double)c->outputs[i] > threshold)]++;
+}
+
+static void judge(const run *run, const comparison *c, report *r)
+{
+    if (r->loss == CJ_BINARY_CROSS_ENTROPY) {
+        judge_binary(c, cj_recipe_threshold(run->recipe), r);
+    } else if (r->loss == CJ_CROSS_ENTROPY) {
+        r->top5 = cj_top_k_accuracy(c->rows, c->width, c->outputs, c->labels, 5);
+    } else if (c->width == 1) {
+        r->r_squared = cj_r_squared(c->rows, c->outputs, c->targets);
+        r->distance = cj_mean_distance(c->rows, c->outputs, c->targets);
+    }
+}
+
+/* Of one network from its own loss; of an ensemble from the mean of what they predict. */
+static cj_status predict_and_score(run *r, cj_evaluate_options *options, comparison *c, report *result)
+{
+    options->outputs = c->outputs;
+    options->width = c->width;
+    if (r->count == 1) return (cj_evaluate)(options, &result->scores);
     options->confusion = NULL;
-    options->outputs = malloc((size_t)(rows * options->width) * sizeof(float) + 1);
-    cj_status status = options->outputs ? labels_of(options->dataset, &labels) : CJ_OUT_OF_MEMORY;
-    if (status == CJ_OK) status = cj_predict_ensemble(options, r->models, r->count);
-    if (status == CJ_OK)
-        result->scores = cj_score(result->loss, rows, options->width, options->outputs, labels,
-                                  result->classes, result->confusion);
-    free(labels);
-    free(options->outputs);
+    cj_status status = cj_predict_ensemble(options, r->models, r->count);
+    if (status == CJ_OK && result->classes)
+        result->scores = cj_score(result->loss, c->rows, c->width, c->outputs, c->labels, result->classes,
+                                  result->confusion);
     return status;
 }
 
 cj_status evaluate_run(run *r, const cj_dataset *rows, report *result)
 {
+    comparison c;
     cj_evaluate_options options = cj_recipe_evaluate_options(r->recipe);
     options.model = r->models[0];
     options.dataset = rows;
     options.classes = result->classes;
     options.confusion = result->confusion;
-    if (r->count > 1 && result->classes) return evaluate_ensemble(r, &options, result);
-    return (cj_evaluate)(&options, &result->scores);
+    cj_status status = begin_comparison(&c, rows, cj_recipe_classes(r->recipe));
+    if (status == CJ_OK) status = predict_and_score(r, &options, &c, result);
+    if (status == CJ_OK) judge(r, &c, result);
+    end_comparison(&c);
+    return status;
+}
+
+cj_status choose_threshold(run *r, const cj_dataset *validation)
+{
+    comparison c;
+    cj_threshold_rule rule = cj_recipe_threshold_rule(r->recipe);
+    if (rule == CJ_THRESHOLD_HALF || !validation || cj_recipe_loss(r->recipe) != CJ_BINARY_CROSS_ENTROPY)
+        return CJ_OK;
+    cj_evaluate_options options = cj_recipe_evaluate_options(r->recipe);
+    options.dataset = validation;
+    cj_status status = begin_comparison(&c, validation, 1);
+    options.outputs = c.outputs;
+    options.width = 1;
+    if (status == CJ_OK) status = cj_predict_ensemble(&options, r->models, r->count);
+    if (status == CJ_OK) {
+        cj_threshold best = cj_best_threshold(c.rows, c.outputs, c.labels, rule == CJ_THRESHOLD_BY_F1);
+        status = cj_recipe_set_threshold(r->recipe, best.threshold);
+    }
+    end_comparison(&c);
+    return status;
 }

@@ -24,6 +24,9 @@ void member_folder(const char *folder, int64_t member, int64_t members, char pat
 
 /* Scores and confusion matrix of the run's mean prediction on the rows. */
 cj_status evaluate_run(run *r, const cj_dataset *rows, report *result);
+/* Where the recipe has it chosen, the threshold that does best on the validation rows becomes the recipe's.
+ */
+cj_status choose_threshold(run *r, const cj_dataset *validation);
 /* Makes room for the confusion matrix: report.confusion is to be freed. */
 cj_status begin_report(report *r, const cj_recipe *recipe, const char *part);
 

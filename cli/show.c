@@ -123,11 +123,23 @@ static void show_confusion(int64_t classes, const int64_t *confusion)
     printf("\n");
 }
 
+static void show_metrics(const report *r)
+{
+    if (r->loss == CJ_BINARY_CROSS_ENTROPY)
+        printf("AUC %.4f; at threshold %.3g: precision %.4f, recall %.4f, F1 %.4f\n", r->auc, r->at.threshold,
+               r->at.precision, r->at.recall, r->at.f1);
+    else if (r->classes > 10)
+        printf("top-5 accuracy %.2f %%\n", 100 * r->top5);
+    else if (!r->classes)
+        printf("R² %.4f, mean absolute error %.4g\n", r->r_squared, r->distance);
+}
+
 void show_report(const report *r)
 {
     printf("%s loss %.4f", r->part, r->scores.loss);
     if (isfinite(r->scores.accuracy)) printf(", %s accuracy %.2f %%", r->part, 100 * r->scores.accuracy);
     printf(" of %lld examples\n", (long long)r->scores.count);
+    show_metrics(r);
     if (r->classes < 1 || r->classes > 40) return;
     printf("\n");
     show_classes(r->classes, r->confusion);
@@ -164,6 +176,26 @@ static void json_scores(const char *name, const cj_scores *scores)
     printf("\"count\": %lld}", (long long)scores->count);
 }
 
+static void json_report(const report *r)
+{
+    printf(", \"%s\": {", r->part);
+    json_number("loss", r->scores.loss, ", ");
+    json_number("accuracy", r->scores.accuracy, ", ");
+    if (r->loss == CJ_BINARY_CROSS_ENTROPY) {
+        json_number("auc", r->auc, ", ");
+        json_number("threshold", r->at.threshold, ", ");
+        json_number("precision", r->at.precision, ", ");
+        json_number("recall", r->at.recall, ", ");
+        json_number("f1", r->at.f1, ", ");
+    } else if (r->classes) {
+        json_number("top5_accuracy", r->top5, ", ");
+    } else {
+        json_number("r_squared", r->r_squared, ", ");
+        json_number("mean_absolute_error", r->distance, ", ");
+    }
+    printf("\"count\": %lld}", (long long)r->scores.count);
+}
+
 static void json_training(const cj_progress *last, double seconds)
 {
     printf(", ");
@@ -191,7 +223,7 @@ void show_json(const results *r)
     printf(", \"seed\": %llu", (unsigned long long)r->seed);
     if (r->last) json_training(r->last, r->seconds);
     if (r->members) json_members(r);
-    if (r->report) json_scores(r->report->part, &r->report->scores);
+    if (r->report) json_report(r->report);
     if (r->weights) printf(", \"weights_sha256\": \"%s\"", r->weights);
     printf("}\n");
 }

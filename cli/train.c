@@ -70,7 +70,10 @@ static cj_status train_member(training *t, int64_t member)
     if (*t->folder) member_folder(t->folder, member, members, folder);
     if (members > 1 && !t->o->quiet)
         fprintf(stderr, "member %lld of %lld\n", (long long)member + 1, (long long)members);
+    run one = {t->run.recipe, {NULL}, 1};
     cj_status status = fit_one(t, member, folder);
+    one.models[0] = t->run.models[member];
+    if (status == CJ_OK) status = choose_threshold(&one, t->sets.validation);
     if (status == CJ_OK) status = test(t, member, folder);
     t->accuracies[member] = t->report.scores.accuracy;
     return status;
@@ -90,10 +93,13 @@ static void show_members(const training *t)
 
 static cj_status save_recipe(const training *t)
 {
-    char path[MOST_PATH + 16];
+    char path[MOST_PATH + 32];
     if (!*t->folder) return CJ_OK;
     snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
-    return cj_recipe_save(t->run.recipe, path);
+    cj_status status = cj_recipe_save(t->run.recipe, path);
+    if (status != CJ_OK || !t->sets.preprocessing) return status;
+    snprintf(path, sizeof path, "%s/preprocessing.json", t->folder);
+    return cj_preprocessing_save(t->sets.preprocessing, path);
 }
 
 static cj_status train(training *t)
@@ -102,7 +108,11 @@ static cj_status train(training *t)
     if (status == CJ_OK) status = begin_report(&t->report, t->run.recipe, "test");
     if (status == CJ_OK) status = save_recipe(t);
     for (int64_t i = 0; i < t->run.count && status == CJ_OK; i++) status = train_member(t, i);
-    return status == CJ_OK && t->run.count > 1 ? test(t, -1, t->folder) : status;
+    if (status == CJ_OK && t->run.count > 1) {
+        status = choose_threshold(&t->run, t->sets.validation);
+        if (status == CJ_OK) status = test(t, -1, t->folder);
+    }
+    return status == CJ_OK ? save_recipe(t) : status; /* with the threshold that was chosen */
 }
 
 /* A new run takes the folder named, which may not hold one, or the next free one below runs/. */

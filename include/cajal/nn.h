@@ -80,6 +80,31 @@ CJ_API cj_value cj_huber(cj_value predictions, cj_value targets, double delta);
 /* How many rows of logits [...,C] have their largest entry at the label [...]: f32 scalar. */
 CJ_API cj_value cj_correct_count(cj_value logits, cj_value labels);
 
+/* --- metrics of predictions that are at hand ----------------------------------------------------------- */
+
+/* The share of rows whose label is among the k largest outputs [count,width]; ties count as larger, so that a
+ * constant output scores nothing it has not earned. */
+CJ_API double cj_top_k_accuracy(int64_t count, int64_t width, const float *outputs, const int32_t *labels,
+                                int64_t k);
+/* The area under the receiver operating characteristic: how likely a row with label 1 scores above one with
+ * label 0, ties half (Mann and Whitney, 1947). NaN where either label is missing, or memory for sorting. */
+CJ_API double cj_auc(int64_t count, const float *scores, const int32_t *labels);
+
+/* What a threshold on scores makes of labels 0 and 1; shares of nothing are 0. */
+typedef struct {
+    double threshold; /* 1 is said above it */
+    double accuracy, precision, recall, f1;
+} cj_threshold;
+CJ_API cj_threshold cj_at_threshold(int64_t count, const float *scores, const int32_t *labels,
+                                    double threshold);
+/* The threshold with the best accuracy (or F1), halfway between two scores. 0.5 where memory for sorting
+ * lacks. */
+CJ_API cj_threshold cj_best_threshold(int64_t count, const float *scores, const int32_t *labels, bool by_f1);
+
+/* 1 - squared errors / squares around the mean of the targets; and the mean of |error|. */
+CJ_API double cj_r_squared(int64_t count, const float *predictions, const float *targets);
+CJ_API double cj_mean_distance(int64_t count, const float *predictions, const float *targets);
+
 /* --- optimizers ---------------------------------------------------------------------------------------- */
 
 typedef enum { CJ_SGD, CJ_RMSPROP, CJ_ADAGRAD, CJ_ADAM, CJ_ADAMW, CJ_LION } cj_optimizer_kind;

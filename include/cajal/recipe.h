@@ -34,10 +34,19 @@ CJ_API int64_t cj_recipe_members(const cj_recipe *recipe); /* of its ensemble; 1
 typedef struct {
     cj_dataset *whole; /* what the others are views of */
     cj_dataset *training, *validation, *test;
+    cj_preprocessing *preprocessing; /* of a table; NULL: the data is no table */
 } cj_recipe_sets;
 /* Afterwards the recipe knows the shape of an example, `data.shape`, so that it can be used without data. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_sets *sets);
 CJ_API void cj_recipe_close_data(cj_recipe_sets *sets);
+/* A table of the same form as the recipe's, to be prepared by the run's preprocessing. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_read_table(const cj_recipe *recipe, const char *path,
+                                                    cj_table **table);
+/* Above which probability a binary classification says 1, and how that is found on the validation rows. */
+typedef enum { CJ_THRESHOLD_HALF, CJ_THRESHOLD_BY_ACCURACY, CJ_THRESHOLD_BY_F1 } cj_threshold_rule;
+CJ_API cj_threshold_rule cj_recipe_threshold_rule(const cj_recipe *recipe);
+CJ_API double cj_recipe_threshold(const cj_recipe *recipe);
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_threshold(cj_recipe *recipe, double threshold);
 /* Of one example, [28,28] say; rank 0 while it is not known. */
 CJ_API cj_shape_t cj_recipe_shape(const cj_recipe *recipe);
 

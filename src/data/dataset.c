@@ -190,6 +190,23 @@ static bool locate(const char *name, bool test, file_pair *pair)
            find_pair("/usr/share/datasets", "", name, test, pair);
 }
 
+cj_status cj_data_find(const char *file, char *path, size_t size)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *data = getenv("CAJAL_DATA"), *home = getenv("HOME");
+    bool cache_set = cache && *cache;
+    char place[PATH];
+    bool found = access(file, R_OK) == 0 && snprintf(place, PATH, "%s", file) < PATH;
+    if (!found && data && *data) found = find_file(data, "", ".", file, place);
+    if (!found && (cache_set || (home && *home)))
+        found = find_file(cache_set ? cache : home, cache_set ? "/cajal" : "/.cache/cajal", ".", file, place);
+    if (!found)
+        return cj__fail(CJ_NOT_FOUND,
+                        "%s was not found, neither here nor in $CAJAL_DATA nor in ~/.cache/cajal", file);
+    if (strlen(place) >= size) return cj__fail(CJ_INVALID_ARGUMENT, "%s: the path is too long", place);
+    strcpy(path, place);
+    return CJ_OK;
+}
+
 cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
 {
     file_pair pair;

@@ -15,6 +15,14 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
 #define CJ__RECIPE_KEYS(X)                                                                                   \
     X(name, "name", CJ__TEXT, "unnamed", NULL)                                                               \
     X(data_name, "data.name", CJ__TEXT, "mnist", NULL)                                                       \
+    X(data_file, "data.file", CJ__TEXT, "", NULL)                                                            \
+    X(data_target, "data.target", CJ__TEXT, "", NULL)                                                        \
+    X(data_number, "data.target_is_number", CJ__TRUTH, "false", NULL)                                        \
+    X(data_drop, "data.drop", CJ__LIST, "", NULL)                                                            \
+    X(data_categories, "data.categories", CJ__LIST, "", NULL)                                                \
+    X(data_missing, "data.missing", CJ__LIST, "", NULL)                                                      \
+    X(data_indicators, "data.missing_indicators", CJ__TRUTH, "false", NULL)                                  \
+    X(data_scaling, "data.scaling", CJ__CHOICE, "standardise", "standardise|min_max|none")                   \
     X(data_shape, "data.shape", CJ__LIST, "", NULL)                                                          \
     X(data_scale, "data.scale", CJ__NUMBER, "0.00392156862745098", NULL)                                     \
     X(data_shift, "data.shift", CJ__NUMBER, "0", NULL)                                                       \
@@ -58,6 +66,8 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
     X(checkpoint_steps, "checkpoint.every_steps", CJ__COUNT, "0", NULL)                                      \
     X(checkpoint_keep, "checkpoint.keep", CJ__COUNT, "2", NULL)                                              \
     X(checkpoint_best, "checkpoint.best", CJ__TRUTH, "false", NULL)                                          \
+    X(threshold_by, "threshold.by", CJ__CHOICE, "half", "half|accuracy|f1")                                  \
+    X(threshold, "threshold.value", CJ__NUMBER, "0.5", NULL)                                                 \
     X(members, "ensemble.members", CJ__COUNT, "1", NULL)
 
 typedef enum {

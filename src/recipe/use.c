@@ -6,13 +6,64 @@
 
 /* --- data ---------------------------------------------------------------------------------------------- */
 
+static cj_split_options split_of(const cj_recipe *r, bool has_test)
+{
+    return (cj_split_options){.size = sizeof(cj_split_options),
+                              .kind = (cj_split_kind)cj__recipe_choice(r, CJ__KEY_data_split),
+                              .validation = cj__recipe_number(r, CJ__KEY_data_validation),
+                              .test = has_test ? 0 : cj__recipe_number(r, CJ__KEY_data_test),
+                              .seed = (uint64_t)cj__recipe_count(r, CJ__KEY_data_seed)};
+}
+
+static bool is_table(const cj_recipe *r)
+{
+    return *r->values[CJ__KEY_data_file] != 0;
+}
+
+cj_status cj_recipe_read_table(const cj_recipe *r, const char *path, cj_table **table)
+{
+    cj_csv_options options = {
+        .size = sizeof options, .path = path, .missing = r->values[CJ__KEY_data_missing]};
+    return cj_table_read_csv(table, &options);
+}
+
+static cj_status fit_preprocessing(const cj_recipe *r, const cj_table *table, cj_preprocessing **made)
+{
+    cj_preprocessing_options options = {.size = sizeof options,
+                                        .table = table,
+                                        .split = split_of(r, false),
+                                        .target = r->values[CJ__KEY_data_target],
+                                        .target_is_number = cj__recipe_truth(r, CJ__KEY_data_number),
+                                        .drop = r->values[CJ__KEY_data_drop],
+                                        .categories = r->values[CJ__KEY_data_categories],
+                                        .scaling = (cj_scaling)cj__recipe_choice(r, CJ__KEY_data_scaling),
+                                        .missing_indicators = cj__recipe_truth(r, CJ__KEY_data_indicators)};
+    return cj_preprocessing_fit(made, &options);
+}
+
+static cj_status open_table(const cj_recipe *r, cj_recipe_sets *sets)
+{
+    char path[4096];
+    cj_table *table = NULL;
+    cj_status status = cj_data_find(r->values[CJ__KEY_data_file], path, sizeof path);
+    if (status == CJ_OK) status = cj_recipe_read_table(r, path, &table);
+    if (status == CJ_OK) status = fit_preprocessing(r, table, &sets->preprocessing);
+    if (status == CJ_OK) status = cj_preprocessing_apply(sets->preprocessing, table, true, &sets->whole);
+    cj_table_free(table);
+    return status;
+}
+
+/* A set by name has test rows of its own, unless the recipe keeps some back. */
+static cj_status open_named(const cj_recipe *r, cj_recipe_sets *sets)
+{
+    const char *name = r->values[CJ__KEY_data_name];
+    CJ__TRY(cj_dataset_open(&sets->whole, name, false));
+    return cj__recipe_number(r, CJ__KEY_data_test) == 0 ? cj_dataset_open(&sets->test, name, true) : CJ_OK;
+}
+
 static cj_status split(const cj_recipe *r, cj_recipe_sets *sets)
 {
-    cj_split_options options = {.size = sizeof options,
-                                .kind = (cj_split_kind)cj__recipe_choice(r, CJ__KEY_data_split),
-                                .validation = cj__recipe_number(r, CJ__KEY_data_validation),
-                                .test = sets->test ? 0 : cj__recipe_number(r, CJ__KEY_data_test),
-                                .seed = (uint64_t)cj__recipe_count(r, CJ__KEY_data_seed)};
+    cj_split_options options = split_of(r, sets->test != NULL);
     return cj_dataset_split(sets->whole, &options, &sets->training, &sets->validation,
                             sets->test ? NULL : &sets->test);
 }
@@ -34,10 +85,7 @@ static cj_status remember_shape(cj_recipe *r, const cj_dataset *data)
 cj_status cj_recipe_open_data(cj_recipe *r, cj_recipe_sets *sets)
 {
     *sets = (cj_recipe_sets){0};
-    const char *name = r->values[CJ__KEY_data_name];
-    cj_status status = cj_dataset_open(&sets->whole, name, false);
-    if (status == CJ_OK && cj__recipe_number(r, CJ__KEY_data_test) == 0)
-        status = cj_dataset_open(&sets->test, name, true);
+    cj_status status = is_table(r) ? open_table(r, sets) : open_named(r, sets);
     if (status == CJ_OK) status = split(r, sets);
     if (status == CJ_OK) status = remember_shape(r, sets->training);
     if (status != CJ_OK) cj_recipe_close_data(sets);
@@ -50,6 +98,7 @@ void cj_recipe_close_data(cj_recipe_sets *sets)
     cj_dataset_free(sets->validation);
     cj_dataset_free(sets->test);
     cj_dataset_free(sets->whole);
+    cj_preprocessing_free(sets->preprocessing);
     *sets = (cj_recipe_sets){0};
 }
 
@@ -91,6 +140,34 @@ static cj_schedule schedule_of(const cj_recipe *r)
                          .warm_up_start = cj__recipe_number(r, CJ__KEY_schedule_warm_up_start)};
 }
 
+/* Tables are scaled column by column before. */
+static double scale_of(const cj_recipe *r)
+{
+    return is_table(r) ? 1 : cj__recipe_number(r, CJ__KEY_data_scale);
+}
+
+static double shift_of(const cj_recipe *r)
+{
+    return is_table(r) ? 0 : cj__recipe_number(r, CJ__KEY_data_shift);
+}
+
+cj_threshold_rule cj_recipe_threshold_rule(const cj_recipe *recipe)
+{
+    return (cj_threshold_rule)cj__recipe_choice(recipe, CJ__KEY_threshold_by);
+}
+
+double cj_recipe_threshold(const cj_recipe *recipe)
+{
+    return cj__recipe_number(recipe, CJ__KEY_threshold);
+}
+
+cj_status cj_recipe_set_threshold(cj_recipe *r, double threshold)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.9g", threshold);
+    return cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_threshold].name, text);
+}
+
 cj_fit_options cj_recipe_fit_options(cj_recipe *r)
 {
     int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, NULL, 0);
@@ -98,8 +175,8 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
         .size = sizeof(cj_fit_options),
         .forward = cj_recipe_forward,
         .context = r,
-        .scale = cj__recipe_number(r, CJ__KEY_data_scale),
-        .shift = cj__recipe_number(r, CJ__KEY_data_shift),
+        .scale = scale_of(r),
+        .shift = shift_of(r),
         .batch_size = cj__recipe_count(r, CJ__KEY_batch_size),
         .epochs = cj__recipe_count(r, CJ__KEY_epochs),
         .loss = cj_recipe_loss(r),
@@ -126,8 +203,8 @@ cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)
     return (cj_evaluate_options){.size = sizeof(cj_evaluate_options),
                                  .forward = cj_recipe_forward,
                                  .context = r,
-                                 .scale = cj__recipe_number(r, CJ__KEY_data_scale),
-                                 .shift = cj__recipe_number(r, CJ__KEY_data_shift),
+                                 .scale = scale_of(r),
+                                 .shift = shift_of(r),
                                  .batch_size = cj__recipe_count(r, CJ__KEY_batch_size),
                                  .loss = cj_recipe_loss(r),
                                  .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
