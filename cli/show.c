@@ -123,12 +123,14 @@ static void show_confusion(int64_t classes, const int64_t *confusion)
     printf("\n");
 }
 
+enum { MANY_CLASSES = 10 }; /* beyond, the five likeliest are of interest */
+
 static void show_metrics(const report *r)
 {
     if (r->loss == CJ_BINARY_CROSS_ENTROPY)
         printf("AUC %.4f; at threshold %.3g: precision %.4f, recall %.4f, F1 %.4f\n", r->auc, r->at.threshold,
                r->at.precision, r->at.recall, r->at.f1);
-    else if (r->classes > 10)
+    else if (r->classes > MANY_CLASSES)
         printf("top-5 accuracy %.2f %%\n", 100 * r->top5);
     else if (!r->classes)
         printf("R² %.4f, mean absolute error %.4g\n", r->r_squared, r->distance);
@@ -187,9 +189,9 @@ static void json_report(const report *r)
         json_number("precision", r->at.precision, ", ");
         json_number("recall", r->at.recall, ", ");
         json_number("f1", r->at.f1, ", ");
-    } else if (r->classes) {
+    } else if (r->classes > MANY_CLASSES) {
         json_number("top5_accuracy", r->top5, ", ");
-    } else {
+    } else if (!r->classes) {
         json_number("r_squared", r->r_squared, ", ");
         json_number("mean_absolute_error", r->distance, ", ");
     }
