@@ -33,6 +33,16 @@ static const command commands[] = {
      "  cajal evaluate runs/mnist-mlp\n"
      "  cajal evaluate runs/mnist-mlp --part validation --json\n",
      command_evaluate},
+    {"predict", "what a finished run says of pictures or of a table's rows", "top invert threads json",
+     "usage: cajal predict RUN FILE... [--top K] [--invert] [--threads N] [--json]\n\n"
+     "  cajal predict runs/mnist-mlp three.png seven.png\n"
+     "  cajal predict runs/mnist-mlp --top 3 --invert scan.png\n"
+     "  cat three.png | cajal predict runs/mnist-mlp -\n"
+     "  cajal predict runs/credit-default new.csv > predicted.csv\n\n"
+     "Pictures (PNG, PGM, PPM) are brought to the size and channels of the training; --invert is for dark on "
+     "light\n"
+     "where it was light on dark. A table comes back with two more columns. - reads standard input.\n",
+     command_predict},
     {"summary", "parameters, memory and operations of a recipe's network", "seed threads",
      "usage: cajal summary RECIPE [key=value...]\n\n"
      "  cajal summary recipes/mnist-mlp.yaml training.batch_size=32\n",

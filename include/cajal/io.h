@@ -62,6 +62,23 @@ typedef struct {
 /* cj_save_tensors("weights.safetensors", .tensors = list, .count = 4) */
 CJ_API CJ_MUST_CHECK cj_status cj_save_tensors(const cj_save_tensors_options *options);
 
+/* --- pictures ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    int64_t height, width, channels; /* 1: grey, 3: red, green, blue */
+    uint8_t *pixels;                 /* [height,width,channels] */
+} cj_image;
+/* PNG (with libspng) of any kind, brought to 8 bits, what is transparent made white; PGM (P5) and PPM (P6).
+ * An error names the file and what is wrong with it. */
+CJ_API CJ_MUST_CHECK cj_status cj_image_read(cj_image *image, const char *path);
+CJ_API CJ_MUST_CHECK cj_status cj_image_read_memory(cj_image *image, const void *data, size_t size,
+                                                    const char *name);
+CJ_API CJ_MUST_CHECK cj_status cj_image_write_png(const char *path, const cj_image *image);
+/* In another size, by the mean of what each new pixel covers, and in grey or in colour. */
+CJ_API CJ_MUST_CHECK cj_status cj_image_convert(cj_image *to, const cj_image *from, int64_t height,
+                                                int64_t width, int64_t channels);
+CJ_API void cj_image_free(cj_image *image);
+
 /* --- weights ------------------------------------------------------------------------------------------- */
 
 /* Parameters and statistics to a safetensors file, under their names, which are PyTorch's. `recipe` is kept

@@ -39,6 +39,7 @@ typedef struct {
 /* Afterwards the recipe knows the shape of an example, `data.shape`, so that it can be used without data. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_sets *sets);
 CJ_API void cj_recipe_close_data(cj_recipe_sets *sets);
+CJ_API bool cj_recipe_is_table(const cj_recipe *recipe); /* its data is a table, not pictures */
 /* A table of the same form as the recipe's, to be prepared by the run's preprocessing. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_read_table(const cj_recipe *recipe, const char *path,
                                                     cj_table **table);

@@ -15,7 +15,7 @@ static cj_split_options split_of(const cj_recipe *r, bool has_test)
                               .seed = (uint64_t)cj__recipe_count(r, CJ__KEY_data_seed)};
 }
 
-static bool is_table(const cj_recipe *r)
+bool cj_recipe_is_table(const cj_recipe *r)
 {
     return *r->values[CJ__KEY_data_file] != 0;
 }
@@ -85,7 +85,7 @@ static cj_status remember_shape(cj_recipe *r, const cj_dataset *data)
 cj_status cj_recipe_open_data(cj_recipe *r, cj_recipe_sets *sets)
 {
     *sets = (cj_recipe_sets){0};
-    cj_status status = is_table(r) ? open_table(r, sets) : open_named(r, sets);
+    cj_status status = cj_recipe_is_table(r) ? open_table(r, sets) : open_named(r, sets);
     if (status == CJ_OK) status = split(r, sets);
     if (status == CJ_OK) status = remember_shape(r, sets->training);
     if (status != CJ_OK) cj_recipe_close_data(sets);
@@ -143,12 +143,12 @@ static cj_schedule schedule_of(const cj_recipe *r)
 /* Tables are scaled column by column before. */
 static double scale_of(const cj_recipe *r)
 {
-    return is_table(r) ? 1 : cj__recipe_number(r, CJ__KEY_data_scale);
+    return cj_recipe_is_table(r) ? 1 : cj__recipe_number(r, CJ__KEY_data_scale);
 }
 
 static double shift_of(const cj_recipe *r)
 {
-    return is_table(r) ? 0 : cj__recipe_number(r, CJ__KEY_data_shift);
+    return cj_recipe_is_table(r) ? 0 : cj__recipe_number(r, CJ__KEY_data_shift);
 }
 
 cj_threshold_rule cj_recipe_threshold_rule(const cj_recipe *recipe)

@@ -60,3 +60,40 @@ fails 0 "data:" check "$scratch/a/recipe.yaml"
 cp "$scratch/out" "$scratch/again"
 cmp "$scratch/again" "$scratch/a/recipe.yaml"
 fails 2 "is 'sdg', but must be one of" train $small optimizer.name=sdg
+
+# predictions: pictures by name and by standard input, in words and as JSON; what cannot be read is named
+printf 'P5 2 2 255\n\372\373\374\375' >"$scratch/bright.pgm"
+printf 'P5 4 4 255\n\1\1\2\2\1\1\2\2\3\3\4\4\3\3\4\4' >"$scratch/dark.pgm" # scaled down to 2 by 2
+fails 0 "bright.pgm: 1" predict "$scratch/a" "$scratch/bright.pgm"
+fails 0 "dark.pgm: 0" predict "$scratch/a" "$scratch/dark.pgm"
+fails 0 "dark.pgm: 1" predict "$scratch/a" "$scratch/dark.pgm" --invert
+fails 0 '"class": "1"' predict "$scratch/a" "$scratch/bright.pgm" --json --top 3
+"$cajal" predict "$scratch/a" - <"$scratch/bright.pgm" | grep -q '^-: 1'
+fails 1 "nothing.pgm: cannot be opened" predict "$scratch/a" "$scratch/nothing.pgm"
+fails 1 "not a picture" predict "$scratch/a" "$scratch/a/recipe.yaml"
+fails 2 "--top is '0'" predict "$scratch/a" "$scratch/bright.pgm" --top 0
+fails 2 "name a run's folder" predict
+
+# a table: trained on, told of row by row as CSV, prepared by what the run has saved
+awk 'BEGIN { s = 7; print "id,x,town,y"; for (i = 0; i < 400; i++) { s = (s * 69069 + 1) % 4294967296; x = int(s / 65536) % 100;
+    t = (i % 3 == 0) ? "Rome" : "\"Oslo, N\""; printf "%d,%d,%s,%s\n", i, x, t, (x + (i % 3 == 0) * 30 > 60) ? "yes" : "no" } }' >"$scratch/t.csv"
+cat >"$scratch/t.yaml" <<END
+name: towns
+data: {file: $scratch/t.csv, target: y, drop: [id], split: random, validation: 0.2, test: 0.2}
+model: [dense: 16, relu, dense: 1]
+optimizer: {learning_rate: 0.01}
+training: {loss: binary_cross_entropy, epochs: 40, batch_size: 16}
+threshold: {by: f1}
+END
+fails 0 "AUC 1.0000; at threshold 0." train "$scratch/t.yaml" --output "$scratch/towns" --quiet
+fails 0 '"auc": 1, "threshold": 0.' evaluate "$scratch/towns" --json
+head -3 "$scratch/t.csv" >"$scratch/new.csv"
+fails 0 'id,x,town,y,prediction,probability' predict "$scratch/towns" "$scratch/new.csv"
+grep -q '^1,[0-9]*,"Oslo, N",[a-z]*,[a-z]*,0\.' "$scratch/out" || { echo "the row did not come back:"; cat "$scratch/out"; exit 1; }
+"$cajal" predict "$scratch/towns" - --json <"$scratch/new.csv" | grep -q '"input": "row 2"'
+printf 'id,town\n1,Rome\n' >"$scratch/short.csv"
+fails 1 "there is no column 'x'" predict "$scratch/towns" "$scratch/short.csv"
+printf 'id,x,town\n1,3,Rome\n2,many,Rome\n' >"$scratch/words.csv"
+fails 1 "words.csv:3: column 'x' has 'many'" predict "$scratch/towns" "$scratch/words.csv"
+fails 2 "data.target" check "$scratch/t.yaml" data.target=
+fails 1 "no column 'z' to learn" train "$scratch/t.yaml" --no-save data.target=z

@@ -1,0 +1,316 @@
+/* cajal predict: what a finished run's network says of pictures, or of the rows of a table. */
+#include "run.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const options *o;
+    run run;
+    cj_preprocessing *preprocessing; /* of a table; NULL: the run reads pictures */
+    int64_t width;                   /* outputs a row */
+    int64_t top;                     /* classes told a row */
+    bool first;                      /* no object of the JSON array was printed yet */
+} prediction;
+
+/* --- predicting ---------------------------------------------------------------------------------------- */
+
+/* [rows,width] to be freed, or NULL with a message told. */
+static float *predict(prediction *p, const cj_dataset *data)
+{
+    cj_evaluate_options options = cj_recipe_evaluate_options(p->run.recipe);
+    int64_t rows = cj_dataset_count(data);
+    options.dataset = data;
+    options.batch_size = rows < options.batch_size ? rows : options.batch_size;
+    options.width = p->width;
+    options.outputs = calloc((size_t)(rows * p->width) + 1, sizeof *options.outputs);
+    if (!options.outputs) return NULL;
+    if (cj_predict_ensemble(&options, p->run.models, p->run.count) == CJ_OK) return options.outputs;
+    free(options.outputs);
+    return NULL;
+}
+
+static bool classifies(const prediction *p)
+{
+    cj_loss_kind loss = cj_recipe_loss(p->run.recipe);
+    return loss == CJ_CROSS_ENTROPY || loss == CJ_BINARY_CROSS_ENTROPY;
+}
+
+/* The classes in question: a single probability stands for two of them. */
+static int64_t classes_of(const prediction *p)
+{
+    return p->width == 1 ? 2 : p->width;
+}
+
+static double probability(const prediction *p, const float *row, int64_t c)
+{
+    return p->width > 1 ? (double)row[c] : c ? (double)row[0] : 1 - (double)row[0];
+}
+
+static const char *class_name(const prediction *p, int64_t c, char number[24])
+{
+    if (p->preprocessing && c < cj_preprocessing_classes(p->preprocessing))
+        return cj_preprocessing_class(p->preprocessing, c);
+    snprintf(number, 24, "%lld", (long long)c);
+    return number;
+}
+
+/* What is said first: the likeliest class; of two, by the recipe's threshold. */
+static int64_t said(const prediction *p, const float *row)
+{
+    int64_t best = 0;
+    if (p->width == 1) return (double)row[0] > cj_recipe_threshold(p->run.recipe);
+    for (int64_t c = 1; c < p->width; c++)
+        if (row[c] > row[best]) best = c;
+    return best;
+}
+
+/* The class that comes after those in `told`, by probability. */
+static int64_t next_likely(const prediction *p, const float *row, const int64_t *told, int64_t count)
+{
+    int64_t best = -1;
+    for (int64_t c = 0; c < classes_of(p); c++) {
+        bool already = false;
+        for (int64_t i = 0; i < count; i++) already |= told[i] == c;
+        if (!already && (best < 0 || probability(p, row, c) > probability(p, row, best))) best = c;
+    }
+    return best;
+}
+
+static int64_t rank(const prediction *p, const float *row, int64_t *told)
+{
+    int64_t count = p->top < classes_of(p) ? p->top : classes_of(p);
+    told[0] = said(p, row);
+    for (int64_t i = 1; i < count; i++) told[i] = next_likely(p, row, told, i);
+    return count;
+}
+
+/* --- telling ------------------------------------------------------------------------------------------- */
+
+enum { MOST_TOLD = 64 };
+
+static void tell_object(prediction *p, const char *name, const float *row)
+{
+    int64_t told[MOST_TOLD];
+    char number[24];
+    printf(p->first ? "{\"input\": " : ",\n {\"input\": ");
+    p->first = false;
+    json_string(name);
+    if (!classifies(p)) {
+        printf(", \"outputs\": [");
+        for (int64_t i = 0; i < p->width; i++) printf(i ? ", %.9g" : "%.9g", (double)row[i]);
+        printf("]}");
+        return;
+    }
+    printf(", \"class\": ");
+    json_string(class_name(p, said(p, row), number));
+    printf(", \"top\": [");
+    int64_t count = rank(p, row, told);
+    for (int64_t i = 0; i < count; i++) {
+        printf(i ? ", {\"class\": " : "{\"class\": ");
+        json_string(class_name(p, told[i], number));
+        printf(", \"probability\": %.9g}", probability(p, row, told[i]));
+    }
+    printf("]}");
+}
+
+static void tell_line(const prediction *p, const char *name, const float *row)
+{
+    int64_t told[MOST_TOLD];
+    char number[24];
+    printf("%s:", name);
+    if (!classifies(p)) {
+        for (int64_t i = 0; i < p->width; i++) printf(" %.6g", (double)row[i]);
+    } else {
+        int64_t count = rank(p, row, told);
+        for (int64_t i = 0; i < count; i++)
+            printf("%s %s %.4f", i ? "," : "", class_name(p, told[i], number), probability(p, row, told[i]));
+    }
+    printf("\n");
+}
+
+/* --- pictures ------------------------------------------------------------------------------------------ */
+
+/* Height, width and channels of what the network was trained on. */
+static bool picture_shape(const cj_recipe *recipe, int64_t shape[3])
+{
+    cj_shape_t s = cj_recipe_shape(recipe);
+    if (s.rank < 2 || s.rank > 3) return false;
+    for (int i = 0; i < 3; i++) shape[i] = i < s.rank ? s.dims[i] : 1;
+    return shape[2] == 1 || shape[2] == 3;
+}
+
+static cj_status to_dataset(const prediction *p, const cj_image *image, cj_dataset **data)
+{
+    int32_t label = 0;
+    cj_shape_t shape = cj_recipe_shape(p->run.recipe);
+    int64_t count = image->height * image->width * image->channels;
+    cj_tensor x = {image->pixels, CJ_U8, {.rank = shape.rank + 1, .dims = {1}}};
+    for (int64_t i = 0; i < shape.rank; i++) x.shape.dims[i + 1] = shape.dims[i];
+    for (int64_t i = 0; p->o->invert && i < count; i++) image->pixels[i] = (uint8_t)(255 - image->pixels[i]);
+    return cj_dataset_from_tensors(data, &x, &(cj_tensor){&label, CJ_I32, cj_shape(1)});
+}
+
+static cj_status read_picture(cj_image *image, const char *path)
+{
+    if (strcmp(path, "-") != 0) return cj_image_read(image, path);
+    size_t size = 0, room = 1 << 16;
+    char *data = malloc(room);
+    while (data && !feof(stdin) && !ferror(stdin) && size < (size_t)1 << 28) {
+        size += fread(data + size, 1, room - size, stdin);
+        if (size < room) continue;
+        char *bigger = realloc(data, room *= 2);
+        if (!bigger) free(data);
+        data = bigger;
+    }
+    if (!data) return CJ_OUT_OF_MEMORY;
+    cj_status status = cj_image_read_memory(image, data, size, "standard input");
+    free(data);
+    return status;
+}
+
+static int predict_picture(prediction *p, const char *path)
+{
+    int64_t shape[3];
+    cj_image image, fitted = {0};
+    cj_dataset *data = NULL;
+    float *row = NULL;
+    if (!picture_shape(p->run.recipe, shape))
+        return fprintf(stderr, "cajal: the run was trained on no pictures; give it a table: rows.csv\n"),
+               EXIT_USAGE;
+    cj_status status = read_picture(&image, path);
+    if (status == CJ_OK) status = cj_image_convert(&fitted, &image, shape[0], shape[1], shape[2]);
+    if (status == CJ_OK) status = to_dataset(p, &fitted, &data);
+    if (status == CJ_OK) row = predict(p, data);
+    if (row && p->o->json)
+        tell_object(p, path, row);
+    else if (row)
+        tell_line(p, path, row);
+    int code = row ? EXIT_OK : failed(status);
+    cj_image_free(&image);
+    cj_image_free(&fitted);
+    cj_dataset_free(data);
+    free(row);
+    return code;
+}
+
+/* --- tables -------------------------------------------------------------------------------------------- */
+
+/* In quotes where CSV wants them. */
+static void put_field(const char *text)
+{
+    if (!strpbrk(text, ",\"\n\r")) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"') putchar('"');
+        putchar(*text);
+    }
+    putchar('"');
+}
+
+static void put_header(const prediction *p, const cj_table *table)
+{
+    size_t size;
+    const char *line = cj_table_line(table, -1, &size);
+    printf("%.*s,prediction", (int)size, line);
+    if (classifies(p)) printf(",probability");
+    printf("\n");
+}
+
+/* The row as it came, then what is said of it. */
+static void put_row(const prediction *p, const cj_table *table, int64_t index, const float *row)
+{
+    size_t size;
+    char number[24];
+    const char *line = cj_table_line(table, index, &size);
+    printf("%.*s,", (int)size, line);
+    if (classifies(p)) {
+        int64_t c = said(p, row);
+        put_field(class_name(p, c, number));
+        printf(",%.6g\n", probability(p, row, c));
+    } else {
+        printf("%.9g\n", (double)row[0]);
+    }
+}
+
+static void tell_table(prediction *p, const cj_table *table, const float *outputs)
+{
+    char name[32];
+    if (!p->o->json) put_header(p, table);
+    for (int64_t i = 0; i < cj_table_rows(table); i++) {
+        const float *row = outputs + i * p->width;
+        snprintf(name, sizeof name, "row %lld", (long long)i + 1);
+        if (p->o->json)
+            tell_object(p, name, row);
+        else
+            put_row(p, table, i, row);
+    }
+}
+
+static int predict_table(prediction *p, const char *path)
+{
+    cj_table *table = NULL;
+    cj_dataset *data = NULL;
+    float *outputs = NULL;
+    cj_status status =
+        cj_recipe_read_table(p->run.recipe, strcmp(path, "-") == 0 ? "/dev/stdin" : path, &table);
+    if (status == CJ_OK) status = cj_preprocessing_apply(p->preprocessing, table, false, &data);
+    if (status == CJ_OK && cj_table_rows(table) > 0) outputs = predict(p, data);
+    if (outputs || (status == CJ_OK && cj_table_rows(table) == 0)) tell_table(p, table, outputs);
+    int code = status == CJ_OK && (outputs || cj_table_rows(table) == 0) ? EXIT_OK : failed(status);
+    free(outputs);
+    cj_dataset_free(data);
+    cj_table_free(table);
+    return code;
+}
+
+/* --- the command --------------------------------------------------------------------------------------- */
+
+static int read_top(const options *o, int64_t *top)
+{
+    char *end;
+    *top = o->top ? strtol(o->top, &end, 10) : 1;
+    if (!o->top || (*o->top && !*end && *top >= 1 && *top <= MOST_TOLD)) return EXIT_OK;
+    fprintf(stderr, "cajal: --top is '%s', but must be a number from 1 to %d\n", o->top, MOST_TOLD);
+    return EXIT_USAGE;
+}
+
+static int open_prediction(prediction *p)
+{
+    char path[MOST_PATH + 32];
+    const char *folder = p->o->operands[0];
+    int code = read_top(p->o, &p->top);
+    if (code == EXIT_OK) code = open_run(p->o, folder, p->o->count, &p->run);
+    if (code != EXIT_OK) return code;
+    p->width = cj_recipe_classes(p->run.recipe);
+    if (!cj_recipe_is_table(p->run.recipe)) return EXIT_OK;
+    snprintf(path, sizeof path, "%.4000s/preprocessing.json", folder);
+    cj_status status = cj_preprocessing_load(&p->preprocessing, path);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
+int command_predict(const options *o)
+{
+    prediction p = {.o = o, .first = true};
+    if (o->count < 2) {
+        fprintf(stderr, "cajal: name a run's folder, and pictures or a table: runs/mnist-mlp digit.png\n");
+        return EXIT_USAGE;
+    }
+    int code = open_prediction(&p);
+    bool opened = code == EXIT_OK;
+    if (opened && o->json) printf("[");
+    for (int i = 1; i < o->count && opened; i++) {
+        int one = p.preprocessing ? predict_table(&p, o->operands[i]) : predict_picture(&p, o->operands[i]);
+        if (one != EXIT_OK) code = one; /* the others are told all the same */
+    }
+    if (opened && o->json) printf("]\n");
+    cj_preprocessing_free(p.preprocessing);
+    close_run(&p.run);
+    return code;
+}
