@@ -89,7 +89,7 @@ fails 0 "AUC 1.0000; at threshold 0." train "$scratch/t.yaml" --output "$scratch
 fails 0 '"auc": 1, "threshold": 0.' evaluate "$scratch/towns" --json
 head -3 "$scratch/t.csv" >"$scratch/new.csv"
 fails 0 'id,x,town,y,prediction,probability' predict "$scratch/towns" "$scratch/new.csv"
-grep -q '^1,[0-9]*,"Oslo, N",[a-z]*,[a-z]*,0\.' "$scratch/out" || { echo "the row did not come back:"; cat "$scratch/out"; exit 1; }
+grep -q '^1,[0-9]*,"Oslo, N",[a-z]*,[a-z]*,[01]' "$scratch/out" || { echo "the row did not come back:"; cat "$scratch/out"; exit 1; }
 "$cajal" predict "$scratch/towns" - --json <"$scratch/new.csv" | grep -q '"input": "row 2"'
 printf 'id,town\n1,Rome\n' >"$scratch/short.csv"
 fails 1 "there is no column 'x'" predict "$scratch/towns" "$scratch/short.csv"
