@@ -3,6 +3,7 @@
 #include "look.h"
 
 #include <stdio.h>
+#include <string.h>
 
 cj_status draw_step(cj_recipe *recipe, const cj_dataset *data, drawing *d)
 {
@@ -25,7 +26,7 @@ void discard_step(drawing *d)
 }
 
 /* Draws the recipe's step and shows one side of it. */
-static int look(const options *o, cj_status (*show)(const drawing *d))
+static int look(const options *o, cj_status (*show)(const options *o, const drawing *d))
 {
     cj_recipe *recipe;
     cj_recipe_sets sets = {0};
@@ -34,7 +35,7 @@ static int look(const options *o, cj_status (*show)(const drawing *d))
     if (code != EXIT_OK) return code;
     cj_status status = cj_recipe_open_data(recipe, &sets);
     if (status == CJ_OK) status = draw_step(recipe, sets.training, &d);
-    if (status == CJ_OK) status = show(&d);
+    if (status == CJ_OK) status = show(o, &d);
     if (status != CJ_OK) code = failed(status);
     discard_step(&d);
     cj_recipe_close_data(&sets);
@@ -49,23 +50,40 @@ static cj_status print_text(cj_status status, char *text)
     return status;
 }
 
-static cj_status print_graph(const drawing *d)
+static const char *const format_names[] = {"text", "mermaid", "dot"}; /* in the order of cj_dump_format */
+
+/* EXIT_USAGE with a sentence where --format names none of them. */
+static int find_format(const options *o, cj_dump_format *format)
 {
-    char *text;
-    cj_status status = cj_graph_dump(d->graph, CJ_DUMP_MERMAID, &text);
+    *format = CJ_DUMP_MERMAID;
+    for (int i = 0; o->format && i < 3; i++)
+        if (strcmp(o->format, format_names[i]) == 0) return *format = (cj_dump_format)i, EXIT_OK;
+    if (!o->format) return EXIT_OK;
+    fprintf(stderr, "cajal: --format is '%s', but must be text, mermaid or dot\n", o->format);
+    return EXIT_USAGE;
+}
+
+static cj_status print_graph(const options *o, const drawing *d)
+{
+    char *text = NULL;
+    cj_dump_format format;
+    find_format(o, &format);
+    cj_status status = cj_graph_dump_after(d->graph, o->after ? o->after : "draw", format, &text);
     return print_text(status, text);
 }
 
-static cj_status print_plan(const drawing *d)
+static cj_status print_plan(const options *o, const drawing *d)
 {
-    char *text;
+    char *text = NULL;
+    (void)o;
     cj_status status = cj_program_text(d->program, &text);
     return print_text(status, text);
 }
 
-static cj_status print_summary(const drawing *d)
+static cj_status print_summary(const options *o, const drawing *d)
 {
-    char *layers;
+    char *layers = NULL;
+    (void)o;
     cj_status status = cj_graph_summary(d->graph, &layers);
     if (status == CJ_OK) show_summary(layers, d->model, d->program);
     cj_text_free(layers);
@@ -79,7 +97,9 @@ int command_summary(const options *o)
 
 int command_graph(const options *o)
 {
-    return look(o, print_graph);
+    cj_dump_format format;
+    int code = find_format(o, &format);
+    return code == EXIT_OK ? look(o, print_graph) : code;
 }
 
 int command_plan(const options *o)

@@ -47,9 +47,12 @@ static const command commands[] = {
      "usage: cajal summary RECIPE [key=value...]\n\n"
      "  cajal summary recipes/mnist-mlp.yaml training.batch_size=32\n",
      command_summary},
-    {"graph", "the drawing of a recipe's training step", "seed threads",
-     "usage: cajal graph RECIPE [key=value...]\n\nPrints a Mermaid flowchart, for Markdown.\n\n"
-     "  cajal graph recipes/mnist-mlp.yaml\n",
+    {"graph", "the drawing of a recipe's training step, or what a pass of the compiler makes of it",
+     "after format seed threads",
+     "usage: cajal graph RECIPE [key=value...] [--after draw|simplify|fuse] [--format mermaid|dot|text]\n\n"
+     "  cajal graph recipes/mnist-mlp.yaml\n"
+     "  cajal graph recipes/mnist-mlp.yaml --after fuse --format text\n"
+     "  cajal graph recipes/mnist-mlp.yaml --format dot | dot -Tsvg > step.svg\n",
      command_graph},
     {"plan", "the compiled steps: kernels, why others refused, memory", "seed threads",
      "usage: cajal plan RECIPE [key=value...]\n\n  cajal plan recipes/mnist-mlp.yaml\n", command_plan},

@@ -16,6 +16,12 @@ typedef struct cj_program cj_program;
 CJ_API CJ_MUST_CHECK cj_status cj_compile(cj_program **program, const cj_graph *graph);
 CJ_API void cj_program_free(cj_program *program);
 
+/* The graph as it is after a pass of the compiler, as text to be freed with cj_text_free: "draw" (as drawn,
+ * with gradients and updates), "simplify" (composites lowered, equal nodes shared, constants folded), "fuse"
+ * (chains). Another name is an error that lists them. */
+CJ_API CJ_MUST_CHECK cj_status cj_graph_dump_after(const cj_graph *graph, const char *pass,
+                                                   cj_dump_format format, char **text);
+
 #define CJ_MAX_BINDINGS 16
 typedef struct {
     size_t size;

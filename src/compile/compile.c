@@ -3,6 +3,8 @@
 #include "compile/loop.h"
 #include "compile/passes.h"
 
+#include <string.h>
+
 static cj_status verify(const cj_graph *graph, const char *after)
 {
 #ifdef CJ_DEBUG
@@ -13,18 +15,53 @@ static cj_status verify(const cj_graph *graph, const char *after)
 #endif
 }
 
+/* What stands between a drawing and a program, in order; "draw" is the drawing itself. */
+enum { DRAW, SIMPLIFY, FUSE, PASSES };
+static const char *const pass_names[PASSES] = {"draw", "simplify", "fuse"};
+
+/* The graph after every pass up to `last`, graphs[DRAW] being borrowed. end_passes is due whether it fails or
+ * not. */
+static cj_status run_passes(const cj_graph *graph, int last, cj_graph *graphs[PASSES])
+{
+    for (int i = 0; i < PASSES; i++) graphs[i] = NULL;
+    graphs[DRAW] = (cj_graph *)graph;
+    CJ__TRY(cj_graph_status(graph));
+    CJ__TRY(verify(graph, "drawing"));
+    if (last < SIMPLIFY) return CJ_OK;
+    CJ__TRY(cj__lower_and_simplify(graph, &graphs[SIMPLIFY]));
+    CJ__TRY(verify(graphs[SIMPLIFY], "simplify"));
+    if (last < FUSE) return CJ_OK;
+    CJ__TRY(cj__fuse(graphs[SIMPLIFY], CJ__FUSE_ALL, &graphs[FUSE]));
+    return verify(graphs[FUSE], "fuse");
+}
+
+static void end_passes(cj_graph *graphs[PASSES])
+{
+    for (int i = SIMPLIFY; i < PASSES; i++) cj_graph_free(graphs[i]);
+}
+
 cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_program **program)
 {
-    cj_graph *simple = NULL, *fused = NULL;
+    cj_graph *graphs[PASSES];
     *program = NULL;
-    cj_status status = verify(graph, "drawing");
-    if (status == CJ_OK) status = cj__lower_and_simplify(graph, &simple);
-    if (status == CJ_OK) status = verify(simple, "simplify");
-    if (status == CJ_OK) status = cj__fuse(simple, CJ__FUSE_ALL, &fused);
-    if (status == CJ_OK) status = verify(fused, "fuse");
-    if (status == CJ_OK) status = cj__plan(fused, backend, program);
-    cj_graph_free(simple);
-    cj_graph_free(fused);
+    cj_status status = run_passes(graph, FUSE, graphs);
+    if (status == CJ_OK) status = cj__plan(graphs[FUSE], backend, program);
+    end_passes(graphs);
+    return status;
+}
+
+cj_status cj_graph_dump_after(const cj_graph *graph, const char *pass, cj_dump_format format, char **text)
+{
+    cj_graph *graphs[PASSES];
+    int last = 0;
+    *text = NULL;
+    while (last < PASSES && strcmp(pass_names[last], pass) != 0) last++;
+    if (last == PASSES)
+        return cj__fail(CJ_INVALID_ARGUMENT, "there is no pass '%.80s'; there are draw, simplify and fuse",
+                        pass);
+    cj_status status = run_passes(graph, last, graphs);
+    if (status == CJ_OK) status = cj_graph_dump(graphs[last], format, text);
+    end_passes(graphs);
     return status;
 }
 

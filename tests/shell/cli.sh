@@ -97,3 +97,11 @@ printf 'id,x,town\n1,3,Rome\n2,many,Rome\n' >"$scratch/words.csv"
 fails 1 "words.csv:3: column 'x' has 'many'" predict "$scratch/towns" "$scratch/words.csv"
 fails 2 "data.target" check "$scratch/t.yaml" data.target=
 fails 1 "no column 'z' to learn" train "$scratch/t.yaml" --no-save data.target=z
+
+# the drawing after each pass, in each format
+fails 0 "digraph" graph $small --format dot
+fails 0 "chain" graph $small --after fuse --format text
+grep -q 'matmul_chain' "$scratch/out"
+fails 0 "matmul" graph $small --after simplify --format text
+fails 1 "there are draw, simplify and fuse" graph $small --after lunch
+fails 2 "--format is 'pdf'" graph $small --format pdf
