@@ -46,7 +46,21 @@ cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_prog
     *program = NULL;
     cj_status status = run_passes(graph, FUSE, graphs);
     if (status == CJ_OK) status = cj__plan(graphs[FUSE], backend, program);
+    if (status == CJ_OK && (*program)->guard >= 0) {
+        (*program)->plain = graphs[SIMPLIFY];
+        graphs[SIMPLIFY] = NULL;
+    }
     end_passes(graphs);
+    return status;
+}
+
+cj_status cj__compile_plain(const cj_graph *graph, const cj__backend *backend, cj_program **program)
+{
+    cj_graph *single;
+    *program = NULL;
+    CJ__TRY(cj__fuse(graph, 0, &single));
+    cj_status status = cj__plan(single, backend, program);
+    cj_graph_free(single);
     return status;
 }
 
@@ -72,6 +86,7 @@ void cj_program_free(cj_program *program)
         if (program->steps[i].loop) cj_program_free(program->steps[i].loop->body);
     if (!program->within) cj__free(program->slab);
     cj__free(program->scratch);
+    cj_graph_free(program->plain);
     cj__free(program->addresses);
     cj__free(program->operand_addresses);
     cj__arena_free(&program->arena);

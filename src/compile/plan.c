@@ -159,6 +159,8 @@ static cj_status add_step(planner *p, const cj__node *node)
     cj__type *types = cj__arena_allocate(&program->arena, (size_t)operands * sizeof *types);
     step->operands = cj__arena_allocate(&program->arena, (size_t)operands * sizeof *step->operands);
     step->scope = cj__arena_string(&program->arena, node->scope);
+    step->file = node->file; /* a literal of the caller's program */
+    step->line = node->line;
     const void *attributes = keep_attributes(&program->arena, node);
     if (!types || !step->operands || !step->scope || !attributes) return cj__out_of_memory(0, "a step");
     for (int i = 0; i < operands; i++) {

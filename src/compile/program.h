@@ -21,10 +21,11 @@ typedef struct {
 typedef struct {
     const cj__kernel *kernel;
     cj__launch launch;
-    int32_t *operands;     /* buffers: inputs, then outputs */
-    struct cj__loop *loop; /* NULL but for scans: what runs in place of the kernel */
-    bool guarded;          /* writes variables in place: runs only when the guard is true */
-    const char *scope;
+    int32_t *operands;        /* buffers: inputs, then outputs */
+    struct cj__loop *loop;    /* NULL but for scans: what runs in place of the kernel */
+    bool guarded;             /* writes variables in place: runs only when the guard is true */
+    const char *scope, *file; /* where it was drawn; file NULL: not known */
+    int line;
     const char *refusals; /* why the kernels before this one could not, for `cajal plan` */
 } cj__step;
 
@@ -44,6 +45,7 @@ struct cj_program {
     int32_t guard; /* -1, or a buffer */
     size_t slab_bytes, scratch_bytes;
     double operations;
+    cj_graph *plain; /* of a guarded program: the graph before fusion, to find what went wrong; else NULL */
     /* the rest is run/'s */
     char *slab;
     bool within;   /* the body of a loop: the slab is part of the program around it */
@@ -57,5 +59,9 @@ struct cj_program {
 CJ_MUST_CHECK cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_program **program);
 /* Picks kernels, orders steps and lays out memory for a fused graph. */
 CJ_MUST_CHECK cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, cj_program **program);
+
+/* A program of the graph without fusion, in which every value has a place of its own for a while. */
+CJ_MUST_CHECK cj_status cj__compile_plain(const cj_graph *graph, const cj__backend *backend,
+                                          cj_program **program);
 
 #endif

@@ -5,6 +5,7 @@
 #include "compile/loop.h"
 #include "cpu/backend.h"
 #include "cpu/isa.h"
+#include "run/run.h"
 
 #include <string.h>
 
@@ -153,28 +154,35 @@ typedef struct {
 
 static void walk_loop(const cj__loop *loop, void *const *operands, walker *w);
 
+static void walk_step(const cj_program *p, const cj__step *step, void *const *operands, walker *w)
+{
+    int64_t tasks = step->launch.tasks;
+    bool shared = tasks > 1 && w->threads > 1;
+    if (step->loop) {
+        walk_loop(step->loop, operands, w);
+        return;
+    }
+    if (shared && w->alone) cj__team_barrier(w->threads);
+    int64_t from = shared ? tasks * w->thread / w->threads : 0;
+    int64_t to = shared ? tasks * (w->thread + 1) / w->threads : w->thread == 0 ? tasks : 0;
+    /* Only who has work looks at the guard: without a barrier between, it may still be being written. */
+    bool runs = from < to && (!step->guarded || guard_holds(p));
+    for (int64_t t = from; runs && t < to; t++) step->kernel->run(&step->launch, operands, t, w->scratch);
+    if (shared) cj__team_barrier(w->threads);
+    w->alone = !shared;
+}
+
+static int operands_of(const cj__step *step)
+{
+    return step->launch.inputs_count + step->launch.outputs_count;
+}
+
 static void walk_steps(const cj_program *p, walker *w)
 {
     void **operands = p->operand_addresses;
     for (int64_t s = 0; s < p->step_count; s++) {
-        const cj__step *step = &p->steps[s];
-        int64_t tasks = step->launch.tasks;
-        bool shared = tasks > 1 && w->threads > 1;
-        if (step->loop) {
-            walk_loop(step->loop, operands, w);
-        } else {
-            if (shared && w->alone) cj__team_barrier(w->threads);
-            int64_t from = shared ? tasks * w->thread / w->threads : 0;
-            int64_t to = shared ? tasks * (w->thread + 1) / w->threads : w->thread == 0 ? tasks : 0;
-            /* Only who has work looks at the guard: without a barrier between, it may still be being written.
-             */
-            bool runs = from < to && (!step->guarded || guard_holds(p));
-            for (int64_t t = from; runs && t < to; t++)
-                step->kernel->run(&step->launch, operands, t, w->scratch);
-            if (shared) cj__team_barrier(w->threads);
-            w->alone = !shared;
-        }
-        operands += step->launch.inputs_count + step->launch.outputs_count;
+        walk_step(p, &p->steps[s], operands, w);
+        operands += operands_of(&p->steps[s]);
     }
 }
 
@@ -245,6 +253,25 @@ static void walk(void *context, int thread, int threads)
     cj__float_leave(caller);
 }
 
+cj_status cj__program_begin(cj_program *p, const cj_tensor *inputs)
+{
+    void *places[CJ_MAX_BINDINGS];
+    CJ__TRY(have_memory(p));
+    for (int64_t i = 0; i < p->input_count; i++) CJ__TRY(check_input(p, i, &inputs[i]));
+    for (int64_t i = 0; i < p->input_count; i++) places[i] = inputs[i].data;
+    bind(p, places);
+    return CJ_OK;
+}
+
+void *const *cj__program_step(cj_program *p, int64_t step, void *const *operands)
+{
+    walker w = {0, 1, p->scratch, false};
+    cj__float_state caller = cj__float_enter();
+    walk_step(p, &p->steps[step], operands, &w);
+    cj__float_leave(caller);
+    return operands + operands_of(&p->steps[step]);
+}
+
 static void commit(cj_program *p)
 {
     for (int64_t i = 0; i < p->commit_count; i++) {
@@ -258,20 +285,13 @@ static void commit(cj_program *p)
 cj_status cj_program_run(const cj_run_options *options)
 {
     cj_program *p = options->program;
-    CJ__TRY(have_memory(p));
-    for (int64_t i = 0; i < p->input_count; i++) CJ__TRY(check_input(p, i, &options->inputs[i]));
-    void *inputs[CJ_MAX_BINDINGS];
-    for (int64_t i = 0; i < p->input_count; i++) inputs[i] = options->inputs[i].data;
-    bind(p, inputs);
+    CJ__TRY(cj__program_begin(p, options->inputs));
     cj__team_run(walk, p);
     for (int64_t i = 0; i < p->output_count; i++)
         if (options->outputs[i])
             memcpy(options->outputs[i], p->addresses[p->outputs[i]],
                    bytes_of(&p->buffers[p->outputs[i]].type));
-    if (!guard_holds(p))
-        return cj__fail(CJ_NOT_FINITE,
-                        "the loss or a gradient is not finite; nothing was changed. Try a smaller learning "
-                        "rate, clipping, or look for bad values in the data");
+    if (!guard_holds(p)) return cj__explain_bad_step(p, options->inputs);
     commit(p);
     return CJ_OK;
 }

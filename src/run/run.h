@@ -1,0 +1,17 @@
+/* Running step by step, for whoever wants to look in between: bad_step.c. */
+#ifndef CJ__RUN_H
+#define CJ__RUN_H
+
+#include "compile/program.h"
+
+/* Memory taken, inputs checked and bound. */
+CJ_MUST_CHECK cj_status cj__program_begin(cj_program *program, const cj_tensor *inputs);
+/* Runs one step on the caller's thread; `operands` are its addresses, the first step's at
+ * program->operand_addresses, and the next step's are returned. */
+void *const *cj__program_step(cj_program *program, int64_t step, void *const *operands);
+
+/* After a run whose guard did not hold, with every variable as it was: CJ_NOT_FINITE, and in the sentence
+ * which input, variable or node was the first that is not finite, and what to try. */
+CJ_MUST_CHECK cj_status cj__explain_bad_step(const cj_program *program, const cj_tensor *inputs);
+
+#endif
