@@ -1,10 +1,10 @@
 /* Gradients are drawn: walking back from y, each node's vjp draws the cotangents of its inputs. Composites
  * without a vjp of their own are first replaced by what they lower to, so that forward and backward share it.
  */
-#include "compile/grad.h"
-#include "compile/order.h"
 #define CJ_NO_LOCATIONS
+#include "compile/grad.h"
 #include "cajal/ops.h"
+#include "compile/order.h"
 
 #include <string.h>
 
@@ -28,7 +28,9 @@ static void expand(cj_graph *graph, int32_t index)
         inputs[i] = cj__make_value(graph, cj__resolve(graph, node.inputs[i]));
     cj__lowering lowering = {graph, node.attributes, node.inputs_count, node.outputs_count, inputs, outputs};
     const char *outer = cj__enter(graph, node.scope);
+    int64_t first = graph->node_count;
     cj__info(&node)->lower(&lowering);
+    cj__locate(graph, first, node.file, node.line);
     cj__enter(graph, outer);
     for (int i = 0; i < node.outputs_count; i++)
         if (cj_value_ok(outputs[i])) graph->values[node.first_output + i].replaced_by = outputs[i].id;
@@ -123,6 +125,7 @@ static void back(tape *t, int32_t index)
     cj__vjp v = {graph,      node.attributes, node.inputs_count, node.outputs_count, inputs, outputs,
                  cotangents, wanted,          gradients};
     const char *outer = cj__enter(graph, node.scope);
+    int64_t first = graph->node_count;
     info->vjp(&v);
     for (int i = 0; i < node.inputs_count; i++) {
         bool damaged =
@@ -130,6 +133,7 @@ static void back(tape *t, int32_t index)
         if (damaged && cj_value_ok(gradients[i])) gradients[i] = mutated(&v, gradients[i]);
         if (wanted[i]) add_cotangent(t, inputs[i].id, gradients[i]);
     }
+    cj__locate(graph, first, node.file, node.line);
     cj__enter(graph, outer);
 }
 

@@ -1,8 +1,8 @@
 /* Lowering and simplification: one rebuilding walk, repeated while composites remain. */
-#include "base/bf16.h"
-#include "compile/passes.h"
 #define CJ_NO_LOCATIONS
+#include "base/bf16.h"
 #include "cajal/ops.h"
+#include "compile/passes.h"
 
 #include <math.h>
 #include <string.h>
@@ -120,7 +120,9 @@ static void lower(rebuild *r, const cj__node *node, const int32_t *inputs, int32
     for (int i = 0; i < node->inputs_count; i++) in[i] = cj__make_value(r->to, inputs[i]);
     cj__lowering lowering = {r->to, node->attributes, node->inputs_count, node->outputs_count, in, out};
     r->to->scope = node->scope;
+    int64_t first = r->to->node_count;
     cj__info(node)->lower(&lowering);
+    cj__locate(r->to, first, node->file, node->line);
     r->to->scope = "";
     for (int i = 0; i < node->outputs_count; i++) results[i] = out[i].id;
     r->composites = true;

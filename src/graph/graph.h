@@ -92,6 +92,16 @@ static inline const char *cj__enter(cj_graph *graph, const char *path)
     return outer;
 }
 
+/* Nodes from `first` on get the file and line of what they were drawn for. */
+static inline void cj__locate(cj_graph *graph, int64_t first, const char *file, int line)
+{
+    for (int64_t i = first; i < graph->node_count; i++) {
+        graph->nodes[i].file = file;
+        graph->nodes[i].line = line;
+    }
+    graph->located = graph->node_count;
+}
+
 /* Remembers the graph's first error: "op at scope: …". Returns a poisoned value. */
 cj_value cj__graph_error(cj_graph *graph, cj_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
