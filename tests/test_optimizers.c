@@ -230,13 +230,215 @@ static void test_allocations(void **state)
     cj_test_every_allocation_fails(scenario, NULL);
 }
 
+/* --- against PyTorch ----------------------------------------------------------------------------------- */
+
+static uint32_t generator;
+
+static float next_number(void)
+{
+    generator = generator * 69069 + 1;
+    return (float)(generator >> 16) / 65536 - 0.5F;
+}
+
+typedef struct {
+    const char *name; /* of a line of fixtures/optimizers.txt */
+    cj_optimizer optimizer;
+} fixture_case;
+
+enum { WEIGHTS = 12, BIASES = 3, ALL = WEIGHTS + BIASES };
+
+/* loss = sum(0.15 p² + d p): [4,3] and [3] parameters, d an input */
+static cj_value quadratic(cj_value p, cj_value d)
+{
+    cj_value sum = cj_add(cj_scale(cj_square(p), 0.15), cj_mul(d, p));
+    return cj_sum(sum, CJ_ALL_AXES, CJ_DROP_AXES);
+}
+
+static void follow_case(const fixture_case *c, const double wanted[ALL])
+{
+    cj_model *model;
+    cj_graph *g;
+    cj_program *step;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value weight = cj_parameter(cj_root(g), "weight", cj_shape(4, 3), (cj_init){CJ_INIT_ZEROS, 0}),
+             bias = cj_parameter(cj_root(g), "bias", cj_shape(3), (cj_init){CJ_INIT_ZEROS, 0});
+    cj_value d1 = cj_input(g, "d1", CJ_F32, cj_shape(4, 3)), d2 = cj_input(g, "d2", CJ_F32, cj_shape(3));
+    cj_minimize(cj_add(quadratic(weight, d1), quadratic(bias, d2)), c->optimizer);
+    expect_ok(cj_compile(&step, g));
+    float *values[2] = {cj_model_find(model, "weight").data, cj_model_find(model, "bias").data};
+    generator = 1;
+    for (int i = 0; i < ALL; i++) values[i >= WEIGHTS][i >= WEIGHTS ? i - WEIGHTS : i] = next_number();
+    for (int t = 0; t < 100; t++) {
+        float d[ALL];
+        for (int i = 0; i < ALL; i++) d[i] = next_number();
+        expect_ok(cj_program_run(
+            step, .inputs = {{d, CJ_F32, cj_shape(4, 3)}, {d + WEIGHTS, CJ_F32, cj_shape(3)}}));
+    }
+    double most = 0, away = 0;
+    for (int i = 0; i < ALL; i++) {
+        double found = (double)values[i >= WEIGHTS][i >= WEIGHTS ? i - WEIGHTS : i];
+        most = fmax(most, fabs(wanted[i]));
+        away = fmax(away, fabs(found - wanted[i]));
+    }
+    if (!(away < 1e-6 * fmax(most, 1))) fail_msg("%s: %g away from the fixture", c->name, away);
+    cj_program_free(step);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+static void test_fixtures(void **state)
+{
+    (void)state;
+    const fixture_case cases[] = {
+        {"sgd", cj_sgd(.learning_rate = 0.05)},
+        {"sgd_momentum_decay", cj_sgd(.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.02)},
+        {"sgd_nesterov", cj_sgd(.learning_rate = 0.05, .momentum = 0.9, .nesterov = true)},
+        {"rmsprop", cj_rmsprop(.learning_rate = 0.01)},
+        {"rmsprop_momentum", cj_rmsprop(.learning_rate = 0.01, .alpha = 0.95, .momentum = 0.5)},
+        {"adagrad", cj_adagrad(.learning_rate = 0.1)},
+        {"adam", cj_adam(.learning_rate = 0.02)},
+        {"adam_decay", cj_adam(.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.1)},
+        {"adamw", cj_adamw(.learning_rate = 0.02, .weight_decay = 0.1)},
+        {"adam_clipped", cj_adam(.learning_rate = 0.02, .clip_norm = 0.5)},
+        {"lion", cj_lion(.learning_rate = 0.01, .weight_decay = 0.1)},
+        {"muon", cj_muon(.learning_rate = 0.02, .weight_decay = 0.1)},
+    };
+    enum { CASES = sizeof cases / sizeof *cases };
+    int seen = 0;
+    char *text = cj_test_read_file(CJ_TEST_FIXTURE("optimizers.txt"), NULL), *at = text, name[64];
+    for (int used; sscanf(at, "%63s%n", name, &used) == 1;) {
+        double wanted[ALL];
+        at += used;
+        for (int i = 0; i < ALL; i++) wanted[i] = strtod(at, &at);
+        for (int c = 0; c < CASES; c++) {
+            if (strcmp(cases[c].name, name) != 0) continue;
+            follow_case(&cases[c], wanted);
+            seen++;
+        }
+    }
+    free(text);
+    assert_int_equal(seen, CASES);
+}
+
+/* --- averages and parts -------------------------------------------------------------------------------- */
+
+static void test_averages(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_graph *g;
+    cj_program *step;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value w = cj_parameter(cj_at(cj_root(g), "a"), "w", cj_shape(1), (cj_init){CJ_INIT_ONES, 0});
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(1));
+    cj_minimize(cj_sum(cj_mul(w, x), CJ_ALL_AXES, CJ_DROP_AXES),
+                cj_sgd(.learning_rate = 0.1, .ema_decay = 0.9));
+    expect_ok(cj_compile(&step, g));
+    double value = 1, average = 0;
+    for (int t = 0; t < 20; t++) {
+        float d = (float)(t % 5) - 1.5F;
+        expect_ok(cj_program_run(step, .inputs = {{&d, CJ_F32, cj_shape(1)}}));
+        value -= 0.1 * (double)d;
+        average = t ? 0.9 * average + 0.1 * value : value;
+    }
+    float *now = cj_model_find(model, "a.w").data, before = *now;
+    assert_true(fabs((double)*now - value) < 1e-6);
+    cj_model_swap_averages(model);
+    assert_true(fabs((double)*(float *)cj_model_find(model, "a.w").data - average) < 1e-6);
+    cj_model_swap_averages(model);
+    assert_true(*(float *)cj_model_find(model, "a.w").data == before);
+    cj_program_free(step);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+enum { EXAMPLES = 12, INPUTS = 5 };
+
+static cj_value network(cj_scope s, cj_value x)
+{
+    return cj_dense(cj_at(s, "out"), cj_tanh(cj_dense(cj_at(s, "in"), x, .units = 4)), .units = 3);
+}
+
+/* Weighted rows, so that dividing by the number of parts instead would show. */
+static cj_value weighted_sum(cj_graph *g, int rows, cj_value *weight)
+{
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(rows, INPUTS)),
+             w = cj_input(g, "w", CJ_F32, cj_shape(rows));
+    cj_value each = cj_mean(cj_square(network(cj_root(g), x)), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
+    *weight = cj_sum(w, CJ_ALL_AXES, CJ_DROP_AXES);
+    return cj_sum(cj_mul(each, w), CJ_ALL_AXES, CJ_DROP_AXES);
+}
+
+static void run_rows(cj_program *p, float *x, float *w, int first, int rows)
+{
+    expect_ok(cj_program_run(p, .inputs = {{x + first * INPUTS, CJ_F32, cj_shape(rows, INPUTS)},
+                                           {w + first, CJ_F32, cj_shape(rows)}}));
+}
+
+static void test_parts(void **state)
+{
+    (void)state;
+    const int sizes[] = {12, 4, 3, 1};
+    static float x[EXAMPLES * INPUTS], w[EXAMPLES], first[4 * INPUTS];
+    generator = 9;
+    for (int i = 0; i < EXAMPLES * INPUTS; i++) x[i] = next_number();
+    for (int i = 0; i < EXAMPLES; i++) w[i] = next_number() + 1;
+    for (int k = 0; k < 4; k++) {
+        cj_model *model;
+        cj_graph *g, *h;
+        cj_program *add, *update;
+        cj_value weight;
+        cj_optimizer adam = cj_adam(.learning_rate = 0.05, .clip_norm = 0.1);
+        expect_ok(cj_model_new(&model, .seed = 1));
+        expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+        cj_value sum = weighted_sum(g, sizes[k], &weight);
+        cj_accumulate(sum, weight, adam);
+        expect_ok(cj_compile(&add, g));
+        expect_ok(cj_graph_new(&h, model, .mode = CJ_TRAINING));
+        cj_update(h, adam);
+        expect_ok(cj_compile(&update, h));
+        for (int t = 0; t < 6; t++) {
+            for (int row = 0; row < EXAMPLES; row += sizes[k]) run_rows(add, x, w, row, sizes[k]);
+            expect_ok((cj_program_run)(&(cj_run_options){.size = sizeof(cj_run_options), .program = update}));
+        }
+        const float *found = cj_model_find(model, "in.weight").data;
+        for (int i = 0; i < 4 * INPUTS; i++) {
+            if (k == 0) first[i] = found[i];
+            if (fabsf(found[i] - first[i]) > 1e-6F) fail_msg("parts of %d rows lead elsewhere", sizes[k]);
+        }
+        cj_program_free(add);
+        cj_program_free(update);
+        cj_graph_free(g);
+        cj_graph_free(h);
+        cj_model_free(model);
+    }
+}
+
+static void test_update_of_nothing(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_graph *g;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_update(g, cj_adam(.learning_rate = 0.1));
+    expect_status(cj_graph_status(g), CJ_INVALID_ARGUMENT);
+    expect_message("nothing was accumulated");
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns),    cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_several),     cmocka_unit_test(test_rate_variable),
-        cmocka_unit_test(test_unreached),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_patterns),          cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_several),           cmocka_unit_test(test_rate_variable),
+        cmocka_unit_test(test_unreached),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_allocations),       cmocka_unit_test(test_fixtures),
+        cmocka_unit_test(test_averages),          cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_update_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,7 @@ typedef enum {
     CJ_PARAMETER,       /* learned */
     CJ_STATISTIC,       /* followed during training */
     CJ_OPTIMIZER_STATE, /* moments, step counters */
+    CJ_AVERAGE,         /* moving average of a parameter: "ema." and its name */
     CJ_COUNTER,         /* the run counter that random draws are keyed by */
 } cj_role;
 
@@ -66,6 +67,10 @@ CJ_API int64_t cj_model_count(const cj_model *model);
 CJ_API cj_variable_info cj_model_variable(const cj_model *model, int64_t index); /* in order of creation */
 /* NULL data when there is none of that name. */
 CJ_API cj_tensor cj_model_find(const cj_model *model, const char *name);
+
+/* Exchanges each parameter that has a moving average with it, for evaluation or saving; a second call puts
+ * both back, bit for bit. Not while a program runs. */
+CJ_API void cj_model_swap_averages(cj_model *model);
 
 /* What a drawing consists of, as a table: layer (type), output shape, parameters, and totals. Free with
  * cj_text_free. */

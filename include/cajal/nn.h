@@ -107,7 +107,7 @@ CJ_API double cj_mean_distance(int64_t count, const float *predictions, const fl
 
 /* --- optimizers ---------------------------------------------------------------------------------------- */
 
-typedef enum { CJ_SGD, CJ_RMSPROP, CJ_ADAGRAD, CJ_ADAM, CJ_ADAMW, CJ_LION } cj_optimizer_kind;
+typedef enum { CJ_SGD, CJ_RMSPROP, CJ_ADAGRAD, CJ_ADAM, CJ_ADAMW, CJ_LION, CJ_MUON } cj_optimizer_kind;
 
 /* How the parameters whose names fit `pattern` differ from the others: "*.bias", "decoder.*". In a pattern
  * `*` stands for any characters, dots among them. */
@@ -120,14 +120,19 @@ typedef struct {
 #define CJ_MAX_PARAMETER_GROUPS 8
 
 /* Zero means the default: beta1 0.9, beta2 0.999 (Lion 0.99), epsilon 1e-8 (Adagrad 1e-10), alpha 0.99
- * (RMSprop). The formulas are PyTorch's; Lion's are its paper's (Chen et al., 2023). */
+ * (RMSprop). The formulas are PyTorch's; Lion's are its paper's (Chen et al., 2023). Muon (Jordan et al.,
+ * 2024) moves matrices along the nearest orthogonal one to their momentum, with Nesterov's look ahead and
+ * decoupled weight decay, its products in f32; what is no matrix moves as by AdamW with the same learning
+ * rate. */
 typedef struct {
     cj_optimizer_kind kind;
     double learning_rate;
-    double momentum; /* SGD, RMSprop */
+    double momentum; /* SGD, RMSprop; Muon 0.95 */
     bool nesterov;
     double weight_decay; /* added to the gradient (L2); decoupled in AdamW and Lion */
     double beta1, beta2, epsilon, alpha;
+    double
+        ema_decay; /* 0: none; else, say 0.999, parameters are followed by averages: cj_model_swap_averages */
     double clip_norm; /* 0: none; else the largest norm of all gradients together */
     /* cj_adamw(.weight_decay = 0.1, .groups = {{"*.bias", .no_weight_decay = true}}): a parameter belongs to
      * the first group that fits. A pattern that fits no parameter is an error. */
@@ -141,16 +146,23 @@ typedef struct {
 #define cj_adam(...)    ((cj_optimizer){.kind = CJ_ADAM, __VA_ARGS__})
 #define cj_adamw(...)   ((cj_optimizer){.kind = CJ_ADAMW, __VA_ARGS__})
 #define cj_lion(...)    ((cj_optimizer){.kind = CJ_LION, __VA_ARGS__})
+#define cj_muon(...)    ((cj_optimizer){.kind = CJ_MUON, __VA_ARGS__})
 
-/* "sgd", "rmsprop", "adagrad", "adam", "adamw", "lion"; NULL beyond. */
+/* "sgd", "rmsprop", "adagrad", "adam", "adamw", "lion", "muon"; NULL beyond. */
 CJ_API const char *cj_optimizer_name(cj_optimizer_kind kind);
-#define CJ_OPTIMIZER_COUNT 6
+#define CJ_OPTIMIZER_COUNT 7
 
 /* Draws the gradients of `loss` (a scalar) by every parameter it depends on, and their updates. A step whose
  * loss or gradients are not finite changes nothing. The learning rate is the variable
  * "optimizer.learning_rate" (f32): write to it between runs to follow a schedule. Two optimizers of one model
  * need a `name` each (then it is "optimizer.NAME.learning_rate"), and in one graph different parameters. */
 CJ_API void cj_minimize(cj_value loss, cj_optimizer optimizer);
+/* The same in parts, for batches that do not fit: one program adds up gradients of `loss_sum`, a sum over the
+ * part's examples, and `weight`, how much they count together (f32 scalars both) ... */
+CJ_API void cj_accumulate(cj_value loss_sum, cj_value weight, cj_optimizer optimizer);
+/* ... and another, of a graph of its own drawn after the first, divides by the summed weights, updates, and
+ * begins anew from zero. k parts move the parameters as their whole would. */
+CJ_API void cj_update(cj_graph *graph, cj_optimizer optimizer);
 
 /* --- learning-rate schedules --------------------------------------------------------------------------- */
 

@@ -107,7 +107,7 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
         return cj__graph_error(graph, CJ_SHAPE_ERROR, "parameter '%s' has no possible shape", path);
     cj__variable *v = cj__model_find(graph->model, path);
     if (!v) {
-        if (graph->model->complete && role != CJ_OPTIMIZER_STATE && role != CJ_COUNTER)
+        if (graph->model->complete && (role == CJ_PARAMETER || role == CJ_STATISTIC))
             return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                                    "the loaded weights have no '%s': they are of another network", path);
         cj_status status = cj__model_add(graph->model, path, role, dtype, shape, &v);
@@ -161,6 +161,21 @@ cj__variable *cj__variable_of(cj_value value)
     if (!cj_value_ok(value)) return NULL;
     const cj__node *node = cj__node_of(value);
     return node->op == CJ__OP_variable ? ((const cj__variable_attributes *)node->attributes)->variable : NULL;
+}
+
+void cj_model_swap_averages(cj_model *model)
+{
+    for (int64_t i = 0; i < model->count; i++) {
+        cj__variable *average = model->variables[i];
+        if (average->role != CJ_AVERAGE) continue;
+        cj__variable *parameter = cj__model_find(model, average->name + strlen(CJ__AVERAGE_SCOPE "."));
+        if (!parameter) continue;
+        void *data = average->data;
+        average->data = parameter->data;
+        parameter->data = data;
+        average->version++;
+        parameter->version++;
+    }
 }
 
 bool cj__is_assigned(cj_value value)

@@ -17,6 +17,7 @@ struct cj_model {
 /* A new variable, its values not set. */
 CJ_MUST_CHECK cj_status cj__model_add(cj_model *model, const char *name, cj_role role, cj_dtype dtype,
                                       cj_shape_t shape, cj__variable **added);
+#define CJ__AVERAGE_SCOPE "ema"
 cj__variable *cj__model_find(const cj_model *model, const char *name);
 /* Fills a variable of f32 from (seed, its name). */
 CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj_init init);

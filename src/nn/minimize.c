@@ -3,6 +3,8 @@
 #include "nn/optimizer.h"
 #include "base/text.h"
 
+#include <string.h>
+
 /* --- groups -------------------------------------------------------------------------------------------- */
 
 static bool fits(const char *pattern, cj_value parameter)
@@ -125,7 +127,11 @@ static void draw_updates(cj_graph *graph, cj_optimizer optimizer, int count, cj_
     }
 }
 
-void cj_minimize(cj_value loss, cj_optimizer optimizer)
+/* Finds the parameters the loss depends on and their gradients, and hands them on. */
+typedef void (*use_gradients)(cj_value loss, const cj_optimizer *optimizer, int count, cj__target *targets,
+                              void *context);
+
+static void with_gradients(cj_value loss, const cj_optimizer *optimizer, use_gradients use, void *context)
 {
     cj_graph *graph = loss.graph;
     if (!graph || !cj_value_ok(loss)) return;
@@ -140,12 +146,119 @@ void cj_minimize(cj_value loss, cj_optimizer optimizer)
     if (parameters && targets) {
         int count = parameters_of(graph, parameters);
         count = differentiate(loss, count, parameters, parameters + room, targets);
-        if (graph->status == CJ_OK) count = choose(graph, &optimizer, count, targets);
-        guard(loss, count, targets);
-        draw_updates(graph, optimizer, count, targets);
+        if (graph->status == CJ_OK) count = choose(graph, optimizer, count, targets);
+        use(loss, optimizer, count, targets, context);
     } else {
         cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for an optimizer");
     }
     cj__free(parameters);
+    cj__free(targets);
+}
+
+static void update_at_once(cj_value loss, const cj_optimizer *optimizer, int count, cj__target *targets,
+                           void *none)
+{
+    (void)none;
+    guard(loss, count, targets);
+    draw_updates(loss.graph, *optimizer, count, targets);
+}
+
+void cj_minimize(cj_value loss, cj_optimizer optimizer)
+{
+    with_gradients(loss, &optimizer, update_at_once, NULL);
+}
+
+/* --- in parts ------------------------------------------------------------------------------------------ */
+
+#define ACCUMULATED "accumulated"
+
+static void add_up(cj_value sum, cj_value more)
+{
+    cj_assign(sum, cj_add(sum, more));
+}
+
+static cj_value summed_weight(cj_graph *graph, const cj_optimizer *optimizer)
+{
+    return cj_state(cj__optimizer_scope(graph, optimizer), "accumulated_weight", CJ_OPTIMIZER_STATE, CJ_F32,
+                    cj_scalar_shape(), 0);
+}
+
+static cj_value summed_gradient(cj_graph *graph, const cj_optimizer *optimizer, const char *parameter,
+                                cj_shape_t shape)
+{
+    cj_scope scope = cj_at(cj__optimizer_scope(graph, optimizer), ACCUMULATED);
+    return cj_state(scope, parameter, CJ_OPTIMIZER_STATE, CJ_F32, shape, 0);
+}
+
+static void add_gradients(cj_value loss, const cj_optimizer *optimizer, int count, cj__target *targets,
+                          void *context)
+{
+    const cj_value *weight = context;
+    guard(loss, count, targets);
+    add_up(summed_weight(loss.graph, optimizer), *weight);
+    for (int i = 0; i < count && loss.graph->status == CJ_OK; i++) {
+        cj_value p = targets[i].parameter;
+        add_up(summed_gradient(loss.graph, optimizer, cj__variable_of(p)->name, cj_value_shape(p)),
+               targets[i].gradient);
+    }
+}
+
+void cj_accumulate(cj_value loss_sum, cj_value weight, cj_optimizer optimizer)
+{
+    if (cj_value_ok(weight) && cj_shape_count(cj_value_shape(weight)) != 1)
+        cj__graph_error(weight.graph, CJ_SHAPE_ERROR, "accumulate: the weight must be a single number");
+    with_gradients(loss_sum, &optimizer, add_gradients, &weight);
+}
+
+/* The parameter whose gradients the variable adds up; NULL: it is something else. */
+static const char *parameter_of(const cj__variable *v, const char *scope)
+{
+    size_t length = strlen(scope);
+    if (strncmp(v->name, scope, length) != 0 || strncmp(v->name + length, "." ACCUMULATED ".", 13) != 0)
+        return NULL;
+    return v->name + length + 13;
+}
+
+/* The targets are those that have been accumulated for. */
+static int find_targets(cj_graph *graph, const cj_optimizer *optimizer, cj_value weight, cj__target *targets)
+{
+    int count = 0;
+    const char *scope = cj__optimizer_scope(graph, optimizer).path;
+    int64_t variables = graph->model->count;
+    for (int64_t i = 0; i < variables && graph->status == CJ_OK; i++) {
+        const cj__variable *v = graph->model->variables[i];
+        const char *name = parameter_of(v, scope);
+        if (!name) continue;
+        cj_value sum = summed_gradient(graph, optimizer, name, v->shape);
+        targets[count].parameter = cj_parameter(cj_root(graph), name, v->shape, (cj_init){0});
+        targets[count].gradient = cj_div(sum, weight);
+        cj_assign(sum, cj_scale(sum, 0));
+        count++;
+    }
+    return count;
+}
+
+void cj_update(cj_graph *graph, cj_optimizer optimizer)
+{
+    if (graph->status != CJ_OK) return;
+    if (!graph->model) {
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "update: the graph was drawn without a model");
+        return;
+    }
+    cj__target *targets = cj__allocate_zeroed(((size_t)graph->model->count + 1) * sizeof *targets);
+    if (!targets) {
+        cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for an optimizer");
+        return;
+    }
+    cj_value weight = summed_weight(graph, &optimizer);
+    int count = find_targets(graph, &optimizer, weight, targets);
+    if (count == 0)
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                        "update: nothing was accumulated for this optimizer; draw cj_accumulate first");
+    if (graph->status == CJ_OK) {
+        guard(weight, count, targets);
+        cj_assign(weight, cj_scale(weight, 0));
+        draw_updates(graph, optimizer, count, targets);
+    }
     cj__free(targets);
 }

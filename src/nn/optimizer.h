@@ -14,6 +14,7 @@ typedef struct {
     cj_scope scope;                    /* of its state */
     cj_value learning_rate;            /* f32 scalar */
     cj_value correction1, correction2; /* f32 scalars: 1 - beta^t */
+    cj_value first_step;               /* bool scalar */
 } cj__optimizer;
 
 /* One parameter on its way, with what its group says. */
@@ -27,6 +28,8 @@ typedef struct {
 cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer);
 /* Zero-filled f32 state beside a parameter: "optimizer.KIND.hidden1.weight". */
 cj_value cj__optimizer_state(const cj__optimizer *optimizer, const char *kind, cj_value parameter);
+/* The scope of an optimizer's state: "optimizer", or "optimizer.NAME". */
+cj_scope cj__optimizer_scope(cj_graph *graph, const cj_optimizer *optimizer);
 /* Draws the parameter's new value and assigns it. */
 void cj__update_parameter(const cj__optimizer *optimizer, const cj__target *target);
 

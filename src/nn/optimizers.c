@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-static const char *const names[CJ_OPTIMIZER_COUNT] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", "lion"};
+static const char *const names[CJ_OPTIMIZER_COUNT] = {"sgd",   "rmsprop", "adagrad", "adam",
+                                                      "adamw", "lion",    "muon"};
 
 const char *cj_optimizer_name(cj_optimizer_kind kind)
 {
@@ -23,6 +24,7 @@ static cj_optimizer with_defaults(cj_optimizer o)
     o.beta2 = or_default(o.beta2, o.kind == CJ_LION ? 0.99 : 0.999);
     o.epsilon = or_default(o.epsilon, o.kind == CJ_ADAGRAD ? 1e-10 : 1e-8);
     o.alpha = or_default(o.alpha, 0.99);
+    if (o.kind == CJ_MUON) o.momentum = or_default(o.momentum, 0.95);
     return o;
 }
 
@@ -64,6 +66,7 @@ static void check(cj_graph *graph, const cj_optimizer *o)
     within(graph, "epsilon", o->epsilon, 0, INFINITY);
     within(graph, "alpha", o->alpha, 0, 1);
     within(graph, "clip_norm", o->clip_norm, 0, INFINITY);
+    within(graph, "ema_decay", o->ema_decay, 0, 1);
     for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && o->groups[i].pattern; i++) {
         within(graph, "learning_rate_factor", o->groups[i].learning_rate_factor, 0, INFINITY);
         within(graph, "a group's weight_decay", o->groups[i].weight_decay, 0, INFINITY);
@@ -81,17 +84,17 @@ static cj_value one_minus_power(cj_graph *graph, double beta, cj_value step)
     return cj_cast(cj_sub(cj_constant(graph, CJ_F64, 1), power), CJ_F32);
 }
 
-static cj_scope state_scope(cj_graph *graph, const char *name)
+cj_scope cj__optimizer_scope(cj_graph *graph, const cj_optimizer *optimizer)
 {
     cj_scope scope = cj_at(cj_root(graph), "optimizer");
-    return name ? cj_at(scope, "%s", name) : scope;
+    return optimizer->name ? cj_at(scope, "%s", optimizer->name) : scope;
 }
 
 cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
 {
     cj__optimizer u = {.graph = graph, .o = with_defaults(optimizer)};
     check(graph, &optimizer);
-    u.scope = state_scope(graph, optimizer.name);
+    u.scope = cj__optimizer_scope(graph, &optimizer);
     u.learning_rate = cj_state(u.scope, "learning_rate", CJ_OPTIMIZER_STATE, CJ_F32, cj_scalar_shape(),
                                optimizer.learning_rate);
     cj_value step = cj_state(u.scope, "step", CJ_OPTIMIZER_STATE, CJ_F64, cj_scalar_shape(), 0);
@@ -101,6 +104,7 @@ cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
                         u.scope.path);
     cj_value next = cj_add_scalar(step, 1);
     cj_assign(step, next);
+    u.first_step = cj_less(step, cj_constant(graph, CJ_F64, 0.5));
     u.correction1 = one_minus_power(graph, u.o.beta1, next);
     u.correction2 = one_minus_power(graph, u.o.beta2, next);
     return u;
@@ -158,9 +162,46 @@ static cj_value lion_direction(const cj__optimizer *u, cj_value p, cj_value g)
     return cj_sign(blend(average, g, u->o.beta1));
 }
 
+/* The orthogonal matrix nearest to x, roughly: five steps of Newton and Schulz with the coefficients of
+ * Jordan's Muon, which bring all singular values close to 1. x: [rows,columns] */
+static cj_value orthogonal(cj_value x)
+{
+    static const double a = 3.4445, b = -4.7750, c = 2.0315;
+    cj_shape_t shape = cj_value_shape(x);
+    bool tall = shape.rank == 2 && shape.dims[0] > shape.dims[1];
+    cj_value norm = cj_add_scalar(cj_sqrt(cj__sum_all(cj_square(x))), 1e-7);
+    x = cj_div(x, norm);
+    if (tall) x = cj_transpose(x, (cj_axes_t){2, {1, 0}});
+    for (int i = 0; i < 5; i++) {
+        cj_value square = cj_matmul_transposed(x, x, false, true);
+        cj_value polynomial = cj_add(cj_scale(square, b), cj_scale(cj_matmul(square, square), c));
+        x = cj_add(cj_scale(x, a), cj_matmul(polynomial, x));
+    }
+    return tall ? cj_transpose(x, (cj_axes_t){2, {1, 0}}) : x;
+}
+
+/* Scaled so that wide and tall matrices move alike. */
+static cj_value muon_direction(const cj__optimizer *u, cj_value p, cj_value g)
+{
+    cj_shape_t shape = cj_value_shape(p);
+    cj_value velocity = cj__optimizer_state(u, "velocity", p), next = blend(velocity, g, u->o.momentum);
+    cj_assign(velocity, next);
+    double ratio = (double)shape.dims[0] / (double)shape.dims[1];
+    return cj_scale(orthogonal(blend(next, g, u->o.momentum)), ratio > 1 ? sqrt(ratio) : 1);
+}
+
+/* The average begins as the parameter's first value. */
+static void follow(const cj__optimizer *u, cj_value p, cj_value fresh)
+{
+    if (u->o.ema_decay == 0 || !cj_value_ok(p)) return;
+    cj_value average = cj_state(cj_at(cj_root(u->graph), CJ__AVERAGE_SCOPE), cj__variable_of(p)->name,
+                                CJ_AVERAGE, CJ_F32, cj_value_shape(p), 0);
+    cj_assign(average, cj_select(u->first_step, fresh, blend(average, fresh, u->o.ema_decay)));
+}
+
 void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
 {
-    bool decoupled = u->o.kind == CJ_ADAMW || u->o.kind == CJ_LION;
+    bool decoupled = u->o.kind == CJ_ADAMW || u->o.kind == CJ_LION || u->o.kind == CJ_MUON;
     cj_value p = t->parameter, g = t->gradient, direction = g, start = p;
     if (t->weight_decay != 0 && !decoupled) g = cj_add(g, cj_scale(p, t->weight_decay));
     switch (u->o.kind) {
@@ -180,8 +221,13 @@ void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
     case CJ_LION:
         direction = lion_direction(u, p, g);
         break;
+    case CJ_MUON:
+        direction = cj_value_shape(p).rank == 2 ? muon_direction(u, p, g) : adam_direction(u, p, g);
+        break;
     }
     if (t->weight_decay != 0 && decoupled)
         start = cj_sub(p, cj_mul(p, cj_scale(t->learning_rate, t->weight_decay)));
-    cj_assign(p, cj_sub(start, cj_mul(direction, t->learning_rate)));
+    cj_value fresh = cj_sub(start, cj_mul(direction, t->learning_rate));
+    cj_assign(p, fresh);
+    follow(u, p, fresh);
 }
