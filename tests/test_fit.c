@@ -58,6 +58,9 @@ static cj_fit_options options_for(cj_model *model, const cj_dataset *data)
                             .seed = 9};
 }
 
+/* Averages of weights, and updates after several batches, are state like any other. */
+static bool with_averages;
+
 /* --- interrupted and resumed --------------------------------------------------------------------------- */
 
 static cj_verdict stop_at(const cj_progress *p, void *context)
@@ -76,15 +79,18 @@ static void train_in(const char *folder, int64_t stop, bool resume, cj_status wa
     o.folder = folder;
     o.resume = resume;
     o.callbacks[3] = (cj_callback){stop_at, &stop};
+    if (with_averages) {
+        o.optimizer.ema_decay = 0.9;
+        o.accumulate = 3;
+    }
     expect_status((cj_fit)(&o, last), wanted);
     cj_model_digest(model, digest);
     cj_model_free(model);
     cj_dataset_free(data);
 }
 
-static void test_resume_anywhere(void **state)
+static void resume_anywhere(void)
 {
-    (void)state;
     char whole[65], parts[65];
     cj_progress one, other;
     train_in(NULL, -1, false, CJ_OK, whole, &one);
@@ -101,6 +107,16 @@ static void test_resume_anywhere(void **state)
         assert_string_equal(whole, parts);
         cj_test_remove_folder(folder);
     }
+}
+
+static void test_resume_anywhere(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        with_averages = i == 1;
+        resume_anywhere();
+    }
+    with_averages = false;
 }
 
 static void test_same_bits_for_any_threads(void **state)
@@ -368,6 +384,34 @@ static void test_losses(void **state)
     }
 }
 
+/* Averages are what is validated and left behind; updates after several batches train as well. */
+static void test_averages_and_parts(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_dataset *data = make_data(CJ_I32);
+    cj_progress last;
+    cj_scores scores;
+    expect_ok(cj_model_new(&model, .seed = 4));
+    cj_fit_options o = options_for(model, data);
+    o.optimizer.ema_decay = 0.95;
+    o.accumulate = 2;
+    o.early_stopping.restore_best = false;
+    o.epochs = 20;
+    expect_ok((cj_fit)(&o, &last));
+    cj_evaluate_options e = {.size = sizeof e,
+                             .model = model,
+                             .forward = network,
+                             .dataset = data,
+                             .first = 120,
+                             .batch_size = BATCH};
+    expect_ok((cj_evaluate)(&e, &scores));
+    assert_true(scores.loss == last.validation.loss);
+    assert_true(scores.accuracy > 0.5);
+    cj_model_free(model);
+    cj_dataset_free(data);
+}
+
 static void test_predict(void **state)
 {
     (void)state;
@@ -476,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_callback_stops),
         cmocka_unit_test(test_losses),
         cmocka_unit_test(test_predict),
+        cmocka_unit_test(test_averages_and_parts),
         cmocka_unit_test(test_class_weights),
         cmocka_unit_test(test_loaded_weights_are_complete),
     };

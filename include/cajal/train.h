@@ -93,6 +93,7 @@ typedef struct {
     double label_smoothing;
     const double *class_weights; /* [class_count]; NULL: 1 each. For the training loss alone */
     int64_t class_count;
+    int64_t accumulate; /* batches an update; 0: 1. The schedule's steps are batches all the same */
     cj_optimizer optimizer;
     cj_schedule schedule; /* of the optimizer's learning rate */
     cj_early_stopping early_stopping;

@@ -178,6 +178,21 @@ static cj_status bad_value(const cj_recipe *r, cj__key key, const char *wanted)
                     r->values[key], wanted);
 }
 
+/* "*.bias,*.norm.*" as patterns of their own. */
+static cj_status split_patterns(cj_recipe *r)
+{
+    const char *at = r->values[CJ__KEY_no_decay];
+    for (int i = 0; *at; i++) {
+        size_t end = strcspn(at, ",");
+        if (i == CJ_MAX_PARAMETER_GROUPS)
+            return bad_value(r, CJ__KEY_no_decay, "a list of at most 8 patterns");
+        r->no_decay[i] = cj__arena_format(&r->arena, "%.*s", (int)end, at);
+        if (!r->no_decay[i]) return cj__out_of_memory(end, "a recipe");
+        at += end + (at[end] == ',');
+    }
+    return CJ_OK;
+}
+
 /* What no single value shows to be wrong. */
 static cj_status check(cj_recipe *r)
 {
@@ -195,7 +210,7 @@ static cj_status check(cj_recipe *r)
         return bad_value(r, CJ__KEY_data_target, "the column of data.file to learn");
     if (cj__recipe_number(r, CJ__KEY_members) < 1) return bad_value(r, CJ__KEY_members, "1 or more");
     if (cj__recipe_number(r, CJ__KEY_members) > 64) return bad_value(r, CJ__KEY_members, "64 at most");
-    return CJ_OK;
+    return split_patterns(r);
 }
 
 cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count, const char *const *overrides)

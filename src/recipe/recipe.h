@@ -32,13 +32,14 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
     X(data_seed, "data.seed", CJ__COUNT, "0", NULL)                                                          \
     X(epochs, "training.epochs", CJ__COUNT, "5", NULL)                                                       \
     X(batch_size, "training.batch_size", CJ__COUNT, "128", NULL)                                             \
+    X(accumulate, "training.accumulate", CJ__COUNT, "1", NULL)                                               \
     X(seed, "training.seed", CJ__COUNT, "1", NULL)                                                           \
     X(loss, "training.loss", CJ__CHOICE, "cross_entropy",                                                    \
       "cross_entropy|binary_cross_entropy|squared_error|absolute_error|huber_error")                         \
     X(label_smoothing, "training.label_smoothing", CJ__NUMBER, "0", NULL)                                    \
     X(class_weights, "training.class_weights", CJ__LIST, "", NULL)                                           \
     X(precision, "training.precision", CJ__CHOICE, "highest", "highest|high|medium")                         \
-    X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion")                \
+    X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion|muon")           \
     X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001", NULL)                                   \
     X(momentum, "optimizer.momentum", CJ__NUMBER, "0", NULL)                                                 \
     X(nesterov, "optimizer.nesterov", CJ__TRUTH, "false", NULL)                                              \
@@ -46,6 +47,8 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
     X(beta1, "optimizer.beta1", CJ__NUMBER, "0", NULL)                                                       \
     X(beta2, "optimizer.beta2", CJ__NUMBER, "0", NULL)                                                       \
     X(epsilon, "optimizer.epsilon", CJ__NUMBER, "0", NULL)                                                   \
+    X(no_decay, "optimizer.no_decay", CJ__LIST, "", NULL)                                                    \
+    X(ema_decay, "optimizer.ema_decay", CJ__NUMBER, "0", NULL)                                               \
     X(clip_norm, "optimizer.clip_norm", CJ__NUMBER, "0", NULL)                                               \
     X(schedule, "schedule.name", CJ__CHOICE, "constant",                                                     \
       "constant|step|exponential|cosine|one_cycle|plateau")                                                  \
@@ -94,6 +97,7 @@ struct cj_recipe {
     const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
     double class_weights[CJ__MOST_CLASS_WEIGHTS];
+    const char *no_decay[CJ_MAX_PARAMETER_GROUPS]; /* patterns, NULL after the last */
 };
 
 /* Sets a key from text found at `line` of the recipe's file (0: an override). */

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "recipe/recipe.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* In single quotes, where a quote is doubled: any text survives. */
@@ -13,12 +14,31 @@ static void put_quoted(cj__text *t, const char *value)
     cj__text_put(t, "'");
 }
 
+/* Items that YAML would take for something else stand in quotes. */
+static void put_list(cj__text *t, const char *items)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._";
+    char item[512];
+    cj__text_put(t, "[");
+    for (bool first = true; *items; first = false) {
+        size_t end = strcspn(items, ",");
+        snprintf(item, sizeof item, "%.*s", (int)end, items);
+        if (!first) cj__text_put(t, ", ");
+        if (item[strspn(item, plain)] && item[0] != '-')
+            put_quoted(t, item);
+        else
+            cj__text_put(t, item);
+        items += end + (items[end] == ',');
+    }
+    cj__text_put(t, "]");
+}
+
 static void put_value(cj__text *t, cj__kind kind, const char *value)
 {
     if (kind == CJ__TEXT)
         put_quoted(t, value);
     else if (kind == CJ__LIST)
-        cj__text_print(t, "[%s]", value);
+        put_list(t, value);
     else
         cj__text_put(t, value);
     cj__text_put(t, "\n");

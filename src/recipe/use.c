@@ -115,15 +115,19 @@ cj_shape_t cj_recipe_shape(const cj_recipe *recipe)
 
 static cj_optimizer optimizer_of(const cj_recipe *r)
 {
-    return (cj_optimizer){.kind = (cj_optimizer_kind)cj__recipe_choice(r, CJ__KEY_optimizer),
-                          .learning_rate = cj__recipe_number(r, CJ__KEY_learning_rate),
-                          .momentum = cj__recipe_number(r, CJ__KEY_momentum),
-                          .nesterov = cj__recipe_truth(r, CJ__KEY_nesterov),
-                          .weight_decay = cj__recipe_number(r, CJ__KEY_weight_decay),
-                          .beta1 = cj__recipe_number(r, CJ__KEY_beta1),
-                          .beta2 = cj__recipe_number(r, CJ__KEY_beta2),
-                          .epsilon = cj__recipe_number(r, CJ__KEY_epsilon),
-                          .clip_norm = cj__recipe_number(r, CJ__KEY_clip_norm)};
+    cj_optimizer o = {.kind = (cj_optimizer_kind)cj__recipe_choice(r, CJ__KEY_optimizer),
+                      .learning_rate = cj__recipe_number(r, CJ__KEY_learning_rate),
+                      .momentum = cj__recipe_number(r, CJ__KEY_momentum),
+                      .nesterov = cj__recipe_truth(r, CJ__KEY_nesterov),
+                      .weight_decay = cj__recipe_number(r, CJ__KEY_weight_decay),
+                      .beta1 = cj__recipe_number(r, CJ__KEY_beta1),
+                      .beta2 = cj__recipe_number(r, CJ__KEY_beta2),
+                      .epsilon = cj__recipe_number(r, CJ__KEY_epsilon),
+                      .ema_decay = cj__recipe_number(r, CJ__KEY_ema_decay),
+                      .clip_norm = cj__recipe_number(r, CJ__KEY_clip_norm)};
+    for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && r->no_decay[i]; i++)
+        o.groups[i] = (cj_parameter_group){.pattern = r->no_decay[i], .no_weight_decay = true};
+    return o;
 }
 
 static cj_schedule schedule_of(const cj_recipe *r)
@@ -183,6 +187,7 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
         .label_smoothing = cj__recipe_number(r, CJ__KEY_label_smoothing),
         .class_weights = weights > 0 ? r->class_weights : NULL,
         .class_count = weights,
+        .accumulate = cj__recipe_count(r, CJ__KEY_accumulate),
         .optimizer = optimizer_of(r),
         .schedule = schedule_of(r),
         .early_stopping = {.monitor = (cj_monitor)cj__recipe_choice(r, CJ__KEY_early_monitor),

@@ -18,10 +18,11 @@ typedef struct {
     const cj_fit_options *o;
     cj_loader *loader;
     cj__batch_program step;
+    cj_program *update; /* where gradients are added up over several batches; NULL: each step updates */
     cj__evaluation validation; /* empty without validation rows */
     bool validates;
-    float *learning_rate; /* the variable */
-    int64_t steps;        /* an epoch */
+    cj_tensor learning_rate; /* the variable's f32 scalar */
+    int64_t steps;           /* an epoch */
     cj__fit_state state;
     cj__best_weights best;
     cj__checkpointing checkpointing;
@@ -90,10 +91,18 @@ static void set_learning_rate(fit *f)
     const cj_fit_options *o = f->o;
     if (scheduled(&o->schedule)) {
         double base = cj_plateau_rate(&o->schedule, &f->state.plateau, o->optimizer.learning_rate);
-        *f->learning_rate =
+        *(float *)f->learning_rate.data =
             (float)cj_schedule_rate(&o->schedule, base, f->state.updates, f->steps * o->epochs);
     }
-    f->progress.learning_rate = (double)*f->learning_rate;
+    f->progress.learning_rate = (double)*(const float *)f->learning_rate.data;
+}
+
+/* After so many batches, and after the last of an epoch. */
+static cj_status update_if_due(fit *f)
+{
+    bool due = (f->state.step + 1) % (f->update ? f->o->accumulate : 1) == 0 || f->state.step + 1 == f->steps;
+    if (!f->update || !due) return CJ_OK;
+    return (cj_program_run)(&(cj_run_options){.size = sizeof(cj_run_options), .program = f->update});
 }
 
 static cj_status run_step(fit *f, const cj_batch *batch)
@@ -101,6 +110,7 @@ static cj_status run_step(fit *f, const cj_batch *batch)
     float loss, correct;
     set_learning_rate(f);
     cj_status status = cj__batch_program_run(&f->step, batch, &loss, &correct, NULL, NULL);
+    if (status == CJ_OK) status = update_if_due(f);
     if (status != CJ_OK)
         return cj__fail_within(status, "epoch %lld, step %lld", (long long)f->progress.epoch,
                                (long long)f->state.step + 1);
@@ -175,6 +185,18 @@ static cj_status record_epoch(fit *f)
     return cj__run_log_epoch(&f->log, &f->progress);
 }
 
+/* Validation, and the best weights, are of the moving averages where there are any. */
+static cj_status judge_epoch(fit *f)
+{
+    cj_status status = CJ_OK;
+    cj_model_swap_averages(f->o->model);
+    if (f->validates) status = cj__evaluation_run(&f->validation, &f->progress.validation);
+    f->progress.seconds = now() - f->started;
+    if (status == CJ_OK) status = record_epoch(f);
+    cj_model_swap_averages(f->o->model);
+    return status;
+}
+
 static cj_status save_after_epoch(fit *f)
 {
     const cj_checkpoints *c = &f->o->checkpoints;
@@ -205,9 +227,7 @@ static cj_status train_epoch(fit *f)
     cj_loader_seek(f->loader, f->state.epoch, f->state.step);
     CJ__TRY(run_steps(f));
     if (f->state.step < f->steps) return CJ_OK; /* stopped on the way */
-    if (f->validates) CJ__TRY(cj__evaluation_run(&f->validation, &f->progress.validation));
-    f->progress.seconds = now() - f->started;
-    CJ__TRY(record_epoch(f));
+    CJ__TRY(judge_epoch(f));
     CJ__TRY(save_after_epoch(f));
     CJ__TRY(write_report(f, false));
     f->progress.epoch_done = true;
@@ -258,7 +278,8 @@ static cj_status make_loader(fit *f, int64_t rows)
 
 static cj__objective objective_of(const cj_fit_options *o)
 {
-    return (cj__objective){o->loss, o->label_smoothing, o->class_weights, o->class_count, o->precision};
+    return (cj__objective){o->loss,        o->label_smoothing, o->class_weights,
+                           o->class_count, o->precision,       o->accumulate > 1};
 }
 
 cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
@@ -272,6 +293,18 @@ cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
     return cj__batch_draw(graph, &shape, o->model, o->forward, o->context, &batch, &objective, &o->optimizer);
 }
 
+static cj_status make_update(fit *f)
+{
+    cj_graph *graph;
+    if (f->o->accumulate <= 1) return CJ_OK;
+    cj_graph_options options = {.size = sizeof options, .model = f->o->model, .mode = CJ_TRAINING};
+    CJ__TRY((cj_graph_new)(&graph, &options));
+    cj_update(graph, f->o->optimizer);
+    cj_status status = cj_compile(&f->update, graph);
+    cj_graph_free(graph);
+    return status;
+}
+
 static cj_status make_step(fit *f)
 {
     const cj_fit_options *o = f->o;
@@ -281,9 +314,9 @@ static cj_status make_step(fit *f)
         return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
     CJ__TRY(
         cj__batch_program_new(&f->step, o->model, o->forward, o->context, &batch, &objective, &o->optimizer));
-    cj_tensor rate = cj_model_find(o->model, "optimizer.learning_rate");
-    f->learning_rate = rate.data;
-    return rate.data ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "the network has nothing to train");
+    CJ__TRY(make_update(f));
+    f->learning_rate = cj_model_find(o->model, "optimizer.learning_rate");
+    return f->learning_rate.data ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "the network has nothing to train");
 }
 
 /* One process at a time trains in a folder. */
@@ -374,6 +407,7 @@ static cj_status begin(fit *f)
 static cj_status finish(fit *f)
 {
     char path[4096];
+    cj_model_swap_averages(f->o->model);
     if (keeps_best(f->o)) cj__best_weights_put_back(&f->best, f->o->model);
     if (!f->o->folder) return CJ_OK;
     snprintf(path, sizeof path, "%s/model.safetensors", f->o->folder);
@@ -390,6 +424,7 @@ static void end(fit *f)
     cj__free(f->state.history);
     cj__free(f->best.data);
     cj__evaluation_end(&f->validation);
+    cj_program_free(f->update);
     cj__batch_program_free(&f->step);
     cj_loader_free(f->loader);
 }

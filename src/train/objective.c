@@ -40,6 +40,7 @@ void cj__scores_add(cj_scores *scores, double loss, double correct, int64_t coun
 typedef struct {
     cj_graph *graph;
     cj_value outputs, y, count; /* [N,…], the targets, i32 scalar */
+    cj_value weight;            /* how much the batch's rows count together, f32 scalar */
     const cj__objective *objective;
 } drawing;
 
@@ -48,7 +49,7 @@ static cj_value sum_all(cj_value x)
     return cj_sum(x, CJ_ALL_AXES, CJ_DROP_AXES);
 }
 
-static cj_value class_weights(const drawing *d)
+static cj_value class_weights(drawing *d)
 {
     const cj__objective *o = d->objective;
     float *weights = cj__allocate((size_t)o->class_count * sizeof *weights + 1);
@@ -71,15 +72,23 @@ static cj_value real_rows(const drawing *d)
     return cj_cast(cj_less(index, d->count), CJ_F32);
 }
 
-static cj_value weighted_mean(cj_value rows, cj_value weights)
+static cj_value weighted_mean(drawing *d, cj_value rows, cj_value weights)
 {
-    cj_value total = sum_all(weights);
-    if (!cj_value_ok(total)) return total;
-    cj_value floor = cj_constant(total.graph, CJ_F32, 1e-30); /* nothing counts: 0, not NaN */
-    return cj_div(sum_all(cj_mul(rows, weights)), cj_maximum(total, floor));
+    d->weight = sum_all(weights);
+    if (!cj_value_ok(d->weight)) return d->weight;
+    cj_value floor = cj_constant(d->graph, CJ_F32, 1e-30); /* nothing counts: 0, not NaN */
+    return cj_div(sum_all(cj_mul(rows, weights)), cj_maximum(d->weight, floor));
 }
 
-static void draw_cross_entropy(const drawing *d, cj_value *loss, cj_value *correct)
+/* The weights that cj_cross_entropy divides by. */
+static cj_value summed_labels(drawing *d, cj_value weights_of_classes)
+{
+    cj_value none = cj_constant(d->graph, CJ_I32, -1), counts = cj_cast(cj_greater(d->y, none), CJ_F32);
+    return sum_all(weights_of_classes.graph ? cj_mul(counts, cj_gather(weights_of_classes, d->y, 0))
+                                            : counts);
+}
+
+static void draw_cross_entropy(drawing *d, cj_value *loss, cj_value *correct)
 {
     cj_cross_entropy_options options = {.size = sizeof options,
                                         .logits = d->outputs,
@@ -88,10 +97,11 @@ static void draw_cross_entropy(const drawing *d, cj_value *loss, cj_value *corre
     if (d->objective->class_weights) options.class_weights = class_weights(d);
     *loss = cj_cross_entropy(&options);
     *correct = cj_correct_count(d->outputs, d->y);
+    if (d->objective->in_parts) d->weight = summed_labels(d, options.class_weights);
 }
 
 /* max(z,0) - z·t + log(1 + exp(-|z|)) a row; t smoothed towards a half */
-static void draw_binary(const drawing *d, cj_value *loss, cj_value *correct)
+static void draw_binary(drawing *d, cj_value *loss, cj_value *correct)
 {
     cj_value z = cj_reshape(d->outputs, cj_shape(cj_value_shape(d->outputs).dims[0]));
     cj_value t = cj_cast(cj_reshape(d->y, cj_value_shape(z)), CJ_F32), weights = real_rows(d);
@@ -105,7 +115,7 @@ static void draw_binary(const drawing *d, cj_value *loss, cj_value *correct)
     double smoothing = d->objective->label_smoothing;
     if (smoothing != 0) t = cj_add_scalar(cj_scale(t, 1 - smoothing), 0.5 * smoothing);
     cj_value soft = cj_log1p(cj_exp(cj_neg(cj_abs(z))));
-    *loss = weighted_mean(cj_add(cj_sub(cj_relu(z), cj_mul(z, t)), soft), weights);
+    *loss = weighted_mean(d, cj_add(cj_sub(cj_relu(z), cj_mul(z, t)), soft), weights);
 }
 
 static cj_value error_of(cj_loss_kind kind, cj_value away)
@@ -117,18 +127,18 @@ static cj_value error_of(cj_loss_kind kind, cj_value away)
     return cj_select(cj_less(away, one), cj_scale(cj_square(away), 0.5), cj_add_scalar(away, -0.5));
 }
 
-static void draw_error(const drawing *d, cj_value *loss, cj_value *correct)
+static void draw_error(drawing *d, cj_value *loss, cj_value *correct)
 {
     cj_shape_t shape = cj_value_shape(d->outputs);
     int64_t rows = shape.dims[0], width = rows ? cj_shape_count(shape) / rows : 0;
     cj_value z = cj_reshape(d->outputs, cj_shape(rows, width));
     cj_value away = cj_sub(z, cj_reshape(d->y, cj_shape(rows, width)));
     cj_value each = cj_mean(error_of(d->objective->kind, away), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
-    *loss = weighted_mean(each, real_rows(d));
+    *loss = weighted_mean(d, each, real_rows(d));
     *correct = cj_constant(d->graph, CJ_F32, (double)NAN);
 }
 
-static void draw_objective(const drawing *d, cj_value *loss, cj_value *correct)
+static void draw_objective(drawing *d, cj_value *loss, cj_value *correct)
 {
     if (d->objective->kind == CJ_CROSS_ENTROPY)
         draw_cross_entropy(d, loss, correct);
@@ -156,7 +166,9 @@ static void draw_batch(drawing *d, cj_forward forward, void *context, const cj_b
     draw_objective(d, &loss, &correct);
     cj_output(d->graph, "loss", cj_named(loss, "loss"));
     cj_output(d->graph, "correct", correct);
-    if (optimizer) {
+    if (optimizer && d->objective->in_parts) {
+        cj_accumulate(cj_mul(loss, d->weight), d->weight, *optimizer);
+    } else if (optimizer) {
         cj_minimize(loss, *optimizer);
     } else {
         cj_output(d->graph, "outputs", d->outputs);

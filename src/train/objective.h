@@ -12,6 +12,7 @@ typedef struct {
     const double *class_weights; /* [class_count], or NULL */
     int64_t class_count;
     cj_precision precision;
+    bool in_parts; /* gradients are added up; another program updates */
 } cj__objective;
 
 /* A program over one batch: inputs x, y and how many rows count; outputs loss, how many are right, and when
