@@ -86,7 +86,7 @@ static double megabytes_of(const cj_model *model)
 void show_summary(const char *layers, const cj_model *model, const cj_program *step)
 {
     cj_program_facts facts = cj_program_describe(step);
-    double state = megabytes_of(model), values = (double)(facts.slab_bytes + facts.scratch_bytes) / 1e6;
+    double state = megabytes_of(model), values = (double)facts.run_bytes / 1e6;
     fprintf(stderr,
             "%sa training step: %lld kernels, %.1f MFLOP in products; memory %.2f MB: parameters and "
             "optimizer %.2f, intermediate values %.2f\n\n",

@@ -37,6 +37,7 @@ typedef struct {
     int64_t steps;        /* kernels a run launches */
     size_t slab_bytes;    /* intermediate values, laid out once */
     size_t scratch_bytes; /* working memory of kernels, all threads together */
+    size_t run_bytes;     /* all that the first run takes, and no later one: the planned peak */
     double operations;    /* floating-point operations of matrix products a run */
 } cj_program_facts;
 CJ_API cj_program_facts cj_program_describe(const cj_program *program);

@@ -29,12 +29,6 @@ int cj_threads(void)
     return cj__team_size();
 }
 
-cj_program_facts cj_program_describe(const cj_program *program)
-{
-    return (cj_program_facts){program->step_count, program->slab_bytes,
-                              program->scratch_bytes * (size_t)cj_threads(), program->operations};
-}
-
 /* --- binding ------------------------------------------------------------------------------------------- */
 
 static size_t operand_count(const cj_program *p)
@@ -45,10 +39,29 @@ static size_t operand_count(const cj_program *p)
     return count;
 }
 
+static size_t addresses_bytes(const cj_program *p)
+{
+    return (size_t)p->buffer_count * sizeof(void *) + 1;
+}
+
+static size_t operands_bytes(const cj_program *p)
+{
+    return operand_count(p) * sizeof(void *) + 1;
+}
+
+/* Of this program and of the bodies of its loops. */
+static size_t all_addresses_bytes(const cj_program *p)
+{
+    size_t bytes = addresses_bytes(p) + operands_bytes(p);
+    for (int64_t i = 0; i < p->step_count; i++)
+        if (p->steps[i].loop) bytes += all_addresses_bytes(p->steps[i].loop->body);
+    return bytes;
+}
+
 static cj_status have_addresses(cj_program *p)
 {
-    if (!p->addresses) p->addresses = cj__allocate((size_t)p->buffer_count * sizeof(void *) + 1);
-    if (!p->operand_addresses) p->operand_addresses = cj__allocate(operand_count(p) * sizeof(void *) + 1);
+    if (!p->addresses) p->addresses = cj__allocate(addresses_bytes(p));
+    if (!p->operand_addresses) p->operand_addresses = cj__allocate(operands_bytes(p));
     if (!p->addresses || !p->operand_addresses)
         return cj__out_of_memory((size_t)p->buffer_count * sizeof(void *), "running a program");
     for (int64_t i = 0; i < p->step_count; i++)
@@ -56,17 +69,35 @@ static cj_status have_addresses(cj_program *p)
     return CJ_OK;
 }
 
+/* A thread's part begins on a line of its own. */
+static size_t scratch_part(const cj_program *p)
+{
+    return (p->scratch_bytes + 63) / 64 * 64;
+}
+
+enum { SLACK = 64 };
+
+cj_program_facts cj_program_describe(const cj_program *p)
+{
+    size_t scratch = scratch_part(p) * (size_t)cj_threads();
+    return (cj_program_facts){.steps = p->step_count,
+                              .slab_bytes = p->slab_bytes,
+                              .scratch_bytes = scratch,
+                              .run_bytes = p->slab_bytes + scratch + 2 * SLACK + all_addresses_bytes(p),
+                              .operations = p->operations};
+}
+
 /* The memory of the first run; later runs find it there. More threads later need more scratch. */
 static cj_status have_memory(cj_program *p)
 {
     int threads = cj__team_size();
-    if (!p->slab) p->slab = cj__allocate(p->slab_bytes + 64);
+    if (!p->slab) p->slab = cj__allocate(p->slab_bytes + SLACK);
     CJ__TRY(have_addresses(p));
     if (p->scratch_threads < threads) {
         cj__free(p->scratch);
         p->scratch_threads = 0;
-        p->scratch_bytes = (p->scratch_bytes + 63) / 64 * 64;
-        p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads + 64);
+        p->scratch_bytes = scratch_part(p);
+        p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads + SLACK);
         if (p->scratch) p->scratch_threads = threads;
     }
     bool ok = p->slab && p->scratch;
