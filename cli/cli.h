@@ -5,6 +5,7 @@
 #include <cajal/cajal.h>
 
 #include <stdbool.h>
+#include <stdio.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130, MOST_OPERANDS = 1024 };
 
@@ -46,7 +47,7 @@ cj_verdict watch_signals(const cj_progress *progress, void *context);
 void catch_signals(void);
 
 /* The layers, parameters and costs of a step, on standard error. */
-void show_summary(const char *layers, const cj_model *model, const cj_program *step);
+void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_program *step);
 
 /* How a model did on rows it had not seen. */
 typedef struct {

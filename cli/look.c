@@ -33,7 +33,7 @@ static int look(const options *o, cj_status (*show)(const options *o, const draw
     drawing d = {0};
     int code = open_recipe(o, &recipe);
     if (code != EXIT_OK) return code;
-    cj_status status = cj_recipe_open_data(recipe, &sets);
+    cj_status status = cj_recipe_open_sample(recipe, &sets);
     if (status == CJ_OK) status = draw_step(recipe, sets.training, &d);
     if (status == CJ_OK) status = show(o, &d);
     if (status != CJ_OK) code = failed(status);
@@ -85,7 +85,7 @@ static cj_status print_summary(const options *o, const drawing *d)
     char *layers = NULL;
     (void)o;
     cj_status status = cj_graph_summary(d->graph, &layers);
-    if (status == CJ_OK) show_summary(layers, d->model, d->program);
+    if (status == CJ_OK) show_summary(stdout, layers, d->model, d->program);
     cj_text_free(layers);
     return status;
 }

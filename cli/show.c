@@ -59,7 +59,7 @@ cj_verdict show_progress(const cj_progress *p, void *context)
 {
     static double shown;
     bool live = isatty(STDERR_FILENO);
-    if (p->summary) show_summary(p->summary, p->model, p->program);
+    if (p->summary) show_summary(stderr, p->summary, p->model, p->program);
     if (p->note) fprintf(stderr, "%s%s\n", p->note, live ? "\033[K" : "");
     if (p->epoch_done) {
         progress_line(p, live ? "\033[K\n" : "\n");
@@ -83,11 +83,11 @@ static double megabytes_of(const cj_model *model)
     return (double)bytes / 1e6;
 }
 
-void show_summary(const char *layers, const cj_model *model, const cj_program *step)
+void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_program *step)
 {
     cj_program_facts facts = cj_program_describe(step);
     double state = megabytes_of(model), values = (double)facts.run_bytes / 1e6;
-    fprintf(stderr,
+    fprintf(to,
             "%sa training step: %lld kernels, %.1f MFLOP in products; memory %.2f MB: parameters and "
             "optimizer %.2f, intermediate values %.2f\n\n",
             layers, (long long)facts.steps, facts.operations / 1e6, state + values, state, values);

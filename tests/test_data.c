@@ -169,6 +169,14 @@ static void test_places(void **state)
     expect_ok(cj_dataset_open(&d, "mnist", false));
     assert_memory_equal(cj_dataset_x(d).data, images + 16, 6);
     cj_dataset_free(d);
+    expect_ok(cj_dataset_open_sample(&d, "mnist", 2));
+    assert_int_equal(cj_dataset_count(d), 2);
+    assert_memory_equal(cj_dataset_x(d).data, images + 16, 4);
+    cj_dataset_free(d);
+    expect_ok(cj_dataset_open_sample(&d, "mnist", 9));
+    assert_int_equal(cj_dataset_count(d), 3);
+    cj_dataset_free(d);
+    expect_status(cj_dataset_open_sample(&d, "mnist", 0), CJ_INVALID_ARGUMENT);
     data ? setenv("CAJAL_DATA", data, 1) : unsetenv("CAJAL_DATA");
     cache ? setenv("XDG_CACHE_HOME", cache, 1) : unsetenv("XDG_CACHE_HOME");
     free(data);

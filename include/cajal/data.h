@@ -18,6 +18,8 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_idx(cj_dataset **dataset, const c
 /* "mnist" or "fashion-mnist", its training or test part: looked for in $CAJAL_DATA/NAME, then in
  * $XDG_CACHE_HOME/cajal/NAME (~/.cache/cajal/NAME), then in /usr/share/datasets/NAME. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test);
+/* The first rows of the training part alone, to draw a model by: takes a millisecond. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_open_sample(cj_dataset **dataset, const char *name, int64_t rows);
 /* Where a file of data lies: as named, else below $CAJAL_DATA, else below $XDG_CACHE_HOME/cajal
  * (~/.cache/cajal). Writes its path, zero included, into `size` bytes. */
 CJ_API CJ_MUST_CHECK cj_status cj_data_find(const char *file, char *path, size_t size);

@@ -38,6 +38,8 @@ typedef struct {
 } cj_recipe_sets;
 /* Afterwards the recipe knows the shape of an example, `data.shape`, so that it can be used without data. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_sets *sets);
+/* As much of it as drawing the model takes: `training` has one row at least, others may be NULL. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_sample(cj_recipe *recipe, cj_recipe_sets *sets);
 CJ_API void cj_recipe_close_data(cj_recipe_sets *sets);
 CJ_API bool cj_recipe_is_table(const cj_recipe *recipe); /* its data is a table, not pictures */
 /* A table of the same form as the recipe's, to be prepared by the run's preprocessing. */

@@ -105,14 +105,20 @@ static cj_status finish(cj_dataset **dataset, cj_status status, cj_tensor x, cj_
     return status;
 }
 
-cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path)
+static cj_status read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path,
+                          int64_t most)
 {
     cj_tensor x = {0}, y = {0};
     *dataset = NULL;
-    cj_status status = cj__idx_read(&x, images_path);
-    if (status == CJ_OK) status = cj__idx_read(&y, labels_path);
+    cj_status status = cj__idx_read(&x, images_path, most);
+    if (status == CJ_OK) status = cj__idx_read(&y, labels_path, most);
     if (status == CJ_OK) status = widen_labels(&y, labels_path, x.shape.dims[0]);
     return finish(dataset, status, x, y);
+}
+
+cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path)
+{
+    return read_idx(dataset, images_path, labels_path, INT64_MAX);
 }
 
 /* The rows of `from` that belong to the dataset, brought together. */
@@ -207,7 +213,7 @@ cj_status cj_data_find(const char *file, char *path, size_t size)
     return CJ_OK;
 }
 
-cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
+static cj_status open_named(cj_dataset **dataset, const char *name, bool test, int64_t most)
 {
     file_pair pair;
     *dataset = NULL;
@@ -218,5 +224,18 @@ cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
                         "%s was not found: put its four IDX files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s",
                         name, name, name,
                         strcmp(name, "mnist") ? ", or install Debian's package dataset-fashion-mnist" : "");
-    return cj_dataset_read_idx(dataset, pair.images, pair.labels);
+    return read_idx(dataset, pair.images, pair.labels, most);
+}
+
+cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
+{
+    return open_named(dataset, name, test, INT64_MAX);
+}
+
+cj_status cj_dataset_open_sample(cj_dataset **dataset, const char *name, int64_t rows)
+{
+    if (rows < 1)
+        return cj__fail(CJ_INVALID_ARGUMENT, "a sample of %lld rows of %s: expected one at least",
+                        (long long)rows, name);
+    return open_named(dataset, name, false, rows);
 }

@@ -26,7 +26,8 @@ CJ_MUST_CHECK cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_
 /* A random order, a function of (key, step): Fisher and Yates. */
 void cj__shuffle(int64_t *rows, int64_t count, uint64_t key, uint64_t step);
 
-/* One IDX file into an owned tensor of u8; free its data with cj__free. */
-CJ_MUST_CHECK cj_status cj__idx_read(cj_tensor *tensor, const char *path);
+/* One IDX file, or its first rows if it has more than `most`, into an owned tensor of u8; free its data with
+ * cj__free. */
+CJ_MUST_CHECK cj_status cj__idx_read(cj_tensor *tensor, const char *path, int64_t most);
 
 #endif

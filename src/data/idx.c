@@ -36,8 +36,9 @@ static cj_status read_header(cj__source *s, cj_shape_t *shape)
     return CJ_OK;
 }
 
-/* Room grows with what the file really holds: a header that lies costs no memory. */
-static cj_status read_elements(cj__source *s, cj_tensor *tensor)
+/* Room grows with what the file really holds: a header that lies costs no memory. Of a `part` of the rows
+ * nothing is known about what follows them. */
+static cj_status read_elements(cj__source *s, cj_tensor *tensor, bool part)
 {
     int64_t wanted = cj_shape_count(tensor->shape), have = 0, capacity = 0;
     char *data = NULL;
@@ -55,7 +56,7 @@ static cj_status read_elements(cj__source *s, cj_tensor *tensor)
         if (have < capacity) break;
     }
     char extra;
-    if (have == wanted && cj__source_read(s, &extra, 1) == 0) {
+    if (have == wanted && (part || cj__source_read(s, &extra, 1) == 0)) {
         tensor->data = data;
         return CJ_OK;
     }
@@ -67,13 +68,16 @@ static cj_status read_elements(cj__source *s, cj_tensor *tensor)
     return bad(s, (size_t)(4 + 4 * tensor->shape.rank), found, expected);
 }
 
-cj_status cj__idx_read(cj_tensor *tensor, const char *path)
+cj_status cj__idx_read(cj_tensor *tensor, const char *path, int64_t most)
 {
     cj__source s;
+    bool part = false;
     *tensor = (cj_tensor){.dtype = CJ_U8};
     CJ__TRY(cj__source_open(&s, path));
     cj_status status = read_header(&s, &tensor->shape);
-    if (status == CJ_OK) status = read_elements(&s, tensor);
+    if (status == CJ_OK) part = tensor->shape.dims[0] > most;
+    if (part) tensor->shape.dims[0] = most;
+    if (status == CJ_OK) status = read_elements(&s, tensor, part);
     if (status == CJ_OK || status == CJ_FORMAT_ERROR) {
         cj_status source_status = cj__source_check(&s);
         if (source_status != CJ_OK) status = source_status;

@@ -92,6 +92,19 @@ cj_status cj_recipe_open_data(cj_recipe *r, cj_recipe_sets *sets)
     return status;
 }
 
+/* A table has no width before it has been read. */
+cj_status cj_recipe_open_sample(cj_recipe *r, cj_recipe_sets *sets)
+{
+    if (cj_recipe_is_table(r)) return cj_recipe_open_data(r, sets);
+    *sets = (cj_recipe_sets){0};
+    CJ__TRY(cj_dataset_open_sample(&sets->training, r->values[CJ__KEY_data_name], 1));
+    cj_status status = cj_dataset_count(sets->training) > 0
+                           ? remember_shape(r, sets->training)
+                           : cj__fail(CJ_FORMAT_ERROR, "%s has no rows", r->values[CJ__KEY_data_name]);
+    if (status != CJ_OK) cj_recipe_close_data(sets);
+    return status;
+}
+
 void cj_recipe_close_data(cj_recipe_sets *sets)
 {
     cj_dataset_free(sets->training);

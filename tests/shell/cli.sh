@@ -41,6 +41,7 @@ grep -q 'val_accuracy' "$scratch/one.err"
 fails 0 "matmul" plan "$source/recipes/mnist-mlp.yaml"
 fails 0 "flowchart TD" graph "$source/recipes/mnist-mlp.yaml"
 fails 0 "a training step:" summary "$source/recipes/mnist-mlp.yaml"
+"$cajal" summary "$source/recipes/mnist-mlp.yaml" 2>&1 >/dev/null | grep . && { echo "summary writes on stderr"; exit 1; }
 fails 1 "is not finite" train "$source/recipes/mnist-mlp.yaml" --no-save optimizer.name=sgd optimizer.learning_rate=1e38 training.batch_size=8
 
 # a run's folder: made, refused a second time, evaluated, listed; a resolved recipe is a recipe
