@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "cajal/model.h"
+#include "cajal/nn.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"
 
@@ -359,6 +360,83 @@ static void test_dropout_in_a_body(void **state)
     cj_model_free(model);
 }
 
+/* A bad step is replayed when the drawing has long gone: bodies and constants must have stayed. */
+static void overflows(cj_scan_step *s)
+{
+    s->carries[0] = cj_exp(cj_mul(s->carries[0], *(cj_value *)s->context));
+}
+
+/* The drawing, and the constants it was given, are gone when this returns. */
+static cj_status compile_overflow(cj_model **model, cj_program **program)
+{
+    cj_graph *g;
+    float *constants = malloc(3 * sizeof *constants);
+    for (int i = 0; i < 3; i++) constants[i] = 3;
+    *program = NULL;
+    cj_status status = cj_model_new(model, .seed = 5);
+    if (status == CJ_OK) status = cj_graph_new(&g, *model, .mode = CJ_TRAINING);
+    if (status == CJ_OK) {
+        cj_value w = cj_parameter(cj_root(g), "w", cj_shape(3), (cj_init){CJ_INIT_CONSTANT, 2});
+        cj_value c = cj_constant_tensor(g, &(cj_tensor){constants, CJ_F32, cj_shape(3)});
+        cj_scan_result r = cj_scan(overflows, .context = &w, .carries = {c}, .length = 4);
+        cj_minimize(cj_mean(r.carries[0], CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 0.1));
+        status = cj_compile(program, g);
+        cj_graph_free(g);
+    }
+    free(constants);
+    return status;
+}
+
+static cj_status compile_only(void *context)
+{
+    (void)context;
+    cj_model *model = NULL;
+    cj_program *program;
+    cj_status status = compile_overflow(&model, &program);
+    cj_program_free(program);
+    cj_model_free(model);
+    return status;
+}
+
+static void test_bad_step(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_program *program;
+    expect_ok(compile_overflow(&model, &program));
+    for (int i = 0; i < 2; i++) {
+        expect_status(cj_program_run(program), CJ_NOT_FINITE);
+        expect_message("The first that went wrong is scan_saving");
+    }
+    cj_program_free(program);
+    cj_model_free(model);
+    expect_ok(cj_set_threads(1));
+    cj_test_every_allocation_fails(compile_only, NULL);
+}
+
+/* Without memory to find out, the step is still refused. */
+static void test_bad_step_without_memory(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_program *program;
+    cj_test_allocator_install();
+    expect_ok(compile_overflow(&model, &program));
+    expect_status(cj_program_run(program), CJ_NOT_FINITE);
+    uint64_t live = cj_test_allocator_counts().live_blocks, failures = 1;
+    for (uint64_t n = 1; failures; n++) {
+        cj_test_fail_allocation(n);
+        expect_status(cj_program_run(program), CJ_NOT_FINITE);
+        failures = cj_test_allocator_counts().failures;
+        assert_int_equal(cj_test_allocator_counts().live_blocks, live);
+    }
+    cj_test_fail_allocation(0);
+    expect_message("The first that went wrong is scan_saving");
+    cj_program_free(program);
+    cj_model_free(model);
+    cj_test_allocator_remove();
+}
+
 static void assigns(cj_scan_step *s)
 {
     cj_value *variable = s->context;
@@ -530,6 +608,8 @@ int main(void)
         cmocka_unit_test(test_small_bodies),
         cmocka_unit_test(test_scan_within_a_scan),
         cmocka_unit_test(test_dropout_in_a_body),
+        cmocka_unit_test(test_bad_step),
+        cmocka_unit_test(test_bad_step_without_memory),
         cmocka_unit_test(test_no_assignment_in_a_body),
         cmocka_unit_test(test_no_steps),
         cmocka_unit_test(test_refusals),

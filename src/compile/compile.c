@@ -45,6 +45,7 @@ cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_prog
     cj_graph *graphs[PASSES];
     *program = NULL;
     cj_status status = run_passes(graph, FUSE, graphs);
+    if (status == CJ_OK && graph->guard >= 0) status = cj__keep(graphs[SIMPLIFY]);
     if (status == CJ_OK) status = cj__plan(graphs[FUSE], backend, program);
     if (status == CJ_OK && (*program)->guard >= 0) {
         (*program)->plain = graphs[SIMPLIFY];

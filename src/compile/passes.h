@@ -15,5 +15,7 @@ enum {
 };
 /* Elementwise nodes become chains, joined as asked; broadcasts and constants are absorbed into them. */
 CJ_MUST_CHECK cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to);
+/* Makes a simplified graph independent of the drawing: literals and bodies of scans become its own. */
+CJ_MUST_CHECK cj_status cj__keep(cj_graph *graph);
 
 #endif
