@@ -1,15 +1,17 @@
-/* A team of threads that walk one piece of work together. The caller is thread 0. */
+/* A team of threads that share out the tasks of one piece of work after another. The caller leads: it
+ * publishes a piece, takes tasks like everybody else, and waits for no thread but those that are within a
+ * task. So a thread that the system keeps from running costs nothing but its help. */
 #ifndef CJ__TEAM_H
 #define CJ__TEAM_H
 
 #include "base/status.h"
 
-/* Runs work(context, thread, threads) on every thread at once and returns when all have. If the team is busy
- * with somebody else's work, the caller does it alone, as thread 0 of 1. */
-void cj__team_run(void (*work)(void *context, int thread, int threads), void *context);
-/* Waits until all threads of the running work have come here: a short spin, then sleep. Only within work. */
-void cj__team_barrier(int threads);
-/* Starts or stops threads so that there are `threads` (at least 1, the caller included). */
+/* Runs work(context, task, thread) for each task from 0 to tasks - 1, each once, and returns when all are
+ * done; `thread` is 0 for the caller and below cj__team_size() for all. If the team is busy with somebody
+ * else's work, the caller does it alone. Which thread takes which task is left to chance. */
+void cj__team_run(int64_t tasks, void (*work)(void *context, int64_t task, int thread), void *context);
+/* Starts or stops threads so that there are `threads` (the caller included; below 1: as CAJAL_THREADS says,
+ * else one a processor). */
 CJ_MUST_CHECK cj_status cj__team_resize(int threads);
 int cj__team_size(void);
 

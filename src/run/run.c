@@ -1,5 +1,5 @@
-/* Running a program: addresses are bound, then the team walks the steps. A barrier stands before and after a
- * step that several threads share; runs of small steps stay on one. */
+/* Running a program: addresses are bound, then the caller walks the steps and shares out the tasks of those
+ * that have several. */
 #define CJ_NO_LOCATIONS
 #include "base/team.h"
 #include "compile/loop.h"
@@ -177,30 +177,33 @@ static size_t bytes_of(const cj__type *type)
     return (size_t)cj_shape_count(type->shape) * cj_dtype_size(type->dtype);
 }
 
+/* A step as the team meets it. */
 typedef struct {
-    int thread, threads;
-    char *scratch;
-    bool alone; /* something of one thread's alone has been written since the last barrier */
-} walker;
+    const cj__step *step;
+    void *const *operands;
+    char *scratch; /* `scratch_bytes` for each thread */
+    size_t scratch_bytes;
+} shared_step;
 
-static void walk_loop(const cj__loop *loop, void *const *operands, walker *w);
-
-static void walk_step(const cj_program *p, const cj__step *step, void *const *operands, walker *w)
+static void run_task(void *context, int64_t task, int thread)
 {
-    int64_t tasks = step->launch.tasks;
-    bool shared = tasks > 1 && w->threads > 1;
-    if (step->loop) {
-        walk_loop(step->loop, operands, w);
-        return;
-    }
-    if (shared && w->alone) cj__team_barrier(w->threads);
-    int64_t from = shared ? tasks * w->thread / w->threads : 0;
-    int64_t to = shared ? tasks * (w->thread + 1) / w->threads : w->thread == 0 ? tasks : 0;
-    /* Only who has work looks at the guard: without a barrier between, it may still be being written. */
-    bool runs = from < to && (!step->guarded || guard_holds(p));
-    for (int64_t t = from; runs && t < to; t++) step->kernel->run(&step->launch, operands, t, w->scratch);
-    if (shared) cj__team_barrier(w->threads);
-    w->alone = !shared;
+    const shared_step *s = context;
+    char *scratch = s->scratch + s->scratch_bytes * (size_t)thread;
+    cj__float_state caller = cj__float_enter();
+    s->step->kernel->run(&s->step->launch, s->operands, task, scratch);
+    cj__float_leave(caller);
+}
+
+static void walk_loop(const cj_program *p, const cj__loop *loop, void *const *operands);
+
+/* p: the outermost program, whose scratch serves the bodies of its loops too. */
+static void walk_step(const cj_program *p, const cj_program *of, const cj__step *step, void *const *operands)
+{
+    shared_step shared = {step, operands, p->scratch, p->scratch_bytes};
+    if (step->loop)
+        walk_loop(p, step->loop, operands);
+    else if (!step->guarded || guard_holds(of))
+        cj__team_run(step->launch.tasks, run_task, &shared);
 }
 
 static int operands_of(const cj__step *step)
@@ -208,12 +211,12 @@ static int operands_of(const cj__step *step)
     return step->launch.inputs_count + step->launch.outputs_count;
 }
 
-static void walk_steps(const cj_program *p, walker *w)
+static void walk_steps(const cj_program *p, const cj_program *of)
 {
-    void **operands = p->operand_addresses;
-    for (int64_t s = 0; s < p->step_count; s++) {
-        walk_step(p, &p->steps[s], operands, w);
-        operands += operands_of(&p->steps[s]);
+    void **operands = of->operand_addresses;
+    for (int64_t s = 0; s < of->step_count; s++) {
+        walk_step(p, of, &of->steps[s], operands);
+        operands += operands_of(&of->steps[s]);
     }
 }
 
@@ -257,31 +260,19 @@ static void end_step(const cj__loop *loop, void *const *operands, const char *wo
     }
 }
 
-/* One thread copies between steps; the others wait at the body's first step that they share. */
-static void walk_loop(const cj__loop *loop, void *const *operands, walker *w)
+static void walk_loop(const cj_program *p, const cj__loop *loop, void *const *operands)
 {
     const cj__scan_attributes *a = &loop->scan;
     const cj_program *body = loop->body;
     void *const *results = operands + a->carries + a->sequences + a->captures;
-    for (int64_t i = 0; w->thread == 0 && i < a->carries; i++)
+    for (int64_t i = 0; i < a->carries; i++)
         memcpy(results[i], operands[i], bytes_of(&body->buffers[body->inputs[i]].type));
     for (int64_t n = 0; n < a->length; n++) {
         int64_t t = a->reverse ? a->length - 1 - n : n;
-        if (w->thread == 0) begin_step(loop, operands, t);
-        w->alone = true;
-        walk_steps(body, w);
-        if (w->thread == 0) end_step(loop, operands, body->slab, t);
+        begin_step(loop, operands, t);
+        walk_steps(p, body);
+        end_step(loop, operands, body->slab, t);
     }
-    w->alone = true;
-}
-
-static void walk(void *context, int thread, int threads)
-{
-    cj_program *p = context;
-    walker w = {thread, threads, p->scratch + p->scratch_bytes * (size_t)thread, false};
-    cj__float_state caller = cj__float_enter();
-    walk_steps(p, &w);
-    cj__float_leave(caller);
 }
 
 cj_status cj__program_begin(cj_program *p, const cj_tensor *inputs)
@@ -296,10 +287,7 @@ cj_status cj__program_begin(cj_program *p, const cj_tensor *inputs)
 
 void *const *cj__program_step(cj_program *p, int64_t step, void *const *operands)
 {
-    walker w = {0, 1, p->scratch, false};
-    cj__float_state caller = cj__float_enter();
-    walk_step(p, &p->steps[step], operands, &w);
-    cj__float_leave(caller);
+    walk_step(p, p, &p->steps[step], operands);
     return operands + operands_of(&p->steps[step]);
 }
 
@@ -317,7 +305,7 @@ cj_status cj_program_run(const cj_run_options *options)
 {
     cj_program *p = options->program;
     CJ__TRY(cj__program_begin(p, options->inputs));
-    cj__team_run(walk, p);
+    walk_steps(p, p);
     for (int64_t i = 0; i < p->output_count; i++)
         if (options->outputs[i])
             memcpy(options->outputs[i], p->addresses[p->outputs[i]],
