@@ -61,14 +61,26 @@ CJ_API cj_value cj_logits(cj_value value);
 
 /* --- losses: f32 scalars, means over what counts ------------------------------------------------------- */
 
-/* logits [...,C] against labels i32 [...]: a label below zero counts for nothing (padding, ignored). The mean
- * is over the summed weights, as in PyTorch. */
+/* Cross-entropy of logits [...,C], as PyTorch's cross_entropy, but for the classes, which stand along the
+ * last axis. What the labels are, their type says:
+ *
+ * - i32, i64 or u8 [...]: classes. The mean is over the summed weights of the labels. A negative label
+ * (padding, PyTorch's -100) counts for nothing, neither in the sum nor in what it is divided by, and so does
+ *   `ignored_label` where there is one. Where nothing counts the loss is 0 and so are its gradients: a batch
+ * of padding leaves the parameters alone (PyTorch gives NaN). A label past the last class makes the loss NaN,
+ *   and so the step is refused.
+ * - floating point [...,C]: distributions over the classes. The mean is over all rows, whatever they weigh;
+ *   gradients flow into them too.
+ *
+ * Logits in bf16 are widened first. Shapes and options that do not fit are errors of the drawing. */
 typedef struct {
     size_t size;
     cj_value logits;
     cj_value labels;
     cj_value class_weights; /* [C]; none: 1 each */
-    double label_smoothing; /* share of each target spread evenly over the classes */
+    double label_smoothing; /* share of each target spread evenly over the classes, in [0,1] */
+    bool has_ignored_label; /* of classes only: rows labelled `ignored_label` count for nothing */
+    int64_t ignored_label;  /* cj_cross_entropy(z, y, .has_ignored_label = true, .ignored_label = 255) */
 } cj_cross_entropy_options;
 CJ_API cj_value cj_cross_entropy(const cj_cross_entropy_options *options);
 /* logits against targets in [0,1] of the same shape, mean over elements. */

@@ -153,9 +153,12 @@ CJ_API cj_value cj_random_normal(cj_scope scope, cj_shape_t shape);  /* f32, mea
 CJ_API cj_value cj_dropout(cj_scope scope, cj_value x, double rate);
 CJ_API cj_value cj_stop_gradient(cj_value x);
 
-/* Cross-entropy of each row of logits [...,C] against its label [...] (i32) → [...]. A label outside [0,C)
- * gives 0 and no gradient. */
+/* Cross-entropy of each row of logits [...,C] against its label [...] (i32, i64) → [...]. A negative label is
+ * none: it gives 0 and no gradient. One past the last class is a mistake that gives NaN. */
 CJ_API cj_value cj_cross_entropy_rows(cj_value logits, cj_value labels);
+/* The same against a distribution over the classes for each row: -Σ targets · log softmax(logits), both
+ * [...,C] → [...]. The targets need not sum to 1, and have a gradient too. */
+CJ_API cj_value cj_soft_cross_entropy_rows(cj_value logits, cj_value targets);
 
 /* --- loops ---------------------------------------------------------------------------------------------- */
 #define CJ_MAX_SCAN 8

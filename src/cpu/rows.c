@@ -2,6 +2,7 @@
  * instruction set. */
 #include "cpu/rows.h"
 #include "cpu/backend.h"
+#include "graph/attributes.h"
 
 #include <string.h>
 
@@ -31,7 +32,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     cj_shape_t x = launch->types[0].shape;
     d->table = tables[cj__isa_vectors(isa)];
     d->columns = x.dims[x.rank - 1];
-    d->rows = cj_shape_count(launch->types[1].shape);
+    d->rows = cj_shape_count(x) / d->columns;
     d->block = BLOCK_ELEMENTS / d->columns;
     if (d->block < 1) d->block = 1;
     if (d->block > MOST_ROWS) d->block = MOST_ROWS;
@@ -41,38 +42,90 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     return CJ_OK;
 }
 
-/* -1 for what names no class. */
+/* -1 where none is meant, `columns` where there is no such class. */
 static void read_labels(const rows_data *d, cj_dtype dtype, const void *from, int64_t first, int64_t rows,
                         int32_t *labels)
 {
     for (int64_t r = 0; r < rows; r++) {
         int64_t label =
             dtype == CJ_I32 ? ((const int32_t *)from)[first + r] : ((const int64_t *)from)[first + r];
-        labels[r] = label >= 0 && label < d->columns ? (int32_t)label : -1;
+        labels[r] = (int32_t)(label < 0 ? -1 : label < d->columns ? label : d->columns);
     }
 }
 
-static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+/* A task's rows, and whatever stands for their targets. */
+typedef struct {
+    int64_t first, rows, columns;
+    const float *x, *targets; /* [rows,columns] */
+    int32_t labels[MOST_ROWS];
+    float smoothing;
+} block;
+
+static void begin(block *b, const cj__launch *launch, void *const *operands, int64_t task)
 {
     const rows_data *d = launch->data;
-    int64_t first = task * d->block, rows = d->rows - first < d->block ? d->rows - first : d->block;
-    const float *x = (const float *)operands[0] + first * d->columns;
-    int32_t labels[MOST_ROWS];
-    read_labels(d, launch->types[1].dtype, operands[1], first, rows, labels);
-    if (launch->op == CJ__OP_cross_entropy_rows)
-        d->table->cross_entropy(rows, d->columns, x, labels, (float *)operands[2] + first, scratch);
-    else
-        d->table->cross_entropy_gradient(rows, d->columns, x, labels, (const float *)operands[2] + first,
-                                         (float *)operands[3] + first * d->columns, scratch);
+    b->first = task * d->block, b->columns = d->columns;
+    b->rows = d->rows - b->first < d->block ? d->rows - b->first : d->block;
+    b->x = (const float *)operands[0] + b->first * d->columns;
 }
 
-const cj__kernel cj__cross_entropy_kernel = {.name = "cross-entropy f32",
-                                             .op = CJ__OP_cross_entropy_rows,
-                                             .refuse = refuse,
-                                             .prepare = prepare,
-                                             .run = run};
-const cj__kernel cj__cross_entropy_gradient_kernel = {.name = "cross-entropy gradient f32",
-                                                      .op = CJ__OP_cross_entropy_gradient,
-                                                      .refuse = refuse,
-                                                      .prepare = prepare,
-                                                      .run = run};
+static void begin_soft(block *b, const cj__launch *launch, void *const *operands, int64_t task)
+{
+    begin(b, launch, operands, task);
+    b->targets = (const float *)operands[1] + b->first * b->columns;
+}
+
+static void begin_labelled(block *b, const cj__launch *launch, void *const *operands, int64_t task)
+{
+    begin(b, launch, operands, task);
+    b->smoothing = (float)((const cj__smoothing_attributes *)launch->attributes)->amount;
+    read_labels(launch->data, launch->types[1].dtype, operands[1], b->first, b->rows, b->labels);
+}
+
+static const cj__rows_table *table_of(const cj__launch *launch)
+{
+    return ((const rows_data *)launch->data)->table;
+}
+
+static void run_rows(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    block b;
+    begin_labelled(&b, launch, operands, task);
+    table_of(launch)->cross_entropy(b.rows, b.columns, b.x, b.labels, b.smoothing,
+                                    (float *)operands[2] + b.first, scratch);
+}
+
+static void run_gradient(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    block b;
+    begin_labelled(&b, launch, operands, task);
+    table_of(launch)->cross_entropy_gradient(b.rows, b.columns, b.x, b.labels, b.smoothing,
+                                             (const float *)operands[2] + b.first,
+                                             (float *)operands[3] + b.first * b.columns, scratch);
+}
+
+static void run_soft_rows(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    block b;
+    begin_soft(&b, launch, operands, task);
+    table_of(launch)->soft_cross_entropy(b.rows, b.columns, b.x, b.targets, (float *)operands[2] + b.first,
+                                         scratch);
+}
+
+static void run_soft_gradient(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    block b;
+    begin_soft(&b, launch, operands, task);
+    table_of(launch)->soft_cross_entropy_gradient(b.rows, b.columns, b.x, b.targets,
+                                                  (const float *)operands[2] + b.first,
+                                                  (float *)operands[3] + b.first * b.columns, scratch);
+}
+
+#define ROWS_KERNEL(kernel, name_, op_, run_)                                                                \
+    const cj__kernel cj__##kernel##_kernel = {                                                               \
+        .name = name_, .op = CJ__OP_##op_, .refuse = refuse, .prepare = prepare, .run = run_};
+ROWS_KERNEL(cross_entropy, "cross-entropy f32", cross_entropy_rows, run_rows)
+ROWS_KERNEL(cross_entropy_gradient, "cross-entropy gradient f32", cross_entropy_gradient, run_gradient)
+ROWS_KERNEL(soft_cross_entropy, "soft cross-entropy f32", soft_cross_entropy_rows, run_soft_rows)
+ROWS_KERNEL(soft_cross_entropy_gradient, "soft cross-entropy gradient f32", soft_cross_entropy_gradient,
+            run_soft_gradient)

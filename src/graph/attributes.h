@@ -89,6 +89,10 @@ typedef struct {
 } cj__iota_attributes;
 
 typedef struct {
+    double amount; /* of each target, spread evenly over the classes */
+} cj__smoothing_attributes;
+
+typedef struct {
     int64_t index; /* among the graph's inputs */
     int64_t dtype;
     cj_shape_t shape;

@@ -370,20 +370,47 @@ cj_status cj__infer_cross_entropy_rows(cj__inference *i)
     CJ__TRY(want_float(i));
     CJ__TRY(want_indices(i));
     cj_shape_t logits = i->inputs[0].shape, labels = i->inputs[1].shape;
-    if (logits.rank != labels.rank + 1) FAIL("logits need one dimension more than labels");
+    if (logits.rank != labels.rank + 1)
+        FAIL("logits need one dimension more than labels; hint: targets that are distributions over the "
+             "classes are floating point");
     for (int64_t d = 0; d < labels.rank; d++)
         if (logits.dims[d] != labels.dims[d]) FAIL("logits and labels differ along axis %lld", (long long)d);
     if (logits.dims[labels.rank] < 1) FAIL("there are no classes");
     return gives(i, i->inputs[0].dtype, labels);
 }
 
-/* and g: [N…] → [N…,C] */
+/* logits, targets: [N…,C] → [N…] */
+cj_status cj__infer_soft_cross_entropy_rows(cj__inference *i)
+{
+    CJ__TRY(want_float(i));
+    cj_shape_t rows = i->inputs[0].shape;
+    if (i->inputs[1].dtype != i->inputs[0].dtype || !cj_shape_equal(i->inputs[1].shape, rows))
+        FAIL("targets must have the type and shape of the logits");
+    if (rows.rank < 1) FAIL("a scalar has no classes");
+    if (rows.dims[--rows.rank] < 1) FAIL("there are no classes");
+    rows.dims[rows.rank] = 0;
+    return gives(i, i->inputs[0].dtype, rows);
+}
+
+/* The rows' inputs and g: [N…] → [N…,C] */
+static cj_status gradient_of_rows(cj__inference *i)
+{
+    const cj__type *rows = i->outputs, *g = &i->inputs[2];
+    if (g->dtype != rows->dtype || !cj_shape_equal(g->shape, rows->shape))
+        FAIL("needs one cotangent for each row");
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
 cj_status cj__infer_cross_entropy_gradient(cj__inference *i)
 {
     CJ__TRY(cj__infer_cross_entropy_rows(i));
-    if (i->inputs[2].dtype != i->inputs[0].dtype || !cj_shape_equal(i->inputs[2].shape, i->inputs[1].shape))
-        FAIL("needs one cotangent for each label");
-    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+    return gradient_of_rows(i);
+}
+
+cj_status cj__infer_soft_cross_entropy_gradient(cj__inference *i)
+{
+    CJ__TRY(cj__infer_soft_cross_entropy_rows(i));
+    return gradient_of_rows(i);
 }
 
 /* --- loops --------------------------------------------------------------------------------------------- */

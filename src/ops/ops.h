@@ -19,6 +19,8 @@ cj_value cj__full_like(cj_value x, double value);
 cj_value cj__sum_to(cj_value x, cj_shape_t shape);
 /* The sum of all elements, a scalar. */
 cj_value cj__sum_all(cj_value x);
+/* cj_cross_entropy_rows with a share of each target spread evenly over the classes. */
+cj_value cj__smoothed_cross_entropy_rows(cj_value logits, cj_value labels, double smoothing);
 /* x with the reduced axes put back with size 1, broadcast to `shape`. */
 cj_value cj__expand_reduced(cj_value reduced, uint32_t axes, cj_shape_t shape);
 

@@ -54,6 +54,9 @@ static const char *what_to_try(cj__op op)
     case CJ__OP_rsqrt:
     case CJ__OP_pow:
         return "check that what goes in cannot be negative or 0: add a small number";
+    case CJ__OP_cross_entropy_rows:
+        return "a label is past the last class: look for bad labels in the data, or give the last layer more "
+               "units";
     case CJ__OP_exp:
         return "it overflowed: subtract the largest first as softmax does, or keep what goes in small";
     default:

@@ -51,30 +51,72 @@ static void exponentials(int64_t rows, int64_t columns, const float *x, float *e
     for (int64_t r = 0; r < rows; r++) sums[r] = sum(columns, e + r * columns);
 }
 
-static void cross_entropy(int64_t rows, int64_t columns, const float *x, const int32_t *labels, float *losses,
-                          float *work)
+/* The mean of x - top over each row: what smoothing takes from the loss. */
+static inline float mean_below(int64_t columns, const float *x, float top, float *work)
+{
+    for (int64_t k = 0; k < columns; k++) work[k] = x[k] - top;
+    return sum(columns, work) / (float)columns;
+}
+
+static void cross_entropy(int64_t rows, int64_t columns, const float *x, const int32_t *labels,
+                          float smoothing, float *losses, float *work)
+{
+    float *tops = work + rows * columns, *sums = tops + rows, rest = 1 - smoothing;
+    exponentials(rows, columns, x, work, tops, sums);
+    for (int64_t r = 0; r < rows; r++) losses[r] = log_of(sums[r]);
+    for (int64_t r = 0; r < rows && smoothing != 0; r++)
+        losses[r] -= smoothing * mean_below(columns, x + r * columns, tops[r], work);
+    for (int64_t r = 0; r < rows; r++) {
+        if (labels[r] < 0)
+            losses[r] = 0;
+        else if (labels[r] == columns)
+            losses[r] = NAN;
+        else
+            losses[r] -= rest * (x[r * columns + labels[r]] - tops[r]);
+    }
+}
+
+static void soft_cross_entropy(int64_t rows, int64_t columns, const float *x, const float *targets,
+                               float *losses, float *work)
 {
     float *tops = work + rows * columns, *sums = tops + rows;
     exponentials(rows, columns, x, work, tops, sums);
-    for (int64_t r = 0; r < rows; r++) losses[r] = log_of(sums[r]);
+    for (int64_t r = 0; r < rows; r++) sums[r] = log_of(sums[r]);
     for (int64_t r = 0; r < rows; r++)
-        losses[r] = labels[r] < 0 ? 0 : losses[r] - (x[r * columns + labels[r]] - tops[r]);
+        for (int64_t k = r * columns; k < (r + 1) * columns; k++)
+            work[k] = targets[k] * (sums[r] - (x[k] - tops[r]));
+    for (int64_t r = 0; r < rows; r++) losses[r] = sum(columns, work + r * columns);
 }
 
 static void cross_entropy_gradient(int64_t rows, int64_t columns, const float *x, const int32_t *labels,
-                                   const float *scale, float *gradient, float *work)
+                                   float smoothing, const float *scale, float *gradient, float *work)
 {
-    float *tops = work + rows * columns, *sums = tops + rows;
+    float *tops = work + rows * columns, *sums = tops + rows, rest = 1 - smoothing;
     exponentials(rows, columns, x, gradient, tops, sums);
     for (int64_t r = 0; r < rows; r++) {
         float *row = gradient + r * columns, factor = scale[r] / sums[r];
+        float share = scale[r] * (smoothing / (float)columns);
         if (labels[r] < 0) {
             memset(row, 0, (size_t)columns * sizeof *row);
             continue;
         }
-        for (int64_t k = 0; k < columns; k++) row[k] *= factor;
-        row[labels[r]] -= scale[r];
+        if (labels[r] == columns) factor = NAN;
+        for (int64_t k = 0; k < columns; k++) row[k] = row[k] * factor - share;
+        if (labels[r] < columns) row[labels[r]] -= scale[r] * rest;
     }
 }
 
-const cj__rows_table CJ__NAME(cj__rows) = {cross_entropy, cross_entropy_gradient};
+static void soft_cross_entropy_gradient(int64_t rows, int64_t columns, const float *x, const float *targets,
+                                        const float *scale, float *gradient, float *work)
+{
+    float *tops = work + rows * columns, *sums = tops + rows;
+    exponentials(rows, columns, x, gradient, tops, sums);
+    for (int64_t r = 0; r < rows; r++) {
+        const float *target = targets + r * columns;
+        float *row = gradient + r * columns, factor = scale[r] * (sum(columns, target) / sums[r]);
+        for (int64_t k = 0; k < columns; k++) row[k] = row[k] * factor - target[k] * scale[r];
+    }
+}
+
+const cj__rows_table CJ__NAME(cj__rows) = {cross_entropy, soft_cross_entropy, cross_entropy_gradient,
+                                           soft_cross_entropy_gradient};
