@@ -30,7 +30,7 @@ int main(int count, char **arguments)
     TRY(cj_model_new(&model, .seed = 1));
     TRY(cj_fit(model, cj_sequential, network, training, .validation = 0.1, .batch_size = 128, .epochs = 5,
                .scale = 1.0 / 255, .optimizer = cj_adam(.learning_rate = 1e-3), .seed = 1,
-               .callbacks = {{show}}));
+               .callbacks = {{.call = show}}));
     TRY(cj_evaluate(&scores, model, cj_sequential, network, test, .scale = 1.0 / 255, .batch_size = 128));
     cj_model_digest(model, weights);
     printf("test: loss %.4f, accuracy %.2f %%\nweights sha256 %s\n", scores.loss, 100 * scores.accuracy,

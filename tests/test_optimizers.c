@@ -180,7 +180,8 @@ static void test_refused(void **state)
         {{.kind = (cj_optimizer_kind)99}, "no kind 99"},
         {{.nesterov = true}, "nesterov needs a momentum"},
         {{.groups = {{"*.bias", .learning_rate_factor = -1}}}, "learning_rate_factor is -1"},
-        {{.groups = {{"*.bias"}, {"*.gamma"}}}, "no parameter fits the pattern '*.gamma'"},
+        {{.groups = {{.pattern = "*.bias"}, {.pattern = "*.gamma"}}},
+         "no parameter fits the pattern '*.gamma'"},
         {{.parameters = "generator.*"}, "no parameter fits the pattern 'generator.*'"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
