@@ -4,22 +4,19 @@
 
 #include <cajal/cajal.h>
 
+#include "tables.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130, MOST_OPERANDS = 1024 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
-/* What stands on the command line after the command's name. */
-typedef struct {
-    bool json, quiet, help, no_save, invert;
-    const char *seed, *threads, *after, *format, *output, *resume, *part, *top;
-    const char *operands[MOST_OPERANDS]; /* a recipe or run, then key=value overrides or files */
-    int count;
-} options;
+/* EXIT_OK, or a sentence on standard error and EXIT_USAGE. */
+int read_options(options *o, const command_facts *command, int count, char **arguments);
 
-/* `accepted`: the names of the options the command takes, with spaces between. EXIT_OK, or a sentence on
- * standard error and EXIT_USAGE. */
-int read_options(options *o, const char *accepted, int count, char **arguments);
+/* What a command does, with options and examples; all commands, a line each. */
+void help_command(FILE *to, const command_facts *command);
+void help_all(FILE *to);
 
 /* "cajal: SENTENCE" on standard error; the exit code that fits the status. */
 int failed(cj_status status);
@@ -31,14 +28,9 @@ int read_recipe(const options *o, const char *path, int first_override, cj_recip
 /* The same for the recipe that the first operand names. */
 int open_recipe(const options *o, cj_recipe **recipe);
 
-int command_train(const options *o);
-int command_evaluate(const options *o);
-int command_predict(const options *o);
-int command_summary(const options *o);
-int command_graph(const options *o);
-int command_plan(const options *o);
-int command_check(const options *o);
-int command_runs(const options *o);
+#define COMMAND(name, ...) int command_##name(const options *o);
+#include "commands.def"
+#undef COMMAND
 
 /* Progress on standard error: a live line on a terminal, one line an epoch elsewhere. For a cj_callback. */
 cj_verdict show_progress(const cj_progress *progress, void *context);

@@ -38,9 +38,6 @@ int command_evaluate(const options *o)
     cj_recipe_sets sets = {0};
     const char *part = o->part ? o->part : "test";
     if (o->count < 1) return fprintf(stderr, "cajal: name a run's folder: runs/mnist-mlp, say\n"), EXIT_USAGE;
-    if (strcmp(part, "training") && strcmp(part, "validation") && strcmp(part, "test"))
-        return fprintf(stderr, "cajal: --part is '%s', but must be training, validation or test\n", part),
-               EXIT_USAGE;
     int code = open_run(o, o->operands[0], 1, &r);
     if (code == EXIT_OK) {
         cj_status status = cj_recipe_open_data(r.recipe, &sets);

@@ -52,23 +52,17 @@ static cj_status print_text(cj_status status, char *text)
 
 static const char *const format_names[] = {"text", "mermaid", "dot"}; /* in the order of cj_dump_format */
 
-/* EXIT_USAGE with a sentence where --format names none of them. */
-static int find_format(const options *o, cj_dump_format *format)
+static cj_dump_format format_of(const options *o)
 {
-    *format = CJ_DUMP_MERMAID;
     for (int i = 0; o->format && i < 3; i++)
-        if (strcmp(o->format, format_names[i]) == 0) return *format = (cj_dump_format)i, EXIT_OK;
-    if (!o->format) return EXIT_OK;
-    fprintf(stderr, "cajal: --format is '%s', but must be text, mermaid or dot\n", o->format);
-    return EXIT_USAGE;
+        if (strcmp(o->format, format_names[i]) == 0) return (cj_dump_format)i;
+    return CJ_DUMP_MERMAID;
 }
 
 static cj_status print_graph(const options *o, const drawing *d)
 {
     char *text = NULL;
-    cj_dump_format format;
-    find_format(o, &format);
-    cj_status status = cj_graph_dump_after(d->graph, o->after ? o->after : "draw", format, &text);
+    cj_status status = cj_graph_dump_after(d->graph, o->after ? o->after : "draw", format_of(o), &text);
     return print_text(status, text);
 }
 
@@ -97,9 +91,7 @@ int command_summary(const options *o)
 
 int command_graph(const options *o)
 {
-    cj_dump_format format;
-    int code = find_format(o, &format);
-    return code == EXIT_OK ? look(o, print_graph) : code;
+    return look(o, print_graph);
 }
 
 int command_plan(const options *o)

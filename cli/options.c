@@ -1,43 +1,21 @@
 /* The command line: long options, of which each command takes its own, and operands. */
 #include "cli.h"
 
-#include <stddef.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Every option there is, and where its value goes. */
-static const struct {
-    const char *name;
-    bool flag; /* takes no value */
-    size_t place;
-} known[] = {
-    {"json", true, offsetof(options, json)},        {"quiet", true, offsetof(options, quiet)},
-    {"help", true, offsetof(options, help)},        {"no-save", true, offsetof(options, no_save)},
-    {"invert", true, offsetof(options, invert)},    {"seed", false, offsetof(options, seed)},
-    {"threads", false, offsetof(options, threads)}, {"after", false, offsetof(options, after)},
-    {"format", false, offsetof(options, format)},   {"output", false, offsetof(options, output)},
-    {"resume", false, offsetof(options, resume)},   {"part", false, offsetof(options, part)},
-    {"top", false, offsetof(options, top)},
-};
-enum { KNOWN = sizeof known / sizeof *known };
-
-/* "--seed" and "--seed=3" are both the option "seed". */
-static int find_option(const char *argument)
+/* "--seed" and "--seed=3" are both the option "seed". NULL: the command does not take it. */
+static const option_facts *find_option(const command_facts *command, const char *argument)
 {
     size_t length = strcspn(argument, "=");
-    for (int i = 0; i < KNOWN; i++)
-        if (strlen(known[i].name) == length && strncmp(argument, known[i].name, length) == 0) return i;
-    return -1;
-}
-
-/* Whether the word stands in "output resume seed". */
-static bool stands_in(const char *words, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = words; at && (at = strstr(at, word)); at += length)
-        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length])) return true;
-    return false;
+    for (int i = 0; i < option_count; i++) {
+        const option_facts *option = &option_table[i];
+        if (strlen(option->name) == length && strncmp(argument, option->name, length) == 0)
+            return accepts_option(command, option) ? option : NULL;
+    }
+    return NULL;
 }
 
 static int usage(const char *format, const char *what)
@@ -48,27 +26,61 @@ static int usage(const char *format, const char *what)
     return EXIT_USAGE;
 }
 
+/* Whether the word is one of "a|b|c". */
+static bool is_choice(const char *choices, const char *word)
+{
+    size_t length = strlen(word);
+    while (*choices) {
+        size_t end = strcspn(choices, "|");
+        if (end == length && strncmp(choices, word, end) == 0) return true;
+        choices += end + (choices[end] == '|');
+    }
+    return false;
+}
+
+static bool is_number(const option_facts *option, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    return *text && !*end && !errno && number >= option->least && number <= option->most &&
+           !strchr(" \t\n\v\f\r+", *text);
+}
+
+/* A value that is not of the option's kind is told with what it should be. */
+static int check_value(const option_facts *option, const char *value)
+{
+    if (option->kind == OPTION_NUMBER && !is_number(option, value))
+        return fprintf(stderr, "cajal: --%s is '%s', but must be a whole number from %lld to %lld\n",
+                       option->name, value, (long long)option->least, (long long)option->most),
+               EXIT_USAGE;
+    if (option->kind == OPTION_CHOICE && !is_choice(option->value, value))
+        return fprintf(stderr, "cajal: --%s is '%s', but must be one of %s\n", option->name, value,
+                       option->value),
+               EXIT_USAGE;
+    return *value ? EXIT_OK : usage("--%s is empty", option->name);
+}
+
 /* Takes one option, and its value from the next argument where it is not behind "=". */
-static int take(options *o, const char *accepted, int count, char **arguments, int *i)
+static int take(options *o, const command_facts *command, int count, char **arguments, int *i)
 {
     const char *argument = arguments[*i] + 2, *value = strchr(argument, '=');
-    int which = find_option(argument);
-    bool wanted =
-        which >= 0 && (strcmp(known[which].name, "help") == 0 || stands_in(accepted, known[which].name));
-    if (!wanted) return usage("there is no option '%s' here; --help shows what there is", arguments[*i]);
-    char *place = (char *)o + known[which].place;
-    if (known[which].flag) {
-        if (value) return usage("--%s takes no value", known[which].name);
+    const option_facts *option = find_option(command, argument);
+    if (!option) return usage("there is no option '%s' here; --help shows what there is", arguments[*i]);
+    char *place = (char *)o + option->place;
+    if (option->kind == OPTION_FLAG) {
+        if (value) return usage("--%s takes no value", option->name);
         *(bool *)place = true;
         return EXIT_OK;
     }
-    if (!value && *i + 1 == count) return usage("--%s needs a value", known[which].name);
-    *(const char **)place = value ? value + 1 : arguments[++*i];
-    return EXIT_OK;
+    if (!value && *i + 1 == count) return usage("--%s needs a value", option->name);
+    value = value ? value + 1 : arguments[++*i];
+    *(const char **)place = value;
+    return check_value(option, value);
 }
 
 /* "--" ends the options, and "-" alone is an operand: standard input. */
-int read_options(options *o, const char *accepted, int count, char **arguments)
+int read_options(options *o, const command_facts *command, int count, char **arguments)
 {
     bool ended = false;
     *o = (options){0};
@@ -77,7 +89,7 @@ int read_options(options *o, const char *accepted, int count, char **arguments)
         if (!ended && strcmp(argument, "--") == 0) {
             ended = true;
         } else if (!ended && strncmp(argument, "--", 2) == 0) {
-            int code = take(o, accepted, count, arguments, &i);
+            int code = take(o, command, count, arguments, &i);
             if (code != EXIT_OK) return code;
         } else if (!ended && argument[0] == '-' && argument[1]) {
             return usage("there is no option '%s'; options are long: --help shows them", argument);
@@ -99,12 +111,7 @@ int failed(cj_status status)
 int use_threads(const options *o)
 {
     if (!o->threads) return EXIT_OK;
-    char *end;
-    long threads = strtol(o->threads, &end, 10);
-    if (!*o->threads || *end || threads < 1 || threads > 256)
-        return fprintf(stderr, "cajal: --threads is '%s', but must be a number from 1 to 256\n", o->threads),
-               EXIT_USAGE;
-    cj_status status = cj_set_threads((int)threads);
+    cj_status status = cj_set_threads(atoi(o->threads));
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 

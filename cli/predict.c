@@ -90,7 +90,7 @@ static int64_t rank(const prediction *p, const float *row, int64_t *told)
 
 /* --- telling ------------------------------------------------------------------------------------------- */
 
-enum { MOST_TOLD = 64 };
+enum { MOST_TOLD = 64 }; /* as many as --top may ask for */
 
 static void tell_object(prediction *p, const char *name, const float *row)
 {
@@ -272,21 +272,12 @@ static int predict_table(prediction *p, const char *path)
 
 /* --- the command --------------------------------------------------------------------------------------- */
 
-static int read_top(const options *o, int64_t *top)
-{
-    char *end;
-    *top = o->top ? strtol(o->top, &end, 10) : 1;
-    if (!o->top || (*o->top && !*end && *top >= 1 && *top <= MOST_TOLD)) return EXIT_OK;
-    fprintf(stderr, "cajal: --top is '%s', but must be a number from 1 to %d\n", o->top, MOST_TOLD);
-    return EXIT_USAGE;
-}
-
 static int open_prediction(prediction *p)
 {
     char path[MOST_PATH + 32];
     const char *folder = p->o->operands[0];
-    int code = read_top(p->o, &p->top);
-    if (code == EXIT_OK) code = open_run(p->o, folder, p->o->count, &p->run);
+    int code = open_run(p->o, folder, p->o->count, &p->run);
+    p->top = p->o->top ? atoi(p->o->top) : 1;
     if (code != EXIT_OK) return code;
     p->width = cj_recipe_classes(p->run.recipe);
     if (!cj_recipe_is_table(p->run.recipe)) return EXIT_OK;

@@ -104,5 +104,5 @@ fails 0 "digraph" graph $small --format dot
 fails 0 "chain" graph $small --after fuse --format text
 grep -q 'matmul_chain' "$scratch/out"
 fails 0 "matmul" graph $small --after simplify --format text
-fails 1 "there are draw, simplify and fuse" graph $small --after lunch
+fails 2 "--after is 'lunch', but must be one of draw|simplify|fuse" graph $small --after lunch
 fails 2 "--format is 'pdf'" graph $small --format pdf
