@@ -30,6 +30,7 @@ static void *default_reallocate(void *context, void *pointer, size_t old_size, s
 
 static cj_allocator hook = {default_reallocate, NULL};
 static _Atomic uint64_t allocations, live_bytes, peak_bytes;
+static _Thread_local int64_t thread_bytes;
 
 void cj_set_allocator(const cj_allocator *allocator)
 {
@@ -46,8 +47,14 @@ void cj_memory_reset_peak(void)
     atomic_store(&peak_bytes, atomic_load(&live_bytes));
 }
 
+int64_t cj__thread_bytes(void)
+{
+    return thread_bytes;
+}
+
 static void count_bytes(size_t more, size_t less)
 {
+    thread_bytes += (int64_t)more - (int64_t)less;
     uint64_t now = atomic_fetch_add(&live_bytes, more - less) + more - less;
     uint64_t peak = atomic_load(&peak_bytes);
     while (now > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, now)) {

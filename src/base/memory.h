@@ -11,6 +11,9 @@ void *cj__allocate_zeroed(size_t size);
 void *cj__resize(void *block, size_t size);
 void cj__free(void *block);
 char *cj__copy_string(const char *text);
+/* Bytes this thread has taken less those it has given back: what lies between two calls, others' work aside.
+ */
+int64_t cj__thread_bytes(void);
 
 /* Room for one more element in a growing array: doubles `*capacity` when `count` has reached it. */
 cj_status cj__grow(void *array_address, int64_t *capacity, int64_t count, size_t element_size);

@@ -48,7 +48,7 @@ struct cj_program {
     cj_graph *plain; /* of a guarded program: the graph before fusion, to find what went wrong; else NULL */
     /* the rest is run/'s */
     char *slab;
-    bool within;   /* the body of a loop: the slab is part of the program around it */
+    bool within;   /* the slab is another's: the program's around the body of a loop, or a cache's */
     char *scratch; /* one part a thread */
     int scratch_threads;
     void **addresses; /* by buffer */

@@ -19,6 +19,12 @@ cj_status cj_compile(cj_program **program, const cj_graph *graph)
     return cj__compile(graph, &cj__cpu_backend, program);
 }
 
+cj_tensor cj_program_output(const cj_program *p, int64_t index)
+{
+    const cj__type *type = &p->buffers[p->outputs[index]].type;
+    return (cj_tensor){NULL, type->dtype, type->shape};
+}
+
 cj_status cj_set_threads(int threads)
 {
     return cj__team_resize(threads);
@@ -75,15 +81,13 @@ static size_t scratch_part(const cj_program *p)
     return (p->scratch_bytes + 63) / 64 * 64;
 }
 
-enum { SLACK = 64 };
-
 cj_program_facts cj_program_describe(const cj_program *p)
 {
     size_t scratch = scratch_part(p) * (size_t)cj_threads();
     return (cj_program_facts){.steps = p->step_count,
                               .slab_bytes = p->slab_bytes,
                               .scratch_bytes = scratch,
-                              .run_bytes = p->slab_bytes + scratch + 2 * SLACK + all_addresses_bytes(p),
+                              .run_bytes = p->slab_bytes + scratch + 2 * CJ__SLACK + all_addresses_bytes(p),
                               .operations = p->operations};
 }
 
@@ -91,13 +95,13 @@ cj_program_facts cj_program_describe(const cj_program *p)
 static cj_status have_memory(cj_program *p)
 {
     int threads = cj__team_size();
-    if (!p->slab) p->slab = cj__allocate(p->slab_bytes + SLACK);
+    if (!p->slab) p->slab = cj__allocate(p->slab_bytes + CJ__SLACK);
     CJ__TRY(have_addresses(p));
     if (p->scratch_threads < threads) {
         cj__free(p->scratch);
         p->scratch_threads = 0;
         p->scratch_bytes = scratch_part(p);
-        p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads + SLACK);
+        p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads + CJ__SLACK);
         if (p->scratch) p->scratch_threads = threads;
     }
     bool ok = p->slab && p->scratch;
@@ -105,16 +109,21 @@ static cj_status have_memory(cj_program *p)
               : cj__out_of_memory(p->slab_bytes + p->scratch_bytes * (size_t)threads, "running a program");
 }
 
-static cj_status check_input(const cj_program *p, int64_t i, const cj_tensor *given)
+cj_status cj__program_check_type(const cj_program *p, int64_t i, const cj_tensor *given)
 {
     const cj__type *type = &p->buffers[p->inputs[i]].type;
     char wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
-    if (!given->data && cj_shape_count(type->shape) > 0)
-        return cj__fail(CJ_INVALID_ARGUMENT, "input %lld of the program was not given", (long long)i);
     if (given->dtype == type->dtype && cj_shape_equal(given->shape, type->shape)) return CJ_OK;
     return cj__fail(CJ_SHAPE_ERROR, "input %lld of the program is %s %s, but was drawn as %s %s",
                     (long long)i, cj_dtype_name(given->dtype), cj__shape_text(given->shape, found),
                     cj_dtype_name(type->dtype), cj__shape_text(type->shape, wanted));
+}
+
+static cj_status check_input(const cj_program *p, int64_t i, const cj_tensor *given)
+{
+    if (!given->data && cj_shape_count(p->buffers[p->inputs[i]].type.shape) > 0)
+        return cj__fail(CJ_INVALID_ARGUMENT, "input %lld of the program was not given", (long long)i);
+    return cj__program_check_type(p, i, given);
 }
 
 static void bind_loop(cj_program *p, const cj__loop *loop, void *const *operands);

@@ -4,6 +4,12 @@
 
 #include "compile/program.h"
 
+/* Past the end of slab and scratch: whole vectors may be read there. */
+enum { CJ__SLACK = 64 };
+
+/* Whether a tensor is what input `index` was drawn as; its data is not looked at. */
+CJ_MUST_CHECK cj_status cj__program_check_type(const cj_program *program, int64_t index,
+                                               const cj_tensor *given);
 /* Memory taken, inputs checked and bound. */
 CJ_MUST_CHECK cj_status cj__program_begin(cj_program *program, const cj_tensor *inputs);
 /* Runs one step on the caller's thread; `operands` are its addresses, the first step's at
