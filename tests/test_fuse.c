@@ -125,7 +125,7 @@ static cj_program *compile(const sketch *s, unsigned what)
     cj_program *program;
     expect_ok(cj__lower_and_simplify(s->graph, &simple));
     expect_ok(cj__fuse(simple, what, &fused));
-    expect_ok(cj__plan(fused, &cj__cpu_backend, &program));
+    expect_ok(cj__plan(fused, &cj__cpu_backend, what % 2 == 0, &program));
     cj_graph_free(simple);
     cj_graph_free(fused);
     return program;

@@ -61,6 +61,29 @@ static void test_late_threads(void **state)
     expect_ok(cj__team_resize(2));
 }
 
+static _Atomic int64_t sum;
+
+static void add_task(void *context, int64_t task, int thread)
+{
+    (void)context;
+    (void)thread;
+    atomic_fetch_add(&sum, task);
+}
+
+/* More tasks than a range can count one by one. */
+static void test_many_tasks(void **state)
+{
+    (void)state;
+    expect_ok(cj__team_resize(3));
+    static const int64_t counts[] = {65536 * 3 - 1, 65536 * 3 + 1, 1000003};
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&sum, 0);
+        cj__team_run(counts[i], add_task, NULL);
+        assert_int_equal(atomic_load(&sum), counts[i] * (counts[i] - 1) / 2);
+    }
+    expect_ok(cj__team_resize(2));
+}
+
 /* Sleeping threads are woken, and a caller that sleeps too. */
 static void test_sleep(void **state)
 {
@@ -129,9 +152,13 @@ static void test_nested(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_task_once), cmocka_unit_test(test_late_threads),
-        cmocka_unit_test(test_sleep),          cmocka_unit_test(test_numbers_begin_again),
-        cmocka_unit_test(test_two_callers),    cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_each_task_once),
+        cmocka_unit_test(test_late_threads),
+        cmocka_unit_test(test_many_tasks),
+        cmocka_unit_test(test_sleep),
+        cmocka_unit_test(test_numbers_begin_again),
+        cmocka_unit_test(test_two_callers),
+        cmocka_unit_test(test_nested),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_prog
     *program = NULL;
     cj_status status = run_passes(graph, FUSE, graphs);
     if (status == CJ_OK && graph->guard >= 0) status = cj__keep(graphs[SIMPLIFY]);
-    if (status == CJ_OK) status = cj__plan(graphs[FUSE], backend, program);
+    if (status == CJ_OK) status = cj__plan(graphs[FUSE], backend, false, program);
     if (status == CJ_OK && (*program)->guard >= 0) {
         (*program)->plain = graphs[SIMPLIFY];
         graphs[SIMPLIFY] = NULL;
@@ -60,7 +60,7 @@ cj_status cj__compile_plain(const cj_graph *graph, const cj__backend *backend, c
     cj_graph *single;
     *program = NULL;
     CJ__TRY(cj__fuse(graph, 0, &single));
-    cj_status status = cj__plan(single, backend, program);
+    cj_status status = cj__plan(single, backend, true, program);
     cj_graph_free(single);
     return status;
 }

@@ -1,10 +1,11 @@
-/* Selection and planning: from the fused graph to steps with kernels, and every value's place in memory.
- * Updates of variables are made in place where nothing reads the old value afterwards. */
+/* Selection and planning: from the fused graph to steps with kernels, their groups, and every value's place
+ * in memory. Updates of variables are made in place where nothing reads the old value afterwards. */
 #include "base/shape.h"
 #include "compile/chain.h"
 #include "compile/loop.h"
 #include "compile/order.h"
 #include "compile/program.h"
+#include "compile/schedule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,12 +15,13 @@ enum { ALIGNMENT = 64 };
 typedef struct {
     const cj_graph *graph;
     const cj__backend *backend;
+    bool apart;
     cj_program *program;
     int32_t *order;
     int64_t count;
     int32_t *buffer_of; /* by value */
-    int32_t *last_use;  /* by buffer: the last step that reads it; INT32_MAX: the program's end */
-    int32_t *made_at;   /* by buffer: the step that writes it; -1: none */
+    int32_t *last_use;  /* by buffer: the last group that reads it; INT32_MAX: the program's end */
+    int32_t *made_at;   /* by buffer: the group that writes it; -1: none */
     struct range {
         size_t start, end;
         int32_t buffer;
@@ -31,7 +33,6 @@ static int32_t new_buffer(planner *p, cj__storage storage, const cj__value *valu
 {
     int32_t index = (int32_t)p->program->buffer_count++;
     p->program->buffers[index] = (cj__buffer){.storage = storage, .type = {value->dtype, value->shape}};
-    p->last_use[index] = p->made_at[index] = -1;
     return index;
 }
 
@@ -125,7 +126,7 @@ static const void *keep_attributes(cj__arena *arena, const cj__node *node)
     return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size + 1);
 }
 
-static double matmul_operations(const cj__launch *launch)
+double cj__operations(const cj__launch *launch)
 {
     if (launch->op != CJ__OP_matmul && launch->op != CJ__OP_matmul_chain) return 0;
     const cj__matmul_attributes *a = launch->attributes; /* of a fused product too: they come first */
@@ -168,11 +169,7 @@ static cj_status add_step(planner *p, const cj__node *node)
         int32_t value = output ? node->first_output + i - node->inputs_count : node->inputs[i];
         const cj__value *described = &p->graph->values[value];
         types[i] = (cj__type){described->dtype, described->shape};
-        if (output)
-            p->made_at[p->buffer_of[value] = new_buffer(p, CJ__SLAB, described)] =
-                (int32_t)program->step_count;
-        else
-            p->last_use[p->buffer_of[value]] = (int32_t)program->step_count;
+        if (output) p->buffer_of[value] = new_buffer(p, CJ__SLAB, described);
         step->operands[i] = p->buffer_of[value];
     }
     step->launch = (cj__launch){.op = node->op,
@@ -186,7 +183,7 @@ static cj_status add_step(planner *p, const cj__node *node)
         CJ__TRY(add_loop(p, node, step));
     else
         CJ__TRY(select_kernel(p, step));
-    program->operations += matmul_operations(&step->launch);
+    program->operations += cj__operations(&step->launch);
     if (step->launch.scratch_bytes > program->scratch_bytes)
         program->scratch_bytes = step->launch.scratch_bytes;
     program->step_count++;
@@ -209,7 +206,7 @@ static cj_status place_node(planner *p, const cj__node *node)
 
 /* --- updates in place ---------------------------------------------------------------------------------- */
 
-/* The last step that reads the variable's old value. */
+/* The last group that reads the variable's old value. */
 static int32_t last_read(const planner *p, const cj__variable *variable)
 {
     int32_t last = -1;
@@ -237,55 +234,25 @@ static bool variable_is_output(const planner *p, const cj__variable *variable)
     return false;
 }
 
-static bool only_commits(const planner *p, const cj__step *step)
+/* Whether another step of the group reads a variable. */
+static bool variable_read_beside(const planner *p, const cj__group *group, const cj__step *step,
+                                 const cj__variable *variable)
 {
-    for (int i = 0; i < step->launch.outputs_count; i++) {
-        int32_t buffer = step->operands[step->launch.inputs_count + i];
-        bool committed = false;
-        for (int64_t c = 0; c < p->program->commit_count; c++)
-            committed = committed || p->program->commits[c].buffer == buffer;
-        if (!committed || p->last_use[buffer] >= 0 || is_output(p, buffer) || buffer == p->program->guard)
-            return false;
-    }
-    return true;
-}
-
-/* A step whose every result is a new value of a variable, read by nobody else, writes the variables
- * themselves. It runs after the guard is known, since steps follow the order: outputs, guard, effects. */
-static void commit_in_place(planner *p)
-{
-    for (int64_t c = 0; c < p->program->commit_count; c++) {
-        cj__commit *commit = &p->program->commits[c];
-        int32_t at = p->made_at[commit->buffer];
-        bool guard_known = p->program->guard < 0 || p->made_at[p->program->guard] < at;
-        if (at < 0 || !guard_known) continue;
-        cj__step *step = &p->program->steps[at];
-        if (!step->kernel->in_place || !only_commits(p, step)) continue;
-        bool safe = true;
-        for (int i = 0; i < step->launch.outputs_count; i++) {
-            int32_t buffer = step->operands[step->launch.inputs_count + i];
-            int owners = 0;
-            for (int64_t k = 0; k < p->program->commit_count; k++) {
-                const cj__commit *other = &p->program->commits[k];
-                if (other->buffer != buffer) continue;
-                owners++;
-                safe = safe && last_read(p, other->variable) <= at && !variable_is_output(p, other->variable);
-            }
-            safe = safe && owners == 1;
+    for (int32_t s = group->first; s < group->first + group->count; s++) {
+        const cj__step *other = &p->program->steps[s];
+        for (int i = 0; other != step && i < other->launch.inputs_count; i++) {
+            const cj__buffer *read = &p->program->buffers[other->operands[i]];
+            if (read->storage == CJ__VARIABLE && read->variable == variable) return true;
         }
-        if (!safe) continue;
-        cj__buffer *buffer = &p->program->buffers[commit->buffer];
-        buffer->storage = CJ__VARIABLE;
-        buffer->variable = commit->variable;
-        commit->in_place = true;
-        step->guarded = true;
     }
+    return false;
 }
 
-/* In-place steps read one another's variables only before they write them: a chain reads element i before it
- * writes element i, but a broadcast input of a variable that the same step writes would be read too late. */
+/* A chain reads element i before it writes element i, but a broadcast input of a variable that the same step
+ * writes would be read too late. */
 static bool reads_broadcast_of_own(const planner *p, const cj__step *step)
 {
+    if (step->launch.op != CJ__OP_chain) return false;
     const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
     for (int i = 0; i < step->launch.inputs_count; i++) {
         const cj__buffer *in = &p->program->buffers[step->operands[i]];
@@ -296,18 +263,54 @@ static bool reads_broadcast_of_own(const planner *p, const cj__step *step)
     return false;
 }
 
-static void undo_unsafe(planner *p)
+/* Whether a result may be written over its one variable's old value, which nobody needs from then on. */
+static bool output_in_place(const planner *p, const cj__group *group, const cj__step *step, int32_t output)
 {
-    for (int64_t s = 0; s < p->program->step_count; s++) {
-        cj__step *step = &p->program->steps[s];
-        if (!step->guarded || step->launch.op != CJ__OP_chain || !reads_broadcast_of_own(p, step)) continue;
-        step->guarded = false;
+    int32_t at = p->made_at[output];
+    int owners = 0;
+    if (p->last_use[output] >= 0 || is_output(p, output) || output == p->program->guard) return false;
+    for (int64_t c = 0; c < p->program->commit_count; c++) {
+        const cj__commit *commit = &p->program->commits[c];
+        if (commit->buffer != output) continue;
+        if (owners++ || last_read(p, commit->variable) > at || variable_is_output(p, commit->variable) ||
+            variable_read_beside(p, group, step, commit->variable))
+            return false;
+    }
+    return true;
+}
+
+static bool can_update_in_place(const planner *p, const cj__group *group, const cj__step *step)
+{
+    if (!step->kernel->in_place || !cj__only_commits(p->program, step) || reads_broadcast_of_own(p, step))
+        return false;
+    for (int i = 0; i < step->launch.outputs_count; i++)
+        if (!output_in_place(p, group, step, step->operands[step->launch.inputs_count + i])) return false;
+    return true;
+}
+
+static void update_in_place(planner *p, cj__step *step)
+{
+    step->guarded = true;
+    for (int i = 0; i < step->launch.outputs_count; i++)
         for (int64_t c = 0; c < p->program->commit_count; c++) {
             cj__commit *commit = &p->program->commits[c];
-            if (p->made_at[commit->buffer] != (int32_t)s) continue;
-            commit->in_place = false;
-            p->program->buffers[commit->buffer].storage = CJ__SLAB;
+            if (commit->buffer != step->operands[step->launch.inputs_count + i]) continue;
+            p->program->buffers[commit->buffer].storage = CJ__VARIABLE;
+            p->program->buffers[commit->buffer].variable = commit->variable;
+            commit->in_place = true;
         }
+}
+
+/* A step whose every result is a new value of a variable, read by nobody else, writes the variables
+ * themselves, in a group after the one in which the guard becomes known. */
+static void commit_in_place(planner *p)
+{
+    for (int64_t g = 0; g < p->program->group_count; g++) {
+        const cj__group *group = &p->program->groups[g];
+        if (p->program->guard >= 0 && p->made_at[p->program->guard] >= g) continue;
+        for (int32_t s = group->first; s < group->first + group->count; s++)
+            if (can_update_in_place(p, group, &p->program->steps[s]))
+                update_in_place(p, &p->program->steps[s]);
     }
 }
 
@@ -332,8 +335,19 @@ static void allocate_range(planner *p, int32_t index)
     if (start + size > p->program->slab_bytes) p->program->slab_bytes = start + size;
 }
 
+/* Whether another step of the group reads a buffer. */
+static bool read_beside(const planner *p, const cj__group *group, const cj__step *step, int32_t buffer)
+{
+    for (int32_t s = group->first; s < group->first + group->count; s++) {
+        const cj__step *other = &p->program->steps[s];
+        for (int i = 0; other != step && i < other->launch.inputs_count; i++)
+            if (other->operands[i] == buffer) return true;
+    }
+    return false;
+}
+
 /* Gives an output the place of a whole input of the same size that dies here. */
-static bool reuse_input(planner *p, const cj__step *step, int32_t at, int32_t output)
+static bool reuse_input(planner *p, const cj__group *group, const cj__step *step, int32_t output)
 {
     if (!step->kernel->in_place || step->launch.op != CJ__OP_chain) return false;
     const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
@@ -341,7 +355,8 @@ static bool reuse_input(planner *p, const cj__step *step, int32_t at, int32_t ou
     for (int i = 0; i < step->launch.inputs_count; i++) {
         int32_t input = step->operands[i];
         const cj__buffer *in = &p->program->buffers[input];
-        if (in->storage != CJ__SLAB || p->last_use[input] != at || !chain->inputs[i].whole) continue;
+        bool dies = in->storage == CJ__SLAB && p->last_use[input] == p->made_at[output];
+        if (!dies || !chain->inputs[i].whole || read_beside(p, group, step, input)) continue;
         if (cj_dtype_size(in->type.dtype) != cj_dtype_size(out->type.dtype) || bytes_of(in) != bytes_of(out))
             continue;
         for (int64_t r = 0; r < p->live_count; r++)
@@ -362,21 +377,27 @@ static void free_dead(planner *p, int32_t at)
     p->live_count = kept;
 }
 
+static void place_outputs(planner *p, const cj__group *group, const cj__step *step)
+{
+    if (step->loop) allocate_range(p, step->loop->workspace);
+    for (int i = 0; i < step->launch.outputs_count; i++) {
+        int32_t output = step->operands[step->launch.inputs_count + i];
+        if (p->program->buffers[output].storage == CJ__SLAB && !reuse_input(p, group, step, output))
+            allocate_range(p, output);
+    }
+}
+
 static void lay_out(planner *p)
 {
     for (int64_t i = 0; i < p->program->output_count; i++) p->last_use[p->program->outputs[i]] = INT32_MAX;
     for (int64_t c = 0; c < p->program->commit_count; c++)
         p->last_use[p->program->commits[c].buffer] = INT32_MAX;
     if (p->program->guard >= 0) p->last_use[p->program->guard] = INT32_MAX;
-    for (int32_t s = 0; s < (int32_t)p->program->step_count; s++) {
-        const cj__step *step = &p->program->steps[s];
-        if (step->loop) allocate_range(p, step->loop->workspace);
-        for (int i = 0; i < step->launch.outputs_count; i++) {
-            int32_t output = step->operands[step->launch.inputs_count + i];
-            if (p->program->buffers[output].storage == CJ__SLAB && !reuse_input(p, step, s, output))
-                allocate_range(p, output);
-        }
-        free_dead(p, s);
+    for (int32_t g = 0; g < (int32_t)p->program->group_count; g++) {
+        const cj__group *group = &p->program->groups[g];
+        for (int32_t s = group->first; s < group->first + group->count; s++)
+            place_outputs(p, group, &p->program->steps[s]);
+        free_dead(p, g);
     }
 }
 
@@ -419,19 +440,19 @@ static cj_status make_program(planner *p)
     for (int64_t i = 0; i < g->output_count; i++)
         program->outputs[program->output_count++] = p->buffer_of[g->outputs[i].value];
     if (g->guard >= 0) program->guard = p->buffer_of[g->guard];
+    CJ__TRY(cj__schedule(program, p->apart, p->made_at, p->last_use));
     /* A variable assigned from another is read at the very end. */
     for (int64_t c = 0; c < program->commit_count; c++)
         if (program->buffers[program->commits[c].buffer].storage == CJ__VARIABLE)
             p->last_use[program->commits[c].buffer] = INT32_MAX;
     commit_in_place(p);
-    undo_unsafe(p);
     lay_out(p);
     return CJ_OK;
 }
 
-cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, cj_program **program)
+cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, bool apart, cj_program **program)
 {
-    planner p = {.graph = graph, .backend = backend};
+    planner p = {.graph = graph, .backend = backend, .apart = apart};
     cj_status status = make_program(&p);
     cj__free(p.order);
     cj__free(p.buffer_of);

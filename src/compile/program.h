@@ -26,8 +26,17 @@ typedef struct {
     bool guarded;             /* writes variables in place: runs only when the guard is true */
     const char *scope, *file; /* where it was drawn; file NULL: not known */
     int line;
-    const char *refusals; /* why the kernels before this one could not, for `cajal plan` */
+    int64_t first_task;    /* among those of its group */
+    int64_t first_operand; /* among those of all steps */
+    const char *refusals;  /* why the kernels before this one could not, for `cajal plan` */
 } cj__step;
+
+/* Steps that need nothing of each other. */
+typedef struct {
+    int32_t first, count; /* steps */
+    int64_t tasks;        /* of all of them */
+    bool shared;          /* worth more than one thread */
+} cj__group;
 
 typedef struct {
     int32_t buffer;
@@ -37,11 +46,12 @@ typedef struct {
 
 struct cj_program {
     cj__arena arena;
-    cj__step *steps;
+    cj__step *steps;   /* group by group */
+    cj__group *groups; /* one after the other */
     cj__buffer *buffers;
     cj__commit *commits;
     int32_t *inputs, *outputs; /* buffers */
-    int64_t step_count, buffer_count, commit_count, input_count, output_count;
+    int64_t step_count, group_count, buffer_count, commit_count, input_count, output_count;
     int32_t guard; /* -1, or a buffer */
     size_t slab_bytes, scratch_bytes;
     double operations;
@@ -57,8 +67,11 @@ struct cj_program {
 
 /* All passes and the plan. */
 CJ_MUST_CHECK cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_program **program);
-/* Picks kernels, orders steps and lays out memory for a fused graph. */
-CJ_MUST_CHECK cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, cj_program **program);
+/* Picks kernels, orders steps and lays out memory for a fused graph. `apart`: one step after the other. */
+CJ_MUST_CHECK cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, bool apart,
+                                 cj_program **program);
+/* Additions and multiplications of a product; of anything else 0. */
+double cj__operations(const cj__launch *launch);
 
 /* A program of the graph without fusion, in which every value has a place of its own for a while. */
 CJ_MUST_CHECK cj_status cj__compile_plain(const cj_graph *graph, const cj__backend *backend,

@@ -139,17 +139,16 @@ static cj_status look_at_outputs(const cj__step *step, void *const *operands, do
 /* Stops before anything that depends on the guard. What a step may overwrite is looked at before it runs. */
 static cj_status look_at_steps(cj_program *plain)
 {
-    void *const *operands = plain->operand_addresses;
     for (int64_t s = 0; s < plain->step_count && !plain->steps[s].guarded; s++) {
         const cj__step *step = &plain->steps[s];
-        void *const *now = operands;
+        void *const *now = plain->operand_addresses + step->first_operand;
         double most = 0;
         for (int k = 0; k < step->launch.inputs_count; k++) {
             const cj__type *type = &step->launch.types[k];
             double one = largest(type->dtype, now[k], cj_shape_count(type->shape));
             if (one > most) most = one;
         }
-        operands = cj__program_step(plain, s, operands);
+        cj__program_step(plain, s);
         CJ__TRY(look_at_outputs(step, now, most));
     }
     return blame_unknown();

@@ -148,13 +148,12 @@ static void bind(cj_program *p, void *const *inputs)
             break;
         }
     }
-    void **next = p->operand_addresses;
     for (int64_t s = 0; s < p->step_count; s++) {
         const cj__step *step = &p->steps[s];
+        void **next = p->operand_addresses + step->first_operand;
         int count = step->launch.inputs_count + step->launch.outputs_count;
         for (int k = 0; k < count; k++) next[k] = p->addresses[step->operands[k]];
         if (step->loop) bind_loop(p, step->loop, next);
-        next += count;
     }
 }
 
@@ -186,46 +185,49 @@ static size_t bytes_of(const cj__type *type)
     return (size_t)cj_shape_count(type->shape) * cj_dtype_size(type->dtype);
 }
 
-/* A step as the team meets it. */
+/* A group of steps as the team meets it. */
 typedef struct {
-    const cj__step *step;
-    void *const *operands;
+    const cj_program *program;
+    const cj__group *group;
     char *scratch; /* `scratch_bytes` for each thread */
     size_t scratch_bytes;
-} shared_step;
+} shared_group;
+
+static void run_step(const cj_program *p, const cj__step *step, int64_t task, char *scratch)
+{
+    step->kernel->run(&step->launch, p->operand_addresses + step->first_operand, task, scratch);
+}
 
 static void run_task(void *context, int64_t task, int thread)
 {
-    const shared_step *s = context;
-    char *scratch = s->scratch + s->scratch_bytes * (size_t)thread;
+    const shared_group *s = context;
+    const cj__step *step = s->program->steps + s->group->first;
+    while (task >= step->first_task + step->launch.tasks) step++;
+    if (step->guarded && !guard_holds(s->program)) return;
     cj__float_state caller = cj__float_enter();
-    s->step->kernel->run(&s->step->launch, s->operands, task, scratch);
+    run_step(s->program, step, task - step->first_task, s->scratch + s->scratch_bytes * (size_t)thread);
     cj__float_leave(caller);
 }
 
 static void walk_loop(const cj_program *p, const cj__loop *loop, void *const *operands);
 
-/* p: the outermost program, whose scratch serves the bodies of its loops too. */
-static void walk_step(const cj_program *p, const cj_program *of, const cj__step *step, void *const *operands)
+/* All of a step on the caller's thread, or with the help of its own groups for a loop. `outer` is the
+ * outermost program, whose scratch serves the bodies of its loops too. */
+static void walk_step(const cj_program *outer, const cj_program *p, const cj__step *step)
 {
-    shared_step shared = {step, operands, p->scratch, p->scratch_bytes};
-    if (step->loop)
-        walk_loop(p, step->loop, operands);
-    else if (!step->guarded || guard_holds(of))
-        cj__team_run(step->launch.tasks, run_task, &shared);
+    if (step->guarded && !guard_holds(p)) return;
+    if (step->loop) walk_loop(outer, step->loop, p->operand_addresses + step->first_operand);
+    for (int64_t t = 0; !step->loop && t < step->launch.tasks; t++) run_step(p, step, t, outer->scratch);
 }
 
-static int operands_of(const cj__step *step)
+static void walk_groups(const cj_program *outer, const cj_program *p)
 {
-    return step->launch.inputs_count + step->launch.outputs_count;
-}
-
-static void walk_steps(const cj_program *p, const cj_program *of)
-{
-    void **operands = of->operand_addresses;
-    for (int64_t s = 0; s < of->step_count; s++) {
-        walk_step(p, of, &of->steps[s], operands);
-        operands += operands_of(&of->steps[s]);
+    for (int64_t g = 0; g < p->group_count; g++) {
+        const cj__group *group = &p->groups[g];
+        shared_group shared = {p, group, outer->scratch, outer->scratch_bytes};
+        if (group->shared) cj__team_run(group->tasks, run_task, &shared);
+        for (int32_t s = 0; !group->shared && s < group->count; s++)
+            walk_step(outer, p, &p->steps[group->first + s]);
     }
 }
 
@@ -269,7 +271,7 @@ static void end_step(const cj__loop *loop, void *const *operands, const char *wo
     }
 }
 
-static void walk_loop(const cj_program *p, const cj__loop *loop, void *const *operands)
+static void walk_loop(const cj_program *outer, const cj__loop *loop, void *const *operands)
 {
     const cj__scan_attributes *a = &loop->scan;
     const cj_program *body = loop->body;
@@ -279,7 +281,7 @@ static void walk_loop(const cj_program *p, const cj__loop *loop, void *const *op
     for (int64_t n = 0; n < a->length; n++) {
         int64_t t = a->reverse ? a->length - 1 - n : n;
         begin_step(loop, operands, t);
-        walk_steps(p, body);
+        walk_groups(outer, body);
         end_step(loop, operands, body->slab, t);
     }
 }
@@ -294,10 +296,11 @@ cj_status cj__program_begin(cj_program *p, const cj_tensor *inputs)
     return CJ_OK;
 }
 
-void *const *cj__program_step(cj_program *p, int64_t step, void *const *operands)
+void cj__program_step(cj_program *p, int64_t step)
 {
-    walk_step(p, p, &p->steps[step], operands);
-    return operands + operands_of(&p->steps[step]);
+    cj__float_state caller = cj__float_enter();
+    walk_step(p, p, &p->steps[step]);
+    cj__float_leave(caller);
 }
 
 static void commit(cj_program *p)
@@ -314,7 +317,9 @@ cj_status cj_program_run(const cj_run_options *options)
 {
     cj_program *p = options->program;
     CJ__TRY(cj__program_begin(p, options->inputs));
-    walk_steps(p, p);
+    cj__float_state caller = cj__float_enter();
+    walk_groups(p, p);
+    cj__float_leave(caller);
     for (int64_t i = 0; i < p->output_count; i++)
         if (options->outputs[i])
             memcpy(options->outputs[i], p->addresses[p->outputs[i]],

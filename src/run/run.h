@@ -12,9 +12,8 @@ CJ_MUST_CHECK cj_status cj__program_check_type(const cj_program *program, int64_
                                                const cj_tensor *given);
 /* Memory taken, inputs checked and bound. */
 CJ_MUST_CHECK cj_status cj__program_begin(cj_program *program, const cj_tensor *inputs);
-/* Runs one step on the caller's thread; `operands` are its addresses, the first step's at
- * program->operand_addresses, and the next step's are returned. */
-void *const *cj__program_step(cj_program *program, int64_t step, void *const *operands);
+/* Runs one step on the caller's thread; its operands lie at program->operand_addresses + first_operand. */
+void cj__program_step(cj_program *program, int64_t step);
 
 /* After a run whose guard did not hold, with every variable as it was: CJ_NOT_FINITE, and in the sentence
  * which input, variable or node was the first that is not finite, and what to try. */

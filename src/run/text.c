@@ -26,10 +26,20 @@ static void put_body(cj__text *text, const cj__loop *loop)
     }
 }
 
+/* A bracket around steps that the team works on at once. */
+static const char *bracket(const cj_program *p, int64_t index)
+{
+    const cj__group *group = p->groups;
+    while (index >= group->first + group->count) group++;
+    if (!group->shared || group->count == 1) return " ";
+    return index == group->first ? "┌" : index == group->first + group->count - 1 ? "└" : "│";
+}
+
 static void put_step(cj__text *text, const cj_program *p, int64_t index)
 {
     const cj__step *step = &p->steps[index];
     char shape[CJ__SHAPE_TEXT];
+    cj__text_print(text, "%s", bracket(p, index));
     cj__text_print(text, "%3lld %-12s tasks %-4lld", (long long)index, step->kernel->name,
                    (long long)step->launch.tasks);
     if (step->kernel->describe) cj__text_print(text, " [%s]", step->kernel->describe(&step->launch));
@@ -50,9 +60,11 @@ cj_status cj_program_text(const cj_program *program, char **text)
 {
     cj__text t = {0};
     for (int64_t i = 0; i < program->step_count; i++) put_step(&t, program, i);
-    cj__text_print(
-        &t, "%lld steps, slab %zu bytes, scratch %zu bytes a thread, %.3g operations in products\n",
-        (long long)program->step_count, program->slab_bytes, program->scratch_bytes, program->operations);
+    cj__text_print(&t,
+                   "%lld steps (brackets: at the same time), slab %zu bytes, scratch %zu bytes a thread, "
+                   "%.3g operations in products\n",
+                   (long long)program->step_count, program->slab_bytes, program->scratch_bytes,
+                   program->operations);
     cj_status status = cj__text_check(&t, "a program's text");
     if (status != CJ_OK) cj__text_free(&t);
     *text = t.data;
