@@ -7,6 +7,22 @@ if(cli_sources)
     set_target_properties(cajal_command PROPERTIES OUTPUT_NAME cajal RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 endif()
 
+# The manual pages, written by a program that knows the command's tables; where what was compiled cannot run, they
+# are left out.
+if(cli_sources AND (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
+    file(GLOB manual_sources CONFIGURE_DEPENDS cli/manual/*.c)
+    add_executable(cajal-manual ${manual_sources} cli/tables.c)
+    target_include_directories(cajal-manual PRIVATE cli)
+    target_link_libraries(cajal-manual PRIVATE cajal_static)
+    file(GLOB manual_texts CONFIGURE_DEPENDS docs/man/*.md)
+    add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/manual/man1/cajal.1
+        COMMAND ${CMAKE_COMMAND} -E rm -rf ${PROJECT_BINARY_DIR}/manual
+        COMMAND cajal-manual ${PROJECT_SOURCE_DIR}/docs ../recipes/mnist-mlp.yaml ${PROJECT_BINARY_DIR}/manual
+        DEPENDS cajal-manual ${manual_texts} docs/recipes.md recipes/mnist-mlp.yaml
+        COMMENT "Writing manual pages" VERBATIM)
+    add_custom_target(cajal_manual_pages ALL DEPENDS ${PROJECT_BINARY_DIR}/manual/man1/cajal.1)
+endif()
+
 file(GLOB fetch_sources CONFIGURE_DEPENDS cli/fetch/*.c)
 if(fetch_sources AND CURL_FOUND)
     add_executable(cajal-fetch ${fetch_sources})

@@ -11,6 +11,15 @@ extern "C" {
 
 typedef struct cj_recipe cj_recipe;
 
+/* The keys a recipe may have, from index 0 on; false beyond the last. The list of layers, `model`, is none. */
+typedef struct {
+    const char *name;     /* "optimizer.name" */
+    const char *kind;     /* "text", "number", "whole number", "truth", "choice" or "list" */
+    const char *standard; /* what it is where the recipe says nothing, "adam" */
+    const char *choices;  /* "sgd|adam|lion"; NULL: it is no choice */
+} cj_recipe_key;
+CJ_API bool cj_recipe_key_at(int64_t index, cj_recipe_key *key);
+
 /* Reads a recipe and applies overrides ("training.epochs=10"). An unknown key, or a value of the wrong kind,
  * is an error that names the file, the line and the nearest known key. Needs libyaml. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count,

@@ -50,4 +50,12 @@ for folder in pc cmake; do
 done
 
 [ ! -f "$build/cajal" ] || "$prefix/bin/cajal" version >/dev/null
-[ ! -f "$source/docs/man/cajal.1" ] || [ -f "$prefix/share/man/man1/cajal.1" ]
+if [ -d "$build/manual" ]; then
+    for page in man1/cajal.1 man1/cajal-train.1 man5/cajal-recipe.5; do
+        [ -f "$prefix/share/man/$page" ] || { echo "$page was not installed"; exit 1; }
+    done
+    if command -v man >/dev/null && ! MANPATH=$prefix/share/man man -w cajal-train >/dev/null; then
+        echo "man does not find cajal-train"
+        exit 1
+    fi
+fi
