@@ -11,7 +11,8 @@ extern "C" {
 
 typedef struct cj_recipe cj_recipe;
 
-/* The keys a recipe may have, from index 0 on; false beyond the last. The list of layers, `model`, is none. */
+/* The keys a recipe may have, from index 0 on; false beyond the last. The list of layers, `model`, is none.
+ */
 typedef struct {
     const char *name;     /* "optimizer.name" */
     const char *kind;     /* "text", "number", "whole number", "truth", "choice" or "list" */

@@ -15,7 +15,7 @@ const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT] = {
 
 bool cj_recipe_key_at(int64_t index, cj_recipe_key *key)
 {
-    static const char *const kinds[] = {"text", "number", "whole number", "whole number",
+    static const char *const kinds[] = {"text",  "number", "whole number", "whole number",
                                         "truth", "choice", "list"}; /* in the order of cj__kind */
     if (index < 0 || index >= CJ__KEY_COUNT) return false;
     const cj__key_facts *facts = &keys[index];
