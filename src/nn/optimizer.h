@@ -13,7 +13,7 @@ typedef struct {
     cj_optimizer o;                    /* with its defaults filled in */
     cj_scope scope;                    /* of its state */
     cj_value learning_rate;            /* f32 scalar */
-    cj_value correction1, correction2; /* f32 scalars: 1 - beta^t */
+    cj_value correction1, correction2; /* f32 scalars: 1 - beta1^t, 1 / sqrt(1 - beta2^t) */
     cj_value first_step;               /* bool scalar */
 } cj__optimizer;
 

@@ -80,8 +80,7 @@ static void check(cj_graph *graph, const cj_optimizer *o)
 
 static cj_value one_minus_power(cj_graph *graph, double beta, cj_value step)
 {
-    cj_value power = cj_pow(cj_constant(graph, CJ_F64, beta), step);
-    return cj_cast(cj_sub(cj_constant(graph, CJ_F64, 1), power), CJ_F32);
+    return cj_sub(cj_constant(graph, CJ_F64, 1), cj_pow(cj_constant(graph, CJ_F64, beta), step));
 }
 
 cj_scope cj__optimizer_scope(cj_graph *graph, const cj_optimizer *optimizer)
@@ -105,8 +104,8 @@ cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
     cj_value next = cj_add_scalar(step, 1);
     cj_assign(step, next);
     u.first_step = cj_less(step, cj_constant(graph, CJ_F64, 0.5));
-    u.correction1 = one_minus_power(graph, u.o.beta1, next);
-    u.correction2 = one_minus_power(graph, u.o.beta2, next);
+    u.correction1 = cj_cast(one_minus_power(graph, u.o.beta1, next), CJ_F32);
+    u.correction2 = cj_cast(cj_rsqrt(one_minus_power(graph, u.o.beta2, next)), CJ_F32);
     return u;
 }
 
@@ -143,7 +142,7 @@ static cj_value adagrad_direction(const cj__optimizer *u, cj_value p, cj_value g
     return cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
 }
 
-/* Kingma and Ba, 2015 */
+/* Kingma and Ba, 2015. The first moment is corrected by adam_rate: an element costs one division. */
 static cj_value adam_direction(const cj__optimizer *u, cj_value p, cj_value g)
 {
     cj_value first = cj__optimizer_state(u, "first_moment", p),
@@ -151,8 +150,12 @@ static cj_value adam_direction(const cj__optimizer *u, cj_value p, cj_value g)
     cj_value m = blend(first, g, u->o.beta1), v = blend(second, cj_square(g), u->o.beta2);
     cj_assign(first, m);
     cj_assign(second, v);
-    cj_value deviation = cj_add_scalar(cj_div(cj_sqrt(v), cj_sqrt(u->correction2)), u->o.epsilon);
-    return cj_div(cj_div(m, u->correction1), deviation);
+    return cj_div(m, cj_add_scalar(cj_mul(cj_sqrt(v), u->correction2), u->o.epsilon));
+}
+
+static cj_value adam_rate(const cj__optimizer *u, const cj__target *t)
+{
+    return cj_div(t->learning_rate, u->correction1);
 }
 
 static cj_value lion_direction(const cj__optimizer *u, cj_value p, cj_value g)
@@ -202,7 +205,10 @@ static void follow(const cj__optimizer *u, cj_value p, cj_value fresh)
 void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
 {
     bool decoupled = u->o.kind == CJ_ADAMW || u->o.kind == CJ_LION || u->o.kind == CJ_MUON;
+    bool by_adam = u->o.kind == CJ_ADAM || u->o.kind == CJ_ADAMW ||
+                   (u->o.kind == CJ_MUON && cj_value_shape(t->parameter).rank != 2);
     cj_value p = t->parameter, g = t->gradient, direction = g, start = p;
+    cj_value rate = by_adam ? adam_rate(u, t) : t->learning_rate;
     if (t->weight_decay != 0 && !decoupled) g = cj_add(g, cj_scale(p, t->weight_decay));
     switch (u->o.kind) {
     case CJ_SGD:
@@ -222,12 +228,12 @@ void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
         direction = lion_direction(u, p, g);
         break;
     case CJ_MUON:
-        direction = cj_value_shape(p).rank == 2 ? muon_direction(u, p, g) : adam_direction(u, p, g);
+        direction = by_adam ? adam_direction(u, p, g) : muon_direction(u, p, g);
         break;
     }
     if (t->weight_decay != 0 && decoupled)
         start = cj_sub(p, cj_mul(p, cj_scale(t->learning_rate, t->weight_decay)));
-    cj_value fresh = cj_sub(start, cj_mul(direction, t->learning_rate));
+    cj_value fresh = cj_sub(start, cj_mul(direction, rate));
     cj_assign(p, fresh);
     follow(u, p, fresh);
 }
