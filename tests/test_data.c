@@ -1,12 +1,16 @@
 /* The data room: IDX files good, cut short and hostile; loaders whose batches depend on (seed, epoch) alone;
- * recipes and their mistakes; every allocation failing in turn. */
+ * recipes and their mistakes; every allocation failing in turn.
+ *
+ * labels: threads */
 #include "support.h"
 
+#include "base/random.h"
 #include "cajal/cajal.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const unsigned char images[] = {0, 0, 8, 3, 0, 0,  0,  3,  0,  0,  0,
                                        1, 0, 0, 0, 2, 10, 11, 20, 21, 30, 31};
@@ -150,6 +154,38 @@ static void test_loader(void **state)
     cj_dataset_free(d);
 }
 
+/* The same batches whether they are prepared ahead or when asked for, and after any number of seeks; what the
+ * caller has does not change while others are prepared. */
+static void test_prefetch(void **state)
+{
+    (void)state;
+    cj_dataset *d = counting_rows(61);
+    for (int64_t ahead = 1; ahead < 20; ahead += 6) {
+        cj_loader *now, *early;
+        expect_ok(cj_loader_new(&now, d, .batch_size = 7, .shuffle = true, .seed = 9, .prefetch = -1));
+        expect_ok(cj_loader_new(&early, d, .batch_size = 7, .shuffle = true, .seed = 9, .prefetch = ahead));
+        for (int i = 0; i < 400; i++) {
+            cj_batch a, b;
+            uint64_t dice = cj__bits(1, (uint64_t)ahead, (uint64_t)i);
+            if (dice % 13 == 0) {
+                int64_t epoch = (int64_t)(dice >> 8 & 3), step = (int64_t)(dice >> 16 & 15);
+                cj_loader_seek(now, epoch, step);
+                cj_loader_seek(early, epoch, step);
+            }
+            bool more = cj_loader_next(now, &a);
+            assert_int_equal(cj_loader_next(early, &b), more);
+            if (!more) continue;
+            if (dice % 7 == 0) usleep(200);
+            assert_int_equal(a.count, b.count);
+            assert_memory_equal(a.x.data, b.x.data, cj_tensor_bytes(&a.x));
+            assert_memory_equal(a.y.data, b.y.data, cj_tensor_bytes(&a.y));
+        }
+        cj_loader_free(now);
+        cj_loader_free(early);
+    }
+    cj_dataset_free(d);
+}
+
 /* Images in one place and labels in another are no dataset; a later place that has both is. */
 static void test_places(void **state)
 {
@@ -259,7 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_idx),          cmocka_unit_test(test_hostile_idx),
         cmocka_unit_test(test_damaged_gzip), cmocka_unit_test(test_places),
-        cmocka_unit_test(test_loader),       cmocka_unit_test(test_allocations),
-        cmocka_unit_test(test_recipes)};
+        cmocka_unit_test(test_loader),       cmocka_unit_test(test_prefetch),
+        cmocka_unit_test(test_allocations),  cmocka_unit_test(test_recipes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,9 @@ typedef struct {
     bool shuffle; /* anew each epoch, by (seed, epoch) alone */
     uint64_t seed;
     double scale, shift; /* scale 0 means 1 */
+    /* Batches prepared ahead, on a thread of the loader's own: 0, two where cj_threads() leaves a processor
+     * for it; negative, none; 16 at most. The batches are the same either way. */
+    int64_t prefetch;
 } cj_loader_options;
 /* cj_loader_new(&loader, dataset, .batch_size = 128, .shuffle = true) */
 CJ_API CJ_MUST_CHECK cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options);

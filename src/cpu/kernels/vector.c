@@ -186,5 +186,13 @@ static void narrow(int64_t n, const float *restrict from, uint16_t *restrict to)
     for (int64_t i = 0; i < n; i++) to[i] = (uint16_t)bf16_bits_of(from[i]);
 }
 
-const cj__vector_table CJ__NAME(cj__vector) = {
-    elementwise, sum_vector, max_vector, min_vector, product_vector, sum_lanes, max_lanes, widen, narrow};
+/* --- pictures ------------------------------------------------------------------------------------------ */
+
+static void scale_bytes(int64_t n, const uint8_t *restrict from, float scale, float shift, float *restrict to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = (float)from[i] * scale + shift;
+}
+
+const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    sum_vector, max_vector, min_vector,
+                                               product_vector, sum_lanes,  max_lanes,  widen,
+                                               narrow,         scale_bytes};
