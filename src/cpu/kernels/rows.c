@@ -7,19 +7,35 @@
 
 enum { LANES = 16, LONG_ROW = 4 * LANES }; /* from there on, as many running results as lanes */
 
-/* A NaN is never the largest here, but makes its own exponential, and so the sum, NaN. */
+/* A NaN need not be found here: it makes its own exponential, and so the sum, NaN. */
 static inline float largest(int64_t n, const float *x)
 {
-    float top = x[0], lane[LANES];
+    enum { LANES_AT_ONCE = 4 * CJ__LANES };
+    float top = x[0], lane[CJ__LANES];
     int64_t k = 1;
-    if (n >= LONG_ROW) {
-        memcpy(lane, x, sizeof lane);
-        for (k = LANES; k + LANES <= n; k += LANES)
-            for (int i = 0; i < LANES; i++) lane[i] = x[k + i] > lane[i] ? x[k + i] : lane[i];
-        for (int i = 0; i < LANES; i++) top = lane[i] > top ? lane[i] : top;
+    if (n >= LANES_AT_ONCE) {
+        cj__floats most[4];
+        for (int i = 0; i < 4; i++) most[i] = cj__v_load(x + i * CJ__LANES);
+        for (k = LANES_AT_ONCE; k + LANES_AT_ONCE <= n; k += LANES_AT_ONCE)
+            for (int i = 0; i < 4; i++) most[i] = cj__v_max(cj__v_load(x + k + i * CJ__LANES), most[i]);
+        cj__v_store(lane, cj__v_max(cj__v_max(most[0], most[1]), cj__v_max(most[2], most[3])));
+        for (int i = 0; i < CJ__LANES; i++) top = lane[i] > top ? lane[i] : top;
     }
     for (; k < n; k++) top = x[k] > top ? x[k] : top;
     return top;
+}
+
+/* e to the power of x <= 0: the bits of exp_of, which takes any x, with less to do. Powers of two that no
+ * normal number holds become 0, and so does what they scale. */
+static inline float exp_below(float x)
+{
+    x = x < -104.0f ? -104.0f : x;
+    float shifted = x * 1.44269504f + 12582912.0f;
+    float n = shifted - 12582912.0f;
+    float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    int32_t power = (int32_t)to_bits(shifted) - 0x4b400000;
+    power = power > 127 ? 127 : power < -127 ? -127 : power; /* NaN arrives here with any bits */
+    return (exp_series_minus_1(r) + 1) * from_bits((uint32_t)(power + 127) << 23);
 }
 
 /* Running sums folded in one order: a function of the row's length alone. */
@@ -47,7 +63,7 @@ static void exponentials(int64_t rows, int64_t columns, const float *x, float *e
     for (int64_t r = 0; r < rows; r++) tops[r] = largest(columns, x + r * columns);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t k = 0; k < columns; k++) e[r * columns + k] = x[r * columns + k] - tops[r];
-    for (int64_t i = 0; i < rows * columns; i++) e[i] = exp_of(e[i]);
+    for (int64_t i = 0; i < rows * columns; i++) e[i] = exp_below(e[i]);
     for (int64_t r = 0; r < rows; r++) sums[r] = sum(columns, e + r * columns);
 }
 
