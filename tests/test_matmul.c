@@ -19,6 +19,12 @@ static double bound_of(cj_precision precision)
     return bounds[precision];
 }
 
+/* Without products of bf16 all precisions are one. */
+static int precisions_of(cj__isa isa)
+{
+    return isa >= CJ__ISA_AVX512BF16 ? 3 : 1;
+}
+
 static void check_shape(cj__isa isa, cj__matmul_shape shape)
 {
     cj_test_product product;
@@ -52,7 +58,7 @@ static void test_awkward_shapes(void **state)
 {
     (void)state;
     for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
-        for (int precision = 0; precision < 3; precision++)
+        for (int precision = 0; precision < precisions_of((cj__isa)isa); precision++)
             if (cj__isa_available((cj__isa)isa)) check_shapes((cj__isa)isa, (cj_precision)precision);
 }
 
@@ -74,7 +80,7 @@ static void test_large_shapes(void **state)
             shape.transpose_a = i % 2;
             shape.transpose_b = i / 2 % 2;
             shape.precision = (cj_precision)(i % 12 / 4);
-            check_shape((cj__isa)isa, shape);
+            if ((int)shape.precision < precisions_of((cj__isa)isa)) check_shape((cj__isa)isa, shape);
         }
 }
 
