@@ -18,6 +18,9 @@ if(CMOCKA_FOUND AND test_programs)
     target_link_libraries(cajal_test_support PUBLIC cajal_static cajal_optional PkgConfig::CMOCKA)
     target_compile_definitions(cajal_test_support PUBLIC CJ_TEST_COMMAND="${PROJECT_BINARY_DIR}/cajal"
         CJ_TEST_SOURCE="${PROJECT_SOURCE_DIR}" CJ_TEST_BUILD="${PROJECT_BINARY_DIR}")
+    if(avx512bf16 IN_LIST cajal_isas) # AMX emulated
+        set_source_files_properties(tests/amx_emulated.c PROPERTIES COMPILE_OPTIONS "${cajal_isa_flags_avx512bf16};-O3")
+    endif()
     foreach(source ${test_programs})
         cmake_path(GET source STEM program)
         string(REGEX REPLACE "^test_" "" name ${program})

@@ -1,5 +1,6 @@
 /* The matrix product under test, and the slow one it is compared with. */
 #include "matmul_check.h"
+#include "amx_emulated.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -72,10 +73,35 @@ void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *p
     free(scratch);
 }
 
-void cj_test_product_run(cj_test_product *product, cj__isa isa, cj_test_manner manner)
+const cj_test_processor *cj_test_processors(void)
+{
+    static cj_test_processor all[CJ__ISA_COUNT + 3];
+    int count = 0;
+    for (int i = 0; i < CJ__ISA_COUNT; i++)
+        if (cj__isa_available((cj__isa)i))
+            all[count++] = (cj_test_processor){cj__isa_name((cj__isa)i), (cj__isa)i, NULL};
+#ifdef CJ__HAVE_AVX512BF16
+    if (cj__isa_available(CJ__ISA_AVX512BF16)) {
+        all[count++] = (cj_test_processor){"vdpbf16ps", CJ__ISA_AVX512BF16, &cj__split_avx512bf16};
+        all[count++] = (cj_test_processor){"emulated amx", CJ__ISA_AMX, &cj__split_emulated};
+    }
+#endif
+    all[count].name = NULL;
+    return all;
+}
+
+void cj_test_plan(cj__matmul_plan *plan, const cj__matmul_shape *shape, const cj_test_processor *processor)
+{
+    if (processor->split)
+        cj__matmul_plan_with(plan, shape, processor->isa, processor->split);
+    else
+        cj__matmul_plan_make(plan, shape, processor->isa);
+}
+
+void cj_test_product_run(cj_test_product *product, const cj_test_processor *processor, cj_test_manner manner)
 {
     cj__matmul_plan plan;
-    cj__matmul_plan_make(&plan, &product->shape, isa);
+    cj_test_plan(&plan, &product->shape, processor);
     cj_test_product_run_plan(product, &plan, manner);
 }
 

@@ -16,9 +16,20 @@ typedef enum { CJ_TEST_FORWARD, CJ_TEST_BACKWARD, CJ_TEST_COUNTING_EPILOGUE } cj
 
 void cj_test_product_new(cj_test_product *product, const cj__matmul_shape *shape, uint64_t seed);
 void cj_test_product_free(cj_test_product *product);
-/* Plans for `isa` and runs every task, first to last or last to first, each with scratch full of NaN.
+/* What plans are made for: each instruction set of this processor; vdpbf16ps wherever there is one, even
+ * where it does not pay; and AMX emulated in memory, where there is AVX512-BF16 for the rest of it. Ends with
+ * no name. */
+typedef struct {
+    const char *name;
+    cj__isa isa;
+    const struct cj__split_kernels *split; /* NULL: as the instruction set has it */
+} cj_test_processor;
+const cj_test_processor *cj_test_processors(void);
+
+/* Plans for `processor` and runs every task, first to last or last to first, each with scratch full of NaN.
  * CJ_TEST_COUNTING_EPILOGUE doubles each element and adds its flat index modulo 1021. */
-void cj_test_product_run(cj_test_product *product, cj__isa isa, cj_test_manner manner);
+void cj_test_product_run(cj_test_product *product, const cj_test_processor *processor, cj_test_manner manner);
+void cj_test_plan(cj__matmul_plan *plan, const cj__matmul_shape *shape, const cj_test_processor *processor);
 void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *plan, cj_test_manner manner);
 void cj_test_product_reference(cj_test_product *product);
 /* ‖c - reference‖ / ‖reference‖; 0 where both are nothing. */

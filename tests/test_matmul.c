@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "cpu/matmul.h"
+#include "amx_emulated.h"
 #include "matmul_check.h"
 
 static const int64_t sizes[] = {0, 1, 2, 3, 5, 7, 13, 17, 31, 64, 65, 127};
@@ -20,25 +21,25 @@ static double bound_of(cj_precision precision)
 }
 
 /* Without products of bf16 all precisions are one. */
-static int precisions_of(cj__isa isa)
+static int precisions_of(const cj_test_processor *on)
 {
-    return isa >= CJ__ISA_AVX512BF16 ? 3 : 1;
+    return on->isa >= CJ__ISA_AVX512BF16 ? 3 : 1;
 }
 
-static void check_shape(cj__isa isa, cj__matmul_shape shape)
+static void check_shape(const cj_test_processor *on, cj__matmul_shape shape)
 {
     cj_test_product product;
     cj_test_product_new(&product, &shape, 1);
-    cj_test_product_run(&product, isa, CJ_TEST_FORWARD);
+    cj_test_product_run(&product, on, CJ_TEST_FORWARD);
     double error = cj_test_product_error(&product);
     if (error > bound_of(shape.precision))
-        fail_msg("%s %lldx%lldx%lldx%lld %c%c precision %d: relative error %g", cj__isa_name(isa),
+        fail_msg("%s %lldx%lldx%lldx%lld %c%c precision %d: relative error %g", on->name,
                  (long long)shape.batch, (long long)shape.m, (long long)shape.n, (long long)shape.k,
                  shape.transpose_a ? 'T' : 'N', shape.transpose_b ? 'T' : 'N', shape.precision, error);
     cj_test_product_free(&product);
 }
 
-static void check_shapes(cj__isa isa, cj_precision precision)
+static void check_shapes(const cj_test_processor *on, cj_precision precision)
 {
     for (int i = 0; i < SIZES * SIZES * SIZES; i++) {
         /* Every pair of (m,n), with k running through its list; every k with few and with many rows. */
@@ -50,16 +51,16 @@ static void check_shapes(cj__isa isa, cj_precision precision)
                                   .precision = precision};
         shape.transpose_a = i % 4 / 2;
         shape.transpose_b = (i + i / 12) % 2;
-        if (precision == CJ_HIGHEST || i % 3 == (int)precision) check_shape(isa, shape);
+        if (precision == CJ_HIGHEST || i % 3 == (int)precision) check_shape(on, shape);
     }
 }
 
 static void test_awkward_shapes(void **state)
 {
     (void)state;
-    for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
-        for (int precision = 0; precision < precisions_of((cj__isa)isa); precision++)
-            if (cj__isa_available((cj__isa)isa)) check_shapes((cj__isa)isa, (cj_precision)precision);
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (int precision = 0; precision < precisions_of(on); precision++)
+            check_shapes(on, (cj_precision)precision);
 }
 
 /* Several k blocks, row blocks and column blocks; strides that are powers of two; few rows, few columns. */
@@ -74,13 +75,13 @@ static const cj__matmul_shape large[] = {
 static void test_large_shapes(void **state)
 {
     (void)state;
-    for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
-        for (size_t i = 0; cj__isa_available((cj__isa)isa) && i < 12 * sizeof large / sizeof *large; i++) {
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (size_t i = 0; i < 12 * sizeof large / sizeof *large; i++) {
             cj__matmul_shape shape = large[i / 12];
             shape.transpose_a = i % 2;
             shape.transpose_b = i / 2 % 2;
             shape.precision = (cj_precision)(i % 12 / 4);
-            if ((int)shape.precision < precisions_of((cj__isa)isa)) check_shape((cj__isa)isa, shape);
+            if ((int)shape.precision < precisions_of(on)) check_shape(on, shape);
         }
 }
 
@@ -88,16 +89,18 @@ static void test_large_shapes(void **state)
 static void test_order_of_tasks_changes_nothing(void **state)
 {
     (void)state;
-    for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
-        for (size_t i = 0; cj__isa_available((cj__isa)isa) && i < 4 * sizeof large / sizeof *large; i++) {
-            cj__matmul_shape shape = large[i / 4];
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (size_t i = 0; i < 12 * sizeof large / sizeof *large; i++) {
+            cj__matmul_shape shape = large[i / 12];
             shape.transpose_a = i % 2;
             shape.transpose_b = i / 2 % 2;
+            shape.precision = (cj_precision)(i % 12 / 4);
+            if ((int)shape.precision >= precisions_of(on)) continue;
             cj_test_product forward, backward;
             cj_test_product_new(&forward, &shape, 7);
             cj_test_product_new(&backward, &shape, 7);
-            cj_test_product_run(&forward, (cj__isa)isa, CJ_TEST_FORWARD);
-            cj_test_product_run(&backward, (cj__isa)isa, CJ_TEST_BACKWARD);
+            cj_test_product_run(&forward, on, CJ_TEST_FORWARD);
+            cj_test_product_run(&backward, on, CJ_TEST_BACKWARD);
             assert_memory_equal(forward.c, backward.c, (size_t)forward.c_count * sizeof(float));
             cj_test_product_free(&forward);
             cj_test_product_free(&backward);
@@ -108,27 +111,33 @@ static void test_order_of_tasks_changes_nothing(void **state)
 static void test_a_row_does_not_depend_on_its_neighbours(void **state)
 {
     (void)state;
-    for (int isa = 0; isa < CJ__ISA_COUNT; isa++) {
-        if (!cj__isa_available((cj__isa)isa)) continue;
-        cj__matmul_shape tall = {.batch = 1, .m = 128, .n = 70, .k = 300, .transpose_b = true}, half = tall;
-        half.m = 50;
-        cj_test_product whole, part;
-        cj_test_product_new(&whole, &tall, 3);
-        cj_test_product_new(&part, &half, 3); /* the same numbers, as far as they go */
-        memcpy(part.b, whole.b, (size_t)part.b_count * sizeof(float));
-        cj_test_product_run(&whole, (cj__isa)isa, CJ_TEST_FORWARD);
-        cj_test_product_run(&part, (cj__isa)isa, CJ_TEST_FORWARD);
-        assert_memory_equal(whole.c, part.c, (size_t)part.c_count * sizeof(float));
-        cj_test_product_free(&whole);
-        cj_test_product_free(&part);
-    }
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (int precision = 0; precision < precisions_of(on); precision++) {
+            cj__matmul_shape tall = {.batch = 1,
+                                     .m = 128,
+                                     .n = 70,
+                                     .k = 300,
+                                     .transpose_b = true,
+                                     .precision = (cj_precision)precision},
+                             half = tall;
+            half.m = 50;
+            cj_test_product whole, part;
+            cj_test_product_new(&whole, &tall, 3);
+            cj_test_product_new(&part, &half, 3); /* the same numbers, as far as they go */
+            memcpy(part.b, whole.b, (size_t)part.b_count * sizeof(float));
+            cj_test_product_run(&whole, on, CJ_TEST_FORWARD);
+            cj_test_product_run(&part, on, CJ_TEST_FORWARD);
+            assert_memory_equal(whole.c, part.c, (size_t)part.c_count * sizeof(float));
+            cj_test_product_free(&whole);
+            cj_test_product_free(&part);
+        }
 }
 
 static void test_every_element_has_one_epilogue(void **state)
 {
     (void)state;
-    for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
-        for (size_t i = 0; cj__isa_available((cj__isa)isa) && i < 3 * sizeof large / sizeof *large; i++) {
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (size_t i = 0; i < 3 * sizeof large / sizeof *large; i++) {
             cj__matmul_shape shape = large[i / 3];
             shape.transpose_b = i % 2;
             shape.precision = (cj_precision)(i % 3);
@@ -136,8 +145,8 @@ static void test_every_element_has_one_epilogue(void **state)
             cj_test_product plain, counted;
             cj_test_product_new(&plain, &shape, 5);
             cj_test_product_new(&counted, &shape, 5);
-            cj_test_product_run(&plain, (cj__isa)isa, CJ_TEST_FORWARD);
-            cj_test_product_run(&counted, (cj__isa)isa, CJ_TEST_COUNTING_EPILOGUE); /* c → 2c + index */
+            cj_test_product_run(&plain, on, CJ_TEST_FORWARD);
+            cj_test_product_run(&counted, on, CJ_TEST_COUNTING_EPILOGUE); /* c → 2c + index */
             for (int64_t e = 0; e < plain.c_count; e++)
                 assert_true(counted.c[e] == plain.c[e] * 2 + (float)(e % 1021));
             cj_test_product_free(&plain);
@@ -146,23 +155,23 @@ static void test_every_element_has_one_epilogue(void **state)
 }
 
 /* One strange operand element reaches its row or column, and nothing else. */
-static void check_special(cj__isa isa, cj__matmul_shape shape, float value)
+static void check_special(const cj_test_processor *on, cj__matmul_shape shape, float value, bool in_b)
 {
     cj_test_product product;
     cj_test_product_new(&product, &shape, 9);
-    int64_t row = shape.m / 2, p = shape.k / 3;
-    product.a[shape.transpose_a ? p * shape.m + row : row * shape.k + p] = value;
-    cj_test_product_run(&product, isa, CJ_TEST_FORWARD);
+    int64_t row = shape.m / 2, column = shape.n / 2, p = shape.k / 3;
+    if (!in_b) product.a[shape.transpose_a ? p * shape.m + row : row * shape.k + p] = value;
+    if (in_b) product.b[shape.transpose_b ? column * shape.k + p : p * shape.n + column] = value;
+    cj_test_product_run(&product, on, CJ_TEST_FORWARD);
     cj_test_product_reference(&product);
     for (int64_t i = 0; i < product.c_count; i++) {
         double wanted = product.reference[i], found = product.c[i];
         if (isfinite(wanted) && fabs(wanted) > 0.9 * FLT_MAX) continue; /* overflow is f32's own affair */
         bool same = isnan(wanted) ? isnan(found) : isinf(wanted) ? found == wanted : isfinite(found);
         if (!same)
-            fail_msg("%s %lldx%lldx%lld precision %d, %g at (%lld,%lld): element %lld is %g, not %g",
-                     cj__isa_name(isa), (long long)shape.m, (long long)shape.n, (long long)shape.k,
-                     shape.precision, (double)value, (long long)row, (long long)p, (long long)i, found,
-                     wanted);
+            fail_msg("%s %lldx%lldx%lld precision %d, %g in %c, k %lld: element %lld is %g, not %g", on->name,
+                     (long long)shape.m, (long long)shape.n, (long long)shape.k, shape.precision,
+                     (double)value, in_b ? 'B' : 'A', (long long)p, (long long)i, found, wanted);
     }
     cj_test_product_free(&product);
 }
@@ -171,33 +180,121 @@ static void test_infinity_and_nan(void **state)
 {
     (void)state;
     const float values[] = {INFINITY, -INFINITY, NAN, 3.4e38f};
-    for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
-        for (int i = 0; cj__isa_available((cj__isa)isa) && i < 3 * 4 * 4 * 3; i++) {
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (int i = 0; i < 4 * 4 * 4 * 3; i++) {
             static const cj__matmul_shape shapes[] = {{.batch = 1, .m = 2, .n = 40, .k = 70},
+                                                      {.batch = 1, .m = 40, .n = 33, .k = 1100},
                                                       {.batch = 1, .m = 70, .n = 3, .k = 70},
                                                       {.batch = 1, .m = 70, .n = 50, .k = 300}};
-            cj__matmul_shape shape = shapes[i % 3];
-            shape.transpose_a = i / 3 % 2;
-            shape.transpose_b = i / 6 % 2;
-            shape.precision = (cj_precision)(i / 12 / 4 % 3);
-            check_special((cj__isa)isa, shape, values[i / 12 % 4]);
+            cj__matmul_shape shape = shapes[i % 4];
+            shape.transpose_a = i / 4 % 2;
+            shape.transpose_b = i / 8 % 2;
+            shape.precision = (cj_precision)(i / 16 / 4 % 3);
+            check_special(on, shape, values[i / 16 % 4], false);
+            check_special(on, shape, values[i / 16 % 4], true);
         }
 }
 
-/* Operands near the smallest normal number: what underflows may vanish, nothing else may. */
+/* Operands near the smallest normal number, or both small: what underflows may vanish, nothing else may. */
 static void test_small_numbers(void **state)
 {
     (void)state;
-    for (int isa = 0; isa < CJ__ISA_COUNT; isa++)
-        for (int power = -60; power >= -100 && cj__isa_available((cj__isa)isa); power -= 20) {
+    static const int powers[][2] = {{-60, 0}, {-80, 0}, {-100, 0}, {0, -100}, {-45, -45}, {-52, -52}};
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (size_t p = 0; p < sizeof powers / sizeof *powers; p++) {
             cj__matmul_shape shape = {.batch = 1, .m = 40, .n = 48, .k = 64, .transpose_b = true};
             cj_test_product product;
             cj_test_product_new(&product, &shape, 11);
-            for (int64_t i = 0; i < product.a_count; i++) product.a[i] = ldexpf(product.a[i], power);
-            cj_test_product_run(&product, (cj__isa)isa, CJ_TEST_FORWARD);
+            for (int64_t i = 0; i < product.a_count; i++) product.a[i] = ldexpf(product.a[i], powers[p][0]);
+            for (int64_t i = 0; i < product.b_count; i++) product.b[i] = ldexpf(product.b[i], powers[p][1]);
+            cj_test_product_run(&product, on, CJ_TEST_FORWARD);
             assert_true(cj_test_product_error(&product) < 1e-6);
             cj_test_product_free(&product);
         }
+}
+
+static const cj_test_processor *find_processor(const char *name)
+{
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        if (strcmp(on->name, name) == 0) return on;
+    return NULL;
+}
+
+/* Six products of bf16 take the place of f32 at `highest`: they must not be less accurate, however long k is.
+ */
+static void test_six_products_are_as_exact_as_f32(void **state)
+{
+    (void)state;
+    const cj_test_processor *f32 = find_processor("avx512"), *amx = find_processor("emulated amx");
+    if (!amx) skip_because("this processor lacks AVX512-BF16, which the emulation of AMX packs with");
+    for (int64_t k = 16; k <= 4096; k = 3 * k + 5) {
+        cj__matmul_shape shape = {.batch = 1, .m = 64, .n = 96, .k = k, .transpose_b = true};
+        double error[2];
+        for (int i = 0; i < 2; i++) {
+            cj_test_product product;
+            cj_test_product_new(&product, &shape, 21);
+            cj_test_product_run(&product, i ? amx : f32, CJ_TEST_FORWARD);
+            error[i] = cj_test_product_error(&product);
+            cj_test_product_free(&product);
+        }
+        if (error[1] > error[0])
+            fail_msg("k %lld: six products have error %g, f32 %g", (long long)k, error[1], error[0]);
+    }
+}
+
+/* Each precision makes the products it is named for, and no more tiles than there are. */
+static void test_tiles_are_counted(void **state)
+{
+    (void)state;
+#ifdef CJ__HAVE_AVX512BF16
+    const cj_test_processor *amx = find_processor("emulated amx");
+    static const struct {
+        int64_t m, n, k;
+        unsigned long tiles; /* 16×16 of C by 32 of k */
+    } cases[] = {{64, 64, 64, 32}, {48, 80, 40, 30}, {33, 33, 33, 18}, {16, 4096, 1024, 8192}};
+    if (!amx) skip_because("this processor lacks AVX512-BF16, which the emulation of AMX packs with");
+    for (int i = 0; i < 12; i++) {
+        cj__matmul_shape shape = {.batch = 1, .m = cases[i % 4].m, .n = cases[i % 4].n, .k = cases[i % 4].k};
+        static const unsigned long products[] = {6, 3, 1};
+        cj_test_product product;
+        shape.precision = (cj_precision)(i / 4);
+        cj_test_product_new(&product, &shape, 2);
+        cj_test_tile_products = 0;
+        cj_test_product_run(&product, amx, CJ_TEST_FORWARD);
+        assert_int_equal(cj_test_tile_products, cases[i % 4].tiles * products[shape.precision]);
+        cj_test_product_free(&product);
+    }
+#else
+    skip_because("this build has no AVX512-BF16, which the emulation of AMX packs with");
+#endif
+}
+
+/* The plan's name says which kernel, and why it is f32 where less would have done. */
+static void test_names_of_plans(void **state)
+{
+    (void)state;
+    cj__matmul_plan plan;
+    cj__matmul_shape shape = {.batch = 1, .m = 64, .n = 64, .k = 64, .precision = CJ_MEDIUM};
+    cj__matmul_plan_make(&plan, &shape, CJ__ISA_SCALAR);
+    assert_string_equal(cj__matmul_plan_name(&plan), "scalar 4x8, f32: it has no bf16");
+    shape.precision = CJ_HIGHEST;
+    cj__matmul_plan_make(&plan, &shape, CJ__ISA_SCALAR);
+    assert_string_equal(cj__matmul_plan_name(&plan), "scalar 4x8");
+    const cj_test_processor *vectors = find_processor("vdpbf16ps"), *amx = find_processor("emulated amx");
+    if (!amx) return;
+    cj_test_plan(&plan, &shape, amx);
+    assert_string_equal(cj__matmul_plan_name(&plan), "amx 32x32, 6 products");
+    shape.precision = CJ_HIGH;
+    cj_test_plan(&plan, &shape, amx);
+    assert_string_equal(cj__matmul_plan_name(&plan), "amx 32x32, 3 products");
+    cj_test_plan(&plan, &shape, vectors);
+    assert_string_equal(cj__matmul_plan_name(&plan), "avx512 14x32, f32: three products of bf16 are slower");
+    shape.precision = CJ_MEDIUM;
+    cj_test_plan(&plan, &shape, vectors);
+    assert_string_equal(cj__matmul_plan_name(&plan), "avx512bf16 14x32");
+    shape.k = 8;
+    cj_test_plan(&plan, &shape, vectors);
+    assert_string_equal(cj__matmul_plan_name(&plan), "avx512 14x32, f32: too small for bf16");
 }
 
 static void test_large_work_is_shared(void **state)
@@ -225,6 +322,9 @@ int main(void)
         cmocka_unit_test(test_every_element_has_one_epilogue),
         cmocka_unit_test(test_infinity_and_nan),
         cmocka_unit_test(test_small_numbers),
+        cmocka_unit_test(test_six_products_are_as_exact_as_f32),
+        cmocka_unit_test(test_tiles_are_counted),
+        cmocka_unit_test(test_names_of_plans),
         cmocka_unit_test(test_large_work_is_shared),
     };
     return cmocka_run_group_tests_name("matmul", tests, NULL, NULL);

@@ -16,6 +16,9 @@ static const char *const names[CJ__ISA_COUNT] = {
     [CJ__ISA_AMX] = "amx",
 };
 
+/* Beside the instruction sets in what is found once: AMD made the processor. */
+#define OF_AMD (1u << 31)
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -62,6 +65,13 @@ static bool tiles_permitted(void)
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
+static bool made_by_amd(void)
+{
+    unsigned eax, name[3];
+    return __get_cpuid(0, &eax, &name[0], &name[2], &name[1]) &&
+           memcmp(name, "AuthenticAMD", sizeof name) == 0;
+}
+
 static unsigned find_available(void)
 {
     const unsigned avx512 = 1u << 16 /* F */ | 1u << 17 /* DQ */ | 1u << 30 /* BW */ | 1u << 31 /* VL */;
@@ -75,6 +85,7 @@ static unsigned find_available(void)
     CJ__IF_AVX512(found |= 1u << CJ__ISA_AVX512;)
     if (!all_of(p.leaf7_1_eax, 1u << 5)) return found;
     CJ__IF_AVX512BF16(found |= 1u << CJ__ISA_AVX512BF16;)
+    if (made_by_amd()) found |= OF_AMD;
     if (!all_of(p.states, STATE_AMX) || !all_of(p.leaf7_edx, amx) || !tiles_permitted()) return found;
     CJ__IF_AMX(found |= 1u << CJ__ISA_AMX;)
     return found;
@@ -165,6 +176,11 @@ cj__isa cj__isa_best(void)
 cj__isa cj__isa_vectors(cj__isa isa)
 {
     return isa > CJ__ISA_AVX512 ? CJ__ISA_AVX512 : isa;
+}
+
+bool cj__isa_bf16_pays(cj__isa isa)
+{
+    return isa == CJ__ISA_AMX || (isa == CJ__ISA_AVX512BF16 && (available() & OF_AMD));
 }
 
 static cj_status fail_to_choose(const char *name, bool known)

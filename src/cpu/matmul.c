@@ -1,8 +1,8 @@
 /* Plans a matrix product and walks one task of it: how C is cut into blocks, which operand is packed, and the
  * loops around the micro-kernels of src/cpu/kernels. */
-#include "cpu/matmul.h"
-#include "cpu/matmul_kernels.h"
+#include "cpu/matmul_blocks.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const cj__matmul_kernels *const kernels_of[CJ__ISA_COUNT] = {
@@ -10,26 +10,10 @@ static const cj__matmul_kernels *const kernels_of[CJ__ISA_COUNT] = {
     CJ__IF_NEON([CJ__ISA_NEON] = &cj__matmul_neon, ) CJ__IF_AVX2([CJ__ISA_AVX2] = &cj__matmul_avx2, )
         CJ__IF_AVX512([CJ__ISA_AVX512] = &cj__matmul_avx512, )};
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t at_least(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Part `i` of `count` things split evenly in `parts` begins here. */
-static int64_t part_start(int64_t count, int64_t parts, int64_t i)
-{
-    return count * i / parts;
-}
+static const cj__split_kernels *const split_of[CJ__ISA_COUNT] = {
+    [CJ__ISA_SCALAR] = NULL,
+    CJ__IF_AVX512BF16([CJ__ISA_AVX512BF16] = &cj__split_avx512bf16, )
+        CJ__IF_AMX([CJ__ISA_AMX] = &cj__split_amx, )};
 
 /* --- planning ------------------------------------------------------------------------------------------ */
 
@@ -56,13 +40,14 @@ static int64_t tasks_worth(const cj__matmul_shape *s)
 }
 
 /* Every block of columns reads (or packs) all of A again, every block of rows all of B: of the ways to make
- * as many tasks as wanted, the one that moves the least. Copying from a transposed operand is dearest. */
-static void cut_blocks(cj__matmul_plan *plan)
+ * as many tasks as wanted, the one that moves the least. */
+void cj__matmul_cut(cj__matmul_plan *plan, int64_t most_rows, int64_t most_columns, double weight_a,
+                    double weight_b)
 {
     const cj__matmul_shape *s = &plan->shape;
-    double weight_a = s->transpose_a ? 1 : 0.5, weight_b = s->transpose_b ? 1 : 0.5, least = 0;
-    int64_t wanted = tasks_worth(s), fewest_rows = divide_up(s->m, TASK_ROWS);
-    for (int64_t columns = divide_up(s->n, TASK_COLUMNS); columns <= plan->panels; columns++) {
+    double least = 0;
+    int64_t wanted = tasks_worth(s), fewest_rows = divide_up(s->m, most_rows);
+    for (int64_t columns = divide_up(s->n, most_columns); columns <= plan->panels; columns++) {
         int64_t rows = at_least(fewest_rows, divide_up(wanted, s->batch * columns));
         rows = at_most(rows, plan->strips);
         double moved = (double)(columns * s->m) * weight_a + (double)(rows * s->n) * weight_b;
@@ -71,6 +56,7 @@ static void cut_blocks(cj__matmul_plan *plan)
         plan->column_blocks = columns;
         plan->row_blocks = rows;
     }
+    plan->tasks = s->batch * plan->row_blocks * plan->column_blocks;
 }
 
 static bool bad_stride(int64_t floats)
@@ -78,14 +64,9 @@ static bool bad_stride(int64_t floats)
     return floats * (int64_t)sizeof(float) % BAD_STRIDE == 0;
 }
 
-static size_t aligned_floats(int64_t count)
-{
-    return ((size_t)count * sizeof(float) + 63) / 64 * 64;
-}
-
 static size_t strips_bytes(const cj__matmul_plan *plan)
 {
-    return aligned_floats(PACKED_STRIPS * plan->kernels->tile_rows * plan->k_block);
+    return aligned_bytes(PACKED_STRIPS * plan->kernels->tile_rows * plan->k_block, sizeof(float));
 }
 
 static void plan_tiles(cj__matmul_plan *plan)
@@ -93,16 +74,18 @@ static void plan_tiles(cj__matmul_plan *plan)
     const cj__matmul_shape *s = &plan->shape;
     const cj__matmul_kernels *kernels = plan->kernels;
     plan->kind = CJ__MATMUL_TILES;
-    plan->strips = divide_up(s->m, kernels->tile_rows);
-    plan->panels = divide_up(s->n, kernels->tile_columns);
+    plan->tile_rows = kernels->tile_rows;
+    plan->tile_columns = kernels->tile_columns;
+    plan->strips = divide_up(s->m, plan->tile_rows);
+    plan->panels = divide_up(s->n, plan->tile_columns);
     plan->k_block = divide_up(s->k, divide_up(s->k, K_BLOCK));
-    cut_blocks(plan);
+    /* Copying from a transposed operand is dearest. */
+    cj__matmul_cut(plan, TASK_ROWS, TASK_COLUMNS, s->transpose_a ? 1 : 0.5, s->transpose_b ? 1 : 0.5);
     int64_t rows = divide_up(s->m, plan->row_blocks);
     int64_t columns = divide_up(plan->panels, plan->column_blocks) * kernels->tile_columns;
     plan->pack_b = s->transpose_b || (rows >= 64 && bad_stride(s->n));
     plan->pack_a = s->transpose_a && columns >= PACKED_COLUMNS && s->m >= 2 * kernels->tile_rows;
-    plan->tasks = s->batch * plan->row_blocks * plan->column_blocks;
-    if (plan->pack_b) plan->scratch_bytes += aligned_floats(columns * plan->k_block);
+    if (plan->pack_b) plan->scratch_bytes += aligned_bytes(columns * plan->k_block, sizeof(float));
     if (plan->pack_a) plan->scratch_bytes += strips_bytes(plan);
 }
 
@@ -118,10 +101,48 @@ static void plan_few_rows(cj__matmul_plan *plan, bool swap, bool dots)
     plan->tasks = s->batch * plan->column_blocks;
     bool strided = swap ? !s->transpose_b && s->n > 1 : s->transpose_a && s->m > 1;
     plan->pack_a = strided;
-    if (strided) plan->scratch_bytes = aligned_floats(rows * s->k);
+    if (strided) plan->scratch_bytes = aligned_bytes(rows * s->k, sizeof(float));
+}
+
+static const char *kernel_name(const cj__matmul_plan *plan)
+{
+    static const char *const tiles[CJ__ISA_COUNT] = {"scalar 4x8",   "neon 8x8",     "avx2 6x16",
+                                                     "avx512 14x32", "avx512 14x32", "avx512 14x32"};
+    static const char *const rows[CJ__ISA_COUNT] = {"scalar few rows", "neon few rows",   "avx2 few rows",
+                                                    "avx512 few rows", "avx512 few rows", "avx512 few rows"};
+    switch (plan->kind) {
+    case CJ__MATMUL_ZEROS:
+        return "zeros";
+    case CJ__MATMUL_DOTS:
+    case CJ__MATMUL_SUMS:
+        return rows[plan->isa];
+    case CJ__MATMUL_TILES:
+        return tiles[plan->isa];
+    case CJ__MATMUL_SPLIT:
+        return plan->split->name[plan->parts - 1];
+    }
+    return "?";
+}
+
+/* Less than f32 was asked for; why it is f32 all the same. */
+static const char *why_f32(const cj__matmul_plan *plan, const cj__split_kernels *split)
+{
+    if (plan->kind == CJ__MATMUL_SPLIT || plan->kind == CJ__MATMUL_ZEROS ||
+        plan->shape.precision == CJ_HIGHEST)
+        return "";
+    if (!split) return split_of[plan->isa] ? ", f32: bf16 is slower here" : ", f32: it has no bf16";
+    bool medium = plan->shape.precision == CJ_MEDIUM;
+    return medium || split->most_parts > 1 ? ", f32: too small for bf16"
+                                           : ", f32: three products of bf16 are slower";
 }
 
 void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa)
+{
+    cj__matmul_plan_with(plan, shape, isa, cj__isa_bf16_pays(isa) ? split_of[isa] : NULL);
+}
+
+void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa,
+                          const cj__split_kernels *split)
 {
     *plan = (cj__matmul_plan){.shape = *shape, .isa = isa, .kernels = kernels_of[cj__isa_vectors(isa)]};
     cj__matmul_shape *s = &plan->shape;
@@ -137,65 +158,18 @@ void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, 
         plan_few_rows(plan, false, s->transpose_b);
     } else if (s->n <= CJ__FEW_ROWS && (!s->transpose_a || s->n == 1)) {
         plan_few_rows(plan, true, !s->transpose_a);
-    } else {
+    } else if (!split || !cj__split_plan(plan, split)) {
         plan_tiles(plan);
     }
+    snprintf(plan->name, sizeof plan->name, "%s%s", kernel_name(plan), why_f32(plan, split));
 }
 
 const char *cj__matmul_plan_name(const cj__matmul_plan *plan)
 {
-    static const char *const tiles[CJ__ISA_COUNT] = {"scalar 4x8",   "neon 8x8",     "avx2 6x16",
-                                                     "avx512 14x32", "avx512 14x32", "avx512 14x32"};
-    static const char *const rows[CJ__ISA_COUNT] = {"scalar few rows", "neon few rows",   "avx2 few rows",
-                                                    "avx512 few rows", "avx512 few rows", "avx512 few rows"};
-    switch (plan->kind) {
-    case CJ__MATMUL_ZEROS:
-        return "zeros";
-    case CJ__MATMUL_DOTS:
-    case CJ__MATMUL_SUMS:
-        return rows[plan->isa];
-    case CJ__MATMUL_TILES:
-        return tiles[plan->isa];
-    case CJ__MATMUL_BF16:
-        return "avx512bf16 14x32";
-    case CJ__MATMUL_AMX:
-        return "amx 32x32";
-    }
-    return "?";
+    return plan->name;
 }
 
 /* --- running ------------------------------------------------------------------------------------------- */
-
-/* The block of C that a task makes, and where its operands begin. */
-typedef struct {
-    int64_t batch, row, column, rows, columns; /* of C */
-    int64_t strip, strips;                     /* the rows, in strips */
-    cj__matrix a, b;                           /* element (0,0) of the batch's matrices */
-    float *c;
-} block;
-
-static cj__matrix operand(const float *data, bool transposed, int64_t rows, int64_t columns)
-{
-    return transposed ? (cj__matrix){data, 1, rows} : (cj__matrix){data, columns, 1};
-}
-
-static block block_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
-{
-    const cj__matmul_shape *s = &plan->shape;
-    int64_t blocks = plan->row_blocks * plan->column_blocks, item = blocks ? task / blocks : task;
-    block b = {.batch = item, .rows = s->m, .columns = s->n};
-    b.a = operand(call->a + item * s->m * s->k, s->transpose_a, s->m, s->k);
-    b.b = operand(call->b + (s->shared_b ? 0 : item * s->k * s->n), s->transpose_b, s->k, s->n);
-    b.c = call->c + item * s->m * s->n;
-    return b;
-}
-
-static void finish(const cj__matmul_call *call, const block *b, int64_t row, int64_t rows, int64_t stride)
-{
-    if (call->epilogue)
-        call->epilogue(call->epilogue_context, b->batch, row, b->column, rows, b->columns,
-                       b->c + row * stride + b->column, stride);
-}
 
 /* One k block [p, p+depth) of a task. */
 typedef struct {
@@ -203,11 +177,6 @@ typedef struct {
     const float *panels; /* of B, packed; NULL: B is read where it lies */
     float *strips;       /* room for PACKED_STRIPS of A; NULL: A is read where it lies */
 } k_step;
-
-static int64_t strip_row(const cj__matmul_plan *plan, int64_t strip)
-{
-    return part_start(plan->shape.m, plan->strips, strip);
-}
 
 /* Packs the next few strips of A when the present one is the first of them; finds the present one. */
 static cj__matrix strip_of_a(const cj__matmul_plan *plan, const block *t, const k_step *step, int64_t i)
@@ -251,22 +220,6 @@ static void run_strips(const cj__matmul_plan *plan, const cj__matmul_call *call,
         }
     }
     if (last) finish(call, t, ready, t->row + t->rows - ready, s->n);
-}
-
-/* Task → block: columns run fastest, then rows, then the batch. */
-static block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
-{
-    int64_t width = plan->kernels->tile_columns;
-    int64_t i = task / plan->column_blocks % plan->row_blocks, j = task % plan->column_blocks;
-    block t = block_of(plan, call, task);
-    t.strip = part_start(plan->strips, plan->row_blocks, i);
-    t.strips = part_start(plan->strips, plan->row_blocks, i + 1) - t.strip;
-    t.row = strip_row(plan, t.strip);
-    t.rows = strip_row(plan, t.strip + t.strips) - t.row;
-    t.column = part_start(plan->panels, plan->column_blocks, j) * width;
-    t.columns =
-        at_most(plan->shape.n, part_start(plan->panels, plan->column_blocks, j + 1) * width) - t.column;
-    return t;
 }
 
 static void run_tiles(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch)
@@ -333,7 +286,10 @@ void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, in
     case CJ__MATMUL_SUMS:
         run_few_rows(plan, call, task, scratch);
         break;
-    default:
+    case CJ__MATMUL_SPLIT:
+        cj__split_run(plan, call, task, scratch);
+        break;
+    case CJ__MATMUL_TILES:
         run_tiles(plan, call, task, scratch);
         break;
     }

@@ -22,8 +22,7 @@ typedef enum {
     CJ__MATMUL_DOTS,
     CJ__MATMUL_SUMS,
     CJ__MATMUL_TILES,
-    CJ__MATMUL_BF16,
-    CJ__MATMUL_AMX
+    CJ__MATMUL_SPLIT /* products of bf16 parts */
 } cj__matmul_kind;
 
 /* How one product is cut up. `tasks` and `scratch_bytes` are the caller's concern, the rest is not. */
@@ -34,9 +33,14 @@ typedef struct {
     cj__isa isa;
     cj__matmul_kind kind;
     const struct cj__matmul_kernels *kernels;
-    int64_t strips, panels;            /* rows and columns in units of the register tile */
+    const struct cj__split_kernels *split;
+    int parts;                         /* of each f32 number, where kind is CJ__MATMUL_SPLIT */
+    int64_t tile_rows, tile_columns;   /* the register tile */
+    int64_t strips, panels;            /* rows and columns in units of it */
+    bool whole_strips;                 /* all but the last have tile_rows rows; else evenly many */
     int64_t row_blocks, column_blocks; /* of C, for each of the batch: one task each */
     int64_t k_block;
+    char name[72];
     bool pack_a, pack_b, swap; /* swap: Cᵀ = Bᵀ·Aᵀ is computed, since n is small */
 } cj__matmul_plan;
 
@@ -51,8 +55,12 @@ typedef struct {
 } cj__matmul_call;
 
 void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa);
+/* The same with the kernels for parts of bf16 given, or NULL for none: tests emulate those of AMX. */
+void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa,
+                          const struct cj__split_kernels *split);
 /* In the floating-point state of cj__float_enter. */
 void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);
-const char *cj__matmul_plan_name(const cj__matmul_plan *plan); /* "avx2 6x16", for `cajal plan` */
+/* For `cajal plan`: "avx2 6x16", and why f32 where less was asked for. */
+const char *cj__matmul_plan_name(const cj__matmul_plan *plan);
 
 #endif

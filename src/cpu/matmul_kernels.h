@@ -50,6 +50,37 @@ typedef struct cj__matmul_kernels {
     void (*sums)(const cj__few_rows *few);
 } cj__matmul_kernels;
 
+/* --- products of bf16 ---------------------------------------------------------------------------------- *
+ *
+ * An f32 number is the sum of one to three bf16 parts, each the nearest to what the parts before it leave.
+ * Of the products of two such sums those are added up that matter: hi·hi; with two parts also lo·hi and
+ * hi·lo; with three also lo·hi, mid·hi, mid·mid, hi·mid, hi·lo. A step of k is 32: 16 pairs, k beside k+16,
+ * since to make such a pair takes a shift and no shuffle. */
+
+enum { CJ__SPLIT_STEP = 32, CJ__SPLIT_COLUMNS = 32, CJ__MOST_PARTS = 3 };
+
+/* A strip of C, at most tile_rows high: C = A·B, or C += A·B. */
+typedef struct {
+    const uint16_t *a; /* [steps][parts][tile_rows][16 pairs] */
+    const uint16_t *b; /* panels of 32 columns: [steps][parts][2 halves][16 pairs of rows][16 columns][2] */
+    float *c;
+    int64_t c_row, rows, columns, steps;
+    int parts;
+    bool add;
+} cj__split_strip;
+
+typedef struct cj__split_kernels {
+    int tile_rows, most_parts;
+    const char *name[CJ__MOST_PARTS]; /* with one, two and three parts */
+    /* Rows [0,rows) of A, and B, split and packed as above, with zeros beyond the edges. Both return the
+     * largest magnitude they met, as the bits of a float: NaN is above infinity. */
+    uint32_t (*pack_rows)(cj__matrix a, int64_t rows, int64_t k, int parts, uint16_t *to);
+    uint32_t (*pack_panels)(cj__matrix b, int64_t k, int64_t columns, int parts, uint16_t *to);
+    void (*strip)(const cj__split_strip *strip);
+} cj__split_kernels;
+
+extern const cj__split_kernels cj__split_avx512bf16, cj__split_amx;
+
 extern const cj__matmul_kernels cj__matmul_scalar, cj__matmul_neon, cj__matmul_avx2, cj__matmul_avx512;
 
 #endif

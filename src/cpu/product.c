@@ -129,5 +129,16 @@ static void run_product(const cj__launch *launch, void *const *operands, int64_t
     cj__matmul_run(&data->product, &call, task, scratch);
 }
 
+static const char *describe_product(const cj__launch *launch)
+{
+    const product_data *data = launch->data;
+    return cj__matmul_plan_name(&data->product);
+}
+
 const cj__kernel cj__product_kernel = {
-    .name = "matmul f32 + chain", .op = CJ__OP_matmul_chain, .prepare = prepare_product, .run = run_product};
+    .name = "matmul f32 + chain",
+    .op = CJ__OP_matmul_chain,
+    .prepare = prepare_product,
+    .run = run_product,
+    .describe = describe_product,
+};

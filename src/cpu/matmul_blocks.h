@@ -1,0 +1,99 @@
+/* How a matrix product is cut into tasks, as src/cpu/matmul.c (f32) and src/cpu/matmul_split.c (parts of
+ * bf16) both need it: rows of C in strips as high as a register tile, columns in panels as wide. */
+#ifndef CJ__MATMUL_BLOCKS_H
+#define CJ__MATMUL_BLOCKS_H
+
+#include "cpu/matmul.h"
+#include "cpu/matmul_kernels.h"
+
+static inline int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static inline int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Part `i` of `count` things split evenly in `parts` begins here. */
+static inline int64_t part_start(int64_t count, int64_t parts, int64_t i)
+{
+    return count * i / parts;
+}
+
+static inline size_t aligned_bytes(int64_t count, size_t size)
+{
+    return ((size_t)count * size + 63) / 64 * 64;
+}
+
+static inline int64_t strip_row(const cj__matmul_plan *plan, int64_t strip)
+{
+    if (plan->whole_strips) return at_most(plan->shape.m, strip * plan->tile_rows);
+    return part_start(plan->shape.m, plan->strips, strip);
+}
+
+/* The block of C that a task makes, and where its operands begin. */
+typedef struct {
+    int64_t batch, row, column, rows, columns; /* of C */
+    int64_t strip, strips;                     /* the rows, in strips */
+    cj__matrix a, b;                           /* element (0,0) of the batch's matrices */
+    float *c;
+} block;
+
+static inline cj__matrix operand(const float *data, bool transposed, int64_t rows, int64_t columns)
+{
+    return transposed ? (cj__matrix){data, 1, rows} : (cj__matrix){data, columns, 1};
+}
+
+static inline block block_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    int64_t blocks = plan->row_blocks * plan->column_blocks, item = blocks ? task / blocks : task;
+    block b = {.batch = item, .rows = s->m, .columns = s->n};
+    b.a = operand(call->a + item * s->m * s->k, s->transpose_a, s->m, s->k);
+    b.b = operand(call->b + (s->shared_b ? 0 : item * s->k * s->n), s->transpose_b, s->k, s->n);
+    b.c = call->c + item * s->m * s->n;
+    return b;
+}
+
+/* Task → block: columns run fastest, then rows, then the batch. */
+static inline block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
+{
+    int64_t width = plan->tile_columns;
+    int64_t i = task / plan->column_blocks % plan->row_blocks, j = task % plan->column_blocks;
+    block t = block_of(plan, call, task);
+    t.strip = part_start(plan->strips, plan->row_blocks, i);
+    t.strips = part_start(plan->strips, plan->row_blocks, i + 1) - t.strip;
+    t.row = strip_row(plan, t.strip);
+    t.rows = strip_row(plan, t.strip + t.strips) - t.row;
+    t.column = part_start(plan->panels, plan->column_blocks, j) * width;
+    t.columns =
+        at_most(plan->shape.n, part_start(plan->panels, plan->column_blocks, j + 1) * width) - t.column;
+    return t;
+}
+
+static inline void finish(const cj__matmul_call *call, const block *b, int64_t row, int64_t rows,
+                          int64_t stride)
+{
+    if (call->epilogue)
+        call->epilogue(call->epilogue_context, b->batch, row, b->column, rows, b->columns,
+                       b->c + row * stride + b->column, stride);
+}
+
+/* Decides row_blocks and column_blocks of a plan that has its strips and panels: at most so many rows and
+ * columns in a task; to read a float of A or of B once more costs so much. */
+void cj__matmul_cut(cj__matmul_plan *plan, int64_t most_rows, int64_t most_columns, double weight_a,
+                    double weight_b);
+
+/* The product by parts of bf16 (matmul_split.c). `split` is what the plan's instruction set gives, or NULL.
+ */
+bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split);
+void cj__split_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);
+
+#endif
