@@ -11,13 +11,16 @@
 extern "C" {
 #endif
 
-/* --- files of tensors: safetensors --------------------------------------------------------------------- */
+/* --- files of tensors: safetensors, NumPy's .npy and .npz ----------------------------------------------- */
 
-/* A safetensors file opened for reading: an index in memory, the elements read when they are asked for. */
+/* A file of tensors opened for reading: an index in memory, the elements read when they are asked for. The
+ * format is told by the first bytes, not by the name: safetensors; .npz, stored or compressed (with zlib),
+ * whose names are those of its arrays; .npy, whose only array is named "arr_0". */
 typedef struct cj_tensor_file cj_tensor_file;
 
-/* Reads and checks the index, and the SHA-256 of the elements when the file carries one (files written here
- * do). CJ_NOT_FOUND when there is no such file. */
+/* Reads and checks the index, and the SHA-256 of the elements when a safetensors file carries one (files
+ * written here do); the CRC-32 of an array in an .npz file is checked when it is read. CJ_NOT_FOUND when
+ * there is no such file. */
 CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_open(cj_tensor_file **file, const char *path);
 /* The same for a file's bytes in memory, borrowed until cj_tensor_file_close; `name` is for error messages.
  */
@@ -34,7 +37,7 @@ CJ_API const char *cj_tensor_file_metadata(const cj_tensor_file *file, const cha
 
 /* The element type and shape that reading gives; `data` is NULL. Types without a counterpart here are
  * widened: F16 to f32, I8, I16 and U16 to i32, U32 to i64. CJ_UNSUPPORTED for those that fit nowhere (U64,
- * F8, …). */
+ * F8, texts, records, …). Big-endian and Fortran-ordered arrays come out in this machine's order and C's. */
 CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_describe(const cj_tensor_file *file, int64_t index,
                                                        cj_tensor *tensor);
 /* Reads the elements to `destination`, which has room for cj_tensor_bytes of the description. */
@@ -61,6 +64,19 @@ typedef struct {
 } cj_save_tensors_options;
 /* cj_save_tensors("weights.safetensors", .tensors = list, .count = 4) */
 CJ_API CJ_MUST_CHECK cj_status cj_save_tensors(const cj_save_tensors_options *options);
+
+/* A tensor of any type but bf16 to a .npy file, as numpy.load reads it. */
+CJ_API CJ_MUST_CHECK cj_status cj_save_npy(const char *path, const cj_tensor *tensor);
+
+typedef struct {
+    size_t size;
+    const char *path;
+    const cj_named_tensor *tensors; /* of any type but bf16; equal input gives equal bytes */
+    int64_t count;
+    bool compress; /* with zlib */
+} cj_save_npz_options;
+/* cj_save_npz("arrays.npz", .tensors = list, .count = 4) */
+CJ_API CJ_MUST_CHECK cj_status cj_save_npz(const cj_save_npz_options *options);
 
 /* --- pictures ------------------------------------------------------------------------------------------ */
 
@@ -94,6 +110,7 @@ CJ_API void cj_model_digest(const cj_model *model, char text[65]);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
 #define cj_save_tensors(...) (cj_save_tensors)(CJ_OPTIONS(cj_save_tensors_options, .path = __VA_ARGS__))
+#define cj_save_npz(...)     (cj_save_npz)(CJ_OPTIONS(cj_save_npz_options, .path = __VA_ARGS__))
 #endif
 
 #ifdef __cplusplus

@@ -1,71 +1,14 @@
 /* Reading safetensors: the header is believed only after every name, type, shape and offset in it has been
- * checked against the others and against the size of the file; elements are read when they are asked for. */
-#include "cajal/io.h"
-#include "base/file.h"
+ * checked against the others and against the size of the file. */
 #include "base/json.h"
 #include "base/sha256.h"
 #include "base/shape.h"
 #include "io/safetensors.h"
+#include "io/tensor_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-typedef struct {
-    const char *name;
-    const cj__stored_type *type;
-    cj_shape_t shape;
-    uint64_t begin, end; /* bytes, counted from the first element of the file */
-    void *data;          /* read at the first cj_tensor_file_tensor */
-} entry;
-
-struct cj_tensor_file {
-    cj__arena arena; /* names and metadata */
-    const char *path;
-    int file;                    /* -1: in memory */
-    const unsigned char *memory; /* the whole file */
-    uint64_t size, data_start;
-    entry *entries;
-    int64_t count, capacity;
-    entry **by_name; /* sorted, for finding */
-    cj_metadata *metadata;
-    int64_t metadata_count, metadata_capacity;
-};
-
-/* --- bytes --------------------------------------------------------------------------------------------- */
-
-static cj_status read_at(const cj_tensor_file *file, uint64_t offset, void *destination, size_t size)
-{
-    if (file->memory && size > 0) memcpy(destination, file->memory + offset, size);
-    for (size_t done = 0; !file->memory && done < size;) {
-        size_t part = size - done < INT_MAX ? size - done : INT_MAX;
-        ssize_t got = pread(file->file, (char *)destination + done, part, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return cj__fail(CJ_IO_ERROR, "%s: cannot be read: %s", file->path, strerror(errno));
-        if (got == 0)
-            return cj__fail(CJ_FORMAT_ERROR, "%s: byte %" PRIu64 ": the file has become shorter", file->path,
-                            offset + done);
-        done += (size_t)got;
-    }
-    return CJ_OK;
-}
-
-static cj_status open_file(cj_tensor_file *file, const char *path)
-{
-    struct stat facts;
-    file->file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file->file < 0 || fstat(file->file, &facts) != 0)
-        return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", path,
-                        strerror(errno));
-    if (!S_ISREG(facts.st_mode)) return cj__fail(CJ_IO_ERROR, "%s: not a regular file", path);
-    file->size = (uint64_t)facts.st_size;
-    return CJ_OK;
-}
 
 /* --- the header ---------------------------------------------------------------------------------------- */
 
@@ -82,7 +25,7 @@ static cj_status read_metadata(cj_tensor_file *file, cj__json *json)
     return CJ_OK;
 }
 
-static void read_type(cj__json *json, entry *e, cj__arena *arena)
+static void read_type(cj__json *json, cj__tensor_entry *e, cj__arena *arena)
 {
     cj__json_peek(json);
     const char *start = json->at, *name = cj__json_string(json, arena);
@@ -90,7 +33,7 @@ static void read_type(cj__json *json, entry *e, cj__arena *arena)
     if (name && !e->type) cj__json_refuse(json, start, "an element type: F32, BF16, F16, F64, I64, …");
 }
 
-static void read_shape(cj__json *json, entry *e)
+static void read_shape(cj__json *json, cj__tensor_entry *e)
 {
     cj__json_peek(json);
     const char *start = json->at;
@@ -106,7 +49,7 @@ static void read_shape(cj__json *json, entry *e)
     if (!cj__shape_valid(e->shape)) cj__json_refuse(json, start, "a shape that fits in memory");
 }
 
-static void read_offsets(cj__json *json, entry *e)
+static void read_offsets(cj__json *json, cj__tensor_entry *e)
 {
     uint64_t offsets[2] = {0};
     cj__json_enter(json, '[');
@@ -120,7 +63,7 @@ static void read_offsets(cj__json *json, entry *e)
 }
 
 /* {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, each once and nothing else. */
-static void read_entry(cj__json *json, entry *e, cj__arena *arena)
+static void read_entry(cj__json *json, cj__tensor_entry *e, cj__arena *arena)
 {
     static const char *const fields[] = {"dtype", "shape", "data_offsets"};
     unsigned seen = 0;
@@ -157,7 +100,7 @@ static cj_status read_header(cj_tensor_file *file, const char *text, size_t size
             has_metadata = true;
             CJ__TRY(read_metadata(file, &json));
         } else {
-            entry e = {.name = name};
+            cj__tensor_entry e = {.name = name};
             read_entry(&json, &e, &file->arena);
             CJ__TRY(cj__grow(&file->entries, &file->capacity, file->count, sizeof e));
             file->entries[file->count++] = e;
@@ -174,7 +117,7 @@ static cj_status load_header(cj_tensor_file *file)
         return cj__fail(CJ_FORMAT_ERROR,
                         "%s: found %" PRIu64 " bytes, expected a safetensors file of 10 or more", file->path,
                         file->size);
-    CJ__TRY(read_at(file, 0, length_bytes, 8));
+    CJ__TRY(cj__tensor_file_bytes(file, 0, length_bytes, 8));
     for (int i = 7; i >= 0; i--) length = length << 8 | length_bytes[i];
     if (length > CJ__HEADER_LIMIT || length > file->size - 8)
         return cj__fail(CJ_FORMAT_ERROR,
@@ -185,7 +128,7 @@ static cj_status load_header(cj_tensor_file *file)
     file->data_start = 8 + length;
     char *text = cj__allocate((size_t)length + 1);
     if (!text) return cj__out_of_memory((size_t)length + 1, file->path);
-    cj_status status = read_at(file, 8, text, (size_t)length);
+    cj_status status = cj__tensor_file_bytes(file, 8, text, (size_t)length);
     if (status == CJ_OK) {
         status = read_header(file, text, (size_t)length);
         if (status != CJ_OK) cj__fail_within(status, "%s: header", file->path);
@@ -196,19 +139,14 @@ static cj_status load_header(cj_tensor_file *file)
 
 /* --- checks that need all of the header ---------------------------------------------------------------- */
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp((*(entry *const *)a)->name, (*(entry *const *)b)->name);
-}
-
 static int compare_places(const void *a, const void *b)
 {
-    const entry *x = *(entry *const *)a, *y = *(entry *const *)b;
+    const cj__tensor_entry *x = *(cj__tensor_entry *const *)a, *y = *(cj__tensor_entry *const *)b;
     if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
     return x->end < y->end ? -1 : x->end > y->end;
 }
 
-static cj_status check_size(const cj_tensor_file *file, const entry *e)
+static cj_status check_size(const cj_tensor_file *file, const cj__tensor_entry *e)
 {
     char shape[CJ__SHAPE_TEXT];
     uint64_t wanted = (uint64_t)cj_shape_count(e->shape) * e->type->size;
@@ -220,7 +158,7 @@ static cj_status check_size(const cj_tensor_file *file, const entry *e)
                     cj__shape_text(e->shape, shape));
 }
 
-static cj_status check_place(const cj_tensor_file *file, const entry *e, uint64_t at)
+static cj_status check_place(const cj_tensor_file *file, const cj__tensor_entry *e, uint64_t at)
 {
     uint64_t total = file->size - file->data_start;
     if (e->begin != at)
@@ -236,36 +174,31 @@ static cj_status check_place(const cj_tensor_file *file, const entry *e, uint64_
     return CJ_OK;
 }
 
-/* Tensors follow one another to the end of the file: no overlap, no gap, nothing beyond. */
-static cj_status check_places(const cj_tensor_file *file)
+/* Tensors follow one another to the end of the file: no overlap, no gap, nothing beyond. `places` has room
+ * for all of them. */
+static cj_status check_in_order(const cj_tensor_file *file, const cj__tensor_entry **places)
 {
     uint64_t at = 0, total = file->size - file->data_start;
+    for (int64_t i = 0; i < file->count; i++) places[i] = &file->entries[i];
+    qsort(places, (size_t)file->count, sizeof *places, compare_places);
     for (int64_t i = 0; i < file->count; i++) {
-        const entry *e = file->by_name[i];
-        CJ__TRY(check_size(file, e));
-        CJ__TRY(check_place(file, e, at));
-        at = e->end;
+        CJ__TRY(check_size(file, places[i]));
+        CJ__TRY(check_place(file, places[i], at));
+        at = places[i]->end;
     }
     if (at == total) return CJ_OK;
     return cj__fail(CJ_FORMAT_ERROR, "%s: found %" PRIu64 " bytes of elements, expected %" PRIu64, file->path,
                     total, at);
 }
 
-/* Leaves `by_name` in order. */
-static cj_status check_entries(cj_tensor_file *file)
+static cj_status check_places(const cj_tensor_file *file)
 {
-    size_t bytes = (size_t)file->count * sizeof *file->by_name;
-    file->by_name = cj__allocate(bytes);
-    if (!file->by_name) return cj__out_of_memory(bytes, file->path);
-    for (int64_t i = 0; i < file->count; i++) file->by_name[i] = &file->entries[i];
-    qsort(file->by_name, (size_t)file->count, sizeof *file->by_name, compare_places);
-    CJ__TRY(check_places(file));
-    qsort(file->by_name, (size_t)file->count, sizeof *file->by_name, compare_names);
-    for (int64_t i = 1; i < file->count; i++)
-        if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0)
-            return cj__fail(CJ_FORMAT_ERROR, "%s: tensor %.200s: found twice, expected once", file->path,
-                            file->by_name[i]->name);
-    return CJ_OK;
+    size_t bytes = (size_t)file->count * sizeof(cj__tensor_entry *);
+    const cj__tensor_entry **places = cj__allocate(bytes);
+    if (!places) return cj__out_of_memory(bytes, file->path);
+    cj_status status = check_in_order(file, places);
+    cj__free(places);
+    return status;
 }
 
 static cj_status hash_elements(const cj_tensor_file *file, char *buffer, size_t room, char text[65])
@@ -275,7 +208,7 @@ static cj_status hash_elements(const cj_tensor_file *file, char *buffer, size_t 
     cj__sha256_begin(&hash);
     for (uint64_t at = file->data_start; at < file->size; at += room) {
         size_t part = file->size - at < room ? (size_t)(file->size - at) : room;
-        CJ__TRY(read_at(file, at, buffer, part));
+        CJ__TRY(cj__tensor_file_bytes(file, at, buffer, part));
         cj__sha256_update(&hash, buffer, part);
     }
     cj__sha256_end(&hash, digest);
@@ -299,133 +232,14 @@ static cj_status check_checksum(const cj_tensor_file *file)
                     found, expected);
 }
 
-/* --- the calls ----------------------------------------------------------------------------------------- */
-
-static cj_status open_any(cj_tensor_file **result, const char *path, const void *data, size_t size)
+cj_status cj__safetensors_load(cj_tensor_file *file)
 {
-    *result = NULL;
-    cj_tensor_file *file = cj__allocate_zeroed(sizeof *file);
-    if (!file) return cj__out_of_memory(sizeof *file, path);
-    *file = (cj_tensor_file){.file = -1, .memory = data, .size = size};
-    file->path = cj__arena_string(&file->arena, path);
-    cj_status status = file->path ? CJ_OK : cj__out_of_memory(strlen(path) + 1, "the name of a file");
-    if (status == CJ_OK && !data) status = open_file(file, path);
-    if (status == CJ_OK) status = load_header(file);
-    if (status == CJ_OK) status = check_entries(file);
-    if (status == CJ_OK) status = check_checksum(file);
-    if (status == CJ_OK)
-        *result = file;
-    else
-        cj_tensor_file_close(file);
-    return status;
+    CJ__TRY(load_header(file));
+    CJ__TRY(check_places(file));
+    return check_checksum(file);
 }
 
-cj_status cj_tensor_file_open(cj_tensor_file **file, const char *path)
+cj_status cj__safetensors_read(const cj_tensor_file *file, const cj__tensor_entry *e, void *raw)
 {
-    return open_any(file, path, NULL, 0);
-}
-
-cj_status cj_tensor_file_open_memory(cj_tensor_file **file, const void *data, size_t size, const char *name)
-{
-    return open_any(file, name, data ? data : "", size);
-}
-
-void cj_tensor_file_close(cj_tensor_file *file)
-{
-    if (!file) return;
-    if (file->file >= 0) close(file->file);
-    for (int64_t i = 0; i < file->count; i++) cj__free(file->entries[i].data);
-    cj__free(file->entries);
-    cj__free(file->by_name);
-    cj__free(file->metadata);
-    cj__arena_free(&file->arena);
-    cj__free(file);
-}
-
-int64_t cj_tensor_file_count(const cj_tensor_file *file)
-{
-    return file->count;
-}
-
-static bool has(const cj_tensor_file *file, int64_t index)
-{
-    return index >= 0 && index < file->count;
-}
-
-const char *cj_tensor_file_name(const cj_tensor_file *file, int64_t index)
-{
-    return has(file, index) ? file->entries[index].name : NULL;
-}
-
-int64_t cj_tensor_file_find(const cj_tensor_file *file, const char *name)
-{
-    entry key = {.name = name}, *wanted = &key;
-    entry **found = file->count
-                        ? bsearch(&wanted, file->by_name, (size_t)file->count, sizeof wanted, compare_names)
-                        : NULL;
-    return found ? *found - file->entries : -1;
-}
-
-const char *cj_tensor_file_metadata(const cj_tensor_file *file, const char *key)
-{
-    for (int64_t i = 0; i < file->metadata_count; i++)
-        if (strcmp(file->metadata[i].key, key) == 0) return file->metadata[i].value;
-    return NULL;
-}
-
-cj_status cj_tensor_file_describe(const cj_tensor_file *file, int64_t index, cj_tensor *tensor)
-{
-    *tensor = (cj_tensor){0};
-    if (!has(file, index))
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: tensor %" PRId64 " of %" PRId64, file->path, index,
-                        file->count);
-    const entry *e = &file->entries[index];
-    if (!e->type->readable)
-        return cj__fail(CJ_UNSUPPORTED,
-                        "%s: tensor %.200s: element type %s has no counterpart here; save it as F32",
-                        file->path, e->name, e->type->name);
-    *tensor = (cj_tensor){.dtype = e->type->dtype, .shape = e->shape};
-    return CJ_OK;
-}
-
-static cj_status check_booleans(const cj_tensor_file *file, const entry *e, const unsigned char *values)
-{
-    for (uint64_t i = 0; i < e->end - e->begin; i++)
-        if (values[i] > 1)
-            return cj__fail(CJ_FORMAT_ERROR,
-                            "%s: tensor %.200s: element %" PRIu64 ": found %d, expected 0 or 1", file->path,
-                            e->name, i, values[i]);
-    return CJ_OK;
-}
-
-/* What must be widened is first read to the end of its destination. */
-cj_status cj_tensor_file_read(cj_tensor_file *file, int64_t index, void *destination)
-{
-    cj_tensor tensor;
-    CJ__TRY(cj_tensor_file_describe(file, index, &tensor));
-    const entry *e = &file->entries[index];
-    size_t stored = (size_t)(e->end - e->begin);
-    char *raw = stored ? (char *)destination + (cj_tensor_bytes(&tensor) - stored) : destination;
-    CJ__TRY(read_at(file, file->data_start + e->begin, raw, stored));
-    if (e->type->widen) e->type->widen(destination, raw, cj_shape_count(e->shape));
-    return tensor.dtype == CJ_BOOL ? check_booleans(file, e, destination) : CJ_OK;
-}
-
-cj_status cj_tensor_file_tensor(cj_tensor_file *file, int64_t index, cj_tensor *tensor)
-{
-    CJ__TRY(cj_tensor_file_describe(file, index, tensor));
-    entry *e = &file->entries[index];
-    if (!e->data) {
-        size_t bytes = cj_tensor_bytes(tensor);
-        void *data = cj__allocate(bytes);
-        if (!data) return cj__out_of_memory(bytes, e->name);
-        cj_status status = cj_tensor_file_read(file, index, data);
-        if (status != CJ_OK) {
-            cj__free(data);
-            return status;
-        }
-        e->data = data;
-    }
-    tensor->data = e->data;
-    return CJ_OK;
+    return cj__tensor_file_bytes(file, file->data_start + e->begin, raw, (size_t)(e->end - e->begin));
 }
