@@ -1,4 +1,4 @@
-/* cajal predict: what a finished run's network says of pictures, or of the rows of a table. */
+/* cajal predict: what a finished run's network says of pictures, of the rows of a table or of an array's. */
 #include "run.h"
 
 #include <ctype.h>
@@ -197,6 +197,99 @@ static int predict_picture(prediction *p, const char *path)
     return code;
 }
 
+/* --- arrays -------------------------------------------------------------------------------------------- */
+
+static bool is_array(const char *path)
+{
+    size_t size = strlen(path);
+    return size > 4 && strcmp(path + size - 4, ".npy") == 0;
+}
+
+/* Numbers of the other types, which no dataset takes. NULL: out of memory. */
+static float *to_floats(const cj_tensor *t)
+{
+    int64_t count = cj_shape_count(t->shape);
+    float *floats = malloc((size_t)count * sizeof *floats + 1);
+    for (int64_t i = 0; floats && i < count; i++)
+        floats[i] = t->dtype == CJ_F64   ? (float)((const double *)t->data)[i]
+                    : t->dtype == CJ_I64 ? (float)((const int64_t *)t->data)[i]
+                    : t->dtype == CJ_I32 ? (float)((const int32_t *)t->data)[i]
+                                         : (float)((const uint8_t *)t->data)[i];
+    return floats;
+}
+
+/* `x`: [N,…] with the shape of an example after N. A dataset has targets, so these have zeros: labels, or
+ * numbers [N,width]. */
+static cj_status array_to_dataset(const prediction *p, const cj_tensor *x, cj_dataset **data)
+{
+    int64_t count = x->shape.dims[0];
+    float *floats = NULL;
+    void *targets = calloc((size_t)(count * p->width) + 1, sizeof(float));
+    cj_tensor rows = *x, y = {targets, CJ_F32, {.rank = 2, .dims = {count, p->width}}};
+    if (classifies(p)) y = (cj_tensor){targets, CJ_I32, {.rank = 1, .dims = {count}}};
+    if (x->dtype != CJ_U8 && x->dtype != CJ_F32) {
+        rows.data = floats = to_floats(x);
+        rows.dtype = CJ_F32;
+    }
+    cj_status status = rows.data && targets ? cj_dataset_from_tensors(data, &rows, &y) : CJ_OUT_OF_MEMORY;
+    free(floats);
+    free(targets);
+    return status;
+}
+
+/* Whether the array has rows of what the network was trained on. */
+static bool has_rows(const prediction *p, const char *path, const cj_tensor *x)
+{
+    cj_shape_t example = cj_recipe_shape(p->run.recipe);
+    bool fits = x->shape.rank == example.rank + 1 && x->shape.dims[0] > 0;
+    for (int64_t d = 0; d < example.rank && fits; d++) fits = x->shape.dims[d + 1] == example.dims[d];
+    if (fits) return true;
+    fprintf(stderr, "cajal: %s: found an array of [", path);
+    for (int64_t d = 0; d < x->shape.rank; d++)
+        fprintf(stderr, d ? ",%lld" : "%lld", (long long)x->shape.dims[d]);
+    fprintf(stderr, "], expected [N");
+    for (int64_t d = 0; d < example.rank; d++) fprintf(stderr, ",%lld", (long long)example.dims[d]);
+    fprintf(stderr, "], rows of what the run was trained on\n");
+    return false;
+}
+
+static void tell_array(prediction *p, int64_t rows, const float *outputs)
+{
+    char name[32], number[24];
+    if (!p->o->json) printf(classifies(p) ? "row,prediction,probability\n" : "row,prediction\n");
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = outputs + i * p->width;
+        snprintf(name, sizeof name, "row %lld", (long long)i);
+        if (p->o->json)
+            tell_object(p, name, row);
+        else if (classifies(p))
+            printf("%lld,%s,%.6g\n", (long long)i, class_name(p, said(p, row), number),
+                   probability(p, row, said(p, row)));
+        else
+            printf("%lld,%.9g\n", (long long)i, (double)row[0]);
+    }
+}
+
+/* Rows in, CSV with class and probability out. */
+static int predict_array(prediction *p, const char *path)
+{
+    cj_tensor_file *file = NULL;
+    cj_tensor x;
+    cj_dataset *data = NULL;
+    float *outputs = NULL;
+    cj_status status = cj_tensor_file_open(&file, path);
+    if (status == CJ_OK) status = cj_tensor_file_tensor(file, 0, &x);
+    bool fits = status != CJ_OK || has_rows(p, path, &x);
+    if (status == CJ_OK && fits) status = array_to_dataset(p, &x, &data);
+    if (status == CJ_OK && fits) outputs = predict(p, data);
+    if (outputs) tell_array(p, x.shape.dims[0], outputs);
+    int code = outputs ? EXIT_OK : !fits ? EXIT_FAILED : failed(status);
+    cj_tensor_file_close(file);
+    cj_dataset_free(data);
+    free(outputs);
+    return code;
+}
+
 /* --- tables -------------------------------------------------------------------------------------------- */
 
 /* In quotes where CSV wants them. */
@@ -297,7 +390,10 @@ int command_predict(const options *o)
     bool opened = code == EXIT_OK;
     if (opened && o->json) printf("[");
     for (int i = 1; i < o->count && opened; i++) {
-        int one = p.preprocessing ? predict_table(&p, o->operands[i]) : predict_picture(&p, o->operands[i]);
+        const char *path = o->operands[i];
+        int one = p.preprocessing  ? predict_table(&p, path)
+                  : is_array(path) ? predict_array(&p, path)
+                                   : predict_picture(&p, path);
         if (one != EXIT_OK) code = one; /* the others are told all the same */
     }
     if (opened && o->json) printf("]\n");

@@ -456,6 +456,115 @@ static void hostile_directories_get_a_sentence(void **state)
     expect_message("found no sizes in 64 bits");
 }
 
+/* --- data sets ----------------------------------------------------------------------------------------- */
+
+static void archives_become_datasets(void **state)
+{
+    (void)state;
+    cj_dataset *training, *validation, *test;
+#ifdef CJ_HAVE_ZLIB
+    expect_ok(cj_dataset_read_npz(CJ_TEST_FIXTURE("numpy/bright.npz"), &training, &validation, &test));
+    assert_int_equal(cj_dataset_count(training), 64);
+    assert_int_equal(cj_dataset_count(validation), 12);
+    assert_int_equal(cj_dataset_count(test), 10);
+    cj_tensor x = cj_dataset_x(test), y = cj_dataset_y(test);
+    assert_true(x.dtype == CJ_U8 && cj_shape_equal(x.shape, cj_shape(10, 2, 3)));
+    assert_true(y.dtype == CJ_I32 && cj_shape_equal(y.shape, cj_shape(10)));
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(((const uint8_t *)x.data)[6 * i] > 128, ((const int32_t *)y.data)[i]);
+    cj_dataset_free(training);
+    cj_dataset_free(validation);
+    cj_dataset_free(test);
+#endif
+    expect_ok(cj_dataset_read_npz(CJ_TEST_FIXTURE("numpy/keras.npz"), &training, &validation, &test));
+    assert_true(cj_dataset_x(training).dtype == CJ_F32 && cj_dataset_y(training).dtype == CJ_I32);
+    assert_null(validation);
+    assert_null(test);
+    cj_dataset_free(training);
+}
+
+/* Saves `count` arrays and expects that they make no dataset. */
+static void refuse_dataset(const cj_named_tensor *tensors, int64_t count, const char *sentence)
+{
+    cj_dataset *training, *validation, *test;
+    const char *path = cj_test_path(folder, "refused.npz");
+    expect_ok(cj_save_npz(path, .tensors = tensors, .count = count));
+    expect_status(cj_dataset_read_npz(path, &training, &validation, &test), CJ_FORMAT_ERROR);
+    assert_true(!training && !validation && !test);
+    expect_message("refused.npz: ");
+    expect_message(sentence);
+}
+
+static void bad_datasets_get_a_sentence(void **state)
+{
+    (void)state;
+    static float pixels[24];
+    static int64_t labels[] = {0, 1, 2, -1, 1LL << 40, 5};
+    cj_named_tensor x = {"x", {pixels, CJ_F32, cj_shape(3, 2)}}, y = {"y", {labels, CJ_I64, cj_shape(3)}};
+    cj_named_tensor other = {"other", {pixels, CJ_F32, cj_shape(3)}};
+    refuse_dataset(&other, 1, "found no examples, expected arrays named train_images");
+    refuse_dataset(&x, 1, "found x without y");
+    refuse_dataset(&y, 1, "found y without x");
+    y.tensor.shape = cj_shape(4);
+    refuse_dataset((cj_named_tensor[]){x, y}, 2, "found 3 rows of x and 4 of y");
+    y.tensor.shape = cj_shape(3, 2);
+    refuse_dataset((cj_named_tensor[]){x, y}, 2, "y: found labels of shape [3,2], expected one a row");
+    y.tensor = (cj_tensor){labels + 2, CJ_I64, cj_shape(3)};
+    refuse_dataset((cj_named_tensor[]){x, y}, 2, "y: row 1: found the label -1, expected a class from 0 on");
+    y.tensor = (cj_tensor){labels + 4, CJ_I64, cj_shape(1, 1)};
+    x.tensor.shape = cj_shape(1, 6);
+    refuse_dataset((cj_named_tensor[]){x, y}, 2, "found the label 1099511627776");
+    y.tensor.shape = (cj_shape_t){0};
+    refuse_dataset((cj_named_tensor[]){x, y}, 2, "y: found a scalar, expected rows");
+    cj_named_tensor parts[] = {{"x_train", {pixels, CJ_F32, cj_shape(3, 2)}},
+                               {"y_train", {labels, CJ_I64, cj_shape(3)}},
+                               {"x_test", {pixels, CJ_F32, cj_shape(2, 3)}},
+                               {"y_test", {labels, CJ_I64, cj_shape(2)}}};
+    refuse_dataset(parts, 4,
+                   "found test examples of f32 [2,3] with labels of i32, expected f32 [2,2] with i32");
+}
+
+static cj_status read_dataset(void *context)
+{
+    cj_dataset *training, *validation, *test;
+    cj_status status = cj_dataset_read_npz(context, &training, &validation, &test);
+    cj_dataset_free(training);
+    cj_dataset_free(validation);
+    cj_dataset_free(test);
+    return status;
+}
+
+static void datasets_run_out_of_memory(void **state)
+{
+    (void)state;
+    cj_test_every_allocation_fails(read_dataset, (char[]){CJ_TEST_FIXTURE("numpy/keras.npz")});
+#ifdef CJ_HAVE_ZLIB
+    cj_test_every_allocation_fails(read_dataset, (char[]){CJ_TEST_FIXTURE("numpy/bright.npz")});
+#endif
+}
+
+/* A recipe on chest X-rays, as they are to be had: better than saying pneumonia of everyone. */
+static void a_recipe_trains_on_an_archive(void **state)
+{
+    (void)state;
+#if !defined(CJ_HAVE_ZLIB) || !defined(CJ_HAVE_YAML)
+    skip_because("this build has no zlib or no libyaml");
+#else
+    if (!cj_test_data("pneumoniamnist.npz")) skip_because("CAJAL_DATA has no pneumoniamnist.npz");
+    cj_test_result r = cj_test_cajal("train", CJ_TEST_SOURCE "/recipes/pneumonia-mlp.yaml", "--output",
+                                     cj_test_path(folder, "run"), "--quiet", "--json");
+    if (r.exit_code != 0) fail_msg("%s", r.errors);
+    const char *test = strstr(r.output, "\"test\": "),
+               *accuracy = test ? strstr(test, "\"accuracy\": ") : NULL;
+    assert_non_null(accuracy);
+    assert_true(atof(accuracy + 12) > 390.0 / 624 + 0.1);
+    cj_test_result_free(&r);
+    r = cj_test_cajal("evaluate", cj_test_path(folder, "run"), "--json");
+    assert_non_null(strstr(r.output, "624"));
+    cj_test_result_free(&r);
+#endif
+}
+
 /* --- out of memory ------------------------------------------------------------------------------------- */
 
 static cj_status write_and_read(void *context)
@@ -518,7 +627,11 @@ int main(void)
         cmocka_unit_test(booleans_are_0_or_1),
         cmocka_unit_test(damaged_archives_are_noticed),
         cmocka_unit_test(hostile_directories_get_a_sentence),
+        cmocka_unit_test(archives_become_datasets),
+        cmocka_unit_test(bad_datasets_get_a_sentence),
+        cmocka_unit_test(a_recipe_trains_on_an_archive),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(datasets_run_out_of_memory),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

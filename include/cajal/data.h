@@ -20,6 +20,12 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_idx(cj_dataset **dataset, const c
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test);
 /* The first rows of the training part alone, to draw a model by: takes a millisecond. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open_sample(cj_dataset **dataset, const char *name, int64_t rows);
+/* A data set in one NumPy archive: examples of bytes or numbers (others than u8 and f32 become f32) and
+ * labels, one whole number a row, or f32 targets. Arrays train_images and train_labels, val_… and test_… (as
+ * MedMNIST names them), or x_train and y_train, x_val …, x_test … (Keras), or images and labels, or x and y
+ * alone. Validation and test are NULL where there are none. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_npz(const char *path, cj_dataset **training,
+                                                   cj_dataset **validation, cj_dataset **test);
 /* Where a file of data lies: as named, else below $CAJAL_DATA, else below $XDG_CACHE_HOME/cajal
  * (~/.cache/cajal). Writes its path, zero included, into `size` bytes. */
 CJ_API CJ_MUST_CHECK cj_status cj_data_find(const char *file, char *path, size_t size);

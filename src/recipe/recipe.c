@@ -216,7 +216,7 @@ static cj_status check(cj_recipe *r)
     if (weights < 0) return bad_value(r, CJ__KEY_class_weights, "a list of numbers: [1, 3.5]");
     if (weights > 0 && weights != (cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r)))
         return bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
-    if (*r->values[CJ__KEY_data_file] && !*r->values[CJ__KEY_data_target])
+    if (cj_recipe_is_table(r) && !*r->values[CJ__KEY_data_target])
         return bad_value(r, CJ__KEY_data_target, "the column of data.file to learn");
     if (cj__recipe_number(r, CJ__KEY_members) < 1) return bad_value(r, CJ__KEY_members, "1 or more");
     if (cj__recipe_number(r, CJ__KEY_members) > 64) return bad_value(r, CJ__KEY_members, "64 at most");

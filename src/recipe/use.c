@@ -15,9 +15,17 @@ static cj_split_options split_of(const cj_recipe *r, bool has_test)
                               .seed = (uint64_t)cj__recipe_count(r, CJ__KEY_data_seed)};
 }
 
+/* Pictures and their labels in one archive. */
+static bool is_archive(const cj_recipe *r)
+{
+    const char *file = r->values[CJ__KEY_data_file];
+    size_t size = strlen(file);
+    return size > 4 && strcmp(file + size - 4, ".npz") == 0;
+}
+
 bool cj_recipe_is_table(const cj_recipe *r)
 {
-    return *r->values[CJ__KEY_data_file] != 0;
+    return *r->values[CJ__KEY_data_file] != 0 && !is_archive(r);
 }
 
 cj_status cj_recipe_read_table(const cj_recipe *r, const char *path, cj_table **table)
@@ -61,11 +69,29 @@ static cj_status open_named(const cj_recipe *r, cj_recipe_sets *sets)
     return cj__recipe_number(r, CJ__KEY_data_test) == 0 ? cj_dataset_open(&sets->test, name, true) : CJ_OK;
 }
 
+/* Its own validation and test rows, unless the recipe keeps some of the others back for the test. Numbers are
+ * taken as they are where the recipe says nothing of their scale, which is meant for bytes. */
+static cj_status open_archive(cj_recipe *r, cj_recipe_sets *sets)
+{
+    char path[4096];
+    CJ__TRY(cj_data_find(r->values[CJ__KEY_data_file], path, sizeof path));
+    CJ__TRY(cj_dataset_read_npz(path, &sets->whole, &sets->validation, &sets->test));
+    if (cj__recipe_number(r, CJ__KEY_data_test) > 0) {
+        cj_dataset_free(sets->test);
+        sets->test = NULL;
+    }
+    if (cj_dataset_x(sets->whole).dtype == CJ_F32 &&
+        r->values[CJ__KEY_data_scale] == cj__recipe_keys[CJ__KEY_data_scale].standard)
+        r->values[CJ__KEY_data_scale] = "1";
+    return CJ_OK;
+}
+
 static cj_status split(const cj_recipe *r, cj_recipe_sets *sets)
 {
     cj_split_options options = split_of(r, sets->test != NULL);
-    return cj_dataset_split(sets->whole, &options, &sets->training, &sets->validation,
-                            sets->test ? NULL : &sets->test);
+    if (sets->validation) options.validation = 0;
+    return cj_dataset_split(sets->whole, &options, &sets->training,
+                            sets->validation ? NULL : &sets->validation, sets->test ? NULL : &sets->test);
 }
 
 /* "28,28": one example's shape, as the recipe remembers it. */
@@ -85,17 +111,19 @@ static cj_status remember_shape(cj_recipe *r, const cj_dataset *data)
 cj_status cj_recipe_open_data(cj_recipe *r, cj_recipe_sets *sets)
 {
     *sets = (cj_recipe_sets){0};
-    cj_status status = cj_recipe_is_table(r) ? open_table(r, sets) : open_named(r, sets);
+    cj_status status = cj_recipe_is_table(r) ? open_table(r, sets)
+                       : is_archive(r)       ? open_archive(r, sets)
+                                             : open_named(r, sets);
     if (status == CJ_OK) status = split(r, sets);
     if (status == CJ_OK) status = remember_shape(r, sets->training);
     if (status != CJ_OK) cj_recipe_close_data(sets);
     return status;
 }
 
-/* A table has no width before it has been read. */
+/* A file tells no width before it has been read. */
 cj_status cj_recipe_open_sample(cj_recipe *r, cj_recipe_sets *sets)
 {
-    if (cj_recipe_is_table(r)) return cj_recipe_open_data(r, sets);
+    if (*r->values[CJ__KEY_data_file]) return cj_recipe_open_data(r, sets);
     *sets = (cj_recipe_sets){0};
     CJ__TRY(cj_dataset_open_sample(&sets->training, r->values[CJ__KEY_data_name], 1));
     cj_status status = cj_dataset_count(sets->training) > 0

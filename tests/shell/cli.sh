@@ -99,6 +99,28 @@ fails 1 "words.csv:3: column 'x' has 'many'" predict "$scratch/towns" "$scratch/
 fails 2 "data.target" check "$scratch/t.yaml" data.target=
 fails 1 "no column 'z' to learn" train "$scratch/t.yaml" --no-save data.target=z
 
+# an archive of arrays: its own validation and test rows; the rows of an array come back as CSV
+arrays=$source/tests/fixtures/numpy
+cat >"$scratch/bright.yaml" <<END
+name: bright
+data: {file: $arrays/bright.npz}
+model: [dense: 8, relu, dense: 2]
+optimizer: {learning_rate: 0.01}
+training: {epochs: 20, batch_size: 8}
+END
+if "$cajal" train "$scratch/bright.yaml" --output "$scratch/bright" --quiet --json >"$scratch/out" 2>"$scratch/error"; then
+    grep -q '"accuracy": 1' "$scratch/out" || { cat "$scratch/out"; exit 1; }
+    fails 0 "row,prediction,probability" predict "$scratch/bright" "$arrays/rows.npy"
+    awk -F, 'NR > 1 && ($1 != NR - 2 || $2 != (NR - 2) % 2 || $3 < 0.5) { exit 1 } END { exit NR != 11 }' "$scratch/out"
+    fails 0 '"input": "row 9"' predict "$scratch/bright" "$arrays/rows.npy" --json
+    fails 1 "version-1.npy: found an array of [2,3], expected [N,2,3]" predict "$scratch/bright" "$arrays/version-1.npy"
+else
+    grep -q "this build has no zlib" "$scratch/error"
+fi
+fails 0 "saved in" train "$scratch/bright.yaml" "data.file=$arrays/keras.npz" --output "$scratch/keras" --quiet
+grep -q 'scale: 1$' "$scratch/keras/recipe.yaml"
+fails 1 "found no examples, expected arrays named train_images" train "$scratch/bright.yaml" "data.file=$arrays/stored.npz" --no-save
+
 # the drawing after each pass, in each format
 fails 0 "digraph" graph $small --format dot
 fails 0 "chain" graph $small --after fuse --format text
