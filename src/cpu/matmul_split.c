@@ -5,9 +5,9 @@
 
 /* --- planning ------------------------------------------------------------------------------------------ */
 
-/* k and columns for one packed block of B, which stays in L2 (about 1 MB on processors with AMX, half of that
- * without, where a panel of it should also fit in L1 beside a strip of A). */
-enum { VECTOR_COLUMNS = 256, VECTOR_DEPTH = 384, TILE_COLUMNS = 512, TASK_ROWS = 1024 };
+/* k and columns for one packed block of B, which stays in L2 (about 1 MB on processors with AMX, less than
+ * half of that without, where a panel of it should also fit in L1 beside a strip of A). */
+enum { VECTOR_COLUMNS = 512, VECTOR_DEPTH = 384, TILE_COLUMNS = 512, TASK_ROWS = 1024 };
 static const int64_t tile_depth[CJ__MOST_PARTS] = {1024, 512, 384};
 
 static int parts_of(cj_precision precision)
@@ -15,10 +15,11 @@ static int parts_of(cj_precision precision)
     return precision == CJ_HIGHEST ? 3 : precision == CJ_HIGH ? 2 : 1;
 }
 
-/* Less does not make up for packing both operands, or is mostly edge. */
-static bool large_enough(const cj__matmul_shape *s, int parts)
+/* Less does not make up for packing both operands, or is mostly edge; one product by tiles gains most. */
+static bool large_enough(const cj__matmul_shape *s, int parts, bool tiles)
 {
-    int64_t rows = parts == 3 ? 16 : 8, columns = parts == 3 ? 32 : 16;
+    bool little = tiles && parts < 3;
+    int64_t rows = little ? 8 : 16, columns = little ? 16 : 32;
     return s->m >= rows && s->n >= columns && s->k >= 16 &&
            (double)s->m * (double)s->n * (double)s->k >= 32.0 * 32 * 32;
 }
@@ -50,8 +51,8 @@ bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split)
 {
     const cj__matmul_shape *s = &plan->shape;
     int parts = parts_of(s->precision);
-    if (parts > split->most_parts || !large_enough(s, parts)) return false;
     bool tiles = split->most_parts > 1;
+    if (parts > split->most_parts || !large_enough(s, parts, tiles)) return false;
     int64_t depth = tiles ? tile_depth[parts - 1] : VECTOR_DEPTH;
     plan->kind = CJ__MATMUL_SPLIT;
     plan->split = split;

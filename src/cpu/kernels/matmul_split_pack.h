@@ -4,7 +4,7 @@
 enum { LINES = 16, PAIRS = 16, TILE = LINES * PAIRS * 2 /* bf16 numbers */ };
 
 /* 16 numbers and those 16 further on in k as pairs of bf16, the former in the lower halves. */
-CJ__INLINE cj__integers rounded_pairs(cj__floats low, cj__floats high)
+CJ__INLINE __m512i rounded_pairs(cj__floats low, cj__floats high)
 {
     const __m512i beside = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
                                             7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
@@ -12,23 +12,23 @@ CJ__INLINE cj__integers rounded_pairs(cj__floats low, cj__floats high)
 }
 
 /* The nearest bf16 as f32; a tie goes away from zero, since the next part makes up for it. */
-CJ__INLINE cj__integers nearest(cj__floats x)
+CJ__INLINE __m512i nearest(cj__floats x)
 {
-    cj__integers bits = cj__i_add(cj__v_bits(x), cj__i_set(0x8000));
-    return cj__i_and(bits, cj__i_set((int32_t)0xffff0000));
+    __m512i bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+    return _mm512_and_si512(bits, _mm512_set1_epi32((int32_t)0xffff0000));
 }
 
 /* Takes one part off both. */
-CJ__INLINE cj__integers take_part(cj__floats *low, cj__floats *high)
+CJ__INLINE __m512i take_part(cj__floats *low, cj__floats *high)
 {
-    cj__integers l = nearest(*low), h = nearest(*high);
-    *low = cj__v_sub(*low, cj__i_bits(l));
-    *high = cj__v_sub(*high, cj__i_bits(h));
-    return cj__i_or(cj__i_shift_right(l, 16), h);
+    __m512i l = nearest(*low), h = nearest(*high);
+    *low = cj__v_sub(*low, _mm512_castsi512_ps(l));
+    *high = cj__v_sub(*high, _mm512_castsi512_ps(h));
+    return _mm512_or_si512(_mm512_srli_epi32(l, 16), h);
 }
 
 /* v[i] lane j becomes v[j] lane i: pairs, then fours within quarters, then the quarters themselves. */
-CJ__INLINE void transpose(cj__integers *v)
+CJ__INLINE void transpose(__m512i *v)
 {
     __m512i x[16], y[16];
     for (int i = 0; i < 16; i += 2) {
@@ -58,19 +58,19 @@ CJ__INLINE cj__mask first(int64_t count)
     return cj__m_first(count > 0 ? count : 0);
 }
 
-CJ__INLINE cj__integers larger(cj__integers largest, cj__floats x)
+CJ__INLINE __m512i larger(__m512i largest, cj__floats x)
 {
-    return _mm512_max_epi32(largest, cj__v_bits(cj__v_abs(x)));
+    return _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(x)));
 }
 
 /* One tile for each part, `part_stride` numbers apart. Memory runs along k (`along_k`) or along the lines;
  * the vectors wanted are one a line (`by_line`, A) or one a pair of k (B). Beyond `lines` and `k` come zeros.
  */
-CJ__INLINE cj__integers pack_tile(cj__matrix x, int64_t lines, int64_t k, int parts, bool along_k,
-                                  bool by_line, cj__integers largest, uint16_t *to, int64_t part_stride)
+CJ__INLINE __m512i pack_tile(cj__matrix x, int64_t lines, int64_t k, int parts, bool along_k, bool by_line,
+                             __m512i largest, uint16_t *to, int64_t part_stride)
 {
     cj__floats low[16], high[16];
-    cj__integers pairs[16];
+    __m512i pairs[16];
     const int rows = by_line && ROWS < LINES ? ROWS : LINES;
     int64_t stride = along_k ? x.row : x.column, half = along_k ? PAIRS : PAIRS * x.column;
     for (int i = 0; i < 16; i++) {
@@ -83,16 +83,15 @@ CJ__INLINE cj__integers pack_tile(cj__matrix x, int64_t lines, int64_t k, int pa
     }
     for (int part = 0;;) {
         if (along_k != by_line) transpose(pairs);
-        for (int i = 0; i < rows; i++)
-            cj__i_store((int32_t *)(void *)(to + part * part_stride + i * PAIRS * 2), pairs[i]);
+        for (int i = 0; i < rows; i++) _mm512_storeu_si512(to + part * part_stride + i * PAIRS * 2, pairs[i]);
         if (++part == parts) return largest;
         for (int i = 0; i < 16; i++)
             pairs[i] = part + 1 == parts ? rounded_pairs(low[i], high[i]) : take_part(&low[i], &high[i]);
     }
 }
 
-CJ__INLINE cj__integers pack_tiles(cj__matrix x, int64_t lines, int64_t k, int parts, bool by_line,
-                                   cj__integers largest, uint16_t *to, int64_t part_stride)
+CJ__INLINE __m512i pack_tiles(cj__matrix x, int64_t lines, int64_t k, int parts, bool by_line,
+                              __m512i largest, uint16_t *to, int64_t part_stride)
 {
     bool along_k = x.column == 1, whole = lines >= LINES && k >= CJ__SPLIT_STEP;
     if (along_k && whole)
@@ -106,7 +105,7 @@ CJ__INLINE cj__integers pack_tiles(cj__matrix x, int64_t lines, int64_t k, int p
 CJ__INLINE uint32_t pack_lines(cj__matrix x, int64_t lines, int64_t k, int parts, bool by_line, uint16_t *to)
 {
     const int64_t height = by_line ? ROWS : CJ__SPLIT_COLUMNS, part_stride = height * PAIRS * 2;
-    cj__integers largest = cj__i_set(0);
+    __m512i largest = _mm512_set1_epi32(0);
     for (int64_t p = 0; p < k; p += CJ__SPLIT_STEP, to += parts * part_stride)
         for (int64_t line = 0; line < height; line += LINES) {
             cj__matrix from = {x.data + line * x.row + p * x.column, x.row, x.column};
