@@ -49,8 +49,8 @@ def torch_product(torch, batch, m, n, k, layout, precision):
 
 
 def torch_best(run, seconds):
-    best, repeats, start = math.inf, 1, time.thread_time()
     run()
+    best, repeats, start = math.inf, 1, time.thread_time()
     now = start
     while now - start < seconds or best == math.inf:
         for _ in range(repeats):
@@ -82,7 +82,7 @@ def compare(options):
     torch.set_num_threads(1)
     server = subprocess.Popen([options.bench, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     groups = {}
-    print(f"{'group':<12}{'layout':<8}{'shape':<20}{'kernel':<18}{'ours us':>12}{'torch us':>12}{'ratio':>8}")
+    print(f"{'group':<12}{'layout':<8}{'shape':<20}{'kernel':<23}{'ours us':>12}{'torch us':>12}{'ratio':>8}")
     for group, *shape, layouts in SHAPES:
         if options.groups and group not in options.groups:
             continue
@@ -94,7 +94,7 @@ def compare(options):
                 ours, theirs = min(ours, microseconds), min(theirs, torch_best(run, part))
             groups.setdefault(group, []).append(theirs / ours)
             text = "x".join(map(str, shape))
-            print(f"{group:<12}{layout:<8}{text:<20}{name:<18}{ours:12.1f}{theirs:12.1f}{theirs / ours:8.2f}",
+            print(f"{group:<12}{layout:<8}{text:<20}{name.split(', f32')[0]:<23}{ours:12.1f}{theirs:12.1f}{theirs / ours:8.2f}",
                   flush=True)
     for group, ratios in groups.items():
         print(f"{group}: geometric mean {geometric_mean(ratios):.3f}, worst {min(ratios):.3f}")
