@@ -16,5 +16,6 @@
 #include "cajal/recipe.h"
 #include "cajal/model.h"
 #include "cajal/nn.h"
+#include "cajal/vision.h"
 
 #endif

@@ -52,6 +52,8 @@ typedef enum {
 /* The parameter `name` at `scope` ("hidden1" + "weight" → "hidden1.weight"), f32. Asking again with another
  * shape is an error. Weights are [out, in, …]: the fans of the initialisers are read from that. */
 CJ_API cj_value cj_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init);
+/* The weight of a convolution, [kernel…,in,out] in memory, [out,in,kernel…] in files. */
+CJ_API cj_value cj_kernel_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init);
 /* Other state, filled with `value` when it is made. */
 CJ_API cj_value cj_state(cj_scope scope, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
                          double value);
@@ -77,9 +79,10 @@ CJ_API void cj_model_swap_averages(cj_model *model);
 CJ_API CJ_MUST_CHECK cj_status cj_graph_summary(const cj_graph *graph, char **text);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
-#define cj_model_new(...) (cj_model_new)(CJ_OPTIONS(cj_model_options, .model = __VA_ARGS__))
-#define cj_parameter(...) cj_here((cj_parameter)(__VA_ARGS__), __FILE__, __LINE__)
-#define cj_state(...)     cj_here((cj_state)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_model_new(...)        (cj_model_new)(CJ_OPTIONS(cj_model_options, .model = __VA_ARGS__))
+#define cj_parameter(...)        cj_here((cj_parameter)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_kernel_parameter(...) cj_here((cj_kernel_parameter)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_state(...)            cj_here((cj_state)(__VA_ARGS__), __FILE__, __LINE__)
 #endif
 
 #ifdef __cplusplus

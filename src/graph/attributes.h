@@ -29,6 +29,21 @@ typedef struct {
     int32_t transpose_a, transpose_b;
 } cj__matmul_attributes;
 
+/* Windows that slide over the spatial axes of [N,spatial…,C], of convolutions and pooling. */
+enum { CJ__SPATIAL = 3 };
+typedef struct {
+    int64_t rank; /* spatial axes; the rest of the arrays is zero */
+    int64_t kernel[CJ__SPATIAL], stride[CJ__SPATIAL], dilation[CJ__SPATIAL];
+    int64_t before[CJ__SPATIAL], after[CJ__SPATIAL]; /* padding */
+    int64_t groups;                                  /* of channels */
+    int64_t size[CJ__SPATIAL];                       /* of the result, where the operands do not tell it */
+    int64_t adaptive; /* pooling: window i of n covers the i-th n-th part, rounded outwards */
+} cj__window_attributes;
+
+typedef struct {
+    double epsilon;
+} cj__epsilon_attributes;
+
 typedef struct {
     cj_shape_t shape;
 } cj__shape_attributes;

@@ -13,6 +13,7 @@ typedef struct cj__variable {
     void *data;       /* cj_shape_count(shape) elements, aligned to 64 bytes */
     uint64_t version; /* raised by every committed assignment: packed copies of the data are keyed by it */
     bool frozen;      /* no gradient is drawn for it */
+    bool kernel;      /* of a convolution: [kernel…,in,out] here, [out,in,kernel…] in files */
 } cj__variable;
 
 #endif

@@ -74,7 +74,7 @@ static cj_status fill_orthogonal(cj__variable *v, uint64_t key, double gain)
     return CJ_OK;
 }
 
-cj_status cj__initialise(cj__variable *v, uint64_t seed, cj_init init)
+static cj_status fill(cj__variable *v, uint64_t seed, cj_init init)
 {
     uint64_t key = cj__mix(seed, cj__hash_text(v->name));
     fans f = fans_of(v->shape);
@@ -123,4 +123,14 @@ cj_status cj__initialise(cj__variable *v, uint64_t seed, cj_init init)
         return fill_orthogonal(v, key, scale == 0 ? 1 : scale);
     }
     return CJ_OK;
+}
+
+/* Values are drawn in the layout of files, so they do not depend on what memory looks like. */
+cj_status cj__initialise(cj__variable *v, uint64_t seed, cj_init init)
+{
+    cj_shape_t shape = v->shape;
+    v->shape = cj__file_shape(v);
+    cj_status status = fill(v, seed, init);
+    v->shape = shape;
+    return status == CJ_OK ? cj__from_file_layout(v) : status;
 }

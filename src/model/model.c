@@ -87,9 +87,21 @@ static cj_value read_variable(cj_graph *graph, cj__variable *variable)
                     variable->name);
 }
 
+/* A weight that came from a file before it was drawn lies as in the file. */
+static cj_status adopt_kernel(cj__variable *v, cj_shape_t shape)
+{
+    cj__variable there = {.kernel = true, .shape = shape};
+    if (shape.rank != v->shape.rank || shape.rank < 3 || v->dtype != CJ_F32 ||
+        !cj_shape_equal(cj__file_shape(&there), v->shape))
+        return CJ_OK; /* the caller finds that it does not fit */
+    v->kernel = true;
+    v->shape = shape;
+    return cj__from_file_layout(v);
+}
+
 /* Finds the variable, or makes it and leaves its values to the caller. */
 static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
-                             bool *fresh)
+                             bool kernel, bool *fresh)
 {
     cj_graph *graph = scope.graph;
     char path[512], wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
@@ -112,7 +124,12 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
                                    "the loaded weights have no '%s': they are of another network", path);
         cj_status status = cj__model_add(graph->model, path, role, dtype, shape, &v);
         if (status != CJ_OK) return cj__graph_error(graph, status, "out of memory for variable '%s'", path);
+        v->kernel = kernel;
         *fresh = true;
+    }
+    if (kernel && !v->kernel) {
+        cj_status status = adopt_kernel(v, shape);
+        if (status != CJ_OK) return cj__graph_error(graph, status, "out of memory for variable '%s'", path);
     }
     if (v->dtype != dtype || !cj_shape_equal(v->shape, shape))
         return cj__graph_error(graph, CJ_SHAPE_ERROR, "variable '%s' is %s %s, but is asked for as %s %s",
@@ -133,20 +150,32 @@ static cj_value settle(cj_value value, cj_status status)
     return cj__graph_error(value.graph, status, "%s", why);
 }
 
-cj_value cj_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init)
+static cj_value parameter(cj_scope scope, const char *name, cj_shape_t shape, bool kernel, cj_init init)
 {
     bool fresh;
-    cj_value value = find_or_make(scope, name, CJ_PARAMETER, CJ_F32, shape, &fresh);
+    cj_value value = find_or_make(scope, name, CJ_PARAMETER, CJ_F32, shape, kernel, &fresh);
     if (!fresh) return value;
     cj__variable *v = scope.graph->model->variables[scope.graph->model->count - 1];
     return settle(value, cj__initialise(v, scope.graph->model->seed, init));
+}
+
+cj_value cj_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init)
+{
+    return parameter(scope, name, shape, false, init);
+}
+
+cj_value cj_kernel_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init)
+{
+    if (shape.rank < 3)
+        return cj__graph_error(scope.graph, CJ_SHAPE_ERROR, "kernel '%s' needs [kernel…,in,out]", name);
+    return parameter(scope, name, shape, true, init);
 }
 
 cj_value cj_state(cj_scope scope, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
                   double start)
 {
     bool fresh;
-    cj_value value = find_or_make(scope, name, role, dtype, shape, &fresh);
+    cj_value value = find_or_make(scope, name, role, dtype, shape, false, &fresh);
     if (!fresh) return value;
     cj__variable *v = scope.graph->model->variables[scope.graph->model->count - 1];
     if (!cj__dtype_holds(dtype, start))

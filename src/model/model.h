@@ -21,6 +21,11 @@ CJ_MUST_CHECK cj_status cj__model_add(cj_model *model, const char *name, cj_role
 cj__variable *cj__model_find(const cj_model *model, const char *name);
 /* Fills a variable of f32 from (seed, its name). */
 CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj_init init);
+/* The layout of a variable in files (layout.c). The second writes its elements to `to` in it; the third
+ * brings elements that were read in it into the variable's own. */
+cj_shape_t cj__file_shape(const cj__variable *variable);
+void cj__write_file_layout(const cj__variable *variable, void *to);
+CJ_MUST_CHECK cj_status cj__from_file_layout(cj__variable *variable);
 /* The variable a value reads, or NULL. */
 cj__variable *cj__variable_of(cj_value value);
 /* Whether the drawing so far assigns the variable that the value reads. */

@@ -4,6 +4,7 @@
 
 #define CJ_NO_LOCATIONS
 #include "cajal/ops.h"
+#include "cajal/vision.h"
 #include "graph/graph.h"
 
 /* An axis counted from the end when negative; out of range stays so, for shape inference to refuse. */
@@ -23,5 +24,9 @@ cj_value cj__sum_all(cj_value x);
 cj_value cj__smoothed_cross_entropy_rows(cj_value logits, cj_value labels, double smoothing);
 /* x with the reduced axes put back with size 1, broadcast to `shape`. */
 cj_value cj__expand_reduced(cj_value reduced, uint32_t axes, cj_shape_t shape);
+/* Pads axis d, of `size`, so that there are size / stride windows, rounded up; an odd element goes behind. */
+void cj__pad_same(cj__window_attributes *a, int d, int64_t size);
+/* x: [...,C], weight and bias [C] → normalised by the moments of its channels; outputs 1 and 2 are these. */
+cj_value cj__batch_norm(cj_value x, cj_value weight, cj_value bias, double epsilon);
 
 #endif
