@@ -26,9 +26,10 @@ typedef struct {
     cj_dtype dtype;
 } cj__chain_output;
 
-/* How reductions see the chain's elements: as [rows, columns], folding each row or each column. */
+/* How reductions see the chain's elements: as [rows, columns], folding each row or each column. Columns of many
+ * rows are folded in parts, so that threads can share them: results are [parts, columns], to be folded again. */
 typedef struct {
-    int64_t rows, columns;
+    int64_t rows, columns, parts;
     bool by_rows;
 } cj__folding;
 
@@ -45,6 +46,7 @@ typedef struct cj__chain {
 
 /* Sees x, reduced over the axes of the mask, as [rows, columns]; false where they stand neither first nor
  * last. */
+/* parts: 1. */
 bool cj__folding_of(cj_shape_t x, uint32_t axes, cj__folding *folding);
 
 #endif

@@ -125,12 +125,6 @@ static int32_t product_in(const fusion *f, int32_t group)
     return -1;
 }
 
-/* Joined nodes, or an elementwise one by itself: written as a chain. */
-static bool is_chain(const fusion *f, int32_t group)
-{
-    return f->next[group] >= 0 || fusible(f->from, &f->from->nodes[group]);
-}
-
 static bool merge_if_free(fusion *f, int32_t a, int32_t b)
 {
     if (needs_lead_back(f, a, b) || needs_lead_back(f, b, a)) return false;
@@ -168,20 +162,34 @@ static void adopt_product(fusion *f, int32_t group)
     if (best >= 0) merge_if_free(f, group, best);
 }
 
+/* Folding whole columns leaves one task for 64 of them; much data is folded in parts. */
+static int64_t parts_of(const cj__folding *folding)
+{
+    enum { SMALL = 32768, PART = 65536, MOST = 64 }; /* elements, elements, parts */
+    int64_t elements = folding->rows * folding->columns, parts = (elements + PART - 1) / PART;
+    if (folding->by_rows || elements <= SMALL || folding->columns >= SMALL) return 1;
+    parts = parts < 2 ? 2 : parts > MOST ? MOST : parts;
+    return parts < folding->rows ? parts : folding->rows;
+}
+
 static bool foldable(const fusion *f, const cj__node *node, cj__folding *folding)
 {
     if ((node->op != CJ__OP_sum && node->op != CJ__OP_max)) return false;
     const cj__value *x = &f->from->values[node->inputs[0]];
-    return x->dtype == CJ_F32 &&
-           cj__folding_of(x->shape, ((const cj__reduce_attributes *)node->attributes)->axes, folding);
+    if (x->dtype != CJ_F32 ||
+        !cj__folding_of(x->shape, ((const cj__reduce_attributes *)node->attributes)->axes, folding))
+        return false;
+    folding->parts = parts_of(folding);
+    return true;
 }
 
-/* Folding columns leaves one task for 64 of them: few columns of much data are better summed apart from what
- * many threads have made. */
-static bool worth_folding(const cj__folding *folding)
+/* Joined nodes, an elementwise one by itself, or a sum of long columns in parts: written as a chain. */
+static bool is_chain(const fusion *f, int32_t group)
 {
-    enum { SMALL = 32768, COLUMNS = 512 };
-    return folding->by_rows || folding->columns >= COLUMNS || folding->rows * folding->columns <= SMALL;
+    const cj__node *node = &f->from->nodes[group];
+    cj__folding folding;
+    return f->next[group] >= 0 || fusible(f->from, node) ||
+           (foldable(f, node, &folding) && folding.parts > 1);
 }
 
 /* A group's reductions all see the chain as the same rows and columns. */
@@ -201,7 +209,7 @@ static void join_reduction(fusion *f, int32_t index)
 {
     const cj__node *node = &f->from->nodes[index];
     cj__folding folding;
-    if (!foldable(f, node, &folding) || !worth_folding(&folding)) return;
+    if (!foldable(f, node, &folding)) return;
     int32_t operand = node->inputs[0], group = f->group[maker(f, operand)];
     if (!fusible(f->from, &f->from->nodes[maker(f, operand)]) || product_in(f, group) >= 0) {
         int32_t *first = &f->reduced_by[operand];
@@ -381,6 +389,32 @@ static cj_status begin_product(fusion *f, draft *d, int32_t product, int32_t ope
     return status;
 }
 
+static bool is_partial(const cj__chain *c, int32_t output)
+{
+    return c->outputs[output].fold != CJ__CHAIN_STORE && c->folding.parts > 1;
+}
+
+/* The type of an output: partial results stand one row a part. */
+static cj__value result_type(const fusion *f, const draft *d, int32_t output)
+{
+    cj__value type = f->from->values[d->results[output]];
+    if (is_partial(&d->chain, output))
+        type.shape = cj_shape(d->chain.folding.parts, d->chain.folding.columns);
+    return type;
+}
+
+/* Folds partial results once more. */
+static int32_t whole_result(fusion *f, const cj__chain *c, int32_t output, int32_t value, int32_t result)
+{
+    if (!is_partial(c, output)) return value;
+    cj__reduce_attributes over_parts = {.axes = 1};
+    cj__shape_attributes shape = {f->from->values[result].shape};
+    bool maximum = c->outputs[output].fold == CJ__CHAIN_MAX;
+    cj_value partial = cj__make_value(f->to, value);
+    cj_value whole = cj__draw1(maximum ? CJ__OP_max : CJ__OP_sum, &over_parts, partial);
+    return cj__draw1(CJ__OP_reshape, &shape, whole).id;
+}
+
 /* Appends the finished chain: with a product, the node's inputs are the product's two and the chain's others.
  */
 static cj_status append_chain(fusion *f, draft *d, int32_t group, int32_t product, const int32_t operands[2])
@@ -390,7 +424,7 @@ static cj_status append_chain(fusion *f, draft *d, int32_t group, int32_t produc
     cj__value *types = cj__arena_allocate(arena, ((size_t)d->chain.outputs_count + 1) * sizeof *types);
     int32_t *inputs = cj__arena_allocate(arena, ((size_t)d->chain.inputs_count + 2) * sizeof *inputs);
     if (!chain || !types || !inputs) return cj__out_of_memory(sizeof *chain, "a fused chain");
-    for (int32_t i = 0; i < chain->outputs_count; i++) types[i] = f->from->values[d->results[i]];
+    for (int32_t i = 0; i < chain->outputs_count; i++) types[i] = result_type(f, d, i);
     cj__chain_attributes alone = {chain};
     cj__product_attributes with_product = {.chain = chain};
     cj__node node = {.op = CJ__OP_chain,
@@ -411,8 +445,9 @@ static cj_status append_chain(fusion *f, draft *d, int32_t group, int32_t produc
     }
     int32_t first = cj__append(f->to, &node, inputs, types);
     CJ__TRY(cj_graph_status(f->to));
-    for (int32_t i = 0; i < chain->outputs_count; i++) f->map[d->results[i]] = first + i;
-    return CJ_OK;
+    for (int32_t i = 0; i < chain->outputs_count; i++)
+        f->map[d->results[i]] = whole_result(f, chain, i, first + i, d->results[i]);
+    return cj_graph_status(f->to);
 }
 
 static cj_status emit_chain(fusion *f, int32_t group)

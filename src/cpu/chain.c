@@ -363,7 +363,7 @@ enum { ROW_GRAIN = 16384, COLUMN_GRAIN = 64 }; /* elements, columns a task: as c
 
 static int64_t grain_of(const cj__folding *f)
 {
-    if (!f->by_rows) return COLUMN_GRAIN;
+    if (!f->by_rows) return f->parts > 1 ? f->columns : COLUMN_GRAIN;
     int64_t rows = f->columns ? ROW_GRAIN / f->columns : ROW_GRAIN;
     return rows < 1 ? 1 : rows;
 }
@@ -373,28 +373,47 @@ static cj_status prepare_fold(cj__launch *launch, cj__arena *arena)
     CJ__TRY(plan_launch(launch, arena));
     const cj__folding *f = &chain_of(launch)->folding;
     int64_t items = f->by_rows ? f->rows : f->columns, grain = grain_of(f);
-    launch->tasks = (items + grain - 1) / grain;
+    launch->tasks = f->parts > 1 ? f->parts : (items + grain - 1) / grain;
     return CJ_OK;
 }
 
 /* What a fold of nothing gives; columns are folded onto it. */
-static void begin_results(const cj__chain *c, void *const *outputs, int64_t from, int64_t to)
+static void begin_results(const cj__chain_run *run, int64_t from, int64_t to)
 {
+    const cj__chain *c = run->plan->chain;
     for (int32_t i = 0; i < c->outputs_count; i++) {
         if (c->outputs[i].fold == CJ__CHAIN_STORE) continue;
-        float *out = outputs[i], start = c->outputs[i].fold == CJ__CHAIN_MAX ? -INFINITY : 0;
+        float *out = run->operands[c->inputs_count + i];
+        float start = c->outputs[i].fold == CJ__CHAIN_MAX ? -INFINITY : 0;
         for (int64_t k = from; k < to; k++) out[k] = start;
     }
 }
 
+/* A part of all columns: its results are a row of their own. */
+static void run_part(const cj__chain_run *run, int64_t part)
+{
+    const cj__chain *c = run->plan->chain;
+    const cj__folding *f = &c->folding;
+    int64_t from = f->rows * part / f->parts, to = f->rows * (part + 1) / f->parts;
+    for (int32_t i = 0; i < c->outputs_count; i++)
+        if (c->outputs[i].fold != CJ__CHAIN_STORE)
+            run->operands[c->inputs_count + i] =
+                (float *)run->operands[c->inputs_count + i] + part * f->columns;
+    begin_results(run, 0, f->columns);
+    cj__chain_apply(run, (cj__rectangle){from * f->columns, to - from, f->columns, f->columns});
+}
+
 static void run_fold(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    const cj__chain *c = chain_of(launch);
-    const cj__folding *f = &c->folding;
+    const cj__folding *f = &chain_of(launch)->folding;
     cj__chain_run chain = begin_task(launch, operands, scratch);
+    if (f->parts > 1) {
+        run_part(&chain, task);
+        return;
+    }
     int64_t grain = grain_of(f), items = f->by_rows ? f->rows : f->columns, from = task * grain;
     int64_t count = items - from < grain ? items - from : grain;
-    begin_results(c, operands + launch->inputs_count, from, from + count);
+    begin_results(&chain, from, from + count);
     if (!f->by_rows)
         cj__chain_apply(&chain, (cj__rectangle){from, f->rows, count, f->columns});
     else if (f->columns < TILE)
