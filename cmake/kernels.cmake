@@ -49,6 +49,7 @@ list(FILTER cajal_sources EXCLUDE REGEX "/src/cpu/kernels/")
 # One line per kernel file.
 cajal_kernel(vector scalar neon avx2 avx512)
 cajal_kernel(rows scalar neon avx2 avx512)
+cajal_kernel(pool scalar neon avx2 avx512)
 cajal_kernel(random scalar neon avx2 avx512)
 cajal_kernel(matmul scalar neon avx2 avx512)
 cajal_kernel(matmul_split avx512bf16 amx)
