@@ -23,8 +23,11 @@ static void test_every_layer(void **state)
     for (int k = 0; k < cj__layer_kind_count; k++) {
         const cj__layer_kind *kind = &cj__layer_kinds[k];
         double value = kind->value == CJ__UNITS ? 3 : kind->value == CJ__RATE ? 0.5 : 0;
+        bool sees = kind->options & CJ__WINDOW || strcmp(kind->name, "global_average_pool") == 0;
+        if (sees && strstr(kind->name, "pool") && value > 0) value = 2;
         cj_layer layers[] = {CJ_LAYER("dense", 4), CJ_LAYER(kind->name, value), CJ_LAYER("dense", 2),
                              CJ_LAYER(NULL)};
+        if (sees) layers[0] = (cj_layer)CJ_LAYER("relu");
         static const float x[30] = {1, -2, 0.5F};
         cj_model *model;
         cj_value y;
@@ -66,11 +69,11 @@ static void refuse(cj_layer wrong, const char *sentence)
 static void test_refused(void **state)
 {
     (void)state;
-    refuse((cj_layer){"dens", 3}, "there is no layer 'dens'");
-    refuse((cj_layer){"dense", 0}, "a number of units from 1 on");
-    refuse((cj_layer){"dense", 2.5}, "dense at '0' has 2.5");
-    refuse((cj_layer){"dropout", 1}, "a rate from 0 up to 1");
-    refuse((cj_layer){"elu", (double)INFINITY}, "a finite number");
+    refuse((cj_layer){.type = "dens", .value = 3}, "there is no layer 'dens'");
+    refuse((cj_layer){.type = "dense", .value = 0}, "a whole number from 1 on");
+    refuse((cj_layer){.type = "dense", .value = 2.5}, "dense at '0' has 2.5");
+    refuse((cj_layer){.type = "dropout", .value = 1}, "a rate from 0 up to 1");
+    refuse((cj_layer){.type = "elu", .value = (double)INFINITY}, "a finite number");
 }
 
 /* The loss of a list of layers on fixed rows, summed over rows; large logits, where probabilities vanish. */

@@ -128,8 +128,10 @@ CJ_API cj_value cj_argsort(cj_value x, int axis, cj_order order); /* the indices
 CJ_API cj_sorted cj_top_k(cj_value x, int64_t count, int axis, cj_order order);
 
 /* --- shape and place ------------------------------------------------------------------------------------ */
-CJ_API cj_value cj_reshape(cj_value x, cj_shape_t shape);  /* one dimension may be -1 */
-CJ_API cj_value cj_flatten(cj_value x);                    /* [N,...] → [N, product of the rest] */
+CJ_API cj_value cj_reshape(cj_value x, cj_shape_t shape); /* one dimension may be -1 */
+/* [N,...] → [N, product of the rest]; pictures [N,spatial…,C] with two spatial axes or more in the order of
+ * [N,C,spatial…], which PyTorch's weights expect. */
+CJ_API cj_value cj_flatten(cj_value x);
 CJ_API cj_value cj_transpose(cj_value x, cj_axes_t order); /* CJ_ALL_AXES reverses */
 CJ_API cj_value cj_broadcast(cj_value x, cj_shape_t shape);
 CJ_API cj_value cj_slice(cj_value x, int axis, int64_t start, int64_t stop, int64_t step);

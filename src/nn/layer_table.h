@@ -13,11 +13,32 @@ typedef enum {
     CJ__SLOPE, /* any number; may be left out, then it is the layer's usual one */
 } cj__layer_value;
 
+/* What else a layer may be given: {filters: 32, kernel: 3, padding: same}. */
+enum {
+    CJ__KERNEL = 1,
+    CJ__STRIDE = 2,
+    CJ__DILATION = 4,
+    CJ__GROUPS = 8,
+    CJ__PADDING = 16, /* a number, or `same` */
+    CJ__BIAS = 32,    /* true or false */
+    CJ__WINDOW = CJ__KERNEL | CJ__STRIDE | CJ__DILATION | CJ__PADDING
+};
+typedef struct {
+    const char *name;
+    unsigned flag;
+    size_t offset; /* of an int64_t in cj_layer, for those that are whole numbers from 1 on */
+} cj__layer_option;
+extern const cj__layer_option cj__layer_options[];
+extern const int cj__layer_option_count;
+
 typedef struct {
     const char *name;
     cj__layer_value value;
     double standard; /* of a slope left out */
-    cj_value (*draw)(cj_scope scope, cj_value x, double value);
+    /* `layer` has its standard value where none was given. */
+    cj_value (*draw)(cj_scope scope, cj_value x, const cj_layer *layer);
+    const char *value_name; /* what the value is called among options */
+    unsigned options;
 } cj__layer_kind;
 
 extern const cj__layer_kind cj__layer_kinds[];

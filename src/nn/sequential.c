@@ -2,49 +2,130 @@
  * as in PyTorch's Sequential: "0.weight". */
 #include "graph/graph.h"
 #include "nn/layer_table.h"
+#include "cajal/vision.h"
 
 #include <string.h>
 
-static cj_value draw_dense(cj_scope scope, cj_value x, double units)
+static cj_value draw_dense(cj_scope scope, cj_value x, const cj_layer *layer)
 {
-    cj_dense_options options = {.size = sizeof options, .input = cj_flatten(x), .units = (int64_t)units};
+    cj_dense_options options = {.size = sizeof options,
+                                .input = cj_flatten(x),
+                                .units = (int64_t)layer->value,
+                                .no_bias = layer->no_bias};
     return cj_dense(scope, &options);
 }
 
-static cj_value draw_layer_norm(cj_scope scope, cj_value x, double value)
+static cj_value draw_dropout(cj_scope scope, cj_value x, const cj_layer *layer)
 {
-    (void)value;
+    return cj_dropout(scope, x, layer->value);
+}
+
+static cj_value draw_layer_norm(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)layer;
     cj_layer_norm_options options = {.size = sizeof options, .input = x};
     return cj_layer_norm(scope, &options);
 }
 
-/* One slope for all, as PyTorch's PReLU has it: parameter "weight" [1]. */
-static cj_value draw_prelu(cj_scope scope, cj_value x, double slope)
+static cj_value draw_batch_norm(cj_scope scope, cj_value x, const cj_layer *layer)
 {
-    cj_value weight = cj_parameter(scope, "weight", cj_shape(1), (cj_init){CJ_INIT_CONSTANT, slope});
+    (void)layer;
+    cj_batch_norm_options options = {.size = sizeof options, .input = x};
+    return cj_batch_norm(scope, &options);
+}
+
+/* One slope for all, as PyTorch's PReLU has it: parameter "weight" [1]. */
+static cj_value draw_prelu(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    cj_value weight = cj_parameter(scope, "weight", cj_shape(1), (cj_init){CJ_INIT_CONSTANT, layer->value});
     return cj_prelu(x, weight, -1);
 }
 
-static cj_value draw_softmax(cj_scope scope, cj_value x, double value)
+static cj_value draw_softmax(cj_scope scope, cj_value x, const cj_layer *layer)
 {
-    (void)scope, (void)value;
+    (void)scope, (void)layer;
     return cj_softmax(x, -1);
+}
+
+/* A grey picture [N,H,W] has one channel. */
+static cj_value with_channels(cj_value x)
+{
+    cj_shape_t shape = cj_value_shape(x);
+    return shape.rank == 3 ? cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], shape.dims[2], 1)) : x;
+}
+
+static cj_conv_options convolution_of(cj_value x, const cj_layer *layer)
+{
+    return (cj_conv_options){.size = sizeof(cj_conv_options),
+                             .input = x,
+                             .filters = (int64_t)layer->value,
+                             .kernel = layer->kernel,
+                             .stride = layer->stride,
+                             .dilation = layer->dilation,
+                             .groups = layer->groups,
+                             .pad = layer->pad,
+                             .padding = layer->same ? CJ_SAME : CJ_VALID,
+                             .no_bias = layer->no_bias};
+}
+
+static cj_value draw_conv1d(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    cj_conv_options options = convolution_of(x, layer);
+    return cj_conv1d(scope, &options);
+}
+
+static cj_value draw_conv2d(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    cj_conv_options options = convolution_of(with_channels(x), layer);
+    return cj_conv2d(scope, &options);
+}
+
+static cj_value draw_conv_transpose(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    cj_conv_options options = convolution_of(with_channels(x), layer);
+    return cj_conv_transpose(scope, &options);
+}
+
+static cj_pool_options pooling_of(cj_value x, const cj_layer *layer)
+{
+    return (cj_pool_options){.size = sizeof(cj_pool_options),
+                             .input = with_channels(x),
+                             .kernel = (int64_t)layer->value,
+                             .stride = layer->stride,
+                             .dilation = layer->dilation,
+                             .pad = layer->pad,
+                             .padding = layer->same ? CJ_SAME : CJ_VALID};
+}
+
+static cj_value draw_max_pool(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    cj_pool_options options = pooling_of(x, layer);
+    return cj_max_pool(&options);
+}
+
+static cj_value draw_average_pool(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    cj_pool_options options = pooling_of(x, layer);
+    return cj_average_pool(&options);
 }
 
 /* Functions of x alone, and of x and a slope. */
 #define PLAIN(name)                                                                                          \
-    static cj_value draw_##name(cj_scope scope, cj_value x, double value)                                    \
+    static cj_value draw_##name(cj_scope scope, cj_value x, const cj_layer *layer)                           \
     {                                                                                                        \
-        (void)scope, (void)value;                                                                            \
+        (void)scope, (void)layer;                                                                            \
         return cj_##name(x);                                                                                 \
     }
 #define SLOPED(name)                                                                                         \
-    static cj_value draw_##name(cj_scope scope, cj_value x, double value)                                    \
+    static cj_value draw_##name(cj_scope scope, cj_value x, const cj_layer *layer)                           \
     {                                                                                                        \
         (void)scope;                                                                                         \
-        return cj_##name(x, value);                                                                          \
+        return cj_##name(x, layer->value);                                                                   \
     }
 PLAIN(flatten)
+PLAIN(global_average_pool)
 PLAIN(relu)
 PLAIN(gelu)
 PLAIN(gelu_tanh)
@@ -59,28 +140,47 @@ PLAIN(hard_swish)
 SLOPED(leaky_relu)
 SLOPED(elu)
 
+enum { CONVOLUTION = CJ__WINDOW | CJ__GROUPS | CJ__BIAS, POOLING = CJ__WINDOW & ~CJ__KERNEL };
+
 const cj__layer_kind cj__layer_kinds[] = {
-    {"dense", CJ__UNITS, 0, draw_dense},
-    {"dropout", CJ__RATE, 0, cj_dropout},
-    {"flatten", CJ__NO_VALUE, 0, draw_flatten},
-    {"layer_norm", CJ__NO_VALUE, 0, draw_layer_norm},
-    {"relu", CJ__NO_VALUE, 0, draw_relu},
-    {"leaky_relu", CJ__SLOPE, 0.01, draw_leaky_relu},
-    {"prelu", CJ__SLOPE, 0.25, draw_prelu},
-    {"elu", CJ__SLOPE, 1, draw_elu},
-    {"selu", CJ__NO_VALUE, 0, draw_selu},
-    {"gelu", CJ__NO_VALUE, 0, draw_gelu},
-    {"gelu_tanh", CJ__NO_VALUE, 0, draw_gelu_tanh},
-    {"silu", CJ__NO_VALUE, 0, draw_silu},
-    {"softplus", CJ__NO_VALUE, 0, draw_softplus},
-    {"tanh", CJ__NO_VALUE, 0, draw_tanh},
-    {"sigmoid", CJ__NO_VALUE, 0, draw_sigmoid},
-    {"hard_tanh", CJ__NO_VALUE, 0, draw_hard_tanh},
-    {"hard_sigmoid", CJ__NO_VALUE, 0, draw_hard_sigmoid},
-    {"hard_swish", CJ__NO_VALUE, 0, draw_hard_swish},
-    {"softmax", CJ__NO_VALUE, 0, draw_softmax},
+    {"dense", CJ__UNITS, 0, draw_dense, "units", CJ__BIAS},
+    {"conv1d", CJ__UNITS, 0, draw_conv1d, "filters", CONVOLUTION},
+    {"conv2d", CJ__UNITS, 0, draw_conv2d, "filters", CONVOLUTION},
+    {"conv_transpose", CJ__UNITS, 0, draw_conv_transpose, "filters", CONVOLUTION},
+    {"max_pool", CJ__UNITS, 0, draw_max_pool, "kernel", POOLING},
+    {"average_pool", CJ__UNITS, 0, draw_average_pool, "kernel", POOLING},
+    {"global_average_pool", CJ__NO_VALUE, 0, draw_global_average_pool, NULL, 0},
+    {"batch_norm", CJ__NO_VALUE, 0, draw_batch_norm, NULL, 0},
+    {"dropout", CJ__RATE, 0, draw_dropout, "rate", 0},
+    {"flatten", CJ__NO_VALUE, 0, draw_flatten, NULL, 0},
+    {"layer_norm", CJ__NO_VALUE, 0, draw_layer_norm, NULL, 0},
+    {"relu", CJ__NO_VALUE, 0, draw_relu, NULL, 0},
+    {"leaky_relu", CJ__SLOPE, 0.01, draw_leaky_relu, "slope", 0},
+    {"prelu", CJ__SLOPE, 0.25, draw_prelu, "slope", 0},
+    {"elu", CJ__SLOPE, 1, draw_elu, "slope", 0},
+    {"selu", CJ__NO_VALUE, 0, draw_selu, NULL, 0},
+    {"gelu", CJ__NO_VALUE, 0, draw_gelu, NULL, 0},
+    {"gelu_tanh", CJ__NO_VALUE, 0, draw_gelu_tanh, NULL, 0},
+    {"silu", CJ__NO_VALUE, 0, draw_silu, NULL, 0},
+    {"softplus", CJ__NO_VALUE, 0, draw_softplus, NULL, 0},
+    {"tanh", CJ__NO_VALUE, 0, draw_tanh, NULL, 0},
+    {"sigmoid", CJ__NO_VALUE, 0, draw_sigmoid, NULL, 0},
+    {"hard_tanh", CJ__NO_VALUE, 0, draw_hard_tanh, NULL, 0},
+    {"hard_sigmoid", CJ__NO_VALUE, 0, draw_hard_sigmoid, NULL, 0},
+    {"hard_swish", CJ__NO_VALUE, 0, draw_hard_swish, NULL, 0},
+    {"softmax", CJ__NO_VALUE, 0, draw_softmax, NULL, 0},
 };
 const int cj__layer_kind_count = sizeof cj__layer_kinds / sizeof *cj__layer_kinds;
+
+const cj__layer_option cj__layer_options[] = {
+    {"kernel", CJ__KERNEL, offsetof(cj_layer, kernel)},
+    {"stride", CJ__STRIDE, offsetof(cj_layer, stride)},
+    {"dilation", CJ__DILATION, offsetof(cj_layer, dilation)},
+    {"groups", CJ__GROUPS, offsetof(cj_layer, groups)},
+    {"padding", CJ__PADDING, 0},
+    {"bias", CJ__BIAS, 0},
+};
+const int cj__layer_option_count = sizeof cj__layer_options / sizeof *cj__layer_options;
 
 const cj__layer_kind *cj__layer_kind_named(const char *name)
 {
@@ -92,7 +192,7 @@ const cj__layer_kind *cj__layer_kind_named(const char *name)
 const char *cj__layer_value_fault(const cj__layer_kind *kind, double value)
 {
     if (kind->value == CJ__UNITS && !(value >= 1 && value < 1e9 && value == (double)(int64_t)value))
-        return "a number of units from 1 on";
+        return "a whole number from 1 on";
     if (kind->value == CJ__RATE && !(value >= 0 && value < 1)) return "a rate from 0 up to 1";
     return kind->value == CJ__SLOPE && !(value - value == 0) ? "a finite number" : NULL;
 }
@@ -110,7 +210,9 @@ static cj_value draw_layer(cj_scope scope, cj_value x, const cj_layer *layer)
                                kind->name, scope.path, value, wanted);
     int64_t noted = scope.graph->layer_count;
     const char *outer = cj__enter(scope.graph, scope.path);
-    x = kind->draw(scope, x, value);
+    cj_layer whole = *layer;
+    whole.value = value;
+    x = kind->draw(scope, x, &whole);
     cj__enter(scope.graph, outer);
     return scope.graph->layer_count > noted ? x : cj_note_layer(scope, kind->name, x);
 }

@@ -20,10 +20,16 @@ cj_value cj_reshape(cj_value x, cj_shape_t shape)
     return cj__draw1(CJ__OP_reshape, (&(cj__shape_attributes){shape}), x);
 }
 
+/* Pictures [N,H,W,C] are flattened as [N,C,H,W], since weights that follow are made for that order. */
 cj_value cj_flatten(cj_value x)
 {
     cj_shape_t shape = cj_value_shape(x);
     if (!cj_value_ok(x) || shape.rank == 2) return x;
+    if (shape.rank >= 4 && shape.dims[shape.rank - 1] > 1) {
+        cj_axes_t channels_first = {.count = (int)shape.rank, .axis = {0, (int)shape.rank - 1}};
+        for (int d = 2; d < shape.rank; d++) channels_first.axis[d] = d - 1;
+        x = cj_transpose(x, channels_first);
+    }
     int64_t rows = shape.rank > 0 ? shape.dims[0] : 1;
     return cj_reshape(x, cj_shape(rows, rows ? cj_shape_count(shape) / rows : 0));
 }

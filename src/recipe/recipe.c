@@ -143,7 +143,7 @@ static cj_status add_layer(cj_recipe *r, const cj__layer_kind *kind, const char 
     char *text = value ? cj__arena_string(&r->arena, value) : NULL;
     if (value && !text) return cj__out_of_memory(strlen(value), kind->name);
     r->layer_texts[r->layer_count] = text;
-    r->layers[r->layer_count++] = (cj_layer){kind->name, number};
+    r->layers[r->layer_count++] = (cj_layer){.type = kind->name, .value = number};
     return CJ_OK;
 }
 
@@ -169,6 +169,65 @@ cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char 
     if (r->layer_count == CJ__MOST_LAYERS)
         return cj__fail(CJ_UNSUPPORTED, "%s: a recipe has at most %d layers", where, CJ__MOST_LAYERS);
     return add_layer(r, kind, value, number);
+}
+
+const char *cj__recipe_layer_value_name(const char *layer)
+{
+    const cj__layer_kind *kind = cj__layer_kind_named(layer);
+    return kind ? kind->value_name : NULL;
+}
+
+/* Sets the option; what it should have been where it cannot. */
+static const char *set_option(cj_layer *layer, const cj__layer_option *option, const char *value)
+{
+    double number;
+    bool whole = is_whole(value, false) && is_number(value, &number) && number < 1e9;
+    if (option->flag == CJ__BIAS) {
+        layer->no_bias = strcmp(value, "false") == 0;
+        return choice_of("true|false", value) >= 0 ? NULL : "true or false";
+    }
+    if (option->flag == CJ__PADDING) {
+        layer->same = strcmp(value, "same") == 0;
+        if (whole) layer->pad = (int64_t)number;
+        return whole || layer->same ? NULL : "a whole number, or `same`";
+    }
+    if (!whole || number < 1) return "a whole number from 1 on";
+    *(int64_t *)((char *)layer + option->offset) = (int64_t)number;
+    return NULL;
+}
+
+static cj_status note_option(cj_recipe *r, const cj__layer_kind *kind, const char *option, const char *value)
+{
+    const char **text = &r->layer_texts[r->layer_count - 1], *before = *text;
+    if (!before)
+        *text = cj__arena_format(&r->arena, "{%s: %s}", option, value);
+    else if (*before == '{')
+        *text = cj__arena_format(&r->arena, "%.*s, %s: %s}", (int)strlen(before) - 1, before, option, value);
+    else
+        *text = cj__arena_format(&r->arena, "{%s: %s, %s: %s}", kind->value_name, before, option, value);
+    return *text ? CJ_OK : cj__out_of_memory(strlen(value), option);
+}
+
+cj_status cj__recipe_layer_option(cj_recipe *r, int line, const char *option, const char *value)
+{
+    char where[300], known[160] = "";
+    cj_layer *layer = &r->layers[r->layer_count - 1];
+    const cj__layer_kind *kind = cj__layer_kind_named(layer->type);
+    place(r, line, where);
+    for (int i = 0; i < cj__layer_option_count; i++) {
+        const cj__layer_option *o = &cj__layer_options[i];
+        if (!(kind->options & o->flag)) continue;
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", o->name);
+        if (strcmp(option, o->name) != 0) continue;
+        const char *wanted = set_option(layer, o, value);
+        if (wanted)
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is '%.80s', but must be %s", where,
+                            option, kind->name, value, wanted);
+        return note_option(r, kind, option, value);
+    }
+    return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has no option '%.80s'; it has %s", where, kind->name,
+                    option, *known ? known : "none");
 }
 
 static cj_status override(cj_recipe *r, const char *text)

@@ -104,6 +104,11 @@ struct cj_recipe {
 CJ_MUST_CHECK cj_status cj__recipe_set(cj_recipe *recipe, int line, const char *key, const char *value);
 /* Appends a layer; value NULL: none was given. */
 CJ_MUST_CHECK cj_status cj__recipe_layer(cj_recipe *recipe, int line, const char *name, const char *value);
+/* One more option of the last layer: "kernel", "3". */
+CJ_MUST_CHECK cj_status cj__recipe_layer_option(cj_recipe *recipe, int line, const char *option,
+                                                const char *value);
+/* What the layer's own value is called among its options; NULL: it has none, or there is no such layer. */
+const char *cj__recipe_layer_value_name(const char *layer);
 double cj__recipe_number(const cj_recipe *recipe, cj__key key);
 int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key);
 bool cj__recipe_truth(const cj_recipe *recipe, cj__key key);

@@ -24,7 +24,33 @@ static cj_status bad(const cj_recipe *r, const yaml_node_t *node, const char *wh
     return cj__fail(CJ_FORMAT_ERROR, "%s:%d: %s", r->path, line_of(node), what);
 }
 
-/* "relu", or "dense: 64". */
+static yaml_node_t *node_at(yaml_document_t *document, int index)
+{
+    return yaml_document_get_node(document, index);
+}
+
+/* "conv2d: {filters: 32, kernel: 3}": the layer's own value first, then its options in their order. */
+static cj_status read_options(cj_recipe *r, yaml_document_t *document, const yaml_node_t *name,
+                              const yaml_node_t *options)
+{
+    const char *layer = text_of(name), *own = cj__recipe_layer_value_name(layer), *value = NULL;
+    const yaml_node_pair_t *first = options->data.mapping.pairs.start, *end = options->data.mapping.pairs.top;
+    for (const yaml_node_pair_t *p = first; p < end; p++) {
+        const char *key = text_of(node_at(document, p->key)), *text = text_of(node_at(document, p->value));
+        if (!key || !text)
+            return bad(r, options, "a layer's options are plain values: {filters: 32, kernel: 3}");
+        if (own && strcmp(key, own) == 0) value = text;
+    }
+    CJ__TRY(cj__recipe_layer(r, line_of(name), layer, value));
+    for (const yaml_node_pair_t *p = first; p < end; p++) {
+        const yaml_node_t *key = node_at(document, p->key);
+        if (own && strcmp(text_of(key), own) == 0) continue;
+        CJ__TRY(cj__recipe_layer_option(r, line_of(key), text_of(key), text_of(node_at(document, p->value))));
+    }
+    return CJ_OK;
+}
+
+/* "relu", "dense: 64", or options. */
 static cj_status read_layer(cj_recipe *r, yaml_document_t *document, yaml_node_t *node)
 {
     if (text_of(node)) return cj__recipe_layer(r, line_of(node), text_of(node), NULL);
@@ -33,7 +59,9 @@ static cj_status read_layer(cj_recipe *r, yaml_document_t *document, yaml_node_t
     const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
     const yaml_node_t *key = yaml_document_get_node(document, pair->key),
                       *value = yaml_document_get_node(document, pair->value);
-    if (!text_of(key) || !text_of(value)) return bad(r, node, "a layer's value is one number: `- dense: 64`");
+    if (text_of(key) && value->type == YAML_MAPPING_NODE) return read_options(r, document, key, value);
+    if (!text_of(key) || !text_of(value))
+        return bad(r, node, "a layer's value is one number, `- dense: 64`, or options in braces");
     return cj__recipe_layer(r, line_of(key), text_of(key), text_of(value));
 }
 
