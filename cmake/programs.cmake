@@ -37,6 +37,7 @@ if(fetch_sources AND CURL_FOUND)
     target_link_libraries(cajal-fetch PRIVATE cajal_static PkgConfig::CURL)
     target_compile_definitions(cajal-fetch PRIVATE CJ_HAVE_CURL=1)
     set_target_properties(cajal-fetch PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+    target_compile_definitions(cajal_command PRIVATE CAJAL_CURL_VERSION="${CURL_VERSION}")
 endif()
 
 # One program per file of `folder`, all linked with folder/support/*.c; the names come back in `programs`.
