@@ -46,7 +46,7 @@ static void show(bench *b, const figure *f)
         show_object(f);
         return;
     }
-    printf("%-10s %-30s %12.2f %12.2f", f->name, f->what, 1e6 * f->t.best, 1e6 * f->t.median);
+    printf("%-10s %-28s %12.2f %12.2f", f->name, f->what, 1e6 * f->t.best, 1e6 * f->t.median);
     if (f->operations > 0) printf(" %10.1f", 1e-9 * f->operations / f->t.best);
     printf("\n");
     fflush(stdout);
@@ -237,11 +237,9 @@ static int check_names(const options *o)
         int k = 0;
         while (k < PARTS && strcmp(o->operands[i], parts[k].name) != 0) k++;
         if (k < PARTS) continue;
-        fprintf(
-            stderr,
-            "cajal: there is nothing called '%s' to be timed; there are training, inference, drawing, start "
-            "and matmul\n",
-            o->operands[i]);
+        fprintf(stderr, "cajal: there is nothing called '%s' to be timed, only", o->operands[i]);
+        for (k = 0; k < PARTS; k++) fprintf(stderr, "%s %s", k ? "," : "", parts[k].name);
+        fputs("\n", stderr);
         return EXIT_USAGE;
     }
     return EXIT_OK;
@@ -261,8 +259,8 @@ static void begin(const bench *b, const char *instructions)
                "\"figures\": [",
                cj_version(), instructions, cj_threads(), precision);
     else
-        printf("cajal %s, %s, threads: %d, precision: %s\n\n%-10s %-30s %12s %12s %10s\n", cj_version(),
-               instructions, cj_threads(), precision, "", "microseconds", "best", "median", "GFLOP/s");
+        printf("cajal %s, %s, threads: %d, precision: %s\n\n%-10s %-28s %12s %12s %10s\n", cj_version(),
+               instructions, cj_threads(), precision, "", "", "best us", "median us", "GFLOP/s");
 }
 
 int command_bench(const options *o)

@@ -185,7 +185,7 @@ static void put_fish_option(const char *command, const option_facts *option)
     fputs("'\n", to);
 }
 
-/* Forms that hold a word of capital letters complete it by the function of that name below. */
+/* Words of capital letters are completed by these functions, words of small letters are what they are. */
 static void put_fish_operands(const command_facts *command)
 {
     static const char *const kinds[][2] = {
@@ -194,12 +194,18 @@ static void put_fish_operands(const command_facts *command)
         {"COMMAND", "_cajal_commands"}, {"key=value", "_cajal_settings"}};
     operands o = {0};
     add_form(&o, command->forms, strcspn(command->forms, "\n"));
-    for (int i = 0; i < o.count; i++)
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            if (strcmp(o.places[i], kinds[k][0]) == 0) {
-                begin_fish(command->name);
-                fprintf(to, " -a '(%s)'\n", kinds[k][1]);
-            }
+    for (int i = 0; i < o.count; i++) {
+        size_t k = 0, count = sizeof kinds / sizeof *kinds;
+        while (k < count && strcmp(o.places[i], kinds[k][0]) != 0) k++;
+        if (k == count && (*o.places[i] < 'a' || *o.places[i] > 'z')) continue;
+        begin_fish(command->name);
+        fputs(" -a '", to);
+        if (k < count)
+            fprintf(to, "(%s)", kinds[k][1]);
+        else
+            put_choices(o.places[i]);
+        fputs("'\n", to);
+    }
 }
 
 static void put_fish_settings(void)

@@ -51,6 +51,9 @@ offers "two words.png" cajal predict runs/first a.png tw
 offers "empty" cajal runs e
 offers "" cajal runs empty e
 offers "graph" cajal help gr
+offers "training" cajal bench tr
+offers "matmul" cajal bench training --threads 2 ma
+offers "high highest" cajal bench --precision hi
 offers "" cajal nonsense ""
 
 # bash knows what there is
@@ -71,7 +74,7 @@ if command -v zsh >/dev/null; then zsh -n "$files/_cajal" || wrong=1; fi
 if command -v fish >/dev/null; then
     fish --no-execute "$files/cajal.fish" || wrong=1
     export HOME="$scratch"
-    for asked in "cajal tr|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" \
+    for asked in "cajal tr|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" "cajal bench inf|inference" \
         "cajal train recipes/mnist-mlp.yaml optimizer.name=mu|optimizer.name=muon"; do
         fish --no-config -c "source $files/cajal.fish; complete -C '${asked%|*}'" 2>&1 | grep -q -- "^${asked#*|}" ||
             { echo "fish does not complete '${asked%|*}'"; wrong=1; }
