@@ -53,9 +53,11 @@ CJ_API CJ_MUST_CHECK cj_status cj_program_text(const cj_program *program, char *
  *
  *     static void step(cj_graph *g, const cj_tensor *inputs, void *context)
  *     {
- *         cj_value x = cj_input(g, "x", CJ_F32, inputs[0].shape), y = cj_input(g, "y", CJ_I32,
- * inputs[1].shape); cj_value loss = cj_cross_entropy(digits(cj_root(g), x), y); cj_minimize(loss,
- * cj_adam(.learning_rate = 1e-3)); cj_output(g, "loss", loss);
+ *         cj_value x = cj_input(g, "x", CJ_F32, inputs[0].shape);
+ *         cj_value y = cj_input(g, "y", CJ_I32, inputs[1].shape);
+ *         cj_value loss = cj_cross_entropy(digits(cj_root(g), x), y);
+ *         cj_minimize(loss, cj_adam(.learning_rate = 1e-3));
+ *         cj_output(g, "loss", loss);
  *     }
  *
  *     cj_program_cache_new(&cache, step, .model = model, .mode = CJ_TRAINING);
