@@ -24,7 +24,7 @@ CJ_API cj_value cj_scale(cj_value x, double factor);      /* x · factor */
 CJ_API cj_value cj_add_scalar(cj_value x, double addend); /* x + addend */
 CJ_API cj_value cj_clamp(cj_value x, double low, double high);
 
-/* --- elementwise functions: [...] → [...]; but for neg, abs, sign and square of floats alone -------------- */
+/* --- elementwise functions: [...] → [...]; but for neg, abs, sign and square of floats alone ----- */
 CJ_API cj_value cj_neg(cj_value x);
 CJ_API cj_value cj_abs(cj_value x);  /* gradient 0 at 0 */
 CJ_API cj_value cj_sign(cj_value x); /* -1, 0, 1; NaN stays */
@@ -58,7 +58,7 @@ CJ_API cj_value cj_is_finite(cj_value x);
 /* `yes` where the condition (bool) holds, else `no`; all three broadcast. */
 CJ_API cj_value cj_select(cj_value condition, cj_value yes, cj_value no);
 
-/* --- activations: [...] → [...]; but for relu of floats alone -------------------------------------------- */
+/* --- activations: [...] → [...]; but for relu of floats alone ----- */
 CJ_API cj_value cj_relu(cj_value x);
 CJ_API cj_value cj_leaky_relu(cj_value x, double slope);
 /* x where positive, else slope·x; slope: [1], or one for each index of `axis`, the channels of x. */
