@@ -9,43 +9,7 @@
 
 #include "base/memory.h"
 #include "cpu/matmul.h"
-
-typedef struct {
-    const char *group;
-    int64_t batch, m, n, k;
-    const char *layouts; /* N or T for A and for B; "all": NN, NT and TN */
-} bench_shape;
-
-static const bench_shape shapes[] = {
-    {"mlp", 1, 128, 64, 784, "NT"},
-    {"mlp", 1, 128, 64, 64, "NT"},
-    {"mlp", 1, 128, 10, 64, "NT"},
-    {"mlp", 1, 128, 64, 64, "NN"},
-    {"mlp", 1, 128, 64, 10, "NN"},
-    {"mlp", 1, 64, 784, 128, "TN"},
-    {"mlp", 1, 64, 64, 128, "TN"},
-    {"mlp", 1, 10, 64, 128, "TN"},
-    {"square", 1, 256, 256, 256, "all"},
-    {"square", 1, 512, 512, 512, "all"},
-    {"square", 1, 1024, 1024, 1024, "all"},
-    {"square", 1, 2048, 2048, 2048, "all"},
-    {"transformer", 1, 512, 768, 768, "all"},
-    {"transformer", 1, 512, 3072, 768, "all"},
-    {"transformer", 1, 512, 768, 3072, "all"},
-    {"transformer", 1, 2048, 1152, 384, "all"},
-    {"transformer", 1, 2048, 384, 384, "all"},
-    {"transformer", 1, 2048, 384, 1536, "all"},
-    {"transformer", 1, 384, 1536, 2048, "TN"},
-    {"attention", 48, 256, 256, 64, "NT"},
-    {"attention", 48, 256, 64, 256, "NN"},
-    {"few", 1, 1, 64, 784, "NT"},
-    {"few", 1, 1, 64, 784, "NN"},
-    {"few", 1, 4, 4096, 4096, "NT"},
-    {"few", 1, 4, 4096, 4096, "NN"},
-    {"few", 1, 256, 1, 64, "NT"},
-    {"few", 1, 32, 10, 64, "NT"},
-    {"logits", 1, 256, 50257, 768, "NT"},
-};
+#include "workload.h"
 
 typedef struct {
     cj__matmul_plan plan;
@@ -121,7 +85,7 @@ static double measure(const cj__matmul_shape *shape, cj__isa isa, double seconds
     return best;
 }
 
-static void show(const bench_shape *b, const char *layout, cj_precision precision, cj__isa isa,
+static void show(const product_shape *b, const char *layout, cj_precision precision, cj__isa isa,
                  double seconds)
 {
     cj__matmul_shape shape = {.batch = b->batch, .m = b->m, .n = b->n, .k = b->k, .precision = precision};
@@ -140,10 +104,11 @@ static void show(const bench_shape *b, const char *layout, cj_precision precisio
 
 static void show_all(cj__isa isa, cj_precision precision, double seconds, const char *filter)
 {
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        const char *layouts = strcmp(shapes[i].layouts, "all") == 0 ? "NNNTTN" : shapes[i].layouts;
-        if (filter && strcmp(shapes[i].group, filter) != 0) continue;
-        for (; *layouts; layouts += 2) show(&shapes[i], layouts, precision, isa, seconds);
+    for (int i = 0; i < product_shape_count; i++) {
+        const product_shape *shape = &product_shapes[i];
+        if (filter && strcmp(shape->group, filter) != 0) continue;
+        for (const char *layout = product_layouts(shape); *layout; layout += 2)
+            show(shape, layout, precision, isa, seconds);
     }
 }
 

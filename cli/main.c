@@ -19,24 +19,6 @@ static int find(const char *name)
     return -1;
 }
 
-int command_version(const options *o)
-{
-    (void)o;
-    printf("cajal %s\nthreads: %d\nbuilt in:%s%s\n", cj_version(), cj_threads(),
-#ifdef CJ_HAVE_YAML
-           " libyaml",
-#else
-           "",
-#endif
-#ifdef CJ_HAVE_ZLIB
-           " zlib"
-#else
-           ""
-#endif
-    );
-    return EXIT_OK;
-}
-
 static int unknown_command(const char *name)
 {
     fprintf(stderr, "cajal: there is no command '%s'; `cajal help` lists them\n", name);

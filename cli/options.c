@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* "--seed" and "--seed=3" are both the option "seed". NULL: the command does not take it. */
 static const option_facts *find_option(const command_facts *command, const char *argument)
@@ -104,7 +105,8 @@ int read_options(options *o, const command_facts *command, int count, char **arg
 
 int failed(cj_status status)
 {
-    fprintf(stderr, "cajal: %s\n", cj_error_message());
+    /* On a terminal a line of progress may stand there still. */
+    fprintf(stderr, "cajal: %s%s\n", cj_error_message(), isatty(STDERR_FILENO) ? "\033[K" : "");
     return status == CJ_INTERRUPTED ? EXIT_STOPPED : EXIT_FAILED;
 }
 

@@ -3,8 +3,10 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stopped;
@@ -31,21 +33,41 @@ static void bar(int64_t step, int64_t steps, char text[32])
     text[20] = 0;
 }
 
-static void put_scores(const char *prefix, const cj_scores *scores)
+enum { MOST_LINE = 400 };
+
+/* Appends to the line what fits. */
+__attribute__((format(printf, 2, 3))) static void add(char line[MOST_LINE], const char *format, ...)
 {
-    fprintf(stderr, " - %sloss: %.4f", prefix, scores->loss);
-    if (isfinite(scores->accuracy)) fprintf(stderr, " - %saccuracy: %.4f", prefix, scores->accuracy);
+    size_t used = strlen(line);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(line + used, MOST_LINE - used, format, values);
+    va_end(values);
 }
 
-static void progress_line(const cj_progress *p, const char *end)
+static void add_scores(char line[MOST_LINE], const char *prefix, const cj_scores *scores)
+{
+    add(line, " - %sloss: %.4f", prefix, scores->loss);
+    if (isfinite(scores->accuracy)) add(line, " - %saccuracy: %.4f", prefix, scores->accuracy);
+}
+
+static void progress_line(const cj_progress *p, char line[MOST_LINE])
 {
     char text[32];
     bar(p->step, p->steps, text);
-    fprintf(stderr, "Epoch %lld/%lld  %lld/%lld [%s] %.2f ms/step", (long long)p->epoch, (long long)p->epochs,
-            (long long)p->step, (long long)p->steps, text, 1e3 * p->seconds / (double)p->step);
-    put_scores("", &p->training);
-    if (p->validation.count) put_scores("val_", &p->validation);
-    fputs(end, stderr);
+    snprintf(line, MOST_LINE, "Epoch %lld/%lld  %lld/%lld [%s] %.2f ms/step", (long long)p->epoch,
+             (long long)p->epochs, (long long)p->step, (long long)p->steps, text,
+             1e3 * p->seconds / (double)p->step);
+    add_scores(line, "", &p->training);
+    if (p->validation.count) add_scores(line, "val_", &p->validation);
+}
+
+/* A line that is written over must not be wider than the terminal: the cursor only goes back in the last row.
+ */
+static int columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
 }
 
 cj_verdict watch_signals(const cj_progress *p, void *context)
@@ -59,13 +81,16 @@ cj_verdict show_progress(const cj_progress *p, void *context)
 {
     static double shown;
     bool live = isatty(STDERR_FILENO);
+    char line[MOST_LINE];
     if (p->summary) show_summary(stderr, p->summary, p->model, p->program);
     if (p->note) fprintf(stderr, "%s%s\n", p->note, live ? "\033[K" : "");
     if (p->epoch_done) {
-        progress_line(p, live ? "\033[K\n" : "\n");
+        progress_line(p, line);
+        fprintf(stderr, "%s%s\n", line, live ? "\033[K" : "");
         shown = 0;
     } else if (live && p->step > 0 && p->seconds - shown > 0.1) {
-        progress_line(p, "\033[K\r");
+        progress_line(p, line);
+        fprintf(stderr, "%.*s\033[K\r", columns(), line);
         shown = p->seconds;
     }
     return watch_signals(p, context);
@@ -88,8 +113,8 @@ void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_
     cj_program_facts facts = cj_program_describe(step);
     double state = megabytes_of(model), values = (double)facts.run_bytes / 1e6;
     fprintf(to,
-            "%sa training step: %lld kernels, %.1f MFLOP in products; memory %.2f MB: parameters and "
-            "optimizer %.2f, intermediate values %.2f\n\n",
+            "%sa training step: %lld kernels, %.1f MFLOP in products\n"
+            "memory %.2f MB: parameters and optimizer %.2f, intermediate values %.2f\n\n",
             layers, (long long)facts.steps, facts.operations / 1e6, state + values, state, values);
 }
 

@@ -7,13 +7,15 @@ if(cli_sources)
     set_target_properties(cajal_command PROPERTIES OUTPUT_NAME cajal RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 endif()
 
-# The manual pages, written by a program that knows the command's tables; where what was compiled cannot run, they
-# are left out.
+# The manual pages and the shells' completion, written by programs that know the command's tables; where what was
+# compiled cannot run, they are left out.
 if(cli_sources AND (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
-    file(GLOB manual_sources CONFIGURE_DEPENDS cli/manual/*.c)
-    add_executable(cajal-manual ${manual_sources} cli/tables.c)
-    target_include_directories(cajal-manual PRIVATE cli)
-    target_link_libraries(cajal-manual PRIVATE cajal_static)
+    foreach(writer manual completion)
+        file(GLOB sources CONFIGURE_DEPENDS cli/${writer}/*.c)
+        add_executable(cajal-${writer} ${sources} cli/tables.c)
+        target_include_directories(cajal-${writer} PRIVATE cli)
+        target_link_libraries(cajal-${writer} PRIVATE cajal_static)
+    endforeach()
     file(GLOB manual_texts CONFIGURE_DEPENDS docs/man/*.md)
     add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/manual/man1/cajal.1
         COMMAND ${CMAKE_COMMAND} -E rm -rf ${PROJECT_BINARY_DIR}/manual
@@ -21,6 +23,12 @@ if(cli_sources AND (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
         DEPENDS cajal-manual ${manual_texts} docs/recipes.md recipes/mnist-mlp.yaml
         COMMENT "Writing manual pages" VERBATIM)
     add_custom_target(cajal_manual_pages ALL DEPENDS ${PROJECT_BINARY_DIR}/manual/man1/cajal.1)
+    add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/completion/cajal.bash
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/completion
+        COMMAND cajal-completion ${PROJECT_SOURCE_DIR}/cli/completion ${PROJECT_BINARY_DIR}/completion
+        DEPENDS cajal-completion cli/completion/cajal.bash cli/completion/cajal.zsh
+        COMMENT "Writing completion for shells" VERBATIM)
+    add_custom_target(cajal_completion ALL DEPENDS ${PROJECT_BINARY_DIR}/completion/cajal.bash)
 endif()
 
 file(GLOB fetch_sources CONFIGURE_DEPENDS cli/fetch/*.c)
@@ -29,6 +37,7 @@ if(fetch_sources AND CURL_FOUND)
     target_link_libraries(cajal-fetch PRIVATE cajal_static PkgConfig::CURL)
     target_compile_definitions(cajal-fetch PRIVATE CJ_HAVE_CURL=1)
     set_target_properties(cajal-fetch PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+    target_compile_definitions(cajal_command PRIVATE CAJAL_CURL_VERSION="${CURL_VERSION}")
 endif()
 
 # One program per file of `folder`, all linked with folder/support/*.c; the names come back in `programs`.
@@ -54,7 +63,8 @@ endif()
 if(CAJAL_BENCH)
     cajal_programs(bench bench_)
     foreach(name ${programs})
-        target_include_directories(bench_${name} PRIVATE src bench)
+        target_sources(bench_${name} PRIVATE cli/workload.c) # what `cajal bench` times as well
+        target_include_directories(bench_${name} PRIVATE src bench cli)
         target_link_libraries(bench_${name} PRIVATE cajal_optional)
     endforeach()
 endif()

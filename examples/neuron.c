@@ -31,7 +31,8 @@ static int one_neuron(void)
             program,
             .inputs = {{x, CJ_F32, cj_shape(2)}, {w, CJ_F32, cj_shape(2)}, {&b, CJ_F32, cj_scalar_shape()}},
             .outputs = {&y, dw, &db}));
-        printf("step %d: y = %.4f, dy/dw = [%.4f, %.4f], dy/db = %.4f\n", step, y, dw[0], dw[1], db);
+        printf("step %d: w = [%.4f, %.4f], b = %.4f, y = %.4f, dy/dw = [%.4f, %.4f], dy/db = %.4f\n", step,
+               w[0], w[1], b, y, dw[0], dw[1], db);
         w[0] -= 0.5f * dw[0], w[1] -= 0.5f * dw[1], b -= 0.5f * db;
     }
     cj_program_free(program);

@@ -5,6 +5,7 @@
 #include <float.h>
 #include <fenv.h>
 
+#include "cajal/program.h"
 #include "cpu/isa.h"
 
 static void test_names_are_accepted(void **state)
@@ -22,6 +23,26 @@ static void test_names_are_accepted(void **state)
             expect_message("does not have this instruction set");
         }
     }
+    unsetenv("CAJAL_ISA");
+}
+
+static void test_the_public_names(void **state)
+{
+    (void)state;
+    const char *name;
+    int64_t count = 0;
+    while (cj_instruction_set_at(count)) count++;
+    assert_string_equal(cj_instruction_set_at(0), "scalar");
+    assert_string_equal(cj_instruction_set_at(count - 1), cj__isa_name(cj__isa_best()));
+    assert_null(cj_instruction_set_at(-1));
+    unsetenv("CAJAL_ISA");
+    expect_ok(cj_instruction_set(&name));
+    assert_string_equal(name, cj__isa_name(cj__isa_best()));
+    setenv("CAJAL_ISA", "scalar", 1);
+    expect_ok(cj_instruction_set(&name));
+    assert_string_equal(name, "scalar");
+    setenv("CAJAL_ISA", "avx1024", 1);
+    expect_status(cj_instruction_set(&name), CJ_INVALID_ARGUMENT);
     unsetenv("CAJAL_ISA");
 }
 
@@ -96,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_are_accepted),
+        cmocka_unit_test(test_the_public_names),
         cmocka_unit_test(test_unknown_name_is_an_error),
         cmocka_unit_test(test_default_is_the_best),
         cmocka_unit_test(test_denormals_are_flushed_inside_only),

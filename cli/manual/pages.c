@@ -33,17 +33,24 @@ static void put_head(page *p, const char *title)
 /* --- synopsis and options --------------------------------------------------------------------------------
  */
 
-/* NAMES of what is to be filled in are italic, brackets, dots and words are not. */
+/* Whether the character is of something to be filled in: NAME, or key=value. */
+static bool to_be_filled_in(const char *form, size_t i)
+{
+    static const char small[] = "=abcdefghijklmnopqrstuvwxyz";
+    if (form[i] >= 'A' && form[i] <= 'Z') return true;
+    if (!strchr(small, form[i])) return false;
+    while (i && strchr(small, form[i - 1])) i--;
+    return memchr(form + i, '=', strspn(form + i, small)) != NULL;
+}
+
+/* What is to be filled in is italic; brackets, dots, options and words that stand for themselves are not. */
 static void put_form(page *p, const char *form, size_t length)
 {
     bool italic = false;
     for (size_t i = 0; i < length; i++) {
-        bool letter =
-            (form[i] >= 'A' && form[i] <= 'Z') || (form[i] >= 'a' && form[i] <= 'z') || form[i] == '=';
-        bool option = i && form[i - 1] == '-';
-        if (letter != italic && !option) {
-            fputs(letter ? "\\fI" : "\\fR", p->to);
-            italic = letter;
+        if (to_be_filled_in(form, i) != italic) {
+            italic = !italic;
+            fputs(italic ? "\\fI" : "\\fR", p->to);
         }
         put_roff(p, form + i, 1);
     }

@@ -114,7 +114,17 @@ typedef struct {
 CJ_API cj_memory_counts cj_memory(void);
 CJ_API void cj_memory_reset_peak(void);
 
-CJ_API const char *cj_version(void); /* "0.1.0" */
+CJ_API const char *cj_version(void);  /* "0.1.0" */
+CJ_API const char *cj_compiler(void); /* that the library was built with: "gcc 12.2.0" */
+
+/* The optional libraries that Cajal knows, from index 0 on; false beyond the last. Without one, what needs it
+ * returns CJ_UNSUPPORTED and names the package. */
+typedef struct {
+    const char *name;    /* "zlib" */
+    const char *version; /* of the one in use; NULL: it was left out when this library was built */
+    const char *use;     /* what it is for */
+} cj_library;
+CJ_API bool cj_library_at(int64_t index, cj_library *library);
 
 #ifdef __cplusplus
 }

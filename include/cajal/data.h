@@ -8,7 +8,9 @@
 extern "C" {
 #endif
 
-/* Examples x with targets y, row by row. Images stay bytes until they are in a batch. */
+/* Examples x with targets y, row by row. Images stay bytes until they are in a batch. Every call that makes
+ * one leaves it to the caller, for cj_dataset_free; where the call fails there is none, and the pointer is
+ * NULL. */
 typedef struct cj_dataset cj_dataset;
 
 /* IDX files, plain or gzip (the format of MNIST): images u8 [N,…], labels u8 [N]. An error names the file,

@@ -69,11 +69,11 @@ CJ_API cj_value cj_logits(cj_value value);
 /* Cross-entropy of logits [...,C], as PyTorch's cross_entropy, but for the classes, which stand along the
  * last axis. What the labels are, their type says:
  *
- * - i32, i64 or u8 [...]: classes. The mean is over the summed weights of the labels. A negative label
- * (padding, PyTorch's -100) counts for nothing, neither in the sum nor in what it is divided by, and so does
- *   `ignored_label` where there is one. Where nothing counts the loss is 0 and so are its gradients: a batch
- * of padding leaves the parameters alone (PyTorch gives NaN). A label past the last class makes the loss NaN,
- *   and so the step is refused.
+ * - i32, i64 or u8 [...]: classes. The mean is over the summed weights of the labels. A negative label, as
+ *   of padding (PyTorch's -100), counts for nothing, neither in the sum nor in what it is divided by, and so
+ *   does `ignored_label` where there is one. Where nothing counts the loss is 0 and so are its gradients: a
+ *   batch of padding leaves the parameters alone (PyTorch gives NaN). A label past the last class makes the
+ *   loss NaN, and so the step is refused.
  * - floating point [...,C]: distributions over the classes. The mean is over all rows, whatever they weigh;
  *   gradients flow into them too.
  *
@@ -88,8 +88,9 @@ typedef struct {
     int64_t ignored_label;  /* cj_cross_entropy(z, y, .has_ignored_label = true, .ignored_label = 255) */
 } cj_cross_entropy_options;
 CJ_API cj_value cj_cross_entropy(const cj_cross_entropy_options *options);
-/* logits against targets in [0,1] of the same shape, mean over elements. */
+/* Of logits, not probabilities, against targets in [0,1] of the same shape: the mean over the elements. */
 CJ_API cj_value cj_binary_cross_entropy(cj_value logits, cj_value targets);
+/* Means over the elements; predictions and targets of the same shape, floating point. */
 CJ_API cj_value cj_mean_squared_error(cj_value predictions, cj_value targets);
 CJ_API cj_value cj_mean_absolute_error(cj_value predictions, cj_value targets);
 /* Quadratic within delta of the target, linear beyond. Huber, 1964. */

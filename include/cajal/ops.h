@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* --- elementwise arithmetic ---------------------------------------------------------------------- */
+/* --- elementwise arithmetic: operands of shapes that broadcast, the result of their common shape; integers
+ * wrap around ------------------------------------------------------------------------------------------ */
 CJ_API cj_value cj_add(cj_value a, cj_value b);
 CJ_API cj_value cj_sub(cj_value a, cj_value b);
 CJ_API cj_value cj_mul(cj_value a, cj_value b);
@@ -23,7 +24,7 @@ CJ_API cj_value cj_scale(cj_value x, double factor);      /* x · factor */
 CJ_API cj_value cj_add_scalar(cj_value x, double addend); /* x + addend */
 CJ_API cj_value cj_clamp(cj_value x, double low, double high);
 
-/* --- elementwise functions ------------------------------------------------------------------------ */
+/* --- elementwise functions: [...] → [...]; but for neg, abs, sign and square of floats alone ----- */
 CJ_API cj_value cj_neg(cj_value x);
 CJ_API cj_value cj_abs(cj_value x);  /* gradient 0 at 0 */
 CJ_API cj_value cj_sign(cj_value x); /* -1, 0, 1; NaN stays */
@@ -43,7 +44,7 @@ CJ_API cj_value cj_floor(cj_value x);
 CJ_API cj_value cj_ceil(cj_value x);
 CJ_API cj_value cj_round(cj_value x); /* half to even */
 
-/* --- comparisons (bool) and choice ----------------------------------------------------------------- */
+/* --- comparisons, whose results are bool and have no gradient, and choice ------------------------------- */
 CJ_API cj_value cj_equal(cj_value a, cj_value b);
 CJ_API cj_value cj_not_equal(cj_value a, cj_value b);
 CJ_API cj_value cj_less(cj_value a, cj_value b);
@@ -54,9 +55,10 @@ CJ_API cj_value cj_logical_and(cj_value a, cj_value b);
 CJ_API cj_value cj_logical_or(cj_value a, cj_value b);
 CJ_API cj_value cj_logical_not(cj_value x);
 CJ_API cj_value cj_is_finite(cj_value x);
-CJ_API cj_value cj_select(cj_value condition, cj_value yes, cj_value no); /* condition: bool */
+/* `yes` where the condition (bool) holds, else `no`; all three broadcast. */
+CJ_API cj_value cj_select(cj_value condition, cj_value yes, cj_value no);
 
-/* --- activations ------------------------------------------------------------------------------------ */
+/* --- activations: [...] → [...]; but for relu of floats alone ----- */
 CJ_API cj_value cj_relu(cj_value x);
 CJ_API cj_value cj_leaky_relu(cj_value x, double slope);
 /* x where positive, else slope·x; slope: [1], or one for each index of `axis`, the channels of x. */
@@ -71,6 +73,8 @@ CJ_API cj_value cj_sigmoid(cj_value x);
 CJ_API cj_value cj_hard_tanh(cj_value x);    /* clamp(x, -1, 1) */
 CJ_API cj_value cj_hard_sigmoid(cj_value x); /* clamp(x/6 + 1/2, 0, 1) */
 CJ_API cj_value cj_hard_swish(cj_value x);   /* x · clamp(x/6 + 1/2, 0, 1) */
+/* exp(x) / Σ exp(x) along the axis, and its logarithm; the largest is subtracted first, so nothing overflows.
+ */
 CJ_API cj_value cj_softmax(cj_value x, int axis);
 CJ_API cj_value cj_log_softmax(cj_value x, int axis);
 
@@ -134,14 +138,18 @@ CJ_API cj_value cj_reshape(cj_value x, cj_shape_t shape); /* one dimension may b
 CJ_API cj_value cj_flatten(cj_value x);
 CJ_API cj_value cj_transpose(cj_value x, cj_axes_t order); /* CJ_ALL_AXES reverses */
 CJ_API cj_value cj_broadcast(cj_value x, cj_shape_t shape);
+/* Elements start, start + step, … before `stop` along the axis, counted from 0; step is 1 or more. */
 CJ_API cj_value cj_slice(cj_value x, int axis, int64_t start, int64_t stop, int64_t step);
+/* Parts that are alike but along the axis, one behind the other. */
 CJ_API cj_value cj_concatenate(int count, const cj_value *parts, int axis);
 CJ_API void cj_split(cj_value x, int count, int axis, cj_value *parts); /* equal parts, in order */
+/* So many elements of `value` before and after, along the axis. */
 CJ_API cj_value cj_pad(cj_value x, int axis, int64_t before, int64_t after, double value);
 /* [A…,D,B…], indices [I…], i32 or i64 → [A…,I…,B…]: x at each index along the axis; zeros where it is
  * outside. */
 CJ_API cj_value cj_gather(cj_value x, cj_value indices, int axis);
-/* zeros with `size` along `axis`, plus each part of `updates` at its index */
+/* updates: [A…,I…,B…] at indices [I…] → [A…,size,B…]: zeros, and each part of `updates` added at its index
+ * along the axis; one whose index is outside goes nowhere. */
 CJ_API cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int64_t size);
 CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* outside [0,depth): zeros */
 CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype);                         /* to integers: towards zero */
@@ -153,7 +161,7 @@ CJ_API cj_value cj_random_uniform(cj_scope scope, cj_shape_t shape); /* f32 in [
 CJ_API cj_value cj_random_normal(cj_scope scope, cj_shape_t shape);  /* f32, mean 0, deviation 1 */
 /* Zeroes each element with probability `rate`, divides the others by 1 - rate; the identity in inference. */
 CJ_API cj_value cj_dropout(cj_scope scope, cj_value x, double rate);
-CJ_API cj_value cj_stop_gradient(cj_value x);
+CJ_API cj_value cj_stop_gradient(cj_value x); /* x, which counts as a constant to cj_gradients */
 
 /* Cross-entropy of each row of logits [...,C] against its label [...] (i32, i64) → [...]. A negative label is
  * none: it gives 0 and no gradient. One past the last class is a mistake that gives NaN. */

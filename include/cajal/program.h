@@ -53,9 +53,11 @@ CJ_API CJ_MUST_CHECK cj_status cj_program_text(const cj_program *program, char *
  *
  *     static void step(cj_graph *g, const cj_tensor *inputs, void *context)
  *     {
- *         cj_value x = cj_input(g, "x", CJ_F32, inputs[0].shape), y = cj_input(g, "y", CJ_I32,
- * inputs[1].shape); cj_value loss = cj_cross_entropy(digits(cj_root(g), x), y); cj_minimize(loss,
- * cj_adam(.learning_rate = 1e-3)); cj_output(g, "loss", loss);
+ *         cj_value x = cj_input(g, "x", CJ_F32, inputs[0].shape);
+ *         cj_value y = cj_input(g, "y", CJ_I32, inputs[1].shape);
+ *         cj_value loss = cj_cross_entropy(digits(cj_root(g), x), y);
+ *         cj_minimize(loss, cj_adam(.learning_rate = 1e-3));
+ *         cj_output(g, "loss", loss);
  *     }
  *
  *     cj_program_cache_new(&cache, step, .model = model, .mode = CJ_TRAINING);
@@ -108,12 +110,20 @@ typedef struct {
 } cj_program_cache_facts;
 CJ_API cj_program_cache_facts cj_program_cache_describe(const cj_program_cache *cache);
 
-/* --- threads ------------------------------------------------------------------------------------------- */
+/* --- threads and instruction sets ---------------------------------------------------------------------- */
 
 /* Threads that walk programs together, the caller included; 0: CAJAL_THREADS, or one a core. Results have the
  * same bits for any number. Not while a program runs. */
 CJ_API CJ_MUST_CHECK cj_status cj_set_threads(int threads);
 CJ_API int cj_threads(void);
+
+/* The instruction set that programs are compiled for: the best one here, or what CAJAL_ISA names: "scalar",
+ * "neon", "avx2", "avx512", "avx512bf16" or "amx". A name that is unknown or not available here is an error
+ * that lists those which are, as it is of cj_compile. */
+CJ_API CJ_MUST_CHECK cj_status cj_instruction_set(const char **name);
+/* Those that this build, processor and operating system have, from index 0 on, the best one last; NULL
+ * beyond. */
+CJ_API const char *cj_instruction_set_at(int64_t index);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
 #define cj_program_run(...) (cj_program_run)(CJ_OPTIONS(cj_run_options, .program = __VA_ARGS__))

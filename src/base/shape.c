@@ -124,8 +124,3 @@ size_t cj_tensor_bytes(const cj_tensor *tensor)
 {
     return (size_t)cj_shape_count(tensor->shape) * cj_dtype_size(tensor->dtype);
 }
-
-const char *cj_version(void)
-{
-    return CJ_VERSION;
-}

@@ -1,6 +1,8 @@
 /* Asks the processor (and the operating system, for register state) which instruction sets it has, lets
  * CAJAL_ISA choose among them, and switches the floating-point state on the way into and out of kernels. */
 #include "cpu/isa.h"
+#define CJ_NO_LOCATIONS
+#include "cajal/program.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -210,4 +212,19 @@ cj_status cj__isa_choose(cj__isa *isa)
             return CJ_OK;
         }
     return fail_to_choose(wanted, false);
+}
+
+cj_status cj_instruction_set(const char **name)
+{
+    cj__isa isa;
+    CJ__TRY(cj__isa_choose(&isa));
+    *name = names[isa];
+    return CJ_OK;
+}
+
+const char *cj_instruction_set_at(int64_t index)
+{
+    for (int i = 0; i < CJ__ISA_COUNT; i++)
+        if (cj__isa_available((cj__isa)i) && index-- == 0) return names[i];
+    return NULL;
 }

@@ -16,6 +16,18 @@ fails 2 "there is no option '--sed'" train --sed 3
 fails 2 "--seed needs a value" train --seed
 fails 0 "cajal train recipes/mnist-mlp.yaml" train --help
 fails 0 "threads:" version
+for line in "cajal [0-9]" "compiler: [gc]" "instruction set: .* (available: scalar" "libyaml  *[0-9l]" "Jansson  *[0-9l]" "zlib  *[0-9l]" \
+    "libspng  *[0-9l]" "libcurl  *[0-9l]"; do
+    grep -q "$line" "$scratch/out" || { echo "cajal version: no '$line' in:"; cat "$scratch/out"; exit 1; }
+done
+fails 0 '"libraries": {"libyaml": ' version --json
+CAJAL_ISA=scalar "$cajal" version | grep -q "instruction set: scalar (" || { echo "version does not heed CAJAL_ISA"; exit 1; }
+CAJAL_ISA=avx1024 fails 1 "no instruction set has this name; choose one of scalar" version
+fails 2 "nothing called 'matmull' to be timed, only training, inference" bench matmull
+fails 2 "--seconds is '0'" bench --seconds 0
+fails 0 '"figures": [{"name": "inference", "what": "mlp, batch 1", "runs": ' bench inference --seconds 1 --threads 1 --json
+grep -q '"best_us": [0-9.]*, "median_us": [0-9.]*, "gflops": [0-9.]*}\]}$' "$scratch/out" || { cat "$scratch/out"; exit 1; }
+fails 0 "start      cajal version, to its end" bench start --seconds 1
 fails 1 "no-such.yaml" train "$scratch/no-such.yaml"
 grep -q 'libyaml' "$scratch/out" && exit 77
 fails 2 "--threads is 'many'" train "$source/recipes/mnist-mlp.yaml" --threads many

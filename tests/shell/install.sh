@@ -49,7 +49,10 @@ for folder in pc cmake; do
         { echo "$folder: version-shared is not linked with libcajal.so.0"; exit 1; }
 done
 
-[ ! -f "$build/cajal" ] || "$prefix/bin/cajal" version >/dev/null
+if [ -f "$build/cajal" ]; then
+    "$prefix/bin/cajal" version >/dev/null
+    "$prefix/bin/cajal" bench inference --seconds 1 >/dev/null
+fi
 if [ -d "$build/manual" ]; then
     for page in man1/cajal.1 man1/cajal-train.1 man5/cajal-recipe.5; do
         [ -f "$prefix/share/man/$page" ] || { echo "$page was not installed"; exit 1; }
@@ -58,4 +61,9 @@ if [ -d "$build/manual" ]; then
         echo "man does not find cajal-train"
         exit 1
     fi
+fi
+if [ -d "$build/completion" ]; then
+    for file in bash-completion/completions/cajal zsh/site-functions/_cajal fish/vendor_completions.d/cajal.fish; do
+        [ -f "$prefix/share/$file" ] || { echo "$file was not installed"; exit 1; }
+    done
 fi

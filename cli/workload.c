@@ -1,0 +1,224 @@
+/* The workloads of `cajal bench` and of bench/: networks on random batches, shapes of products, and the
+ * clock. */
+#include "workload.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TRY(call)                                                                                            \
+    do {                                                                                                     \
+        cj_status status_ = (call);                                                                          \
+        if (status_ != CJ_OK) return status_;                                                                \
+    } while (0)
+
+/* --- networks ----------------------------------------------------------------------------------------------
+ */
+
+/* x: [N,784] → logits: [N,10] */
+static cj_value mlp(cj_scope s, cj_value x)
+{
+    x = cj_relu(cj_dense(cj_at(s, "0"), x, .units = 64));
+    x = cj_relu(cj_dense(cj_at(s, "2"), x, .units = 64));
+    return cj_dense(cj_at(s, "4"), x, .units = 10);
+}
+
+const workload workloads[] = {
+    {"mlp", mlp, 128, 784, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}},
+};
+const int workload_count = sizeof workloads / sizeof *workloads;
+
+const workload *find_workload(const char *name)
+{
+    for (int i = 0; i < workload_count; i++)
+        if (strcmp(name, workloads[i].name) == 0) return &workloads[i];
+    return NULL;
+}
+
+/* --- a job -------------------------------------------------------------------------------------------------
+ */
+
+/* Nearly normal numbers (sums of twelve uniform ones) and random labels. */
+static void fill(job *j)
+{
+    float *x = j->x.data;
+    int32_t *y = j->y.data;
+    srand(1);
+    for (int64_t i = 0; i < cj_shape_count(j->x.shape); i++) {
+        double sum = 0;
+        for (int k = 0; k < 12; k++) sum += (double)rand() / RAND_MAX;
+        x[i] = (float)(sum - 6);
+    }
+    for (int64_t i = 0; i < j->batch; i++) y[i] = (int32_t)(rand() % j->w->classes);
+}
+
+cj_status job_fill(job *j)
+{
+    j->x = (cj_tensor){NULL, CJ_F32, cj_shape(j->batch, j->w->features)};
+    j->y = (cj_tensor){NULL, CJ_I32, cj_shape(j->batch)};
+    j->x.data = malloc(cj_tensor_bytes(&j->x));
+    j->y.data = malloc(cj_tensor_bytes(&j->y));
+    if (!j->x.data || !j->y.data) return CJ_OUT_OF_MEMORY;
+    fill(j);
+    return CJ_OK;
+}
+
+cj_status job_draw(job *j)
+{
+    TRY(cj_model_new(&j->model, .seed = 1));
+    TRY(cj_graph_new(&j->graph, j->model, .mode = j->evaluate ? CJ_INFERENCE : CJ_TRAINING,
+                     .precision = j->precision));
+    cj_value x = cj_input(j->graph, "x", j->x.dtype, j->x.shape);
+    cj_value result = j->w->forward(cj_root(j->graph), x);
+    if (!j->evaluate) {
+        result = cj_cross_entropy(result, cj_input(j->graph, "y", j->y.dtype, j->y.shape));
+        cj_minimize(result, j->w->optimizer);
+    }
+    cj_output(j->graph, "result", result);
+    TRY(cj_compile(&j->program, j->graph));
+    j->result = calloc((size_t)cj_shape_count(cj_value_shape(result)), sizeof *j->result);
+    j->runs = 0;
+    return j->result ? CJ_OK : CJ_OUT_OF_MEMORY;
+}
+
+/* A training step gives the loss before its update: the eleventh gives the loss after ten. */
+cj_status job_run(void *context)
+{
+    job *j = context;
+    TRY(cj_program_run(j->program, .inputs = {j->x, j->y}, .outputs = {j->result}));
+    if (++j->runs == 11 && !j->evaluate) j->loss = (double)*j->result;
+    return CJ_OK;
+}
+
+void job_erase(job *j)
+{
+    free(j->result);
+    cj_program_free(j->program);
+    cj_graph_free(j->graph);
+    cj_model_free(j->model);
+    j->result = NULL, j->program = NULL, j->graph = NULL, j->model = NULL;
+}
+
+void job_discard(job *j)
+{
+    job_erase(j);
+    free(j->x.data);
+    free(j->y.data);
+}
+
+/* Mean cross-entropy of logits [N,C] against labels [N], outside of what is timed. */
+static double cross_entropy(const job *j)
+{
+    const int32_t *labels = j->y.data;
+    const float *logits = j->result;
+    double total = 0;
+    for (int64_t r = 0; r < j->batch; r++, logits += j->w->classes) {
+        double largest = (double)logits[0], sum = 0;
+        for (int64_t c = 1; c < j->w->classes; c++) largest = fmax(largest, (double)logits[c]);
+        for (int64_t c = 0; c < j->w->classes; c++) sum += exp((double)logits[c] - largest);
+        total += largest + log(sum) - (double)logits[labels[r]];
+    }
+    return total / (double)j->batch;
+}
+
+double job_loss(const job *j)
+{
+    return j->evaluate ? cross_entropy(j) : j->loss;
+}
+
+int64_t job_parameters(const job *j)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < cj_model_count(j->model); i++) {
+        cj_variable_info v = cj_model_variable(j->model, i);
+        if (v.role == CJ_PARAMETER) count += cj_shape_count(v.tensor.shape);
+    }
+    return count;
+}
+
+/* --- products ----------------------------------------------------------------------------------------------
+ */
+
+const product_shape product_shapes[] = {
+    {"mlp", 1, 128, 64, 784, "NT"},
+    {"mlp", 1, 128, 64, 64, "NT"},
+    {"mlp", 1, 128, 10, 64, "NT"},
+    {"mlp", 1, 128, 64, 64, "NN"},
+    {"mlp", 1, 128, 64, 10, "NN"},
+    {"mlp", 1, 64, 784, 128, "TN"},
+    {"mlp", 1, 64, 64, 128, "TN"},
+    {"mlp", 1, 10, 64, 128, "TN"},
+    {"square", 1, 256, 256, 256, "all"},
+    {"square", 1, 512, 512, 512, "all"},
+    {"square", 1, 1024, 1024, 1024, "all"},
+    {"square", 1, 2048, 2048, 2048, "all"},
+    {"transformer", 1, 512, 768, 768, "all"},
+    {"transformer", 1, 512, 3072, 768, "all"},
+    {"transformer", 1, 512, 768, 3072, "all"},
+    {"transformer", 1, 2048, 1152, 384, "all"},
+    {"transformer", 1, 2048, 384, 384, "all"},
+    {"transformer", 1, 2048, 384, 1536, "all"},
+    {"transformer", 1, 384, 1536, 2048, "TN"},
+    {"attention", 48, 256, 256, 64, "NT"},
+    {"attention", 48, 256, 64, 256, "NN"},
+    {"few", 1, 1, 64, 784, "NT"},
+    {"few", 1, 1, 64, 784, "NN"},
+    {"few", 1, 4, 4096, 4096, "NT"},
+    {"few", 1, 4, 4096, 4096, "NN"},
+    {"few", 1, 256, 1, 64, "NT"},
+    {"few", 1, 32, 10, 64, "NT"},
+    {"logits", 1, 256, 50257, 768, "NT"},
+};
+const int product_shape_count = sizeof product_shapes / sizeof *product_shapes;
+
+const char *product_layouts(const product_shape *shape)
+{
+    return strcmp(shape->layouts, "all") == 0 ? "NNNTTN" : shape->layouts;
+}
+
+/* --- times -------------------------------------------------------------------------------------------------
+ */
+
+double clock_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+enum { MOST_TIMES = 1 << 21 };
+
+static cj_status collect(cj_status (*run)(void *), void *context, double seconds, int64_t fewest,
+                         double *times, int64_t *count)
+{
+    double begin = clock_now();
+    while (*count < fewest || (clock_now() - begin < seconds && *count < MOST_TIMES)) {
+        double start = clock_now();
+        TRY(run(context));
+        times[(*count)++] = clock_now() - start;
+    }
+    return CJ_OK;
+}
+
+cj_status time_runs(cj_status (*run)(void *context), void *context, double seconds, int64_t fewest, timing *t)
+{
+    double *times = malloc(MOST_TIMES * sizeof *times);
+    *t = (timing){0};
+    if (!times) return CJ_OUT_OF_MEMORY;
+    cj_status status = collect(run, context, seconds, fewest, times, &t->runs);
+    if (status == CJ_OK) {
+        t->first = times[0];
+        qsort(times, (size_t)t->runs, sizeof *times, compare_doubles);
+        t->best = times[0];
+        t->median = times[t->runs / 2];
+    }
+    free(times);
+    return status;
+}

@@ -1,0 +1,55 @@
+/* What this library was built from: its version, the compiler, and the optional libraries of
+ * docs/dependencies.md that it was linked with. `cajal version` prints it. */
+#include "base/memory.h"
+
+#ifdef CJ_HAVE_YAML
+#include <yaml.h>
+#define YAML_VERSION yaml_get_version_string()
+#else
+#define YAML_VERSION NULL
+#endif
+#ifdef CJ_HAVE_JANSSON
+#include <jansson.h>
+#define JSON_VERSION jansson_version_str()
+#else
+#define JSON_VERSION NULL
+#endif
+#ifdef CJ_HAVE_ZLIB
+#include <zlib.h>
+#define DEFLATE_VERSION zlibVersion()
+#else
+#define DEFLATE_VERSION NULL
+#endif
+#ifdef CJ_HAVE_SPNG
+#include <spng.h>
+#define PNG_VERSION spng_version_string()
+#else
+#define PNG_VERSION NULL
+#endif
+
+const char *cj_version(void)
+{
+    return CJ_VERSION;
+}
+
+const char *cj_compiler(void)
+{
+#ifdef __clang__
+    return "clang " __clang_version__;
+#else
+    return "gcc " __VERSION__;
+#endif
+}
+
+bool cj_library_at(int64_t index, cj_library *library)
+{
+    const cj_library libraries[] = {
+        {"libyaml", YAML_VERSION, "recipes"},
+        {"Jansson", JSON_VERSION, "reading safetensors, resuming runs"},
+        {"zlib", DEFLATE_VERSION, "compressed data sets"},
+        {"libspng", PNG_VERSION, "PNG pictures"},
+    };
+    if (index < 0 || index >= (int64_t)(sizeof libraries / sizeof *libraries)) return false;
+    *library = libraries[index];
+    return true;
+}
