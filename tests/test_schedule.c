@@ -105,16 +105,11 @@ static bool overlap(const cj__buffer *a, const cj__buffer *b)
     return a->offset < b->offset + bytes_of(b) && b->offset < a->offset + bytes_of(a);
 }
 
-static int operands_of(const cj__step *s)
-{
-    return s->launch.inputs_count + s->launch.outputs_count;
-}
-
 /* Nothing that a writes is touched by b. */
 static void expect_apart(const cj_program *p, const cj__step *a, const cj__step *b)
 {
-    for (int i = a->launch.inputs_count; i < operands_of(a); i++)
-        for (int k = 0; k < operands_of(b); k++)
+    for (int i = a->launch.inputs_count; i < a->launch.inputs_count + a->launch.outputs_count; i++)
+        for (int k = 0; k < b->operands_count; k++)
             if (overlap(&p->buffers[a->operands[i]], &p->buffers[b->operands[k]]))
                 fail_msg("%s at '%s' writes what %s at '%s' of the same group uses", a->kernel->name,
                          a->scope, b->kernel->name, b->scope);
@@ -144,7 +139,7 @@ static void expect_guard_first(const cj_program *p)
 {
     int64_t known = -1;
     for (int64_t s = 0; s < p->step_count; s++)
-        for (int i = p->steps[s].launch.inputs_count; i < operands_of(&p->steps[s]); i++)
+        for (int i = p->steps[s].launch.inputs_count; i < p->steps[s].operands_count; i++)
             if (p->steps[s].operands[i] == p->guard) known = group_of(p, s);
     for (int64_t s = 0; s < p->step_count; s++)
         if (p->steps[s].guarded) assert_true(group_of(p, s) > known);

@@ -63,11 +63,13 @@ CJ_API void cj_assign(cj_value variable, cj_value value);
 typedef struct {
     const char *name;
     cj_role role;
-    cj_tensor tensor; /* the model's own memory: writing to it between runs sets the variable */
+    /* The model's own memory: writing to it between runs sets the variable. Programs keep what they make of
+     * weights until they are asked for again: before each time of writing. */
+    cj_tensor tensor;
 } cj_variable_info;
 CJ_API int64_t cj_model_count(const cj_model *model);
 CJ_API cj_variable_info cj_model_variable(const cj_model *model, int64_t index); /* in order of creation */
-/* NULL data when there is none of that name. */
+/* NULL data when there is none of that name. As for writing, see above. */
 CJ_API cj_tensor cj_model_find(const cj_model *model, const char *name);
 
 /* Exchanges each parameter that has a moving average with it, for evaluation or saving; a second call puts

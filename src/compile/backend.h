@@ -1,5 +1,10 @@
 /* What the compiler knows of a backend: for each op an ordered list of kernels. The first that does not
- * refuse is used; the reference is last and never refuses. */
+ * refuse is used; the reference is last and never refuses.
+ *
+ * A kernel may have a stage before it, which makes something of some inputs in a workspace: transformed
+ * weights, partial sums. It is a step of its own in front of the kernel's, planned like any other. Where it
+ * reads nothing but variables that the program never assigns, its workspace is kept from run to run, and made
+ * anew only when a version of them has changed. */
 #ifndef CJ__BACKEND_H
 #define CJ__BACKEND_H
 
@@ -16,20 +21,26 @@ typedef struct {
     cj_precision precision;
     int64_t tasks;        /* independent parts, in any order, on any threads; set by prepare */
     size_t scratch_bytes; /* for each thread; set by prepare */
-    const void *data;     /* the kernel's own, in the program's arena; set by prepare */
+    /* What the stage before hands over; set by prepare, 0: nothing, and the stage does not run. */
+    size_t workspace_bytes;
+    const void *data; /* the kernel's own, in the program's arena; set by prepare */
 } cj__launch;
 
-typedef struct {
+typedef struct cj__kernel {
     const char *name;
     int op; /* a cj__op; -1: any */
     /* NULL: this kernel can; otherwise why it cannot, as a phrase; "": it is for other ops. */
     const char *(*refuse)(const cj__launch *launch);
     cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
-    /* operands: memory of inputs, then of outputs */
+    /* operands: memory of inputs, then of outputs, then the workspace if there is one */
     void (*run)(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
     /* What prepare made of it, for `cajal plan`: "avx2 6x16"; NULL: the name says it all. */
     const char *(*describe)(const cj__launch *launch);
     bool in_place; /* an output may lie on a whole input of the same bytes that dies with this step */
+    /* The stage before, or NULL. Its launch is the kernel's, with `data` as the kernel's prepare left it, but
+     * its inputs are those of `before_reads` (bit i: input i) and its one output is the workspace. */
+    const struct cj__kernel *before;
+    unsigned before_reads;
 } cj__kernel;
 
 typedef struct {

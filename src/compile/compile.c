@@ -86,6 +86,7 @@ void cj_program_free(cj_program *program)
     for (int64_t i = 0; i < program->step_count; i++)
         if (program->steps[i].loop) cj_program_free(program->steps[i].loop->body);
     if (!program->within) cj__free(program->slab);
+    cj__free(program->kept);
     cj__free(program->scratch);
     cj_graph_free(program->plain);
     cj__free(program->addresses);

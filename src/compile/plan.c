@@ -29,6 +29,12 @@ typedef struct {
     int64_t live_count;
 } planner;
 
+static size_t bytes_of(const cj__buffer *buffer)
+{
+    size_t bytes = (size_t)cj_shape_count(buffer->type.shape) * cj_dtype_size(buffer->type.dtype);
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 static int32_t new_buffer(planner *p, cj__storage storage, const cj__value *value)
 {
     int32_t index = (int32_t)p->program->buffer_count++;
@@ -152,13 +158,57 @@ static cj_status add_loop(planner *p, const cj__node *node, cj__step *step)
     return CJ_OK;
 }
 
+/* Puts the stage before a kernel in front of its step, and the workspace between them. */
+static cj_status add_before(planner *p, cj__step *step)
+{
+    cj_program *program = p->program;
+    const cj__kernel *kernel = step->kernel;
+    cj__value memory = {.dtype = CJ_U8, .shape = cj_shape((int64_t)step->launch.workspace_bytes)};
+    int32_t workspace = new_buffer(p, CJ__SLAB, &memory);
+    size_t operands = (size_t)step->launch.inputs_count + 1;
+    cj__step *main = step + 1;
+    *main = *step;
+    main->operands[main->operands_count++] = workspace;
+    cj__type *types = cj__arena_allocate(&program->arena, operands * sizeof *types);
+    step->operands = cj__arena_allocate(&program->arena, operands * sizeof *step->operands);
+    if (!types || !step->operands) return cj__out_of_memory(0, "a step");
+    step->operands_count = 0;
+    for (int i = 0; i < main->launch.inputs_count; i++) {
+        if (!(kernel->before_reads >> i & 1)) continue;
+        types[step->operands_count] = main->launch.types[i];
+        step->operands[step->operands_count++] = main->operands[i];
+    }
+    types[step->operands_count] = program->buffers[workspace].type;
+    step->operands[step->operands_count] = workspace;
+    step->launch.types = types;
+    step->launch.inputs_count = step->operands_count++;
+    step->launch.outputs_count = 1;
+    step->launch.tasks = 1;
+    step->launch.scratch_bytes = step->launch.workspace_bytes = 0;
+    step->kernel = kernel->before;
+    step->refusals = "";
+    step->before = true;
+    program->step_count++;
+    return step->kernel->prepare(&step->launch, &program->arena);
+}
+
+static void count_step(cj_program *program, cj__step *step)
+{
+    if (!step->before) step->operations = cj__operations(&step->launch);
+    program->operations += step->operations;
+    if (step->launch.scratch_bytes > program->scratch_bytes)
+        program->scratch_bytes = step->launch.scratch_bytes;
+}
+
 static cj_status add_step(planner *p, const cj__node *node)
 {
     cj_program *program = p->program;
-    cj__step *step = &program->steps[program->step_count];
+    int64_t first = program->step_count;
+    cj__step *step = &program->steps[first];
     int operands = node->inputs_count + node->outputs_count;
     cj__type *types = cj__arena_allocate(&program->arena, (size_t)operands * sizeof *types);
-    step->operands = cj__arena_allocate(&program->arena, (size_t)operands * sizeof *step->operands);
+    step->operands_count = operands;
+    step->operands = cj__arena_allocate(&program->arena, ((size_t)operands + 1) * sizeof *step->operands);
     step->scope = cj__arena_string(&program->arena, node->scope);
     step->file = node->file; /* a literal of the caller's program */
     step->line = node->line;
@@ -183,10 +233,9 @@ static cj_status add_step(planner *p, const cj__node *node)
         CJ__TRY(add_loop(p, node, step));
     else
         CJ__TRY(select_kernel(p, step));
-    program->operations += cj__operations(&step->launch);
-    if (step->launch.scratch_bytes > program->scratch_bytes)
-        program->scratch_bytes = step->launch.scratch_bytes;
+    if (step->launch.workspace_bytes > 0) CJ__TRY(add_before(p, step));
     program->step_count++;
+    for (; first < program->step_count; first++) count_step(program, &program->steps[first]);
     return CJ_OK;
 }
 
@@ -202,6 +251,40 @@ static cj_status place_node(planner *p, const cj__node *node)
     commit->variable = ((const cj__variable_attributes *)node->attributes)->variable;
     commit->buffer = p->buffer_of[node->inputs[0]];
     return CJ_OK;
+}
+
+/* --- what is kept -------------------------------------------------------------------------------------- */
+
+static bool is_assigned(const cj_program *program, const cj__variable *variable)
+{
+    for (int64_t c = 0; c < program->commit_count; c++)
+        if (program->commits[c].variable == variable) return true;
+    return false;
+}
+
+static bool can_keep(const cj_program *program, const cj__step *step)
+{
+    for (int i = 0; i < step->launch.inputs_count; i++) {
+        const cj__buffer *read = &program->buffers[step->operands[i]];
+        if (read->storage != CJ__VARIABLE || is_assigned(program, read->variable)) return false;
+    }
+    return step->before;
+}
+
+/* Stages before a kernel that would make the same in every run. */
+static void keep(planner *p)
+{
+    cj_program *program = p->program;
+    for (int64_t s = 0; !p->apart && s < program->step_count; s++) {
+        cj__step *step = &program->steps[s];
+        if (!can_keep(program, step)) continue;
+        cj__buffer *workspace = &program->buffers[step->operands[step->launch.inputs_count]];
+        step->kept = true;
+        workspace->storage = CJ__KEPT;
+        workspace->offset = program->kept_bytes;
+        program->kept_bytes += bytes_of(workspace);
+        program->kept_count++;
+    }
 }
 
 /* --- updates in place ---------------------------------------------------------------------------------- */
@@ -316,12 +399,6 @@ static void commit_in_place(planner *p)
 
 /* --- the slab ------------------------------------------------------------------------------------------ */
 
-static size_t bytes_of(const cj__buffer *buffer)
-{
-    size_t bytes = (size_t)cj_shape_count(buffer->type.shape) * cj_dtype_size(buffer->type.dtype);
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
 /* The lowest gap that is large enough. */
 static void allocate_range(planner *p, int32_t index)
 {
@@ -410,7 +487,7 @@ static cj_status planner_begin(planner *p)
     cj_program *program = p->program = cj__allocate_zeroed(sizeof *program);
     if (!program) return cj__out_of_memory(sizeof *program, "a program");
     program->guard = -1;
-    program->steps = cj__arena_allocate(&program->arena, nodes * sizeof *program->steps);
+    program->steps = cj__arena_allocate(&program->arena, 2 * nodes * sizeof *program->steps);
     program->buffers = cj__arena_allocate(&program->arena, values * sizeof *program->buffers);
     program->commits = cj__arena_allocate(&program->arena, nodes * sizeof *program->commits);
     program->inputs = cj__arena_allocate(&program->arena, ((size_t)g->input_count + 1) * 4);
@@ -440,6 +517,7 @@ static cj_status make_program(planner *p)
     for (int64_t i = 0; i < g->output_count; i++)
         program->outputs[program->output_count++] = p->buffer_of[g->outputs[i].value];
     if (g->guard >= 0) program->guard = p->buffer_of[g->guard];
+    keep(p);
     CJ__TRY(cj__schedule(program, p->apart, p->made_at, p->last_use));
     /* A variable assigned from another is read at the very end. */
     for (int64_t c = 0; c < program->commit_count; c++)

@@ -6,13 +6,19 @@
 #include "compile/backend.h"
 #include "graph/graph.h"
 
-typedef enum { CJ__SLAB, CJ__INPUT, CJ__CONSTANT, CJ__VARIABLE } cj__storage;
+typedef enum {
+    CJ__SLAB,
+    CJ__INPUT,
+    CJ__CONSTANT,
+    CJ__VARIABLE,
+    CJ__KEPT, /* from run to run, beside the slab: what is made of variables that nothing assigns */
+} cj__storage;
 
 /* Where a value lies. Views share their source's buffer. */
 typedef struct {
     cj__storage storage;
     cj__type type;
-    size_t offset; /* in the slab */
+    size_t offset; /* in the slab, or in what is kept */
     int64_t index; /* of the input */
     const void *constant;
     cj__variable *variable;
@@ -21,7 +27,12 @@ typedef struct {
 typedef struct {
     const cj__kernel *kernel;
     cj__launch launch;
-    int32_t *operands;        /* buffers: inputs, then outputs */
+    int32_t *operands; /* buffers: inputs, then outputs, then a workspace where a step before makes one */
+    int operands_count;
+    bool before;              /* makes the workspace of the step that was after it when it was planned */
+    bool kept;                /* such a step whose result is kept: runs only when it is out of date */
+    uint64_t kept_version;    /* of what it was made of; 0: not made yet */
+    double operations;        /* cj__operations; of a step before: 0 */
     struct cj__loop *loop;    /* NULL but for scans: what runs in place of the kernel */
     bool guarded;             /* writes variables in place: runs only when the guard is true */
     const char *scope, *file; /* where it was drawn; file NULL: not known */
@@ -30,6 +41,16 @@ typedef struct {
     int64_t first_operand; /* among those of all steps */
     const char *refusals;  /* why the kernels before this one could not, for `cajal plan` */
 } cj__step;
+
+/* The operands that a step reads: its inputs, and the workspace. */
+static inline int cj__reads_count(const cj__step *step)
+{
+    return step->operands_count - step->launch.outputs_count;
+}
+static inline int32_t cj__read(const cj__step *step, int i)
+{
+    return step->operands[i < step->launch.inputs_count ? i : i + step->launch.outputs_count];
+}
 
 /* Steps that need nothing of each other. */
 typedef struct {
@@ -53,11 +74,12 @@ struct cj_program {
     int32_t *inputs, *outputs; /* buffers */
     int64_t step_count, group_count, buffer_count, commit_count, input_count, output_count;
     int32_t guard; /* -1, or a buffer */
-    size_t slab_bytes, scratch_bytes;
+    size_t slab_bytes, scratch_bytes, kept_bytes;
+    int64_t kept_count; /* steps whose results are kept: the first ones, in a group of their own */
     double operations;
     cj_graph *plain; /* of a guarded program: the graph before fusion, to find what went wrong; else NULL */
     /* the rest is run/'s */
-    char *slab;
+    char *slab, *kept;
     bool within;   /* the slab is another's: the program's around the body of a loop, or a cache's */
     char *scratch; /* one part a thread */
     int scratch_threads;

@@ -65,14 +65,15 @@ static int32_t after_readers(const scheduler *s, const cj__variable *variable)
     return group;
 }
 
-/* The first group a step may be in. What only updates variables must know the guard. */
+/* The first group a step may be in; of a step before that is not placed yet it knows nothing. What only
+ * updates variables must know the guard. */
 static int32_t earliest(const scheduler *s, int64_t index)
 {
     const cj_program *p = s->program;
     const cj__step *step = &p->steps[index];
     int32_t group = 0;
-    for (int i = 0; i < step->launch.inputs_count; i++) {
-        int32_t maker = s->step_of[step->operands[i]];
+    for (int i = 0; i < cj__reads_count(step); i++) {
+        int32_t maker = s->step_of[cj__read(step, i)];
         if (maker >= 0) group = later(group, s->group_of[maker] + 1);
     }
     for (int i = 0; i < step->launch.outputs_count; i++) {
@@ -91,17 +92,27 @@ static bool may_join(const scheduler *s, int32_t group, const cj__step *step)
     return !s->closed[group] && !step->loop && s->groups[group].tasks + step->launch.tasks <= MOST_TASKS;
 }
 
+/* What a step before makes needs memory until the next step has used it, so it goes next to what that one
+ * waits for: a network's weights are not all transformed at the start. */
+static int32_t first_choice(const scheduler *s, int64_t index)
+{
+    if (s->apart) return s->count;
+    if (s->program->steps[index].kept) return 0;
+    int32_t group = later(earliest(s, index), later(s->count - WINDOW, s->program->kept_count > 0));
+    return s->program->steps[index].before ? later(group, earliest(s, index + 1) - 1) : group;
+}
+
 static void place(scheduler *s, int64_t index)
 {
     const cj__step *step = &s->program->steps[index];
-    int32_t group = s->apart ? s->count : later(earliest(s, index), s->count - WINDOW);
-    while (group < s->count && !may_join(s, group, step)) group++;
+    int32_t group = first_choice(s, index);
+    while (!step->kept && group < s->count && !may_join(s, group, step)) group++;
     if (group == s->count) s->closed[s->count++] = step->loop != NULL;
     s->group_of[index] = group;
     s->groups[group].count++;
     s->groups[group].tasks += step->launch.tasks;
-    for (int i = 0; i < step->launch.inputs_count; i++)
-        s->read_at[step->operands[i]] = later(s->read_at[step->operands[i]], group);
+    for (int i = 0; i < cj__reads_count(step); i++)
+        s->read_at[cj__read(step, i)] = later(s->read_at[cj__read(step, i)], group);
 }
 
 /* --- what a group's tasks take ------------------------------------------------------------------------- */
@@ -115,7 +126,7 @@ static double estimate(const cj__step *step)
         bytes += count * (double)cj_dtype_size(step->launch.types[i].dtype);
         if (count > elements) elements = count;
     }
-    double time = bytes / 16 + cj__operations(&step->launch) / 64;
+    double time = bytes / 16 + step->operations / 64;
     if (step->launch.op != CJ__OP_chain) return time;
     const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
     return time + elements * (double)chain->instructions_count / 16;
@@ -149,7 +160,7 @@ static void number_operands(cj_program *p)
     int64_t operands = 0;
     for (int64_t i = 0; i < p->step_count; i++) {
         p->steps[i].first_operand = operands;
-        operands += p->steps[i].launch.inputs_count + p->steps[i].launch.outputs_count;
+        operands += p->steps[i].operands_count;
     }
 }
 
@@ -168,6 +179,9 @@ static cj_status begin(scheduler *s)
         return cj__out_of_memory(steps * sizeof *p->groups, "ordering a program");
     memset(s->groups, 0, steps * sizeof *p->groups);
     memset(s->step_of, 0xff, buffers * 4);
+    memset(s->group_of, 0xff, steps * 4);
+    s->count = p->kept_count > 0; /* the first group is for what is kept */
+    s->closed[0] = true;
     memset(s->read_at, 0xff, buffers * 4);
     for (int64_t i = 0; i < p->step_count; i++)
         for (int k = 0; k < p->steps[i].launch.outputs_count; k++)

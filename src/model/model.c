@@ -34,10 +34,17 @@ int64_t cj_model_count(const cj_model *model)
     return model->count;
 }
 
+/* Whoever has the memory may write to it: nothing made of the variable before is trusted after. */
+static cj_tensor lend(cj__variable *v)
+{
+    v->version++;
+    return (cj_tensor){v->data, v->dtype, v->shape};
+}
+
 cj_variable_info cj_model_variable(const cj_model *model, int64_t index)
 {
-    const cj__variable *v = model->variables[index];
-    return (cj_variable_info){v->name, (cj_role)v->role, {v->data, v->dtype, v->shape}};
+    cj__variable *v = model->variables[index];
+    return (cj_variable_info){v->name, (cj_role)v->role, lend(v)};
 }
 
 cj__variable *cj__model_find(const cj_model *model, const char *name)
@@ -49,8 +56,8 @@ cj__variable *cj__model_find(const cj_model *model, const char *name)
 
 cj_tensor cj_model_find(const cj_model *model, const char *name)
 {
-    const cj__variable *v = cj__model_find(model, name);
-    return v ? (cj_tensor){v->data, v->dtype, v->shape} : (cj_tensor){0};
+    cj__variable *v = cj__model_find(model, name);
+    return v ? lend(v) : (cj_tensor){0};
 }
 
 /* --- making and finding -------------------------------------------------------------------------------- */

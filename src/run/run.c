@@ -40,8 +40,7 @@ int cj_threads(void)
 static size_t operand_count(const cj_program *p)
 {
     size_t count = 0;
-    for (int64_t i = 0; i < p->step_count; i++)
-        count += (size_t)(p->steps[i].launch.inputs_count + p->steps[i].launch.outputs_count);
+    for (int64_t i = 0; i < p->step_count; i++) count += (size_t)p->steps[i].operands_count;
     return count;
 }
 
@@ -75,6 +74,11 @@ static cj_status have_addresses(cj_program *p)
     return CJ_OK;
 }
 
+static size_t kept_bytes(const cj_program *p)
+{
+    return p->kept_bytes > 0 ? p->kept_bytes + CJ__SLACK : 0;
+}
+
 /* A thread's part begins on a line of its own. */
 static size_t scratch_part(const cj_program *p)
 {
@@ -84,10 +88,11 @@ static size_t scratch_part(const cj_program *p)
 cj_program_facts cj_program_describe(const cj_program *p)
 {
     size_t scratch = scratch_part(p) * (size_t)cj_threads();
-    return (cj_program_facts){.steps = p->step_count,
+    size_t memory = p->slab_bytes + kept_bytes(p) + scratch + 2 * CJ__SLACK;
+    return (cj_program_facts){.steps = p->step_count - p->kept_count,
                               .slab_bytes = p->slab_bytes,
                               .scratch_bytes = scratch,
-                              .run_bytes = p->slab_bytes + scratch + 2 * CJ__SLACK + all_addresses_bytes(p),
+                              .run_bytes = memory + all_addresses_bytes(p),
                               .operations = p->operations};
 }
 
@@ -96,6 +101,7 @@ static cj_status have_memory(cj_program *p)
 {
     int threads = cj__team_size();
     if (!p->slab) p->slab = cj__allocate(p->slab_bytes + CJ__SLACK);
+    if (!p->kept && p->kept_bytes > 0) p->kept = cj__allocate(kept_bytes(p));
     CJ__TRY(have_addresses(p));
     if (p->scratch_threads < threads) {
         cj__free(p->scratch);
@@ -104,9 +110,9 @@ static cj_status have_memory(cj_program *p)
         p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads + CJ__SLACK);
         if (p->scratch) p->scratch_threads = threads;
     }
-    bool ok = p->slab && p->scratch;
-    return ok ? CJ_OK
-              : cj__out_of_memory(p->slab_bytes + p->scratch_bytes * (size_t)threads, "running a program");
+    bool ok = p->slab && p->scratch && (p->kept || p->kept_bytes == 0);
+    size_t wanted = p->slab_bytes + p->kept_bytes + p->scratch_bytes * (size_t)threads;
+    return ok ? CJ_OK : cj__out_of_memory(wanted, "running a program");
 }
 
 cj_status cj__program_check_type(const cj_program *p, int64_t i, const cj_tensor *given)
@@ -137,6 +143,9 @@ static void bind(cj_program *p, void *const *inputs)
         case CJ__SLAB:
             p->addresses[i] = p->slab + b->offset;
             break;
+        case CJ__KEPT:
+            p->addresses[i] = p->kept + b->offset;
+            break;
         case CJ__INPUT:
             p->addresses[i] = inputs[b->index];
             break;
@@ -151,8 +160,7 @@ static void bind(cj_program *p, void *const *inputs)
     for (int64_t s = 0; s < p->step_count; s++) {
         const cj__step *step = &p->steps[s];
         void **next = p->operand_addresses + step->first_operand;
-        int count = step->launch.inputs_count + step->launch.outputs_count;
-        for (int k = 0; k < count; k++) next[k] = p->addresses[step->operands[k]];
+        for (int k = 0; k < step->operands_count; k++) next[k] = p->addresses[step->operands[k]];
         if (step->loop) bind_loop(p, step->loop, next);
     }
 }
@@ -180,6 +188,22 @@ static bool guard_holds(const cj_program *p)
     return p->guard < 0 || *(const uint8_t *)p->addresses[p->guard] != 0;
 }
 
+/* Of what a kept result is made of: versions only rise, and so does their sum; 0 is none. */
+static uint64_t version_read(const cj_program *p, const cj__step *step)
+{
+    uint64_t sum = 1;
+    for (int i = 0; i < step->launch.inputs_count; i++)
+        sum += p->buffers[step->operands[i]].variable->version;
+    return sum;
+}
+
+/* Whether a step has nothing to do in this run. */
+static bool may_rest(const cj_program *p, const cj__step *step)
+{
+    if (step->kept) return step->kept_version == version_read(p, step);
+    return step->guarded && !guard_holds(p);
+}
+
 static size_t bytes_of(const cj__type *type)
 {
     return (size_t)cj_shape_count(type->shape) * cj_dtype_size(type->dtype);
@@ -203,7 +227,7 @@ static void run_task(void *context, int64_t task, int thread)
     const shared_group *s = context;
     const cj__step *step = s->program->steps + s->group->first;
     while (task >= step->first_task + step->launch.tasks) step++;
-    if (step->guarded && !guard_holds(s->program)) return;
+    if (may_rest(s->program, step)) return;
     cj__float_state caller = cj__float_enter();
     run_step(s->program, step, task - step->first_task, s->scratch + s->scratch_bytes * (size_t)thread);
     cj__float_leave(caller);
@@ -215,20 +239,32 @@ static void walk_loop(const cj_program *p, const cj__loop *loop, void *const *op
  * outermost program, whose scratch serves the bodies of its loops too. */
 static void walk_step(const cj_program *outer, const cj_program *p, const cj__step *step)
 {
-    if (step->guarded && !guard_holds(p)) return;
+    if (may_rest(p, step)) return;
     if (step->loop) walk_loop(outer, step->loop, p->operand_addresses + step->first_operand);
     for (int64_t t = 0; !step->loop && t < step->launch.tasks; t++) run_step(p, step, t, outer->scratch);
 }
 
+static void walk_group(const cj_program *outer, const cj_program *p, const cj__group *group)
+{
+    shared_group shared = {p, group, outer->scratch, outer->scratch_bytes};
+    if (group->shared) cj__team_run(group->tasks, run_task, &shared);
+    for (int32_t s = 0; !group->shared && s < group->count; s++)
+        walk_step(outer, p, &p->steps[group->first + s]);
+}
+
 static void walk_groups(const cj_program *outer, const cj_program *p)
 {
-    for (int64_t g = 0; g < p->group_count; g++) {
-        const cj__group *group = &p->groups[g];
-        shared_group shared = {p, group, outer->scratch, outer->scratch_bytes};
-        if (group->shared) cj__team_run(group->tasks, run_task, &shared);
-        for (int32_t s = 0; !group->shared && s < group->count; s++)
-            walk_step(outer, p, &p->steps[group->first + s]);
-    }
+    for (int64_t g = p->kept_count > 0; g < p->group_count; g++) walk_group(outer, p, &p->groups[g]);
+}
+
+/* What is kept and out of date, or not there yet, is made: the first group. */
+static void refresh(cj_program *p)
+{
+    bool stale = false;
+    for (int64_t s = 0; s < p->kept_count; s++) stale |= !may_rest(p, &p->steps[s]);
+    if (!stale) return;
+    walk_group(p, p, &p->groups[0]);
+    for (int64_t s = 0; s < p->kept_count; s++) p->steps[s].kept_version = version_read(p, &p->steps[s]);
 }
 
 /* Before step t: its slices into the workspace, and the carries kept where they are wanted later. */
@@ -318,6 +354,7 @@ cj_status cj_program_run(const cj_run_options *options)
     cj_program *p = options->program;
     CJ__TRY(cj__program_begin(p, options->inputs));
     cj__float_state caller = cj__float_enter();
+    refresh(p);
     walk_groups(p, p);
     cj__float_leave(caller);
     for (int64_t i = 0; i < p->output_count; i++)

@@ -7,6 +7,8 @@ static void put_place(cj__text *text, const cj__buffer *b)
 {
     if (b->storage == CJ__SLAB)
         cj__text_print(text, " @%zu", b->offset);
+    else if (b->storage == CJ__KEPT)
+        cj__text_print(text, " kept @%zu", b->offset);
     else if (b->storage == CJ__VARIABLE)
         cj__text_print(text, " %s", b->variable->name);
     else
@@ -43,9 +45,11 @@ static void put_step(cj__text *text, const cj_program *p, int64_t index)
     cj__text_print(text, "%3lld %-12s tasks %-4lld", (long long)index, step->kernel->name,
                    (long long)step->launch.tasks);
     if (step->kernel->describe) cj__text_print(text, " [%s]", step->kernel->describe(&step->launch));
-    for (int i = 0; i < step->launch.inputs_count + step->launch.outputs_count; i++) {
-        const cj__type *type = &step->launch.types[i];
+    for (int i = 0; i < step->operands_count; i++) {
+        bool workspace = i == step->launch.inputs_count + step->launch.outputs_count;
+        const cj__type *type = workspace ? &p->buffers[step->operands[i]].type : &step->launch.types[i];
         if (i == step->launch.inputs_count) cj__text_put(text, " →");
+        if (workspace) cj__text_put(text, " by way of");
         cj__text_print(text, " %s%s", cj_dtype_name(type->dtype), cj__shape_text(type->shape, shape));
         put_place(text, &p->buffers[step->operands[i]]);
     }
@@ -60,10 +64,10 @@ cj_status cj_program_text(const cj_program *program, char **text)
 {
     cj__text t = {0};
     for (int64_t i = 0; i < program->step_count; i++) put_step(&t, program, i);
-    cj__text_print(&t,
-                   "%lld steps (brackets: at the same time), slab %zu bytes, scratch %zu bytes a thread, "
-                   "%.3g operations in products\n",
-                   (long long)program->step_count, program->slab_bytes, program->scratch_bytes,
+    cj__text_print(&t, "%lld steps (brackets: at the same time), slab %zu bytes, ",
+                   (long long)program->step_count, program->slab_bytes);
+    if (program->kept_bytes > 0) cj__text_print(&t, "kept from run to run %zu bytes, ", program->kept_bytes);
+    cj__text_print(&t, "scratch %zu bytes a thread, %.3g operations in products\n", program->scratch_bytes,
                    program->operations);
     cj_status status = cj__text_check(&t, "a program's text");
     if (status != CJ_OK) cj__text_free(&t);

@@ -1,0 +1,230 @@
+/* Stages before a kernel, on a kernel of this test's own: what they make is there when it is needed and takes
+ * memory no longer than that; what is made of variables that nothing assigns is made once, and again when
+ * they change. */
+#include "support.h"
+
+#include "cajal/cajal.h"
+#include "compile/passes.h"
+#include "compile/program.h"
+#include "base/memory.h"
+#include "cpu/backend.h"
+
+enum { SIZE = 24, LAYERS = 12, WORKSPACE = SIZE * SIZE * (int)sizeof(float) };
+
+/* --- y = x·w by way of 2·w ----------------------------------------------------------------------------- */
+
+static _Atomic int stages_run;
+
+static cj_status prepare(cj__launch *launch, cj__arena *arena)
+{
+    (void)arena;
+    launch->workspace_bytes = WORKSPACE;
+    launch->data = "given to the stage before";
+    return CJ_OK;
+}
+
+static cj_status prepare_twice(cj__launch *launch, cj__arena *arena)
+{
+    (void)arena;
+    assert_string_equal(launch->data, "given to the stage before");
+    assert_int_equal(launch->inputs_count, 1);
+    assert_int_equal(launch->types[0].shape.dims[0], SIZE);
+    assert_int_equal(launch->types[1].shape.dims[0], WORKSPACE);
+    launch->tasks = SIZE;
+    return CJ_OK;
+}
+
+static void run_twice(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    const float *w = operands[0];
+    float *twice = operands[1];
+    (void)launch, (void)scratch;
+    for (int64_t i = task * SIZE; i < (task + 1) * SIZE; i++) twice[i] = 2 * w[i];
+    if (task == 0) stages_run++;
+}
+
+static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    const float *x = operands[0], *twice = operands[3];
+    float *y = operands[2];
+    (void)launch, (void)task, (void)scratch;
+    for (int i = 0; i < SIZE; i++)
+        for (int j = 0; j < SIZE; j++) {
+            float sum = 0;
+            for (int k = 0; k < SIZE; k++) sum += x[i * SIZE + k] * twice[k * SIZE + j];
+            y[i * SIZE + j] = sum / 2;
+        }
+}
+
+static const cj__kernel twice_kernel = {
+    .name = "twice", .op = CJ__OP_matmul, .prepare = prepare_twice, .run = run_twice};
+static const cj__kernel by_twice_kernel = {.name = "by twice",
+                                           .op = CJ__OP_matmul,
+                                           .prepare = prepare,
+                                           .run = run,
+                                           .before = &twice_kernel,
+                                           .before_reads = 1u << 1};
+static const cj__kernel *const kernels[] = {&by_twice_kernel, &cj__chain_kernel, &cj__reduce_kernel,
+                                            &cj__reference_kernel, NULL};
+static const cj__backend backend = {"with a stage before", kernels};
+
+/* --- a network of it ----------------------------------------------------------------------------------- */
+
+static cj_value layer(cj_scope s, cj_value x, int i)
+{
+    cj_value w = cj_parameter(cj_at(s, "%d", i), "weight", cj_shape(SIZE, SIZE), (cj_init){0});
+    return cj_relu(cj_matmul(x, w));
+}
+
+/* Layers one after the other; each weight then grows by 1 where it is learned. */
+static cj_status make(cj_program **program, cj_model *model, bool learned)
+{
+    cj_graph *g, *simple = NULL, *fused = NULL;
+    *program = NULL;
+    CJ__TRY(cj_graph_new(&g, model));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(SIZE, SIZE));
+    for (int i = 0; i < LAYERS; i++) x = layer(cj_root(g), x, i);
+    for (int i = 0; learned && i < LAYERS; i++) {
+        cj_value w = cj_parameter(cj_at(cj_root(g), "%d", i), "weight", cj_shape(SIZE, SIZE), (cj_init){0});
+        cj_assign(w, cj_add_scalar(w, 1));
+    }
+    cj_output(g, "y", x);
+    cj_status status = cj_graph_status(g);
+    if (status == CJ_OK) status = cj__lower_and_simplify(g, &simple);
+    if (status == CJ_OK) status = cj__fuse(simple, 0, &fused);
+    if (status == CJ_OK) status = cj__plan(fused, &backend, false, program);
+    cj_graph_free(fused);
+    cj_graph_free(simple);
+    cj_graph_free(g);
+    return status;
+}
+
+static float x[SIZE * SIZE], y[SIZE * SIZE];
+
+static cj_status run_once(cj_program *program)
+{
+    for (int i = 0; i < SIZE * SIZE; i++) x[i] = (float)(i % 7) - 2;
+    return cj_program_run(program, .inputs = {{x, CJ_F32, cj_shape(SIZE, SIZE)}}, .outputs = {y});
+}
+
+/* The same network by definition, from the model's weights as they are. */
+static void expect_result(const cj_model *model)
+{
+    double now[SIZE * SIZE], next[SIZE * SIZE];
+    for (int i = 0; i < SIZE * SIZE; i++) now[i] = x[i];
+    for (int n = 0; n < LAYERS; n++) {
+        const float *w = cj_model_variable(model, n).tensor.data;
+        for (int i = 0; i < SIZE; i++)
+            for (int j = 0; j < SIZE; j++) {
+                double sum = 0;
+                for (int k = 0; k < SIZE; k++) sum += now[i * SIZE + k] * (double)w[k * SIZE + j];
+                next[i * SIZE + j] = sum > 0 ? sum : 0;
+            }
+        memcpy(now, next, sizeof now);
+    }
+    for (int i = 0; i < SIZE * SIZE; i++)
+        assert_true(now[i] - (double)y[i] < 1e-5 * (now[i] + 1) &&
+                    (double)y[i] - now[i] < 1e-5 * (now[i] + 1));
+}
+
+/* --- the tests ----------------------------------------------------------------------------------------- */
+
+static void test_made_once(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_program *program;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(make(&program, model, false));
+    assert_int_equal(program->kept_bytes, LAYERS * WORKSPACE);
+    assert_int_equal(cj_program_describe(program).steps, 2 * LAYERS);
+    stages_run = 0;
+    for (int i = 0; i < 3; i++) expect_ok(run_once(program));
+    assert_int_equal(stages_run, LAYERS);
+    expect_result(model); /* lends every weight: each may have been written */
+    expect_ok(run_once(program));
+    assert_int_equal(stages_run, 2 * LAYERS);
+    ((float *)cj_model_find(model, "3.weight").data)[5] += 0.5f;
+    expect_ok(run_once(program));
+    assert_int_equal(stages_run, 2 * LAYERS + 1);
+    expect_result(model);
+    cj_program_free(program);
+    cj_model_free(model);
+}
+
+/* In a program that assigns the weights everything is made in every run, from the weights before, and lies in
+ * the slab for a short while. */
+static void test_learned(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_program *program;
+    char *text;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(make(&program, model, true));
+    assert_int_equal(program->kept_bytes, 0);
+    /* two workspaces, and x, y and the sum of a layer; the new weights are written in place */
+    assert_true(program->slab_bytes <= (2 + 3) * WORKSPACE);
+    stages_run = 0;
+    for (int i = 0; i < 3; i++) {
+        expect_ok(run_once(program));
+        assert_int_equal(stages_run, (i + 1) * LAYERS);
+    }
+    expect_ok(cj_program_text(program, &text));
+    assert_non_null(strstr(text, "by way of u8[2304] @"));
+    cj_text_free(text);
+    cj_program_free(program);
+    cj_model_free(model);
+}
+
+/* Both kinds take what they say they take, in the first run alone. */
+static void test_planned_memory(void **state)
+{
+    (void)state;
+    for (int learned = 0; learned < 2; learned++) {
+        cj_model *model;
+        cj_program *program;
+        expect_ok(cj_model_new(&model, .seed = 1));
+        expect_ok(make(&program, model, learned));
+        int64_t before = cj__thread_bytes();
+        expect_ok(run_once(program));
+        assert_int_equal(cj__thread_bytes() - before, cj_program_describe(program).run_bytes);
+        cj_test_allocator_install();
+        cj_test_fail_allocations_from(1);
+        for (int i = 0; i < LAYERS; i++) (void)cj_model_variable(model, i);
+        expect_ok(run_once(program));
+        assert_int_equal(cj_test_allocator_counts().allocations, 0);
+        cj_test_allocator_remove();
+        cj_program_free(program);
+        cj_model_free(model);
+    }
+}
+
+static cj_status scenario(void *context)
+{
+    cj_model *model;
+    cj_program *program = NULL;
+    CJ__TRY(cj_model_new(&model, .seed = 1));
+    cj_status status = make(&program, model, context != NULL);
+    if (status == CJ_OK) status = run_once(program);
+    cj_program_free(program);
+    cj_model_free(model);
+    return status;
+}
+
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    cj_test_allocator_install();
+    cj_test_every_allocation_fails(scenario, NULL);
+    cj_test_every_allocation_fails(scenario, "learned");
+    cj_test_allocator_remove();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_made_once), cmocka_unit_test(test_learned),
+                                       cmocka_unit_test(test_planned_memory),
+                                       cmocka_unit_test(test_failing_allocations)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
