@@ -15,6 +15,7 @@
 #include "cajal/train.h"
 #include "cajal/recipe.h"
 #include "cajal/model.h"
+#include "cajal/models.h"
 #include "cajal/nn.h"
 #include "cajal/vision.h"
 

@@ -34,7 +34,8 @@ typedef enum {
     CJ_INIT_HE_NORMAL,
     CJ_INIT_LECUN_UNIFORM, /* LeCun et al., 1998 */
     CJ_INIT_LECUN_NORMAL,
-    CJ_INIT_ORTHOGONAL, /* Saxe et al., 2014; gain: scale, 0 is 1 */
+    CJ_INIT_ORTHOGONAL,    /* Saxe et al., 2014; gain: scale, 0 is 1 */
+    CJ_INIT_HE_OUT_NORMAL, /* He et al.'s with what goes out instead of what comes in */
 } cj_init_kind;
 typedef struct {
     cj_init_kind kind;

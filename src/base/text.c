@@ -129,3 +129,34 @@ int cj__utf8_length(const char *text, const char *end)
     bool surrogate = s[0] == 0xed && s[1] >= 0xa0, beyond = s[0] == 0xf4 && s[1] >= 0x90;
     return overlong || surrogate || beyond ? 0 : length;
 }
+
+static int smallest(int a, int b, int c)
+{
+    int least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+static int distance(const char *a, const char *b)
+{
+    int row[128], n = (int)strlen(b);
+    if (n > 126) return 1000;
+    for (int j = 0; j <= n; j++) row[j] = j;
+    for (int i = 1; *a; a++, i++) {
+        int corner = row[0];
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int above = row[j];
+            row[j] = smallest(above + 1, row[j - 1] + 1, corner + (*a != b[j - 1]));
+            corner = above;
+        }
+    }
+    return row[n];
+}
+
+const char *cj__nearest_word(const char *wrong, const char *(*word)(int index))
+{
+    const char *best = word(0);
+    for (int i = 1; best && word(i); i++)
+        if (distance(wrong, word(i)) < distance(wrong, best)) best = word(i);
+    return best;
+}

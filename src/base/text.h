@@ -24,6 +24,10 @@ void cj__text_free(cj__text *text);
 /* Whether the whole text fits the pattern, in which `*` stands for any characters, or none. */
 bool cj__text_matches(const char *pattern, const char *text);
 
+/* Of the words word(0), word(1), … up to NULL the one nearest to `wrong` by Levenshtein's distance, for "did
+ * you mean"; NULL without words. */
+const char *cj__nearest_word(const char *wrong, const char *(*word)(int index));
+
 /* strtod as in the C locale, whatever the program has set. */
 double cj__parse_number(const char *text, char **end);
 

@@ -113,6 +113,9 @@ static cj_status fill(cj__variable *v, uint64_t seed, cj_init init)
     case CJ_INIT_HE_NORMAL:
         fill_normal(v, key, sqrt(2 / f.in));
         break;
+    case CJ_INIT_HE_OUT_NORMAL:
+        fill_normal(v, key, sqrt(2 / (f.out < 1 ? 1 : f.out)));
+        break;
     case CJ_INIT_LECUN_UNIFORM:
         fill_uniform(v, key, sqrt(3 / f.in));
         break;

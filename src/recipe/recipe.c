@@ -1,6 +1,7 @@
 /* Recipes: settings checked against one list of keys, and turned into the options of train.h. */
 #include "recipe/recipe.h"
 #include "base/text.h"
+#include "cajal/models.h"
 #include "nn/layer_table.h"
 
 #include <stdio.h>
@@ -23,45 +24,27 @@ bool cj_recipe_key_at(int64_t index, cj_recipe_key *key)
     return true;
 }
 
-/* --- mistakes: the nearest known word, by Levenshtein's distance --------------------------------------- */
-
-static int smallest(int a, int b, int c)
+static const char *key_at(int index)
 {
-    int least = a < b ? a : b;
-    return least < c ? least : c;
+    return index < CJ__KEY_COUNT ? keys[index].name : NULL;
 }
 
-static int distance(const char *a, const char *b)
+static const char *layer_at(int index)
 {
-    int row[128], n = (int)strlen(b);
-    if (n > 126) return 1000;
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 1; *a; a++, i++) {
-        int corner = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int above = row[j];
-            row[j] = smallest(above + 1, row[j - 1] + 1, corner + (*a != b[j - 1]));
-            corner = above;
-        }
-    }
-    return row[n];
+    return index < cj__layer_kind_count ? cj__layer_kinds[index].name : NULL;
 }
 
-static const char *nearest_key(const char *wrong)
+static const char *network_at(int index)
 {
-    int best = 0;
-    for (int i = 1; i < CJ__KEY_COUNT; i++)
-        if (distance(wrong, keys[i].name) < distance(wrong, keys[best].name)) best = i;
-    return keys[best].name;
+    cj_network_facts facts;
+    return cj_network_at(index, &facts) ? facts.name : NULL;
 }
 
-static const char *nearest_layer(const char *wrong)
+static bool find_network(const char *name, cj_network_facts *facts)
 {
-    const char *best = cj__layer_kinds[0].name;
-    for (int i = 1; i < cj__layer_kind_count; i++)
-        if (distance(wrong, cj__layer_kinds[i].name) < distance(wrong, best)) best = cj__layer_kinds[i].name;
-    return best;
+    for (int i = 0; cj_network_at(i, facts); i++)
+        if (strcmp(facts->name, name) == 0) return true;
+    return false;
 }
 
 /* "recipes/x.yaml:12" or "override" */
@@ -135,7 +118,7 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
         return r->values[i] ? CJ_OK : cj__out_of_memory(strlen(value), key);
     }
     return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no key '%.80s'; did you mean '%s'?",
-                    place(r, line, where), key, nearest_key(key));
+                    place(r, line, where), key, cj__nearest_word(key, key_at));
 }
 
 static cj_status add_layer(cj_recipe *r, const cj__layer_kind *kind, const char *value, double number)
@@ -154,7 +137,7 @@ cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char 
     place(r, line, where);
     if (!kind)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no layer '%.80s'; did you mean '%s'?", where, name,
-                        nearest_layer(name));
+                        cj__nearest_word(name, layer_at));
     double number = kind->standard;
     if (value && kind->value == CJ__NO_VALUE)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s takes no value", where, name);
@@ -262,13 +245,27 @@ static cj_status split_patterns(cj_recipe *r)
     return CJ_OK;
 }
 
+static cj_status check_model(cj_recipe *r)
+{
+    cj_network_facts facts;
+    const char *name = r->values[CJ__KEY_model_name];
+    if (*name && r->layer_count)
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` has both a name and layers", r->path);
+    if (*name && !find_network(name, &facts))
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no network '%.80s'; did you mean '%s'?", r->path,
+                        name, cj__nearest_word(name, network_at));
+    if (cj_recipe_classes(r) < 1)
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` needs a dense layer, or the name of a network",
+                        r->path);
+    return CJ_OK;
+}
+
 /* What no single value shows to be wrong. */
 static cj_status check(cj_recipe *r)
 {
     double shares = cj__recipe_number(r, CJ__KEY_data_validation) + cj__recipe_number(r, CJ__KEY_data_test);
     int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, r->class_weights, CJ__MOST_CLASS_WEIGHTS);
-    if (cj_recipe_classes(r) < 1)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` needs a dense layer", r->path);
+    CJ__TRY(check_model(r));
     if (cj__recipe_number(r, CJ__KEY_batch_size) < 1) return bad_value(r, CJ__KEY_batch_size, "1 or more");
     if (!(shares < 1) || cj__recipe_number(r, CJ__KEY_data_validation) < 0)
         return bad_value(r, CJ__KEY_data_validation, "a share from 0 up to 1, with data.test below 1");
@@ -365,12 +362,20 @@ cj_loss_kind cj_recipe_loss(const cj_recipe *recipe)
 
 int64_t cj_recipe_classes(const cj_recipe *recipe)
 {
+    cj_network_facts facts;
+    int64_t classes = cj__recipe_count(recipe, CJ__KEY_model_classes);
+    if (find_network(recipe->values[CJ__KEY_model_name], &facts)) return classes ? classes : facts.classes;
     for (int i = recipe->layer_count - 1; i >= 0; i--)
         if (strcmp(recipe->layers[i].type, "dense") == 0) return (int64_t)recipe->layers[i].value;
     return 0;
 }
 
-cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *recipe)
+cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
 {
-    return cj_sequential(scope, x, ((cj_recipe *)recipe)->layers);
+    cj_recipe *recipe = context;
+    const char *name = recipe->values[CJ__KEY_model_name];
+    if (!*name) return cj_sequential(scope, x, recipe->layers);
+    cj_network_options options = {
+        .size = sizeof options, .input = x, .classes = cj__recipe_count(recipe, CJ__KEY_model_classes)};
+    return cj_network(scope, name, &options);
 }

@@ -30,6 +30,8 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
     X(data_validation, "data.validation", CJ__NUMBER, "0.1", NULL)                                           \
     X(data_test, "data.test", CJ__NUMBER, "0", NULL)                                                         \
     X(data_seed, "data.seed", CJ__COUNT, "0", NULL)                                                          \
+    X(model_name, "model.name", CJ__TEXT, "", NULL)                                                          \
+    X(model_classes, "model.classes", CJ__COUNT, "0", NULL)                                                  \
     X(epochs, "training.epochs", CJ__COUNT, "5", NULL)                                                       \
     X(batch_size, "training.batch_size", CJ__COUNT, "128", NULL)                                             \
     X(accumulate, "training.accumulate", CJ__COUNT, "1", NULL)                                               \

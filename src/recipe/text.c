@@ -57,6 +57,7 @@ static void put_key(cj__text *t, const cj_recipe *r, int i, const char *section_
 
 static void put_layers(cj__text *t, const cj_recipe *r)
 {
+    if (!r->layer_count) return;
     cj__text_put(t, "model:\n");
     for (int i = 0; i < r->layer_count; i++) {
         cj__text_print(t, "  - %s", r->layers[i].type);
@@ -65,10 +66,18 @@ static void put_layers(cj__text *t, const cj_recipe *r)
     }
 }
 
+/* Where layers are listed, `model` is that list. */
+static bool about_network(cj__key key)
+{
+    return key == CJ__KEY_model_name || key == CJ__KEY_model_classes;
+}
+
 cj_status cj_recipe_text(const cj_recipe *r, char **text)
 {
     cj__text t = {0};
-    for (int i = 0; i < CJ__KEY_COUNT; i++) put_key(&t, r, i, i ? cj__recipe_keys[i - 1].name : "");
+    for (int i = 0; i < CJ__KEY_COUNT; i++)
+        if (!r->layer_count || !about_network((cj__key)i))
+            put_key(&t, r, i, i ? cj__recipe_keys[i - 1].name : "");
     put_layers(&t, r);
     cj_status status = cj__text_check(&t, "a recipe's text");
     if (status != CJ_OK) cj__text_free(&t);

@@ -67,7 +67,6 @@ static cj_status read_layer(cj_recipe *r, yaml_document_t *document, yaml_node_t
 
 static cj_status read_layers(cj_recipe *r, yaml_document_t *document, yaml_node_t *node)
 {
-    if (node->type != YAML_SEQUENCE_NODE) return bad(r, node, "`model` is a list of layers");
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
         CJ__TRY(read_layer(r, document, yaml_document_get_node(document, *i)));
     return CJ_OK;
@@ -104,8 +103,11 @@ static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node
         char path[256];
         if (!text_of(key)) return bad(r, key, "a key must be plain text");
         snprintf(path, sizeof path, "%s%s%.120s", prefix, *prefix ? "." : "", text_of(key));
-        if (strcmp(path, "model") == 0)
+        bool model = strcmp(path, "model") == 0;
+        if (model && value->type == YAML_SEQUENCE_NODE)
             CJ__TRY(read_layers(r, document, value));
+        else if (model && text_of(value))
+            CJ__TRY(cj__recipe_set(r, line_of(key), "model.name", text_of(value)));
         else if (text_of(value))
             CJ__TRY(cj__recipe_set(r, line_of(key), path, text_of(value)));
         else if (value->type == YAML_MAPPING_NODE)

@@ -1,0 +1,16 @@
+/* The networks inside: one function a row of networks.def, and what they draw with in common. */
+#ifndef CJ__MODELS_H
+#define CJ__MODELS_H
+
+#include "cajal/models.h"
+#include "cajal/nn.h"
+
+#define NETWORK(name, ...) cj_value cj__draw_##name(cj_scope s, cj_value x, int64_t classes);
+#include "models/networks.def"
+#undef NETWORK
+
+/* Layers whose parameters stand at `s` itself, where a convolution has no bias and begins as He et al. do. */
+cj_value cj__conv(cj_scope s, cj_value x, int64_t filters, int64_t kernel, int64_t stride, int64_t pad);
+cj_value cj__bn(cj_scope s, cj_value x);
+
+#endif

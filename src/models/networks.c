@@ -1,0 +1,65 @@
+/* Networks by name: the table that recipes and the command look them up in. */
+#define CJ_NO_LOCATIONS
+#include "models/models.h"
+#include "base/text.h"
+#include "graph/graph.h"
+
+#include <string.h>
+
+typedef struct {
+    cj_network_facts facts;
+    cj_value (*draw)(cj_scope s, cj_value x, int64_t classes);
+} network;
+
+static const network networks[] = {
+#define NETWORK(name, height, width, channels, classes, about)                                               \
+    {{#name, about, height, width, channels, classes}, cj__draw_##name},
+#include "models/networks.def"
+#undef NETWORK
+};
+enum { COUNT = sizeof networks / sizeof *networks };
+
+bool cj_network_at(int64_t index, cj_network_facts *facts)
+{
+    if (index < 0 || index >= COUNT) return false;
+    *facts = networks[index].facts;
+    return true;
+}
+
+static const char *name_at(int index)
+{
+    return index < COUNT ? networks[index].facts.name : NULL;
+}
+
+cj_value cj_network(cj_scope scope, const char *name, const cj_network_options *o)
+{
+    cj_value x = o->input;
+    if (!cj_value_ok(x)) return cj__poison(scope.graph);
+    cj_shape_t shape = cj_value_shape(x);
+    if (shape.rank == 3) x = cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], shape.dims[2], 1));
+    for (int i = 0; i < COUNT; i++)
+        if (strcmp(networks[i].facts.name, name) == 0)
+            return networks[i].draw(scope, x, o->classes ? o->classes : networks[i].facts.classes);
+    return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT,
+                           "there is no network '%.80s'; did you mean '%s'?", name,
+                           cj__nearest_word(name, name_at));
+}
+
+cj_value cj__conv(cj_scope s, cj_value x, int64_t filters, int64_t kernel, int64_t stride, int64_t pad)
+{
+    cj_conv_options options = {.size = sizeof options,
+                               .input = x,
+                               .filters = filters,
+                               .kernel = kernel,
+                               .stride = stride,
+                               .pad = pad,
+                               .no_bias = true,
+                               .weight_init = {CJ_INIT_HE_OUT_NORMAL, 0}};
+    return cj_conv2d(s, &options);
+}
+
+cj_value cj__bn(cj_scope s, cj_value x)
+{
+    cj_batch_norm_options options = {.size = sizeof options, .input = x};
+    return cj_batch_norm(s, &options);
+}
