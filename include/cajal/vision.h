@@ -100,6 +100,51 @@ typedef struct {
 } cj_batch_norm_options;
 CJ_API cj_value cj_batch_norm(cj_scope scope, const cj_batch_norm_options *options);
 
+/* Wu and He, 2018: each example's channels in groups, over all places. */
+typedef struct {
+    size_t size;
+    cj_value input;
+    int64_t groups; /* 0: 32; as many as channels: instance normalisation (Ulyanov et al., 2016) */
+    double epsilon; /* 0: 1e-5 */
+    bool no_affine; /* no "weight" and "bias" [C] */
+} cj_group_norm_options;
+CJ_API cj_value cj_group_norm(cj_scope scope, const cj_group_norm_options *options);
+
+/* Krizhevsky et al., 2012: x / (k + alpha / width · Σ x²)^beta over `width` neighbouring channels, as
+ * PyTorch. Zeros mean width 5, alpha 1e-4, beta 0.75, k 1. */
+typedef struct {
+    size_t size;
+    cj_value input;
+    int64_t width;
+    double alpha, beta, k;
+} cj_local_response_norm_options;
+CJ_API cj_value cj_local_response_norm(const cj_local_response_norm_options *options);
+
+/* --- blocks -------------------------------------------------------------------------------------------- */
+
+/* Depthwise, then pointwise (Sifre, 2014; Chollet, 2017): options as of cj_conv2d, at the scopes "depthwise"
+ * and "pointwise", which alone has the bias. */
+CJ_API cj_value cj_separable_conv2d(cj_scope scope, const cj_conv_options *options);
+/* A k×1 convolution, then a 1×k one (Szegedy et al., 2016), at the scopes "vertical" and "horizontal". */
+CJ_API cj_value cj_spatially_separable_conv2d(cj_scope scope, const cj_conv_options *options);
+/* Hu et al., 2018: channels weighted by what all places say of them. 1×1 convolutions "fc1" to `squeezed`
+ * channels and ReLU, "fc2" back and sigmoid (`hard`: the straight-lined one). */
+CJ_API cj_value cj_squeeze_excitation(cj_scope scope, cj_value x, int64_t squeezed, bool hard);
+/* Dropout of whole channels of an example (Tompson et al., 2015), and of all of a block's output for an
+ * example (Huang et al., 2016); both the identity in inference. */
+CJ_API cj_value cj_spatial_dropout(cj_scope scope, cj_value x, double rate);
+CJ_API cj_value cj_stochastic_depth(cj_scope scope, cj_value x, double rate);
+
+/* --- size ---------------------------------------------------------------------------------------------- */
+
+typedef enum { CJ_NEAREST, CJ_BILINEAR } cj_interpolation;
+/* x: [N,H,W,C] → [N,height,width,C], as PyTorch's interpolate; without antialiasing. */
+CJ_API cj_value cj_resize(cj_value x, int64_t height, int64_t width, cj_interpolation interpolation,
+                          bool align_corners);
+/* [N,H,W,C·r²] → [N,H·r,W·r,C] (Shi et al., 2016), channels in PyTorch's order; and back. */
+CJ_API cj_value cj_pixel_shuffle(cj_value x, int64_t factor);
+CJ_API cj_value cj_pixel_unshuffle(cj_value x, int64_t factor);
+
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
 #define CJ__CONV(function, scope, ...)                                                                       \
     cj_here((function)(scope, CJ_OPTIONS(cj_conv_options, .input = __VA_ARGS__)), __FILE__, __LINE__)
@@ -115,11 +160,25 @@ CJ_API cj_value cj_batch_norm(cj_scope scope, const cj_batch_norm_options *optio
 #define cj_batch_norm(scope, ...)                                                                            \
     cj_here((cj_batch_norm)(scope, CJ_OPTIONS(cj_batch_norm_options, .input = __VA_ARGS__)), __FILE__,       \
             __LINE__)
-#define cj_convolution(...)            cj_here((cj_convolution)(__VA_ARGS__), __FILE__, __LINE__)
-#define cj_transposed_convolution(...) cj_here((cj_transposed_convolution)(__VA_ARGS__), __FILE__, __LINE__)
-#define cj_adaptive_max_pool(...)      cj_here((cj_adaptive_max_pool)(__VA_ARGS__), __FILE__, __LINE__)
-#define cj_adaptive_average_pool(...)  cj_here((cj_adaptive_average_pool)(__VA_ARGS__), __FILE__, __LINE__)
-#define cj_global_average_pool(...)    cj_here((cj_global_average_pool)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_group_norm(scope, ...)                                                                            \
+    cj_here((cj_group_norm)(scope, CJ_OPTIONS(cj_group_norm_options, .input = __VA_ARGS__)), __FILE__,       \
+            __LINE__)
+#define cj_local_response_norm(...)                                                                          \
+    cj_here((cj_local_response_norm)(CJ_OPTIONS(cj_local_response_norm_options, .input = __VA_ARGS__)),      \
+            __FILE__, __LINE__)
+#define cj_separable_conv2d(scope, ...)           CJ__CONV(cj_separable_conv2d, scope, __VA_ARGS__)
+#define cj_spatially_separable_conv2d(scope, ...) CJ__CONV(cj_spatially_separable_conv2d, scope, __VA_ARGS__)
+#define cj_squeeze_excitation(...)                cj_here((cj_squeeze_excitation)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_spatial_dropout(...)                   cj_here((cj_spatial_dropout)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_stochastic_depth(...)                  cj_here((cj_stochastic_depth)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_resize(...)                            cj_here((cj_resize)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_pixel_shuffle(...)                     cj_here((cj_pixel_shuffle)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_pixel_unshuffle(...)                   cj_here((cj_pixel_unshuffle)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_convolution(...)                       cj_here((cj_convolution)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_transposed_convolution(...)            cj_here((cj_transposed_convolution)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_adaptive_max_pool(...)                 cj_here((cj_adaptive_max_pool)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_adaptive_average_pool(...)             cj_here((cj_adaptive_average_pool)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_global_average_pool(...)               cj_here((cj_global_average_pool)(__VA_ARGS__), __FILE__, __LINE__)
 #endif
 
 #ifdef __cplusplus
