@@ -1,0 +1,205 @@
+/* Layers of networks that see against PyTorch's, from tests/fixtures/vision.py: outputs, gradients by the
+ * pictures, running statistics; weights travel through a file in PyTorch's layout and back to the same bytes.
+ */
+#include "support.h"
+
+#include "cajal/cajal.h"
+#include "graph/graph.h"
+
+#include <math.h>
+
+static cj_tensor_file *values;
+static cj_model *model;
+
+/* --- the layers, under the names of the fixture's cases ------------------------------------------------ */
+
+#define LAYER(name)                                                                                          \
+    static cj_value draw_##name(cj_scope s, cj_value x)                                                      \
+    {                                                                                                        \
+        (void)s;
+#define END }
+LAYER(conv) return cj_conv2d(s, x, .filters = 6, .kernel = 3, .stride = 2, .pad = 1);
+END LAYER(conv_groups) return cj_conv2d(s, x, .filters = 8, .kernels = {3, 1}, .pads = {1},
+                                        .dilations = {2, 1}, .groups = 2, .no_bias = true);
+END LAYER(depthwise) return cj_conv2d(s, x, .filters = 5, .kernel = 3, .padding = CJ_SAME, .groups = 5);
+END LAYER(transpose) return cj_conv_transpose(s, x, .filters = 6, .kernel = 3, .stride = 2, .pad = 1,
+                                              .output_pad = 1);
+END LAYER(transpose_groups) return cj_conv_transpose(s, x, .filters = 6, .kernel = 2, .stride = 2,
+                                                     .groups = 2);
+END LAYER(batch_norm) return cj_batch_norm(s, x);
+END LAYER(batch_norm_inference) return cj_batch_norm(s, x);
+END LAYER(group_norm) return cj_group_norm(s, x, .groups = 2);
+END LAYER(instance_norm) return cj_group_norm(s, x, .groups = 3);
+END LAYER(response_norm) return cj_local_response_norm(x, .width = 4, .alpha = 0.5, .beta = 0.6, .k = 2);
+END LAYER(max_pool) return cj_max_pool(x, .kernel = 3, .stride = 2, .pad = 1);
+END LAYER(max_pool_ceil) return cj_max_pool(x, .ceil = true);
+END LAYER(average_pool) return cj_average_pool(x, .kernel = 3, .stride = 2, .pad = 1);
+END LAYER(average_pool_ceil) return cj_average_pool(x, .kernel = 3, .stride = 2, .pad = 1, .ceil = true);
+END LAYER(average_pool_inside) return cj_average_pool(x, .kernel = 3, .stride = 2, .pad = 1,
+                                                      .exclude_padding = true);
+END LAYER(power_pool) return cj_power_pool(cj_add_scalar(cj_abs(x), 0.1), .power = 3);
+END LAYER(adaptive_average) return cj_adaptive_average_pool(x, cj_shape(3, 2));
+END LAYER(adaptive_max) return cj_adaptive_max_pool(x, cj_shape(2, 3));
+END LAYER(bilinear) return cj_resize(x, 7, 3, CJ_BILINEAR, false);
+END LAYER(bilinear_corners) return cj_resize(x, 7, 9, CJ_BILINEAR, true);
+END LAYER(nearest) return cj_resize(x, 7, 3, CJ_NEAREST, false);
+END LAYER(shuffle) return cj_pixel_shuffle(x, 2);
+END LAYER(unshuffle) return cj_pixel_unshuffle(x, 2);
+END
+
+    static const struct {
+    const char *name;
+    cj_value (*draw)(cj_scope s, cj_value x);
+} layers[] = {
+#define ROW(name)                                                                                            \
+    {                                                                                                        \
+#name, draw_##name                                                                                   \
+    }
+    ROW(conv),
+    ROW(conv_groups),
+    ROW(depthwise),
+    ROW(transpose),
+    ROW(transpose_groups),
+    ROW(batch_norm),
+    ROW(batch_norm_inference),
+    ROW(group_norm),
+    ROW(instance_norm),
+    ROW(response_norm),
+    ROW(max_pool),
+    ROW(max_pool_ceil),
+    ROW(average_pool),
+    ROW(average_pool_ceil),
+    ROW(average_pool_inside),
+    ROW(power_pool),
+    ROW(adaptive_average),
+    ROW(adaptive_max),
+    ROW(bilinear),
+    ROW(bilinear_corners),
+    ROW(nearest),
+    ROW(shuffle),
+    ROW(unshuffle)};
+
+/* --- comparing ----------------------------------------------------------------------------------------- */
+
+static cj_tensor stored(const char *layer, const char *what)
+{
+    char name[96];
+    cj_tensor tensor;
+    snprintf(name, sizeof name, "%s.%s", layer, what);
+    int64_t index = cj_tensor_file_find(values, name);
+    if (index < 0) fail_msg("the fixture has no %s", name);
+    expect_ok(cj_tensor_file_describe(values, index, &tensor));
+    tensor.data = malloc(cj_tensor_bytes(&tensor) + 1);
+    expect_ok(cj_tensor_file_read(values, index, tensor.data));
+    return tensor;
+}
+
+static void expect_near(const char *layer, const char *what, const float *found, double tolerance)
+{
+    cj_tensor wanted = stored(layer, what);
+    const float *w = wanted.data;
+    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++)
+        if (!(fabs((double)found[i] - (double)w[i]) <= tolerance * (1 + fabs((double)w[i]))))
+            fail_msg("%s.%s[%lld] is %g, but PyTorch has %g", layer, what, (long long)i, (double)found[i],
+                     (double)w[i]);
+    free(wanted.data);
+}
+
+/* Draws sum(y · c), runs it once, and compares. */
+static void check_layer(const char *name, cj_value (*draw)(cj_scope, cj_value))
+{
+    cj_graph *g;
+    cj_program *program;
+    cj_tensor x = stored(name, "x"), c = stored(name, "c");
+    bool inference = strstr(name, "inference") != NULL;
+    expect_ok(cj_graph_new(&g, model, .mode = inference ? CJ_INFERENCE : CJ_TRAINING));
+    cj_value in = cj_input(g, "x", CJ_F32, x.shape), weights = cj_input(g, "c", CJ_F32, c.shape), dx;
+    cj_value y = draw(cj_at(cj_root(g), "%s", name), in);
+    if (!cj_shape_equal(cj_value_shape(y), c.shape))
+        fail_msg("%s: another shape: %s", name, cj_error_message());
+    cj_gradients(cj_sum(cj_mul(y, weights), CJ_ALL_AXES, CJ_DROP_AXES), 1, &in, &dx);
+    cj_output(g, "y", y);
+    cj_output(g, "dx", dx);
+    expect_ok(cj_compile(&program, g));
+    float *results[] = {malloc(cj_tensor_bytes(&c)), malloc(cj_tensor_bytes(&x))};
+    expect_ok(cj_program_run(program, .inputs = {x, c}, .outputs = {results[0], results[1]}));
+    expect_near(name, "y", results[0], 2e-5);
+    expect_near(name, "dx", results[1], 5e-5);
+    cj_program_free(program);
+    cj_graph_free(g);
+    for (int i = 0; i < 2; i++) free(results[i]);
+    free(x.data);
+    free(c.data);
+}
+
+static void test_layers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) check_layer(layers[i].name, layers[i].draw);
+    expect_near("batch_norm", "running_mean", cj_model_find(model, "batch_norm.running_mean").data, 1e-5);
+    expect_near("batch_norm", "running_var", cj_model_find(model, "batch_norm.running_var").data, 1e-5);
+    expect_near("batch_norm_inference", "running_var",
+                cj_model_find(model, "batch_norm_inference.running_var").data, 0);
+}
+
+/* Saved again, the weights of convolutions are as they were read. */
+static void test_layout_of_files(void **state)
+{
+    (void)state;
+    char *folder = cj_test_new_folder();
+    const char *names[] = {"conv.weight", "conv_groups.weight", "depthwise.weight", "transpose.weight"};
+    cj_tensor_file *before, *after;
+    float a[512], b[512];
+    expect_ok(cj_model_save(model, cj_test_path(folder, "again.safetensors"), NULL));
+    expect_ok(cj_tensor_file_open(&before, CJ_TEST_SOURCE "/tests/fixtures/vision-weights.safetensors"));
+    expect_ok(cj_tensor_file_open(&after, cj_test_path(folder, "again.safetensors")));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        cj_tensor was, is;
+        int64_t at = cj_tensor_file_find(before, names[i]), there = cj_tensor_file_find(after, names[i]);
+        assert_true(at >= 0 && there >= 0);
+        expect_ok(cj_tensor_file_describe(before, at, &was));
+        expect_ok(cj_tensor_file_describe(after, there, &is));
+        assert_true(cj_shape_equal(was.shape, is.shape) && cj_tensor_bytes(&was) <= sizeof a);
+        expect_ok(cj_tensor_file_read(before, at, a));
+        expect_ok(cj_tensor_file_read(after, there, b));
+        assert_memory_equal(a, b, cj_tensor_bytes(&was));
+    }
+    cj_tensor_file_close(before);
+    cj_tensor_file_close(after);
+    cj_test_remove_folder(folder);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    if (cj_tensor_file_open(&values, CJ_TEST_SOURCE "/tests/fixtures/vision.safetensors") != CJ_OK) return 0;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_model_load(model, CJ_TEST_SOURCE "/tests/fixtures/vision-weights.safetensors"));
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    cj_tensor_file_close(values);
+    cj_model_free(model);
+    return 0;
+}
+
+static void check_layers(void **state)
+{
+    if (!values) skip_because("this build reads no safetensors: %s", cj_error_message());
+    test_layers(state);
+}
+
+static void check_layout(void **state)
+{
+    if (!values) skip_because("this build reads no safetensors: %s", cj_error_message());
+    test_layout_of_files(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(check_layers), cmocka_unit_test(check_layout)};
+    return cmocka_run_group_tests_name("vision", tests, begin, end);
+}
