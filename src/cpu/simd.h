@@ -57,6 +57,7 @@ CJ__INLINE cj__floats cj__v_load_masked(const float *p, cj__mask m) { return _mm
 CJ__INLINE void cj__v_store_masked(float *p, cj__floats v, cj__mask m) { _mm512_mask_storeu_ps(p, m, v); }
 CJ__INLINE cj__floats cj__v_add(cj__floats a, cj__floats b) { return _mm512_add_ps(a, b); }
 CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return _mm512_sub_ps(a, b); }
+CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return _mm512_mul_ps(a, b); }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return _mm512_fmadd_ps(a, b, c); }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return _mm512_max_ps(a, b); }
 
@@ -87,6 +88,7 @@ CJ__INLINE void cj__v_store_masked(float *p, cj__floats v, cj__mask m)
 }
 CJ__INLINE cj__floats cj__v_add(cj__floats a, cj__floats b) { return _mm256_add_ps(a, b); }
 CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return _mm256_sub_ps(a, b); }
+CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return _mm256_mul_ps(a, b); }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return _mm256_fmadd_ps(a, b, c); }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return _mm256_max_ps(a, b); }
 
@@ -128,6 +130,7 @@ CJ__INLINE void cj__v_store_masked(float *p, cj__floats v, cj__mask m)
 }
 CJ__INLINE cj__floats cj__v_add(cj__floats a, cj__floats b) { return vaddq_f32(a, b); }
 CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return vsubq_f32(a, b); }
+CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return vmulq_f32(a, b); }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return vfmaq_f32(c, a, b); }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 
@@ -146,6 +149,7 @@ CJ__INLINE cj__floats cj__v_load_masked(const float *p, cj__mask m) { return m ?
 CJ__INLINE void cj__v_store_masked(float *p, cj__floats v, cj__mask m) { if (m) *p = v; }
 CJ__INLINE cj__floats cj__v_add(cj__floats a, cj__floats b) { return a + b; }
 CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return a - b; }
+CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return a * b; }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return a * b + c; }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return a > b ? a : b; }
 

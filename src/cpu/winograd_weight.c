@@ -1,0 +1,178 @@
+/* The gradient of a 3×3 convolution by its weight, by Winograd's F(4×4,3×3): Gᵀ [Σ (Bᵀ d B) ⊙ (A y Aᵀ)] G,
+ * summed over tiles. Each of the 36 planes of the sum is a product [in,tiles]·[tiles,out].
+ *
+ * The stage before makes sums over groups of tiles, which the shape alone decides on; the kernel itself adds
+ * them in order and transforms them back. */
+#include "cpu/backend.h"
+#include "cpu/matmul_blocks.h"
+#include "cpu/winograd.h"
+
+#include <string.h>
+
+enum { PLANES = CJ__WINOGRAD_PLANES };
+
+/* Channels of either side for one task: the transforms of its tiles are shared by that many of the other
+ * side. */
+enum { BLOCK_CHANNELS = 64 };
+/* Tasks to share out at least, where groups have enough tiles each to be worth a sum of their own. */
+enum { WANTED_TASKS = 8, GROUP_TILES = 128 };
+/* Elements of the weight's taps that a task of the last stage makes. */
+enum { FOLD_GRAIN = 512 };
+
+typedef struct {
+    cj__winograd_table table;
+    cj__winograd_map map;
+    int64_t groups, in_blocks, out_blocks;
+    int64_t block_tiles, in_most, out_most;                     /* at most in one task */
+    int64_t source_row, source_plane, result_row, result_plane; /* floats, of a block of tiles */
+    int64_t sum_plane, sum_group; /* floats: each group's sums are 36 planes [in,out] */
+} winograd;
+
+static void plan_blocks(winograd *w)
+{
+    const cj__winograd_map *m = &w->map;
+    w->in_blocks = divide_up(m->in, BLOCK_CHANNELS);
+    w->out_blocks = divide_up(m->out, BLOCK_CHANNELS);
+    w->in_most = divide_up(m->in, w->in_blocks);
+    w->out_most = divide_up(m->out, w->out_blocks);
+    w->groups =
+        at_most(divide_up(WANTED_TASKS, w->in_blocks * w->out_blocks), divide_up(m->tiles, GROUP_TILES));
+    w->block_tiles = cj__winograd_block_tiles(w->table.product);
+}
+
+static void plan_memory(winograd *w)
+{
+    w->source_row = cj__winograd_row(w->in_most);
+    w->source_plane = cj__winograd_plane(w->block_tiles * w->source_row);
+    w->result_row = cj__winograd_row(w->out_most);
+    w->result_plane = cj__winograd_plane(w->block_tiles * w->result_row);
+    w->sum_plane = cj__winograd_plane(w->map.in * w->map.out);
+    w->sum_group = PLANES * w->sum_plane;
+}
+
+static cj_status prepare(cj__launch *launch, cj__arena *arena)
+{
+    winograd *w = cj__arena_allocate(arena, sizeof *w);
+    if (!w) return cj__out_of_memory(sizeof *w, "a gradient of a convolution");
+    CJ__TRY(cj__winograd_choose(&w->table));
+    w->map = cj__winograd_map_of(launch);
+    launch->data = w;
+    launch->tasks = divide_up(w->map.in * w->map.out, FOLD_GRAIN);
+    if (w->map.tiles == 0 || launch->tasks == 0) return CJ_OK;
+    plan_blocks(w);
+    plan_memory(w);
+    launch->workspace_bytes = (size_t)(w->groups * w->sum_group) * sizeof(float);
+    return CJ_OK;
+}
+
+/* --- the stage before: sums over groups of tiles ------------------------------------------------------- */
+
+static cj_status prepare_sums(cj__launch *launch, cj__arena *arena)
+{
+    (void)arena;
+    const winograd *w = launch->data;
+    launch->tasks = w->groups * w->in_blocks * w->out_blocks;
+    launch->scratch_bytes =
+        (size_t)(PLANES * (w->source_plane + w->result_plane) + at_least(w->source_row, w->result_row)) *
+        sizeof(float);
+    return CJ_OK;
+}
+
+typedef struct {
+    const winograd *w;
+    const float *source, *gradient; /* of the result */
+    float *from, *to, *zeros;       /* scratch: planes of both; a row */
+    float *sums;                    /* the group's, at (first_in, first_out) */
+    int64_t first_in, in, first_out, out;
+} sum_block;
+
+static void transform_tiles(const sum_block *b, int64_t tile, int64_t tiles)
+{
+    const winograd *w = b->w;
+    const float *from[36];
+    float *to[16];
+    for (int64_t t = 0; t < tiles; t++) {
+        cj__winograd_source_pixels(&w->map, b->source, tile + t, b->first_in, b->zeros, from);
+        w->table.transforms->source(from, b->in, b->from + t * w->source_row, w->source_plane);
+        cj__winograd_result_pixels(&w->map, (float *)b->gradient, tile + t, b->first_out, b->zeros, to);
+        w->table.transforms->result_gradient((const float *const *)to, b->out, b->to + t * w->result_row,
+                                             w->result_plane);
+    }
+}
+
+/* sums += [in,tiles]·[tiles,out], plane by plane */
+static void multiply(const sum_block *b, int64_t tiles, bool add)
+{
+    const winograd *w = b->w;
+    int64_t strips = divide_up(b->in, w->table.product->tile_rows);
+    for (int64_t p = 0; p < PLANES; p++)
+        for (int64_t s = 0; s < strips; s++) {
+            int64_t row = part_start(b->in, strips, s), end = part_start(b->in, strips, s + 1);
+            cj__strip strip = {.a = b->from + p * w->source_plane + row,
+                               .a_row = 1,
+                               .a_column = w->source_row,
+                               .b = b->to + p * w->result_plane,
+                               .b_row = w->result_row,
+                               .b_panel = w->table.product->tile_columns,
+                               .c = b->sums + p * w->sum_plane + row * w->map.out,
+                               .c_row = w->map.out,
+                               .rows = end - row,
+                               .columns = b->out,
+                               .k = tiles,
+                               .add = add};
+            w->table.product->strip(&strip);
+        }
+}
+
+/* Task → group, block of in, block of out, which runs fastest. */
+static void run_sums(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    const winograd *w = launch->data;
+    const cj__winograd_map *m = &w->map;
+    int64_t j = task % w->out_blocks, i = task / w->out_blocks % w->in_blocks;
+    int64_t group = task / w->out_blocks / w->in_blocks;
+    sum_block b = {w, operands[0], operands[1], .from = scratch};
+    b.to = b.from + PLANES * w->source_plane;
+    b.zeros = b.to + PLANES * w->result_plane;
+    b.first_in = part_start(m->in, w->in_blocks, i);
+    b.in = part_start(m->in, w->in_blocks, i + 1) - b.first_in;
+    b.first_out = part_start(m->out, w->out_blocks, j);
+    b.out = part_start(m->out, w->out_blocks, j + 1) - b.first_out;
+    b.sums = (float *)operands[2] + group * w->sum_group + b.first_in * m->out + b.first_out;
+    memset(b.zeros, 0, (size_t)at_least(w->source_row, w->result_row) * sizeof(float));
+    int64_t first = part_start(m->tiles, w->groups, group), end = part_start(m->tiles, w->groups, group + 1);
+    for (int64_t tile = first; tile < end; tile += w->block_tiles) {
+        int64_t tiles = at_most(w->block_tiles, end - tile);
+        transform_tiles(&b, tile, tiles);
+        multiply(&b, tiles, tile > first);
+    }
+}
+
+/* --- the kernel itself: back to taps ------------------------------------------------------------------- */
+
+static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    const winograd *w = launch->data;
+    int64_t all = w->map.in * w->map.out, first = task * FOLD_GRAIN, count = at_most(FOLD_GRAIN, all - first);
+    float *taps = (float *)operands[2] + first;
+    (void)scratch;
+    if (w->map.tiles == 0) {
+        for (int tap = 0; tap < 9; tap++) memset(taps + tap * all, 0, (size_t)count * sizeof(float));
+        return;
+    }
+    w->table.transforms->weight_gradient((const float *)operands[3] + first, w->sum_plane, w->groups,
+                                         w->sum_group, count, taps, all);
+}
+
+static const cj__kernel sums_kernel = {
+    .name = "winograd sums", .op = -1, .prepare = prepare_sums, .run = run_sums};
+
+const cj__kernel cj__winograd_weight_gradient_kernel = {
+    .name = "winograd to weight",
+    .op = CJ__OP_convolution_weight_gradient,
+    .refuse = cj__winograd_refuse,
+    .prepare = prepare,
+    .run = run,
+    .before = &sums_kernel,
+    .before_reads = 3,
+};
