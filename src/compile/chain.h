@@ -26,8 +26,9 @@ typedef struct {
     cj_dtype dtype;
 } cj__chain_output;
 
-/* How reductions see the chain's elements: as [rows, columns], folding each row or each column. Columns of many
- * rows are folded in parts, so that threads can share them: results are [parts, columns], to be folded again. */
+/* How reductions see the chain's elements: as [rows, columns], folding each row or each column. Columns of
+ * many rows are folded in parts, so that threads can share them: results are [parts, columns], to be folded
+ * again. */
 typedef struct {
     int64_t rows, columns, parts;
     bool by_rows;
