@@ -50,6 +50,34 @@ run 1 "$scratch/one" && run 3 "$scratch/three"
 cmp "$scratch/one" "$scratch/three"
 grep -q '"accuracy": 1, "count": 40' "$scratch/one" || { echo "40 bright and dark pictures are not told apart:"; cat "$scratch/one"; exit 1; }
 grep -q 'val_accuracy' "$scratch/one.err"
+! grep -q "$(printf '[\033\r]')" "$scratch/one.err" || { echo "progress in a file has what terminals are told"; exit 1; }
+
+# on a terminal a line of progress is written over, and so may not be wider; a signal ends all of it in a whole line
+cat >"$scratch/large.yaml" <<END
+data: {name: mnist}
+model: [dense: 2048, relu, dense: 2048, relu, dense: 2]
+training: {batch_size: 1, epochs: 2}
+END
+if command -v script >/dev/null; then
+    script -qec "stty cols 60; '$cajal' train '$scratch/large.yaml' --no-save --threads 1" /dev/null >"$scratch/screen" 2>&1 </dev/null || true
+    # what ends in "erase to the end" and a return alone is written over; behind a whole line comes a new one
+    awk 'BEGIN { RS = "\r"; escape = sprintf("%c", 27) "[K" }
+        over != "" && !/^\n/ { live++; if (length(over) > 59) { print "wider than the terminal: " over; wide = 1 } }
+        { over = ""; sub(/^\n/, ""); end = index($0, escape); if (end && end == length($0) - 2) over = substr($0, 1, end - 1) }
+        END { if (!live) print "no live progress on a terminal"; exit wide || !live }' "$scratch/screen" || exit 1
+fi
+for signal in INT TERM; do
+    "$cajal" train "$scratch/large.yaml" training.epochs=100000 --output "$scratch/$signal" --json >"$scratch/out" 2>"$scratch/error" &
+    sleep 0.7
+    kill -$signal $!
+    got=0
+    wait $! || got=$?
+    [ $got = 130 ] || { echo "SIG$signal: exit $got, not 130"; cat "$scratch/error"; exit 1; }
+    grep -q -- "--resume $scratch/$signal. goes on from here" "$scratch/error"
+    [ ! -s "$scratch/out" ] || { echo "SIG$signal: a result was printed"; exit 1; }
+    ls "$scratch/$signal"/checkpoints/step-*.safetensors >/dev/null
+done
+fails 0 "resumed after" train --resume "$scratch/INT" training.epochs=1
 fails 0 "matmul" plan "$source/recipes/mnist-mlp.yaml"
 fails 0 "flowchart TD" graph "$source/recipes/mnist-mlp.yaml"
 fails 0 "a training step:" summary "$source/recipes/mnist-mlp.yaml"
