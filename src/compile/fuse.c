@@ -564,7 +564,7 @@ static void find_groups(fusion *f, unsigned what)
     for (int64_t i = 0; i < f->count && what & CJ__FUSE_REDUCTIONS; i++) join_reduction(f, f->order[i]);
 }
 
-cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to)
+static cj_status fuse(const cj_graph *from, unsigned what, cj_graph **to)
 {
     fusion f;
     cj_status status = fusion_begin(&f, from);
@@ -578,5 +578,16 @@ cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to)
     if (status == CJ_OK) return CJ_OK;
     cj_graph_free(f.to);
     *to = NULL;
+    return status;
+}
+
+cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to)
+{
+    cj_graph *repeated;
+    *to = NULL;
+    if (!(what & CJ__FUSE_CHAINS)) return fuse(from, what, to);
+    CJ__TRY(cj__repeat_cheap(from, &repeated));
+    cj_status status = fuse(repeated, what, to);
+    cj_graph_free(repeated);
     return status;
 }

@@ -13,6 +13,8 @@ enum {
     CJ__FUSE_REDUCTIONS = 4, /* a chain and the sums and maxima of what it makes */
     CJ__FUSE_ALL = 7
 };
+/* What is cheap to compute again is drawn anew for each user: the first part of fusing chains. */
+CJ_MUST_CHECK cj_status cj__repeat_cheap(const cj_graph *from, cj_graph **to);
 /* Elementwise nodes become chains, joined as asked; broadcasts and constants are absorbed into them. */
 CJ_MUST_CHECK cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to);
 /* Makes a simplified graph independent of the drawing: literals and bodies of scans become its own. */
