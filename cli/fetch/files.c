@@ -22,7 +22,7 @@ static int make_one(const char *path)
     if (mkdir(path, 0777) == 0) return EXIT_OK;
     int error = errno;
     if (error == EEXIST && stat(path, &facts) == 0 && S_ISDIR(facts.st_mode)) return EXIT_OK;
-    errno = error;
+    errno = error == EEXIST ? ENOTDIR : error;
     return complain_of(path, "the folder cannot be made");
 }
 

@@ -63,9 +63,26 @@ static size_t read_contents(void *source, void *block, size_t size)
     return cj__source_read(source, block, size);
 }
 
+/* Without zlib a compressed file is only what it is. */
+static cj_status accept_contents(const char *path)
+{
+#ifndef CJ_HAVE_ZLIB
+    FILE *file = fopen(path, "rb");
+    if (!file) return refused(path);
+    bool compressed = fgetc(file) == 0x1f && fgetc(file) == 0x8b;
+    fclose(file);
+    if (compressed)
+        return cj__fail(CJ_UNSUPPORTED,
+                        "%s: it is compressed, and this build has no zlib (Debian: zlib1g-dev)", path);
+#endif
+    (void)path;
+    return CJ_OK;
+}
+
 static cj_status digest_contents(const char *path, char digest[65])
 {
     cj__source source;
+    CJ__TRY(accept_contents(path));
     CJ__TRY(cj__source_open(&source, path));
     cj_status status = hash_all(read_contents, &source, path, digest);
     if (status == CJ_OK) status = cj__source_check(&source);
