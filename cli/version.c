@@ -3,19 +3,27 @@
 
 #include <stdio.h>
 
-/* libcurl is no library of the command's, but of its helper `cajal-fetch`, which is built where it was found.
- */
-#ifdef CAJAL_CURL_VERSION
-static const cj_library downloads = {"libcurl", CAJAL_CURL_VERSION, "downloads, by cajal-fetch"};
-#else
-static const cj_library downloads = {"libcurl", NULL, "downloads, by cajal-fetch"};
+/* These are no libraries of the command's, but of its helper `cajal-fetch`, which is built where libcurl was
+ * found. */
+#ifndef CAJAL_CURL_VERSION
+#define CAJAL_CURL_VERSION NULL
 #endif
+#ifndef CAJAL_ARCHIVE_VERSION
+#define CAJAL_ARCHIVE_VERSION NULL
+#endif
+static const cj_library of_helper[] = {
+    {"libcurl", CAJAL_CURL_VERSION, "downloads, by cajal-fetch"},
+    {"libarchive", CAJAL_ARCHIVE_VERSION, "unpacking them, by cajal-fetch"}};
+enum { OF_HELPER = sizeof of_helper / sizeof *of_helper };
 
+/* The command's own come first. */
 static bool library_at(int64_t index, cj_library *library)
 {
+    int64_t own = index;
     if (cj_library_at(index, library)) return true;
-    if (!cj_library_at(index - 1, library)) return false;
-    *library = downloads;
+    while (own > 0 && !cj_library_at(own - 1, library)) own--;
+    if (index - own >= OF_HELPER) return false;
+    *library = of_helper[index - own];
     return true;
 }
 
@@ -28,7 +36,7 @@ static void show_text(const char *instructions)
         printf("%s %s", i ? "," : "", cj_instruction_set_at(i));
     printf(")\nthreads: %d\nlibraries:\n", cj_threads());
     for (int64_t i = 0; library_at(i, &library); i++)
-        printf("  %-8s %-12s %s\n", library.name, library.version ? library.version : "left out",
+        printf("  %-10s %-12s %s\n", library.name, library.version ? library.version : "left out",
                library.use);
 }
 

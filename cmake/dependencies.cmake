@@ -31,9 +31,10 @@ cajal_look_for(JANSSON jansson)
 cajal_look_for(ZLIB zlib)
 cajal_look_for(SPNG spng)
 
-# libcurl takes milliseconds to load, so only the helper program `cajal-fetch` links it.
+# libcurl takes milliseconds to load, so only the helper program `cajal-fetch` links it, and libarchive.
 if(NOT CAJAL_MINIMAL AND PKG_CONFIG_FOUND)
     pkg_check_modules(CURL QUIET IMPORTED_TARGET libcurl)
+    pkg_check_modules(ARCHIVE QUIET IMPORTED_TARGET libarchive)
 endif()
 if(CAJAL_TESTS AND PKG_CONFIG_FOUND)
     pkg_check_modules(CMOCKA QUIET IMPORTED_TARGET cmocka)

@@ -34,6 +34,7 @@ _cajal_kind() {
     DIR) _cajal_files ;;
     FILE) _cajal_files '*' ;;
     COMMAND) _cajal_offer "$(_cajal_commands)" ;;
+    SET) _cajal_offer "$(_cajal_sets)" ;;
     key=value) _cajal_setting ;;
     [A-Z]*) ;;
     *) _cajal_offer "$1" ;;

@@ -11,6 +11,7 @@ _cajal_kind() {
     DIR) _files -/ ;;
     FILE) _files ;;
     COMMAND) compadd -- $(_cajal_commands) ;;
+    SET) compadd -- $(_cajal_sets) ;;
     key=value) _cajal_setting ;;
     [A-Z]*) return 1 ;;
     *) compadd -- $1 ;;

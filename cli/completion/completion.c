@@ -3,6 +3,7 @@
  * own parts, cajal.bash and cajal.zsh, call the functions that put_tables writes: case statements that all
  * shells of this family read. */
 #include <cajal/recipe.h>
+#include <cajal/sets.h>
 
 #include "tables.h"
 
@@ -39,11 +40,20 @@ typedef struct {
     int count;
 } operands;
 
+/* Whether the word is one of "a|b|c". */
+static bool is_known(const char *words, const char *word, size_t length)
+{
+    for (size_t end; *words; words += end + (words[end] == '|'))
+        if ((end = strcspn(words, "|")) == length && strncmp(words, word, length) == 0) return true;
+    return false;
+}
+
 static void add_word(operands *o, int place, const char *word, size_t length)
 {
     char *known = o->places[place];
     size_t used = strlen(known);
     if (place >= o->count) o->count = place + 1;
+    if (is_known(known, word, length)) return;
     if (used + length + 2 > MOST_WORDS) fprintf(stderr, "cajal-completion: a form is too long\n"), exit(1);
     snprintf(known + used, MOST_WORDS - used, "%s%.*s", used ? "|" : "", (int)length, word);
 }
@@ -134,10 +144,17 @@ static void put_keys(void)
     fputs("    esac\n}\n", to);
 }
 
+static void put_sets(void)
+{
+    for (int64_t i = 0; cj_data_set_at(i); i++) fprintf(to, "%s%s", i ? " " : "", cj_data_set_at(i)->name);
+}
+
 static void put_tables(void)
 {
     fputs("_cajal_commands() {\n    echo '", to);
     for (int i = 0; i < command_count; i++) fprintf(to, "%s%s", i ? " " : "", command_table[i].name);
+    fputs("'\n}\n\n_cajal_sets() {\n    echo '", to);
+    put_sets();
     fputs("'\n}\n\n# Those that take a value end in =.\n_cajal_options() {\n    case $1 in\n", to);
     for (int i = 0; i < command_count; i++) put_options(&command_table[i]);
     fputs("    esac\n}\n\n# What stands in each place; dots: the last again and again.\n_cajal_operands() "
@@ -191,9 +208,11 @@ static void put_fish_operands(const command_facts *command)
     static const char *const kinds[][2] = {
         {"RECIPE", "_cajal_recipes"},   {"RUN", "_cajal_runs"},
         {"DIR", "_cajal_folders"},      {"FILE", "__fish_complete_path (commandline -ct)"},
-        {"COMMAND", "_cajal_commands"}, {"key=value", "_cajal_settings"}};
+        {"COMMAND", "_cajal_commands"}, {"key=value", "_cajal_settings"},
+        {"SET", "_cajal_sets"}};
     operands o = {0};
-    add_form(&o, command->forms, strcspn(command->forms, "\n"));
+    for (const char *form = command->forms; *form; form += strcspn(form, "\n"), form += *form == '\n')
+        if (strncmp(form, "--", 2) != 0) add_form(&o, form, strcspn(form, "\n"));
     for (int i = 0; i < o.count; i++) {
         size_t k = 0, count = sizeof kinds / sizeof *kinds;
         while (k < count && strcmp(o.places[i], kinds[k][0]) != 0) k++;
@@ -232,6 +251,8 @@ static void put_fish(void)
           "function _cajal_commands\n    printf '%s\\n'",
           to);
     for (int i = 0; i < command_count; i++) fprintf(to, " %s", command_table[i].name);
+    fputs("\nend\nfunction _cajal_sets\n    printf '%s\\n' ", to);
+    put_sets();
     fputs("\nend\n", to);
     put_fish_settings();
     fputs("complete -c cajal -f\n", to);

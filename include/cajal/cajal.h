@@ -12,6 +12,7 @@
 #include "cajal/ops.h"
 #include "cajal/program.h"
 #include "cajal/report.h"
+#include "cajal/sets.h"
 #include "cajal/train.h"
 #include "cajal/recipe.h"
 #include "cajal/model.h"

@@ -29,7 +29,8 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_open_sample(cj_dataset **dataset, cons
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_npz(const char *path, cj_dataset **training,
                                                    cj_dataset **validation, cj_dataset **test);
 /* Where a file of data lies: as named, else below $CAJAL_DATA, else below $XDG_CACHE_HOME/cajal
- * (~/.cache/cajal). Writes its path, zero included, into `size` bytes. */
+ * (~/.cache/cajal), else below /usr/share/datasets; also where it has .gz behind its name. Writes its path,
+ * zero included, into `size` bytes. */
 CJ_API CJ_MUST_CHECK cj_status cj_data_find(const char *file, char *path, size_t size);
 /* Copies both; equal first dimensions. x: u8 or f32, y: i32 or f32. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x,

@@ -1,8 +1,8 @@
 /* Datasets: read, found by name, or copied from memory. */
 #include "data/dataset.h"
+#include "data/places.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -158,56 +158,37 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
 
 /* --- by name ------------------------------------------------------------------------------------------- */
 
-enum { PATH = 1024 };
-
-/* folder/below/NAME/file, compressed or not, into `path` if it is there. */
-static bool find_file(const char *folder, const char *below, const char *name, const char *file,
-                      char path[PATH])
-{
-    const char *endings[] = {"", ".gz"};
-    for (int i = 0; i < 2; i++) {
-        int length = snprintf(path, PATH, "%s%s/%s/%s%s", folder, below, name, file, endings[i]);
-        if (length > 0 && length < PATH && access(path, R_OK) == 0) return true;
-    }
-    return false;
-}
-
 typedef struct {
-    char images[PATH], labels[PATH];
+    char images[CJ__PATH], labels[CJ__PATH];
 } file_pair;
 
 /* Both from one folder: images of one copy and labels of another need not belong together. */
-static bool find_pair(const char *folder, const char *below, const char *name, bool test, file_pair *pair)
+static cj_status locate(const char *name, bool test, file_pair *pair)
 {
-    if (!folder || !*folder) return false;
-    return find_file(folder, below, name, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte",
-                     pair->images) &&
-           find_file(folder, below, name, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte",
-                     pair->labels);
+    char folder[CJ__PATH], images[CJ__PATH], labels[CJ__PATH];
+    snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte", name, test ? "t10k" : "train");
+    snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte", name, test ? "t10k" : "train");
+    for (int i = 0; i < CJ__PLACES; i++)
+        if (cj__place(i, folder) && cj__place_has(folder, images, pair->images) &&
+            cj__place_has(folder, labels, pair->labels))
+            return CJ_OK;
+    return cj__place_missing(name, images);
 }
 
-static bool locate(const char *name, bool test, file_pair *pair)
+/* Of a file of its own: as named, else in the places of data. */
+static cj_status find(const char *file, char place[CJ__PATH])
 {
-    const char *cache = getenv("XDG_CACHE_HOME");
-    bool cache_set = cache && *cache;
-    return find_pair(getenv("CAJAL_DATA"), "", name, test, pair) ||
-           find_pair(cache_set ? cache : getenv("HOME"), cache_set ? "/cajal" : "/.cache/cajal", name, test,
-                     pair) ||
-           find_pair("/usr/share/datasets", "", name, test, pair);
+    char folder[CJ__PATH];
+    if (access(file, R_OK) == 0 && snprintf(place, CJ__PATH, "%s", file) < CJ__PATH) return CJ_OK;
+    for (int i = 0; i < CJ__PLACES; i++)
+        if (cj__place(i, folder) && cj__place_has(folder, file, place)) return CJ_OK;
+    return cj__place_missing(file, file);
 }
 
 cj_status cj_data_find(const char *file, char *path, size_t size)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *data = getenv("CAJAL_DATA"), *home = getenv("HOME");
-    bool cache_set = cache && *cache;
-    char place[PATH];
-    bool found = access(file, R_OK) == 0 && snprintf(place, PATH, "%s", file) < PATH;
-    if (!found && data && *data) found = find_file(data, "", ".", file, place);
-    if (!found && (cache_set || (home && *home)))
-        found = find_file(cache_set ? cache : home, cache_set ? "/cajal" : "/.cache/cajal", ".", file, place);
-    if (!found)
-        return cj__fail(CJ_NOT_FOUND,
-                        "%s was not found, neither here nor in $CAJAL_DATA nor in ~/.cache/cajal", file);
+    char place[CJ__PATH];
+    CJ__TRY(find(file, place));
     if (strlen(place) >= size) return cj__fail(CJ_INVALID_ARGUMENT, "%s: the path is too long", place);
     strcpy(path, place);
     return CJ_OK;
@@ -219,11 +200,7 @@ static cj_status open_named(cj_dataset **dataset, const char *name, bool test, i
     *dataset = NULL;
     if (strcmp(name, "mnist") != 0 && strcmp(name, "fashion-mnist") != 0)
         return cj__fail(CJ_NOT_FOUND, "there is no dataset '%s'; there are mnist and fashion-mnist", name);
-    if (!locate(name, test, &pair))
-        return cj__fail(CJ_NOT_FOUND,
-                        "%s was not found: put its four IDX files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s",
-                        name, name, name,
-                        strcmp(name, "mnist") ? ", or install Debian's package dataset-fashion-mnist" : "");
+    CJ__TRY(locate(name, test, &pair));
     return read_idx(dataset, pair.images, pair.labels, most);
 }
 

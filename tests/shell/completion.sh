@@ -54,6 +54,9 @@ offers "graph" cajal help gr
 offers "training" cajal bench tr
 offers "matmul" cajal bench training --threads 2 ma
 offers "high highest" cajal bench --precision hi
+offers "verify" cajal data ver
+offers "ml-100k mnist multi30k" cajal data get orl m
+offers "fashion-mnist" cajal data verify fa
 offers "" cajal nonsense ""
 
 # bash knows what there is
@@ -74,7 +77,7 @@ if command -v zsh >/dev/null; then zsh -n "$files/_cajal" || wrong=1; fi
 if command -v fish >/dev/null; then
     fish --no-execute "$files/cajal.fish" || wrong=1
     export HOME="$scratch"
-    for asked in "cajal tr|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" "cajal bench inf|inference" \
+    for asked in "cajal tr|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" "cajal bench inf|inference" "cajal data get mul|multi30k" \
         "cajal train recipes/mnist-mlp.yaml optimizer.name=mu|optimizer.name=muon"; do
         fish --no-config -c "source $files/cajal.fish; complete -C '${asked%|*}'" 2>&1 | grep -q -- "^${asked#*|}" ||
             { echo "fish does not complete '${asked%|*}'"; wrong=1; }

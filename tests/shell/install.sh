@@ -53,6 +53,17 @@ if [ -f "$build/cajal" ]; then
     "$prefix/bin/cajal" version >/dev/null
     "$prefix/bin/cajal" bench inference --seconds 1 >/dev/null
 fi
+# the installed command finds its helper, also in a folder that was moved
+if [ -f "$build/cajal-fetch" ]; then
+    mv "$prefix" "$scratch/moved"
+    if CAJAL_DATA='' XDG_CACHE_HOME=$scratch/cache LD_LIBRARY_PATH='' "$scratch/moved/bin/cajal" data get names \
+        --from "file://$scratch/nowhere" 2>"$scratch/log"; then
+        echo "names came from nowhere"
+        exit 1
+    fi
+    grep -q "nowhere/names.txt" "$scratch/log" || { echo "cajal data get did not come to its helper:"; cat "$scratch/log"; exit 1; }
+    mv "$scratch/moved" "$prefix"
+fi
 if [ -d "$build/manual" ]; then
     for page in man1/cajal.1 man1/cajal-train.1 man5/cajal-recipe.5; do
         [ -f "$prefix/share/man/$page" ] || { echo "$page was not installed"; exit 1; }
