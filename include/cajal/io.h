@@ -11,11 +11,20 @@
 extern "C" {
 #endif
 
-/* --- files of tensors: safetensors, NumPy's .npy and .npz ----------------------------------------------- */
+/* --- files of tensors: safetensors, NumPy's .npy and .npz, PyTorch's .pt, .pth and .th -------------------
+ */
 
 /* A file of tensors opened for reading: an index in memory, the elements read when they are asked for. The
- * format is told by the first bytes, not by the name: safetensors; .npz, stored or compressed (with zlib),
- * whose names are those of its arrays; .npy, whose only array is named "arr_0". */
+ * format is told by the first bytes, not by the name:
+ *
+ * - safetensors;
+ * - .npz, stored or compressed (with zlib), whose names are those of its arrays; .npy, whose only array is
+ *   named "arr_0";
+ * - what torch.save writes, as an archive or, as before 1.6, as a stream. Dictionaries in dictionaries give
+ *   names with dots; of a checkpoint that has the weights under "state_dict", "model_state_dict" or "model"
+ *   these alone are listed, by their own names. Texts and numbers in the outermost dictionary are metadata. A
+ *   tensor by itself is named "tensor". Such a file is a Python pickle, which may name any class or function;
+ *   none is ever called, and one that builds no tensor is CJ_UNSUPPORTED with its name in the sentence. */
 typedef struct cj_tensor_file cj_tensor_file;
 
 /* Reads and checks the index, and the SHA-256 of the elements when a safetensors file carries one (files
@@ -37,7 +46,8 @@ CJ_API const char *cj_tensor_file_metadata(const cj_tensor_file *file, const cha
 
 /* The element type and shape that reading gives; `data` is NULL. Types without a counterpart here are
  * widened: F16 to f32, I8, I16 and U16 to i32, U32 to i64. CJ_UNSUPPORTED for those that fit nowhere (U64,
- * F8, texts, records, …). Big-endian and Fortran-ordered arrays come out in this machine's order and C's. */
+ * F8, texts, records, …). Big-endian and Fortran-ordered arrays and
+ * strided views come out in this machine's order and C's. */
 CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_describe(const cj_tensor_file *file, int64_t index,
                                                        cj_tensor *tensor);
 /* Reads the elements to `destination`, which has room for cj_tensor_bytes of the description. */
