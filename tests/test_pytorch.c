@@ -323,9 +323,11 @@ static cj_status read_all(void *path)
 static void test_failing_allocations(void **state)
 {
     (void)state;
+    cj_test_allocator_install();
     cj_test_every_allocation_fails(read_all, CJ_TEST_FIXTURE("pytorch/zip.pt"));
     cj_test_every_allocation_fails(read_all, CJ_TEST_FIXTURE("pytorch/legacy-4.pt"));
     cj_test_every_allocation_fails(read_all, CJ_TEST_FIXTURE("pytorch/checkpoint.pt"));
+    cj_test_allocator_remove();
 }
 
 /* --- in the wild --------------------------------------------------------------------------------------- */
