@@ -91,8 +91,8 @@ CJ_API bool cj_is_frozen(cj_scope scope, const char *name);
  * both back, bit for bit. Not while a program runs. */
 CJ_API void cj_model_swap_averages(cj_model *model);
 
-/* What a drawing consists of, as a table: layer (type), output shape, parameters, and totals. Free with
- * cj_text_free. */
+/* What a drawing consists of, as a table: layer (type), output shape, parameters, and totals, of what is
+ * frozen too. Free with cj_text_free. */
 CJ_API CJ_MUST_CHECK cj_status cj_graph_summary(const cj_graph *graph, char **text);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
