@@ -86,6 +86,58 @@ static void test_no_gradient_is_drawn(void **state)
     expect_message("every parameter that the loss depends on is frozen");
 }
 
+static double value_of(const cj_model *model, const char *name)
+{
+    cj_tensor t = cj_model_find(model, name);
+    if (!t.data) fail_msg("there is no %s", name);
+    return (double)*(const float *)t.data;
+}
+
+/* --- batch normalisation ------------------------------------------------------------------------------- */
+
+static cj_value normalised(cj_scope s, cj_value x)
+{
+    return cj_batch_norm(cj_at(s, "body.bn"), x);
+}
+
+/* One training step on [4,2]; gives what the layer made of the first element. */
+static float step_with_norm(cj_model *model, const char *const *frozen, int64_t count)
+{
+    cj_graph *graph;
+    cj_program *program;
+    float x[] = {1, 10, 2, 20, 3, 30, 6, 60}, y[8];
+    expect_ok(cj_model_freeze(model, frozen, count));
+    expect_ok(cj_graph_new(&graph, model, .mode = CJ_TRAINING));
+    cj_value out = normalised(cj_root(graph), cj_input(graph, "x", CJ_F32, cj_shape(4, 2)));
+    cj_value loss = cj_dense(cj_at(cj_root(graph), "head"), out, .units = 1);
+    cj_minimize(cj_mean(cj_square(loss), CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 0.1));
+    cj_output(graph, "y", out);
+    expect_ok(cj_compile(&program, graph));
+    expect_ok(cj_program_run(program, .inputs = {{x, CJ_F32, cj_shape(4, 2)}}, .outputs = {y}));
+    cj_program_free(program);
+    cj_graph_free(graph);
+    return y[0];
+}
+
+/* Frozen, it reads its statistics and follows nothing, though the graph is one of training. */
+static void test_batch_norm(void **state)
+{
+    (void)state;
+    static const char *const body[] = {"body.*"}, *const weights[] = {"*.bn.weight"};
+    cj_model *model;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    float frozen = step_with_norm(model, body, 1);
+    assert_true(fabsf(frozen - 1) < 1e-4F); /* mean 0 and variance 1, as they began */
+    assert_true(value_of(model, "body.bn.running_mean") == 0);
+    assert_true(value_of(model, "body.bn.running_var") == 1);
+    assert_true(value_of(model, "body.bn.weight") == 1 && value_of(model, "body.bn.bias") == 0);
+    float trained = step_with_norm(model, weights, 1); /* the weight alone: its statistics are followed */
+    assert_true(trained < -1);
+    assert_true(fabs(value_of(model, "body.bn.running_mean") - 0.3) < 1e-6);
+    assert_true(value_of(model, "body.bn.weight") == 1 && value_of(model, "body.bn.bias") != 0);
+    cj_model_free(model);
+}
+
 /* --- an optimizer that goes on ------------------------------------------------------------------------- */
 
 /* The loss is x·(a + b), so that each gradient is x. */
@@ -106,13 +158,6 @@ static void step(cj_model *model, cj_optimizer optimizer, const char *const *fro
         expect_ok(cj_program_run(program, .inputs = {{&gradient, CJ_F32, cj_shape(1)}}));
     cj_program_free(program);
     cj_graph_free(graph);
-}
-
-static double value_of(const cj_model *model, const char *name)
-{
-    cj_tensor t = cj_model_find(model, name);
-    if (!t.data) fail_msg("there is no %s", name);
-    return (double)*(const float *)t.data;
 }
 
 static void expect_near(double value, double wanted)
@@ -410,6 +455,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_no_gradient_is_drawn),
+        cmocka_unit_test(test_batch_norm),
         cmocka_unit_test(test_moments_begin_late),
         cmocka_unit_test(test_averages_begin_late),
         cmocka_unit_test(test_groups_of_frozen_parameters),

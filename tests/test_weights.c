@@ -5,6 +5,7 @@
 
 #include "cajal/cajal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,6 +320,52 @@ static void test_mnist_burn(void **state)
     cj_model_free(model);
 }
 
+static cj_value resnet20(cj_scope s, cj_value x, void *context)
+{
+    (void)context;
+    return cj_network(s, "resnet20_cifar",
+                      &(cj_network_options){.size = sizeof(cj_network_options), .input = x});
+}
+
+/* The network as its author published it gives PyTorch's logits: tests/fixtures/resnet20.py prints them. */
+static void test_resnet20(void **state)
+{
+    (void)state;
+    static const float expected[2][10] = {{1.417457F, 25.030319F, -0.969948F, -2.304241F, -12.674448F,
+                                           -4.686583F, -4.290927F, -14.803608F, -4.992515F, 18.311676F},
+                                          {2.065631F, 25.511818F, -2.290530F, -2.141462F, -12.941724F,
+                                           -4.609568F, -4.942575F, -15.310051F, -4.986588F, 19.684778F}};
+    if (!cj_test_data("weights/resnet20-12fca82f.th"))
+        skip_because("CAJAL_DATA has no weights/resnet20-12fca82f.th");
+    static float x[2 * 32 * 32 * 3];
+    float logits[2][10];
+    for (int i = 0; i < 2 * 32 * 32 * 3; i++) x[i] = (float)(i * 7919 % 1009) / 504.5F - 1;
+    cj_model *model;
+    cj_graph *graph;
+    cj_program *program;
+    cj_weights_report *report;
+    cj_weights weights = {
+        .size = sizeof weights, .from = "weights/resnet20-12fca82f.th", .map = strip, .map_count = 1};
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_draw_network(model, resnet20, NULL, cj_shape(2, 32, 32, 3)));
+    expect_ok(cj_load_weights(model, &weights, &report));
+    assert_int_equal(report->counts[CJ_WEIGHT_LOADED], 97);
+    assert_int_equal(report->count, 97);
+    cj_weights_report_free(report);
+    expect_ok(cj_graph_new(&graph, model, .mode = CJ_INFERENCE));
+    cj_value input = cj_input(graph, "x", CJ_F32, cj_shape(2, 32, 32, 3));
+    cj_output(graph, "logits", resnet20(cj_root(graph), input, NULL));
+    expect_ok(cj_compile(&program, graph));
+    expect_ok(cj_program_run(program, .inputs = {{x, CJ_F32, cj_shape(2, 32, 32, 3)}}, .outputs = {logits}));
+    for (int i = 0; i < 20; i++)
+        if (!(fabsf(logits[i / 10][i % 10] - expected[i / 10][i % 10]) < 1e-4F))
+            fail_msg("logit %d is %.6f, PyTorch's %.6f", i, (double)logits[i / 10][i % 10],
+                     (double)expected[i / 10][i % 10]);
+    cj_program_free(program);
+    cj_graph_free(graph);
+    cj_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,7 +373,7 @@ int main(void)
         cmocka_unit_test(test_new_head),     cmocka_unit_test(test_renaming),
         cmocka_unit_test(test_bad_maps),     cmocka_unit_test(test_types),
         cmocka_unit_test(test_folders),      cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_mnist_burn),
+        cmocka_unit_test(test_mnist_burn),   cmocka_unit_test(test_resnet20),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
