@@ -38,6 +38,8 @@ cj_verdict show_progress(const cj_progress *progress, void *context);
 cj_verdict watch_signals(const cj_progress *progress, void *context);
 void catch_signals(void);
 
+/* Which weights came from a file and which did not, on standard error. */
+void show_weights(const cj_weights_report *report);
 /* The layers, parameters and costs of a step, on standard error. */
 void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_program *step);
 

@@ -1,4 +1,5 @@
-/* cajal evaluate: a finished run's network on rows of data, its test rows unless told otherwise. */
+/* cajal evaluate: the network of a finished run, or of a recipe that names its weights, on rows of data, its
+ * test rows unless told otherwise. */
 #include "run.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@ static int report_on(const options *o, run *r, const cj_recipe_sets *sets, const
     cj_model_digest(r->models[0], weights);
     if (status == CJ_OK && o->json)
         show_json(&(results){.recipe = cj_recipe_name(r->recipe),
-                             .folder = o->operands[0],
+                             .folder = is_folder(o->operands[0]) ? o->operands[0] : NULL,
                              .weights = r->count == 1 ? weights : NULL,
                              .seed = cj_recipe_seed(r->recipe),
                              .report = &result});
@@ -37,7 +38,9 @@ int command_evaluate(const options *o)
     run r;
     cj_recipe_sets sets = {0};
     const char *part = o->part ? o->part : "test";
-    if (o->count < 1) return fprintf(stderr, "cajal: name a run's folder: runs/mnist-mlp, say\n"), EXIT_USAGE;
+    if (o->count < 1)
+        return fprintf(stderr, "cajal: name a run's folder, runs/mnist-mlp, say, or a recipe with weights\n"),
+               EXIT_USAGE;
     int code = open_run(o, o->operands[0], 1, &r);
     if (code == EXIT_OK) {
         cj_status status = cj_recipe_open_data(r.recipe, &sets);

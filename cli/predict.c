@@ -10,7 +10,7 @@
 typedef struct {
     const options *o;
     run run;
-    cj_preprocessing *preprocessing; /* of a table; NULL: the run reads pictures */
+    cj_preprocessing *preprocessing; /* the run's, of a table; NULL: it reads pictures */
     int64_t width;                   /* outputs a row */
     int64_t top;                     /* classes told a row */
     bool first;                      /* no object of the JSON array was printed yet */
@@ -367,16 +367,15 @@ static int predict_table(prediction *p, const char *path)
 
 static int open_prediction(prediction *p)
 {
-    char path[MOST_PATH + 32];
-    const char *folder = p->o->operands[0];
-    int code = open_run(p->o, folder, p->o->count, &p->run);
+    int code = open_run(p->o, p->o->operands[0], p->o->count, &p->run);
     p->top = p->o->top ? atoi(p->o->top) : 1;
     if (code != EXIT_OK) return code;
     p->width = cj_recipe_classes(p->run.recipe);
-    if (!cj_recipe_is_table(p->run.recipe)) return EXIT_OK;
-    snprintf(path, sizeof path, "%.4000s/preprocessing.json", folder);
-    cj_status status = cj_preprocessing_load(&p->preprocessing, path);
-    return status == CJ_OK ? EXIT_OK : failed(status);
+    p->preprocessing = p->run.preprocessing;
+    if (p->preprocessing || !cj_recipe_is_table(p->run.recipe)) return EXIT_OK;
+    fprintf(stderr, "cajal: %s: there is no preprocessing.json, by which its table was prepared\n",
+            p->o->operands[0]);
+    return EXIT_FAILED;
 }
 
 int command_predict(const options *o)
@@ -397,7 +396,6 @@ int command_predict(const options *o)
         if (one != EXIT_OK) code = one; /* the others are told all the same */
     }
     if (opened && o->json) printf("]\n");
-    cj_preprocessing_free(p.preprocessing);
     close_run(&p.run);
     return code;
 }

@@ -1,4 +1,4 @@
-/* Folders of runs: where a new one goes, and opening one that is there. */
+/* Folders of runs: where a new one goes, and opening one that is there, or a recipe in the place of one. */
 #include "run.h"
 
 #include <stdio.h>
@@ -12,6 +12,12 @@ static bool there(const char *folder, const char *name)
     struct stat facts;
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return stat(path, &facts) == 0;
+}
+
+bool is_folder(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
 }
 
 bool holds_run(const char *folder)
@@ -62,10 +68,18 @@ static int load_member(run *r, const char *folder, int64_t member)
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
-int open_run(const options *o, const char *folder, int first_override, run *r)
+static int load_preprocessing(run *r, const char *folder)
+{
+    char path[MOST_PATH + 32];
+    if (!there(folder, "preprocessing.json")) return EXIT_OK;
+    snprintf(path, sizeof path, "%.4000s/preprocessing.json", folder);
+    cj_status status = cj_preprocessing_load(&r->preprocessing, path);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
+static int open_folder(const options *o, const char *folder, int first_override, run *r)
 {
     char path[MOST_PATH];
-    *r = (run){0};
     if (!there(folder, "recipe.yaml")) {
         fprintf(stderr, "cajal: %s: no run is there (no recipe.yaml); `cajal train` makes one\n", folder);
         return EXIT_FAILED;
@@ -75,11 +89,55 @@ int open_run(const options *o, const char *folder, int first_override, run *r)
     if (code != EXIT_OK) return code;
     r->count = cj_recipe_members(r->recipe);
     for (int64_t i = 0; i < r->count && code == EXIT_OK; i++) code = load_member(r, folder, i);
-    return code;
+    return code == EXIT_OK ? load_preprocessing(r, folder) : code;
+}
+
+/* One example of the recipe's data tells the shape to draw the network for. */
+static cj_status draw_network(run *r)
+{
+    cj_recipe_sets sets;
+    cj_status status = cj_model_new(&r->models[0], .seed = cj_recipe_seed(r->recipe));
+    if (status == CJ_OK) status = cj_recipe_open_sample(r->recipe, &sets);
+    if (status != CJ_OK) return status;
+    cj_tensor x;
+    cj_dataset_row(sets.training, 0, &x, NULL);
+    status = cj_draw_network(r->models[0], cj_recipe_forward, r->recipe, x.shape);
+    r->preprocessing = sets.preprocessing;
+    sets.preprocessing = NULL;
+    cj_recipe_close_data(&sets);
+    return status;
+}
+
+static int open_untrained(const options *o, const char *path, int first_override, run *r)
+{
+    cj_weights_report *report = NULL;
+    int code = read_recipe(o, path, first_override, &r->recipe);
+    if (code != EXIT_OK) return code;
+    const cj_weights *weights = cj_recipe_weights(r->recipe);
+    if (!weights) {
+        fprintf(stderr,
+                "cajal: %s: the recipe names no weights: `weights: {from: FILE}`, or a run's folder\n", path);
+        return EXIT_USAGE;
+    }
+    r->count = 1;
+    cj_status status = draw_network(r);
+    if (status == CJ_OK) status = cj_load_weights(r->models[0], weights, &report);
+    if (status == CJ_OK) show_weights(report);
+    cj_weights_report_free(report);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
+int open_run(const options *o, const char *place, int first_override, run *r)
+{
+    struct stat facts;
+    *r = (run){0};
+    return stat(place, &facts) == 0 && S_ISREG(facts.st_mode) ? open_untrained(o, place, first_override, r)
+                                                              : open_folder(o, place, first_override, r);
 }
 
 void close_run(run *r)
 {
+    cj_preprocessing_free(r->preprocessing);
     for (int i = 0; i < MOST_MEMBERS; i++) cj_model_free(r->models[i]);
     cj_recipe_free(r->recipe);
 }

@@ -83,6 +83,7 @@ cj_verdict show_progress(const cj_progress *p, void *context)
     bool live = isatty(STDERR_FILENO);
     char line[MOST_LINE];
     if (p->summary) show_summary(stderr, p->summary, p->model, p->program);
+    if (p->weights) show_weights(p->weights);
     if (p->note) fprintf(stderr, "%s%s\n", p->note, live ? "\033[K" : "");
     if (p->epoch_done) {
         progress_line(p, line);
@@ -116,6 +117,13 @@ void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_
             "%sa training step: %lld kernels, %.1f MFLOP in products\n"
             "memory %.2f MB: parameters and optimizer %.2f, intermediate values %.2f\n\n",
             layers, (long long)facts.steps, facts.operations / 1e6, state + values, state, values);
+}
+
+void show_weights(const cj_weights_report *report)
+{
+    char *text;
+    if (cj_weights_text(report, &text) == CJ_OK) fputs(text, stderr);
+    cj_text_free(text);
 }
 
 /* --- report -------------------------------------------------------------------------------------------- */

@@ -51,7 +51,7 @@ static cj_status test(training *t, int64_t member, const char *folder)
 {
     run one = t->run;
     if (!t->sets.test) return CJ_OK;
-    if (member >= 0) one = (run){t->run.recipe, {t->run.models[member]}, 1};
+    if (member >= 0) one = (run){.recipe = t->run.recipe, .models = {t->run.models[member]}, .count = 1};
     cj_status status = evaluate_run(&one, t->sets.test, &t->report);
     if (status != CJ_OK || !*folder) return status;
     cj_run_report_options report = {.size = sizeof report,
@@ -70,7 +70,7 @@ static cj_status train_member(training *t, int64_t member)
     if (*t->folder) member_folder(t->folder, member, members, folder);
     if (members > 1 && !t->o->quiet)
         fprintf(stderr, "member %lld of %lld\n", (long long)member + 1, (long long)members);
-    run one = {t->run.recipe, {NULL}, 1};
+    run one = {.recipe = t->run.recipe, .count = 1};
     cj_status status = fit_one(t, member, folder);
     one.models[0] = t->run.models[member];
     if (status == CJ_OK) status = choose_threshold(&one, t->sets.validation);

@@ -11,11 +11,20 @@
 extern "C" {
 #endif
 
-/* --- files of tensors: safetensors, NumPy's .npy and .npz ----------------------------------------------- */
+/* --- files of tensors: safetensors, NumPy's .npy and .npz, PyTorch's .pt, .pth and .th -------------------
+ */
 
 /* A file of tensors opened for reading: an index in memory, the elements read when they are asked for. The
- * format is told by the first bytes, not by the name: safetensors; .npz, stored or compressed (with zlib),
- * whose names are those of its arrays; .npy, whose only array is named "arr_0". */
+ * format is told by the first bytes, not by the name:
+ *
+ * - safetensors;
+ * - .npz, stored or compressed (with zlib), whose names are those of its arrays; .npy, whose only array is
+ *   named "arr_0";
+ * - what torch.save writes, as an archive or, as before 1.6, as a stream. Dictionaries in dictionaries give
+ *   names with dots; of a checkpoint that has the weights under "state_dict", "model_state_dict" or "model"
+ *   these alone are listed, by their own names. Texts and numbers in the outermost dictionary are metadata. A
+ *   tensor by itself is named "tensor". Such a file is a Python pickle, which may name any class or function;
+ *   none is ever called, and one that builds no tensor is CJ_UNSUPPORTED with its name in the sentence. */
 typedef struct cj_tensor_file cj_tensor_file;
 
 /* Reads and checks the index, and the SHA-256 of the elements when a safetensors file carries one (files
@@ -37,7 +46,8 @@ CJ_API const char *cj_tensor_file_metadata(const cj_tensor_file *file, const cha
 
 /* The element type and shape that reading gives; `data` is NULL. Types without a counterpart here are
  * widened: F16 to f32, I8, I16 and U16 to i32, U32 to i64. CJ_UNSUPPORTED for those that fit nowhere (U64,
- * F8, texts, records, …). Big-endian and Fortran-ordered arrays come out in this machine's order and C's. */
+ * F8, texts, records, …). Big-endian and Fortran-ordered arrays and
+ * strided views come out in this machine's order and C's. */
 CJ_API CJ_MUST_CHECK cj_status cj_tensor_file_describe(const cj_tensor_file *file, int64_t index,
                                                        cj_tensor *tensor);
 /* Reads the elements to `destination`, which has room for cj_tensor_bytes of the description. */
@@ -104,6 +114,59 @@ CJ_API CJ_MUST_CHECK cj_status cj_model_save(const cj_model *model, const char *
  * made, and drawings find them. A later drawing that asks for a parameter the file did not have gets an error
  * that names it. */
 CJ_API CJ_MUST_CHECK cj_status cj_model_load(cj_model *model, const char *path);
+/* --- weights of another network ------------------------------------------------------------------------- */
+
+/* `from` without a star: what a name begins with, replaced by `to` ("module." → "", "" → "backbone."). With
+ * one: the whole name, and the star of `to` is what that of `from` stood for ("*.gamma" → "*.weight"). */
+typedef struct {
+    const char *from, *to;
+} cj_weight_rename;
+
+typedef struct {
+    size_t size;
+    /* Any file of tensors, or the folder of a finished run; as named, or below $CAJAL_DATA or the cache. */
+    const char *from;
+    const cj_weight_rename *map; /* applied to the file's names, each to what the one before has made */
+    int64_t map_count;
+    /* Patterns, `*` for any characters, of the network's names that are not loaded: they keep their initial
+     * values. A new head, of whatever shape. */
+    const char *const *skip;
+    int64_t skip_count;
+} cj_weights;
+
+typedef enum {
+    CJ_WEIGHT_LOADED,
+    CJ_WEIGHT_SKIPPED,    /* fits a pattern of `skip` */
+    CJ_WEIGHT_MISSING,    /* in the network, not in the file: an error */
+    CJ_WEIGHT_CLASHING,   /* of another shape or type in the file: an error */
+    CJ_WEIGHT_UNEXPECTED, /* in the file, not in the network: told and passed over */
+} cj_weight_fate;
+#define CJ_WEIGHT_FATES 5
+
+typedef struct {
+    const char *name; /* as in the network */
+    cj_weight_fate fate;
+    cj_tensor wanted, found; /* in the network and in the file: type and shape, no data; rank 0 without one */
+} cj_weight;
+
+/* What became of every weight: those of the network in its order, then the rest of the file by name. */
+typedef struct {
+    const char *path; /* of the file */
+    int64_t counts[CJ_WEIGHT_FATES];
+    cj_weight *weights; /* [count] */
+    int64_t count;
+} cj_weights_report;
+
+/* Weights into a model that has been drawn, so that it is known what it needs (cj_draw_network). Floating
+ * point of another width becomes f32. Everything is compared before anything is written: when something is
+ * missing or clashes, CJ_INVALID_ARGUMENT names it and the model is as it was. The report, if not NULL, is
+ * made in that case too; free it. */
+CJ_API CJ_MUST_CHECK cj_status cj_load_weights(cj_model *model, const cj_weights *weights,
+                                               cj_weights_report **report);
+/* The report in a few lines, to be freed with cj_text_free. */
+CJ_API CJ_MUST_CHECK cj_status cj_weights_text(const cj_weights_report *report, char **text);
+CJ_API void cj_weights_report_free(cj_weights_report *report); /* NULL is allowed */
+
 /* SHA-256 of the bytes of parameters and statistics in the model's order, in hexadecimal: the fingerprint of
  * a training. It is what cj_model_save puts into the file. */
 CJ_API void cj_model_digest(const cj_model *model, char text[65]);

@@ -73,12 +73,26 @@ CJ_API cj_variable_info cj_model_variable(const cj_model *model, int64_t index);
 /* NULL data when there is none of that name. As for writing, see above. */
 CJ_API cj_tensor cj_model_find(const cj_model *model, const char *name);
 
+/* --- freezing ------------------------------------------------------------------------------------------ */
+
+/* From the next drawing on, what fits the patterns is left alone by training: cj_minimize and its kin draw no
+ * gradient of it, and so none of what lies before it alone. In a pattern `*` stands for any characters; one
+ * that begins with `!` takes back what an earlier one froze, and the last that fits decides:
+ * {"*", "!head.*"}. The list replaces any earlier one; count 0: nothing is frozen. It may name weights that
+ * are yet to be made. Programs that were compiled before stay as they are. */
+CJ_API CJ_MUST_CHECK cj_status cj_model_freeze(cj_model *model, const char *const *patterns, int64_t count);
+/* Whether what is, or would be, named `name` at `scope` is frozen: for a layer to ask while it draws. One
+ * that behaves differently in training asks it of its statistics, cj_is_frozen(scope, "running_mean"), and if
+ * they are draws itself as for inference, whatever the graph's mode: a frozen part does what it did when it
+ * was trained. */
+CJ_API bool cj_is_frozen(cj_scope scope, const char *name);
+
 /* Exchanges each parameter that has a moving average with it, for evaluation or saving; a second call puts
  * both back, bit for bit. Not while a program runs. */
 CJ_API void cj_model_swap_averages(cj_model *model);
 
-/* What a drawing consists of, as a table: layer (type), output shape, parameters, and totals. Free with
- * cj_text_free. */
+/* What a drawing consists of, as a table: layer (type), output shape, parameters, and totals, of what is
+ * frozen too. Free with cj_text_free. */
 CJ_API CJ_MUST_CHECK cj_status cj_graph_summary(const cj_graph *graph, char **text);
 
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)

@@ -152,8 +152,9 @@ typedef struct {
     double
         ema_decay; /* 0: none; else, say 0.999, parameters are followed by averages: cj_model_swap_averages */
     double clip_norm; /* 0: none; else the largest norm of all gradients together */
-    /* cj_adamw(.weight_decay = 0.1, .groups = {{"*.bias", .no_weight_decay = true}}): a parameter belongs to
-     * the first group that fits. A pattern that fits no parameter is an error. */
+    /* cj_adamw(.weight_decay = 0.1, .groups = {{"*.bias", .no_weight_decay = true}}): the learning rate and
+     * the weight decay of a parameter are each those of the first group that fits and has one. A pattern that
+     * fits no parameter is an error. */
     cj_parameter_group groups[CJ_MAX_PARAMETER_GROUPS];
     const char *parameters; /* pattern of those to minimise by; NULL: all */
     const char *name;       /* of its state, where a model has several optimizers: "optimizer.NAME.…" */
@@ -171,9 +172,11 @@ CJ_API const char *cj_optimizer_name(cj_optimizer_kind kind);
 #define CJ_OPTIMIZER_COUNT 7
 
 /* Draws the gradients of `loss` (a scalar) by every parameter it depends on, and their updates. A step whose
- * loss or gradients are not finite changes nothing. The learning rate is the variable
- * "optimizer.learning_rate" (f32): write to it between runs to follow a schedule. Two optimizers of one model
- * need a `name` each (then it is "optimizer.NAME.learning_rate"), and in one graph different parameters. */
+ * loss or gradients are not finite changes nothing. What the model has frozen (cj_model_freeze) is left
+ * alone; when a later drawing trains it, its moments and their step count begin at zero. The learning rate is
+ * the variable "optimizer.learning_rate" (f32): write to it between runs to follow a schedule. Two optimizers
+ * of one model need a `name` each (then it is "optimizer.NAME.learning_rate"), and in one graph different
+ * parameters. */
 CJ_API void cj_minimize(cj_value loss, cj_optimizer optimizer);
 /* The same in parts, for batches that do not fit: one program adds up gradients of `loss_sum`, a sum over the
  * part's examples, and `weight`, how much they count together (f32 scalars both) ... */

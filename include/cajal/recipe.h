@@ -15,9 +15,10 @@ typedef struct cj_recipe cj_recipe;
  */
 typedef struct {
     const char *name;     /* "optimizer.name" */
-    const char *kind;     /* "text", "number", "whole number", "truth", "choice" or "list" */
+    const char *kind;     /* "text", "number", "whole number", "truth", "choice", "list",
+                           * "mapping" or "list of mappings" */
     const char *standard; /* what it is where the recipe says nothing, "adam" */
-    const char *choices;  /* "sgd|adam|lion"; NULL: it is no choice */
+    const char *choices;  /* "sgd|adam|lion"; of a list of mappings the fields; NULL: it is neither */
 } cj_recipe_key;
 CJ_API bool cj_recipe_key_at(int64_t index, cj_recipe_key *key);
 
@@ -39,6 +40,9 @@ CJ_API int64_t cj_recipe_classes(const cj_recipe *recipe); /* units of the last 
 CJ_API cj_loss_kind cj_recipe_loss(const cj_recipe *recipe);
 CJ_API uint64_t cj_recipe_seed(const cj_recipe *recipe);
 CJ_API int64_t cj_recipe_members(const cj_recipe *recipe); /* of its ensemble; 1: it is none */
+
+/* The weights it begins with, as cj_load_weights takes them; NULL: it names none. */
+CJ_API const cj_weights *cj_recipe_weights(const cj_recipe *recipe);
 
 /* The recipe's data, read and split. Any but `training` may be NULL where the recipe keeps no rows for it. */
 typedef struct {

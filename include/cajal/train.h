@@ -4,6 +4,7 @@
 #define CAJAL_TRAIN_H
 
 #include "cajal/data.h"
+#include "cajal/io.h"
 #include "cajal/nn.h"
 #include "cajal/program.h"
 
@@ -29,17 +30,23 @@ typedef struct {
     int64_t count;
 } cj_scores;
 
+/* Draws the network once, for x f32 of the shape (its batch included), so that the model has the weights it
+ * asks for: at their initial values, to be replaced by cj_load_weights. */
+CJ_API CJ_MUST_CHECK cj_status cj_draw_network(cj_model *model, cj_forward forward, void *context,
+                                               cj_shape_t shape);
+
 /* --- fit ----------------------------------------------------------------------------------------------- */
 
 /* Where a fit stands. */
 typedef struct {
     cj_model *model;
     const cj_program *program; /* the training step */
-    const char *summary;   /* its layers, as cj_graph_summary has them; in the first call only, then NULL */
-    int64_t epoch, epochs; /* from 1 */
-    int64_t step, steps;   /* of this epoch, from 1 */
-    int64_t updates;       /* since the very start, earlier sittings included */
-    double seconds;        /* of this epoch so far, in this sitting */
+    const char *summary; /* its layers, as cj_graph_summary has them; in the first call only, then NULL */
+    const cj_weights_report *weights; /* of those it began with; in the first call only, and only if it did */
+    int64_t epoch, epochs;            /* from 1 */
+    int64_t step, steps;              /* of this epoch, from 1 */
+    int64_t updates;                  /* since the very start, earlier sittings included */
+    double seconds;                   /* of this epoch so far, in this sitting */
     double learning_rate;
     cj_scores training, validation; /* validation.count is 0 where there is none */
     bool epoch_done;                /* the call after an epoch's validation */
@@ -79,6 +86,12 @@ typedef struct {
     bool best;            /* keep the best epoch's as well: checkpoints/best.safetensors */
 } cj_checkpoints;
 
+/* From the epoch on, counted from 1, what fits the pattern is frozen no more. */
+typedef struct {
+    int64_t epoch;
+    const char *parameters;
+} cj_unfreezing;
+
 typedef struct {
     size_t size;
     cj_model *model;
@@ -107,6 +120,14 @@ typedef struct {
     bool resume;        /* go on from the folder's newest whole checkpoint, if it has one */
     const char *name;   /* of the run, for its log; may be NULL */
     const char *recipe; /* a text kept with the weights: what they were trained by; may be NULL */
+    /* To begin with, where there is no checkpoint to go on from; NULL: initial values. */
+    const cj_weights *weights;
+    /* Patterns as of cj_model_freeze, whose list they replace where there are any, and when to take some of
+     * them back. The step is drawn again for that; moments of what was frozen begin at zero then. */
+    const char *const *freeze;
+    int64_t freeze_count;
+    const cj_unfreezing *unfreeze;
+    int64_t unfreeze_count;
 } cj_fit_options;
 /* Trains the model. `last`, if not NULL, gets the last epoch's figures. The same options give the same bits,
  * however often the run was killed and resumed. */

@@ -13,7 +13,6 @@ typedef struct cj__variable {
     void *data;       /* cj_shape_count(shape) elements, aligned to 64 bytes */
     uint64_t version; /* raised by every committed assignment, and when the data is lent: what is made of it
                          is kept by version */
-    bool frozen;      /* no gradient is drawn for it */
     bool kernel;      /* of a convolution: [kernel…,in,out] here, [out,in,kernel…] in files */
 } cj__variable;
 

@@ -309,30 +309,12 @@ static cj_status read_stored(const cj_tensor_file *file, const cj__tensor_entry 
     return cj__fail_within(status, "%s: tensor %.200s", file->path, e->name);
 }
 
-static void swap_bytes(unsigned char *data, int64_t count, size_t size)
-{
-    for (int64_t i = 0; i < count; i++, data += size)
-        for (size_t a = 0, b = size - 1; a < b; a++, b--) {
-            unsigned char byte = data[a];
-            data[a] = data[b];
-            data[b] = byte;
-        }
-}
-
-/* From first dimension fastest to last dimension fastest. */
+/* The first dimension runs fastest. */
 static void reorder(char *to, const char *from, cj_shape_t shape, size_t size)
 {
-    int64_t index[CJ_MAX_RANK] = {0}, stride[CJ_MAX_RANK], place = 0, count = cj_shape_count(shape);
-    for (int64_t d = 0, step = 1; d < shape.rank; step *= shape.dims[d++]) stride[d] = step;
-    for (int64_t i = 0; i < count; i++) {
-        memcpy(to + i * (int64_t)size, from + place * (int64_t)size, size);
-        for (int64_t d = shape.rank - 1; d >= 0; d--) {
-            place += stride[d];
-            if (++index[d] < shape.dims[d]) break;
-            place -= stride[d] * index[d];
-            index[d] = 0;
-        }
-    }
+    int64_t strides[CJ_MAX_RANK];
+    for (int64_t d = 0, step = 1; d < shape.rank; step *= shape.dims[d++]) strides[d] = step;
+    cj__gather_elements(to, from, shape, strides, size);
 }
 
 static cj_status read_fortran(const cj_tensor_file *file, const cj__tensor_entry *e, void *raw, size_t size)
@@ -345,12 +327,12 @@ static cj_status read_fortran(const cj_tensor_file *file, const cj__tensor_entry
     return status;
 }
 
-cj_status cj__npy_read(const cj_tensor_file *file, const cj__tensor_entry *e, void *raw)
+cj_status cj__npy_read(cj_tensor_file *file, const cj__tensor_entry *e, void *raw)
 {
     int64_t count = cj_shape_count(e->shape);
     size_t size = (size_t)count * e->type->size;
     CJ__TRY(e->fortran && e->shape.rank > 1 ? read_fortran(file, e, raw, size)
                                             : read_stored(file, e, raw, size));
-    if (e->swapped) swap_bytes(raw, count, e->type->size);
+    if (e->swapped) cj__swap_elements(raw, count, e->type->size);
     return CJ_OK;
 }

@@ -21,4 +21,9 @@ typedef struct {
 const cj__stored_type *cj__stored_type_named(const char *name); /* NULL: not known */
 const cj__stored_type *cj__stored_type_of(cj_dtype dtype);
 
+/* Reverses the bytes of each element. */
+void cj__swap_elements(void *data, int64_t count, size_t size);
+/* Elements that lie `strides` elements apart along each dimension, one after another. */
+void cj__gather_elements(char *to, const char *from, cj_shape_t shape, const int64_t *strides, size_t size);
+
 #endif

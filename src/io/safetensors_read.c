@@ -239,7 +239,7 @@ cj_status cj__safetensors_load(cj_tensor_file *file)
     return check_checksum(file);
 }
 
-cj_status cj__safetensors_read(const cj_tensor_file *file, const cj__tensor_entry *e, void *raw)
+cj_status cj__safetensors_read(cj_tensor_file *file, const cj__tensor_entry *e, void *raw)
 {
     return cj__tensor_file_bytes(file, file->data_start + e->begin, raw, (size_t)(e->end - e->begin));
 }

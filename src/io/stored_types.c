@@ -1,4 +1,5 @@
-/* The element types of safetensors files, and the widening of those that have no counterpart in memory. */
+/* The element types of files, the widening of those that have no counterpart in memory, and putting elements
+ * that lie otherwise in order. */
 #include "io/safetensors.h"
 
 #include <string.h>
@@ -68,4 +69,31 @@ const cj__stored_type *cj__stored_type_named(const char *name)
 const cj__stored_type *cj__stored_type_of(cj_dtype dtype)
 {
     return (unsigned)dtype < CJ_DTYPE_COUNT ? &types[dtype] : NULL;
+}
+
+/* --- order --------------------------------------------------------------------------------------------- */
+
+void cj__swap_elements(void *data, int64_t count, size_t size)
+{
+    unsigned char *at = data;
+    for (int64_t i = 0; i < count; i++, at += size)
+        for (size_t a = 0, b = size - 1; a < b; a++, b--) {
+            unsigned char byte = at[a];
+            at[a] = at[b];
+            at[b] = byte;
+        }
+}
+
+void cj__gather_elements(char *to, const char *from, cj_shape_t shape, const int64_t *strides, size_t size)
+{
+    int64_t index[CJ_MAX_RANK] = {0}, place = 0, count = cj_shape_count(shape);
+    for (int64_t i = 0; i < count; i++) {
+        memcpy(to + i * (int64_t)size, from + place * (int64_t)size, size);
+        for (int64_t d = shape.rank - 1; d >= 0; d--) {
+            place += strides[d];
+            if (++index[d] < shape.dims[d]) break;
+            place -= strides[d] * index[d];
+            index[d] = 0;
+        }
+    }
 }

@@ -65,6 +65,41 @@ static cj_status sort_names(cj_tensor_file *file)
 
 /* --- opening ------------------------------------------------------------------------------------------- */
 
+bool cj__is_torch_pickle(const char *name, size_t size)
+{
+    static const char wanted[] = "/data.pkl";
+    size_t length = sizeof wanted - 1;
+    if (size == length - 1) return memcmp(name, wanted + 1, size) == 0;
+    return size >= length && memcmp(name + size - length, wanted, length) == 0;
+}
+
+static cj_status look_for_pickle(cj_tensor_file *file, const char *name, size_t size,
+                                 const cj__member *member)
+{
+    (void)member;
+    if (cj__is_torch_pickle(name, size)) *(bool *)file->visiting = true;
+    return CJ_OK;
+}
+
+static cj_status load_zip(cj_tensor_file *file)
+{
+    bool pickled = false;
+    file->visiting = &pickled;
+    cj_status status = cj__zip_members(file, look_for_pickle);
+    file->visiting = NULL;
+    if (status == CJ_OUT_OF_MEMORY) return status;
+    file->read = pickled ? cj__torch_read : cj__npy_read;
+    return pickled ? cj__torch_zip_load(file) : cj__npz_load(file); /* either tells what is wrong */
+}
+
+/* A pickle of protocol 2 or later, and no length of a header that a safetensors file may have. */
+static bool is_pickle(const unsigned char first[8])
+{
+    uint64_t length = 0;
+    for (int i = 7; i >= 0; i--) length = length << 8 | first[i];
+    return first[0] == 0x80 && first[1] >= 2 && first[1] <= 5 && length > CJ__HEADER_LIMIT;
+}
+
 /* By its first bytes. Those of the others would be a safetensors header of more than is accepted. */
 static cj_status load(cj_tensor_file *file)
 {
@@ -72,9 +107,10 @@ static cj_status load(cj_tensor_file *file)
     CJ__TRY(cj__tensor_file_bytes(file, 0, first, file->size < 8 ? (size_t)file->size : 8));
     bool empty_zip = memcmp(first, "PK\5\6", 4) == 0 || memcmp(first, "PK\6\6", 4) == 0;
     bool zip = empty_zip || memcmp(first, "PK\3\4", 4) == 0;
-    file->numpy = memcmp(first, "\x93NUMPY", 6) == 0 || (zip && (first[4] | first[5] | first[6] | first[7]));
-    if (!file->numpy) return cj__safetensors_load(file);
-    return zip ? cj__npz_load(file) : cj__npy_load(file);
+    if (zip && (first[4] | first[5] | first[6] | first[7])) return load_zip(file);
+    bool numpy = memcmp(first, "\x93NUMPY", 6) == 0, pickle = is_pickle(first);
+    file->read = numpy ? cj__npy_read : pickle ? cj__torch_read : cj__safetensors_read;
+    return numpy ? cj__npy_load(file) : pickle ? cj__torch_stream_load(file) : cj__safetensors_load(file);
 }
 
 static cj_status open_any(cj_tensor_file **result, const char *path, const void *data, size_t size)
@@ -113,6 +149,7 @@ void cj_tensor_file_close(cj_tensor_file *file)
     cj__free(file->entries);
     cj__free(file->by_name);
     cj__free(file->metadata);
+    cj__free(file->storage_data);
     cj__arena_free(&file->arena);
     cj__free(file);
 }
@@ -182,7 +219,7 @@ cj_status cj_tensor_file_read(cj_tensor_file *file, int64_t index, void *destina
     const cj__tensor_entry *e = &file->entries[index];
     size_t stored = (size_t)cj_shape_count(e->shape) * e->type->size;
     char *raw = stored ? (char *)destination + (cj_tensor_bytes(&tensor) - stored) : destination;
-    CJ__TRY(file->numpy ? cj__npy_read(file, e, raw) : cj__safetensors_read(file, e, raw));
+    CJ__TRY(file->read(file, e, raw));
     if (e->type->widen) e->type->widen(destination, raw, cj_shape_count(e->shape));
     return tensor.dtype == CJ_BOOL ? check_booleans(file, e, destination) : CJ_OK;
 }

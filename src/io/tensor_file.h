@@ -1,5 +1,5 @@
-/* A file of tensors inside: an index, filled by the format's reader (safetensors_read.c, npy_read.c, zip.c),
- * and the bytes of the file, on the disk or in memory. */
+/* A file of tensors inside: an index, filled by the format's reader (safetensors_read.c, npy_read.c,
+ * pytorch_read.c), and the bytes of the file, on the disk or in memory. */
 #ifndef CJ__TENSOR_FILE_H
 #define CJ__TENSOR_FILE_H
 
@@ -20,6 +20,8 @@ typedef struct {
     uint64_t header_size; /* the elements begin here */
     bool fortran;         /* the first dimension runs fastest */
     bool swapped;         /* big-endian */
+    /* PyTorch: */
+    const struct cj__torch_view *view; /* where its elements lie in which storage */
 } cj__tensor_entry;
 
 struct cj_tensor_file {
@@ -28,12 +30,18 @@ struct cj_tensor_file {
     int file;                    /* -1: in memory */
     const unsigned char *memory; /* the whole file */
     uint64_t size, data_start;
-    bool numpy; /* .npy or .npz */
+    /* The format's: elements as they are stored, but little-endian and the last dimension running fastest. */
+    cj_status (*read)(struct cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
     cj__tensor_entry *entries;
     int64_t count, capacity;
     cj__tensor_entry **by_name; /* sorted, for finding */
     cj_metadata *metadata;
     int64_t metadata_count, metadata_capacity;
+    /* PyTorch: */
+    bool swapped;                            /* big-endian */
+    const struct cj__torch_storage *storage; /* the one that was read last, NULL: none, */
+    void *storage_data;                      /* and its bytes */
+    void *visiting;                          /* what a visitor of zip members fills */
 };
 
 /* Bytes of the file, which has them. */
@@ -44,9 +52,13 @@ CJ_MUST_CHECK cj_status cj__tensor_file_bytes(const cj_tensor_file *file, uint64
 CJ_MUST_CHECK cj_status cj__safetensors_load(cj_tensor_file *file);
 CJ_MUST_CHECK cj_status cj__npy_load(cj_tensor_file *file);
 CJ_MUST_CHECK cj_status cj__npz_load(cj_tensor_file *file);
-/* The elements as they are stored, but little-endian and the last dimension running fastest. */
-CJ_MUST_CHECK cj_status cj__safetensors_read(const cj_tensor_file *file, const cj__tensor_entry *entry,
-                                             void *raw);
-CJ_MUST_CHECK cj_status cj__npy_read(const cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
+CJ_MUST_CHECK cj_status cj__torch_zip_load(cj_tensor_file *file);
+CJ_MUST_CHECK cj_status cj__torch_stream_load(cj_tensor_file *file);
+CJ_MUST_CHECK cj_status cj__safetensors_read(cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
+CJ_MUST_CHECK cj_status cj__npy_read(cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
+CJ_MUST_CHECK cj_status cj__torch_read(cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
+
+/* Whether a member of a zip archive is the pickle of a PyTorch file: "archive/data.pkl". */
+bool cj__is_torch_pickle(const char *name, size_t size);
 
 #endif

@@ -142,7 +142,7 @@ static cj_status read_member(const cj_tensor_file *file, const directory *d, con
     if (method != 0 && method != 8)
         return cj__fail(CJ_UNSUPPORTED,
                         "compressed by method %d; stored and deflated members are read: save it by "
-                        "numpy.savez or numpy.savez_compressed",
+                        "numpy.savez, numpy.savez_compressed or torch.save",
                         (int)method);
     return place_member(file, d, local, m);
 }

@@ -1,5 +1,5 @@
-/* Zip archives, as far as .npz wants them: members stored or deflated, with the 64-bit extensions.
- * https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT */
+/* Zip archives, as far as .npz and PyTorch's files want them: members stored or deflated, with the 64-bit
+ * extensions. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT */
 #ifndef CJ__ZIP_H
 #define CJ__ZIP_H
 

@@ -26,6 +26,7 @@ void cj_model_free(cj_model *model)
     if (!model) return;
     for (int64_t i = 0; i < model->count; i++) free_variable(model->variables[i]);
     cj__free(model->variables);
+    cj__model_thaw(model);
     cj__free(model);
 }
 
@@ -111,7 +112,7 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
                              bool kernel, bool *fresh)
 {
     cj_graph *graph = scope.graph;
-    char path[512], wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
+    char path[CJ__LONGEST_NAME + 1], wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
     *fresh = false;
     if (graph->status != CJ_OK) return cj__poison(graph);
     int length = snprintf(path, sizeof path, "%s%s%s", scope.path, *scope.path ? "." : "", name);

@@ -11,6 +11,8 @@ struct cj_model {
     uint64_t seed;
     cj__variable **variables; /* in order of creation */
     int64_t count, capacity;
+    char **freeze; /* [freeze_count] patterns of what training leaves alone */
+    int64_t freeze_count;
     bool complete; /* its weights were loaded: a drawing that asks for another has not been trained */
 };
 
@@ -18,6 +20,7 @@ struct cj_model {
 CJ_MUST_CHECK cj_status cj__model_add(cj_model *model, const char *name, cj_role role, cj_dtype dtype,
                                       cj_shape_t shape, cj__variable **added);
 #define CJ__AVERAGE_SCOPE "ema"
+enum { CJ__LONGEST_NAME = 511 }; /* of a variable, its path included */
 cj__variable *cj__model_find(const cj_model *model, const char *name);
 /* Fills a variable of f32 from (seed, its name). */
 CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj_init init);
@@ -26,6 +29,10 @@ CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj
 cj_shape_t cj__file_shape(const cj__variable *variable);
 void cj__write_file_layout(const cj__variable *variable, void *to);
 CJ_MUST_CHECK cj_status cj__from_file_layout(cj__variable *variable);
+/* Whether the last of the model's patterns that fits the name freezes it. */
+bool cj__model_is_frozen(const cj_model *model, const char *name);
+/* Forgets the patterns. */
+void cj__model_thaw(cj_model *model);
 /* The variable a value reads, or NULL. */
 cj__variable *cj__variable_of(cj_value value);
 /* Whether the drawing so far assigns the variable that the value reads. */

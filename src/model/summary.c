@@ -26,11 +26,14 @@ static int64_t parameters_at(const cj_model *model, const char *path)
     return count;
 }
 
-static int64_t all_parameters(const cj_model *model)
+static int64_t all_parameters(const cj_model *model, bool frozen_alone)
 {
     int64_t count = 0;
-    for (int64_t i = 0; model && i < model->count; i++)
-        if (model->variables[i]->role == CJ_PARAMETER) count += cj_shape_count(model->variables[i]->shape);
+    for (int64_t i = 0; model && i < model->count; i++) {
+        const cj__variable *v = model->variables[i];
+        if (v->role == CJ_PARAMETER && (!frozen_alone || cj__model_is_frozen(model, v->name)))
+            count += cj_shape_count(v->shape);
+    }
     return count;
 }
 
@@ -65,12 +68,14 @@ static void put_layer(cj__text *t, const cj_graph *g, int64_t i)
 cj_status cj_graph_summary(const cj_graph *g, char **text)
 {
     cj__text t = {0};
-    int64_t total = all_parameters(g->model);
+    int64_t total = all_parameters(g->model, false), frozen = all_parameters(g->model, true);
     cj__text_print(&t, "%-*s %-*s %12s\n", NAME, "layer (type)", SHAPE, "output shape", "parameters");
     rule(&t);
     for (int64_t i = 0; i < g->layer_count; i++) put_layer(&t, g, i);
     rule(&t);
     cj__text_print(&t, "%-*s %-*s %12lld\n", NAME, "total", SHAPE, "", (long long)total);
+    if (frozen)
+        cj__text_print(&t, "%-*s %-*s %12lld\n", NAME, "frozen of these", SHAPE, "", (long long)frozen);
     cj_status status = cj__text_check(&t, "a summary");
     if (status != CJ_OK) cj__text_free(&t);
     *text = t.data;

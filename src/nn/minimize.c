@@ -12,19 +12,35 @@ static bool fits(const char *pattern, cj_value parameter)
     return cj__text_matches(pattern, cj__variable_of(parameter)->name);
 }
 
-static void apply_group(const cj__optimizer *u, cj__target *t)
+/* Each setting is that of the first group that fits and has it. */
+static void apply_groups(const cj__optimizer *u, cj__target *t)
 {
-    t->learning_rate = u->learning_rate;
-    t->weight_decay = u->o.weight_decay;
+    double factor = 0, decay = 0;
+    bool no_decay = false;
     for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && u->o.groups[i].pattern; i++) {
         const cj_parameter_group *group = &u->o.groups[i];
         if (!fits(group->pattern, t->parameter)) continue;
-        if (group->learning_rate_factor != 0)
-            t->learning_rate = cj_scale(u->learning_rate, group->learning_rate_factor);
-        if (group->weight_decay != 0) t->weight_decay = group->weight_decay;
-        if (group->no_weight_decay) t->weight_decay = 0;
-        return;
+        if (factor == 0) factor = group->learning_rate_factor;
+        if (decay == 0 && !no_decay) {
+            decay = group->weight_decay;
+            no_decay = group->no_weight_decay;
+        }
     }
+    t->learning_rate = factor == 0 ? u->learning_rate : cj_scale(u->learning_rate, factor);
+    t->weight_decay = no_decay ? 0 : decay != 0 ? decay : u->o.weight_decay;
+}
+
+/* Whether the drawing reads a frozen parameter that fits: it may be trained later on. */
+static bool fits_frozen(const cj_graph *graph, const char *pattern)
+{
+    for (int64_t i = 0; i < graph->node_count; i++) {
+        if (graph->nodes[i].op != CJ__OP_variable) continue;
+        const cj__variable *v = ((const cj__variable_attributes *)graph->nodes[i].attributes)->variable;
+        if (v->role == CJ_PARAMETER && cj__model_is_frozen(graph->model, v->name) &&
+            cj__text_matches(pattern, v->name))
+            return true;
+    }
+    return false;
 }
 
 /* A pattern that fits nothing is a slip of the pen. */
@@ -32,7 +48,11 @@ static void check_pattern(cj_graph *graph, const char *pattern, int count, const
 {
     for (int i = 0; i < count; i++)
         if (fits(pattern, targets[i].parameter)) return;
-    if (count == 0)
+    if (count > 0 && fits_frozen(graph, pattern)) return;
+    if (count == 0 && fits_frozen(graph, "*"))
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                        "minimize: every parameter that the loss depends on is frozen");
+    else if (count == 0)
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "minimize: the loss depends on no parameter");
     else
         cj__graph_error(graph, CJ_INVALID_ARGUMENT,
@@ -50,7 +70,8 @@ static int parameters_of(cj_graph *graph, cj_value *parameters)
         if (graph->nodes[i].op != CJ__OP_variable) continue;
         cj_value value = cj__make_value(graph, graph->nodes[i].first_output);
         const cj__variable *v = cj__variable_of(value);
-        if (v->role == CJ_PARAMETER && !v->frozen) parameters[count++] = value;
+        if (v->role == CJ_PARAMETER && !cj__model_is_frozen(graph->model, v->name))
+            parameters[count++] = value;
     }
     return count;
 }
@@ -84,6 +105,9 @@ static int choose(cj_graph *graph, const cj_optimizer *o, int count, cj__target 
         check_pattern(graph, o->groups[i].pattern, count, targets);
     for (int i = 0; i < count; i++)
         if (!o->parameters || fits(o->parameters, targets[i].parameter)) targets[kept++] = targets[i];
+    if (kept == 0)
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "minimize: every parameter that fits '%.200s' is frozen",
+                        o->parameters ? o->parameters : "*");
     return kept;
 }
 
@@ -122,7 +146,7 @@ static void draw_updates(cj_graph *graph, cj_optimizer optimizer, int count, cj_
                             "minimize: parameter '%s' already has an update in this graph; hint: say by "
                             ".parameters which ones each optimizer is for",
                             cj__variable_of(targets[i].parameter)->name);
-        apply_group(&u, &targets[i]);
+        apply_groups(&u, &targets[i]);
         cj__update_parameter(&u, &targets[i]);
     }
 }
@@ -219,7 +243,7 @@ static const char *parameter_of(const cj__variable *v, const char *scope)
     return v->name + length + 13;
 }
 
-/* The targets are those that have been accumulated for. */
+/* The targets are those that have been accumulated for and are not frozen by now. */
 static int find_targets(cj_graph *graph, const cj_optimizer *optimizer, cj_value weight, cj__target *targets)
 {
     int count = 0;
@@ -228,7 +252,7 @@ static int find_targets(cj_graph *graph, const cj_optimizer *optimizer, cj_value
     for (int64_t i = 0; i < variables && graph->status == CJ_OK; i++) {
         const cj__variable *v = graph->model->variables[i];
         const char *name = parameter_of(v, scope);
-        if (!name) continue;
+        if (!name || cj__model_is_frozen(graph->model, name)) continue;
         cj_value sum = summed_gradient(graph, optimizer, name, v->shape);
         targets[count].parameter = cj_parameter(cj_root(graph), name, v->shape, (cj_init){0});
         targets[count].gradient = cj_div(sum, weight);

@@ -13,6 +13,8 @@ typedef struct {
     cj_optimizer o;                    /* with its defaults filled in */
     cj_scope scope;                    /* of its state */
     cj_value learning_rate;            /* f32 scalar */
+    cj_value step;                     /* f64 scalar: updates before this one */
+    bool continues;                    /* the step counter was there before this drawing */
     cj_value correction1, correction2; /* f32 scalars: 1 - beta1^t, 1 / sqrt(1 - beta2^t) */
     cj_value first_step;               /* bool scalar */
 } cj__optimizer;

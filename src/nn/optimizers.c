@@ -4,6 +4,8 @@
 #include "nn/optimizer.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 static const char *const names[CJ_OPTIMIZER_COUNT] = {"sgd",   "rmsprop", "adagrad", "adam",
                                                       "adamw", "lion",    "muon"};
@@ -83,10 +85,26 @@ static cj_value one_minus_power(cj_graph *graph, double beta, cj_value step)
     return cj_sub(cj_constant(graph, CJ_F64, 1), cj_pow(cj_constant(graph, CJ_F64, beta), step));
 }
 
+/* `updates`: the number of this one, from 1. */
+static void correct_by(cj__optimizer *u, cj_value updates)
+{
+    u->correction1 = cj_cast(one_minus_power(u->graph, u->o.beta1, updates), CJ_F32);
+    u->correction2 = cj_cast(cj_rsqrt(one_minus_power(u->graph, u->o.beta2, updates)), CJ_F32);
+}
+
 cj_scope cj__optimizer_scope(cj_graph *graph, const cj_optimizer *optimizer)
 {
     cj_scope scope = cj_at(cj_root(graph), "optimizer");
     return optimizer->name ? cj_at(scope, "%s", optimizer->name) : scope;
+}
+
+/* Whether the model has "SCOPE.KIND" or "SCOPE.KIND.PARAMETER" already. */
+static bool is_there(const cj__optimizer *u, const char *kind, const char *parameter)
+{
+    char name[2 * CJ__LONGEST_NAME];
+    snprintf(name, sizeof name, "%s.%s%s%s", u->scope.path, kind, parameter ? "." : "",
+             parameter ? parameter : "");
+    return u->graph->model && cj__model_find(u->graph->model, name);
 }
 
 cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
@@ -94,6 +112,7 @@ cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
     cj__optimizer u = {.graph = graph, .o = with_defaults(optimizer)};
     check(graph, &optimizer);
     u.scope = cj__optimizer_scope(graph, &optimizer);
+    u.continues = is_there(&u, "step", NULL);
     u.learning_rate = cj_state(u.scope, "learning_rate", CJ_OPTIMIZER_STATE, CJ_F32, cj_scalar_shape(),
                                optimizer.learning_rate);
     cj_value step = cj_state(u.scope, "step", CJ_OPTIMIZER_STATE, CJ_F64, cj_scalar_shape(), 0);
@@ -103,9 +122,9 @@ cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
                         u.scope.path);
     cj_value next = cj_add_scalar(step, 1);
     cj_assign(step, next);
+    u.step = step;
     u.first_step = cj_less(step, cj_constant(graph, CJ_F64, 0.5));
-    u.correction1 = cj_cast(one_minus_power(graph, u.o.beta1, next), CJ_F32);
-    u.correction2 = cj_cast(cj_rsqrt(one_minus_power(graph, u.o.beta2, next)), CJ_F32);
+    correct_by(&u, next);
     return u;
 }
 
@@ -140,6 +159,22 @@ static cj_value adagrad_direction(const cj__optimizer *u, cj_value p, cj_value g
     cj_value sum = cj__optimizer_state(u, "square_sum", p), next = cj_add(sum, cj_square(g));
     cj_assign(sum, next);
     return cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
+}
+
+/* A parameter whose moments begin when others have had theirs for a while, because it was frozen until then,
+ * counts its own updates: the variable "begun" holds how many there were before. */
+static cj__optimizer counting_for(const cj__optimizer *u, cj_value p)
+{
+    cj__optimizer own = *u;
+    if (!cj_value_ok(p) || !cj_value_ok(u->step)) return own;
+    const char *of = cj__variable_of(p)->name;
+    bool late = u->continues && !is_there(u, "first_moment", of);
+    if (!late && !is_there(u, "begun", of)) return own;
+    double updates = *(const double *)cj__variable_of(u->step)->data;
+    cj_value begun =
+        cj_state(cj_at(u->scope, "begun"), of, CJ_OPTIMIZER_STATE, CJ_F64, cj_scalar_shape(), updates);
+    correct_by(&own, cj_add_scalar(cj_sub(u->step, begun), 1));
+    return own;
 }
 
 /* Kingma and Ba, 2015. The first moment is corrected by adam_rate: an element costs one division. */
@@ -193,12 +228,17 @@ static cj_value muon_direction(const cj__optimizer *u, cj_value p, cj_value g)
     return cj_scale(orthogonal(blend(next, g, u->o.momentum)), ratio > 1 ? sqrt(ratio) : 1);
 }
 
-/* The average begins as the parameter's first value. */
+/* The average begins as the parameter's first value; of one that was frozen until now, as that which it had.
+ */
 static void follow(const cj__optimizer *u, cj_value p, cj_value fresh)
 {
     if (u->o.ema_decay == 0 || !cj_value_ok(p)) return;
-    cj_value average = cj_state(cj_at(cj_root(u->graph), CJ__AVERAGE_SCOPE), cj__variable_of(p)->name,
-                                CJ_AVERAGE, CJ_F32, cj_value_shape(p), 0);
+    const cj__variable *v = cj__variable_of(p);
+    int64_t variables = u->graph->model->count;
+    cj_value average = cj_state(cj_at(cj_root(u->graph), CJ__AVERAGE_SCOPE), v->name, CJ_AVERAGE, CJ_F32,
+                                cj_value_shape(p), 0);
+    if (u->graph->model->count > variables)
+        memcpy(cj__variable_of(average)->data, v->data, (size_t)cj_shape_count(v->shape) * sizeof(float));
     cj_assign(average, cj_select(u->first_step, fresh, blend(average, fresh, u->o.ema_decay)));
 }
 
@@ -208,7 +248,8 @@ void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
     bool by_adam = u->o.kind == CJ_ADAM || u->o.kind == CJ_ADAMW ||
                    (u->o.kind == CJ_MUON && cj_value_shape(t->parameter).rank != 2);
     cj_value p = t->parameter, g = t->gradient, direction = g, start = p;
-    cj_value rate = by_adam ? adam_rate(u, t) : t->learning_rate;
+    cj__optimizer own = by_adam ? counting_for(u, p) : *u;
+    cj_value rate = by_adam ? adam_rate(&own, t) : t->learning_rate;
     if (t->weight_decay != 0 && !decoupled) g = cj_add(g, cj_scale(p, t->weight_decay));
     switch (u->o.kind) {
     case CJ_SGD:
@@ -222,13 +263,13 @@ void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
         break;
     case CJ_ADAM:
     case CJ_ADAMW:
-        direction = adam_direction(u, p, g);
+        direction = adam_direction(&own, p, g);
         break;
     case CJ_LION:
         direction = lion_direction(u, p, g);
         break;
     case CJ_MUON:
-        direction = by_adam ? adam_direction(u, p, g) : muon_direction(u, p, g);
+        direction = by_adam ? adam_direction(&own, p, g) : muon_direction(u, p, g);
         break;
     }
     if (t->weight_decay != 0 && decoupled)

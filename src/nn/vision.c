@@ -3,7 +3,6 @@
 #include "cajal/nn.h"
 #include "cajal/vision.h"
 #include "graph/graph.h"
-#include "model/model.h"
 #include "ops/ops.h"
 
 static int64_t chosen(const int64_t *each, int64_t d, int64_t all, int64_t otherwise)
@@ -144,12 +143,6 @@ static void follow(cj_value running, cj_value new, double momentum)
     cj_assign(running, cj_add(cj_scale(running, 1 - momentum), cj_scale(new, momentum)));
 }
 
-static bool frozen(cj_value weight)
-{
-    const cj__variable *v = cj__variable_of(weight);
-    return v && v->frozen;
-}
-
 /* The mean over more than one element is unbiased with n - 1. */
 static cj_value unbiased(cj_value variance, cj_value x)
 {
@@ -174,7 +167,7 @@ cj_value cj_batch_norm(cj_scope scope, const cj_batch_norm_options *o)
     }
     cj_value mean = cj_state(scope, "running_mean", CJ_STATISTIC, CJ_F32, by_channel, 0);
     cj_value variance = cj_state(scope, "running_var", CJ_STATISTIC, CJ_F32, by_channel, 1);
-    if (cj_graph_mode(scope.graph) == CJ_TRAINING && !frozen(weight)) {
+    if (cj_graph_mode(scope.graph) == CJ_TRAINING && !cj_is_frozen(scope, "running_mean")) {
         y = cj__batch_norm(x, weight, bias, epsilon);
         follow(mean, cj__output_of(y, 1), momentum);
         follow(variance, unbiased(cj__output_of(y, 2), x), momentum);

@@ -16,8 +16,9 @@ const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT] = {
 
 bool cj_recipe_key_at(int64_t index, cj_recipe_key *key)
 {
-    static const char *const kinds[] = {"text",  "number", "whole number", "whole number",
-                                        "truth", "choice", "list"}; /* in the order of cj__kind */
+    static const char *const kinds[] = {
+        "text",   "number", "whole number", "whole number",    "truth",
+        "choice", "list",   "mapping",      "list of mappings"}; /* in the order of cj__kind */
     if (index < 0 || index >= CJ__KEY_COUNT) return false;
     const cj__key_facts *facts = &keys[index];
     *key = (cj_recipe_key){facts->name, kinds[facts->kind], facts->standard, facts->choices};
@@ -38,6 +39,13 @@ static const char *network_at(int index)
 {
     cj_network_facts facts;
     return cj_network_at(index, &facts) ? facts.name : NULL;
+}
+
+const cj__key_facts *cj__recipe_key_named(const char *name)
+{
+    for (int i = 0; i < CJ__KEY_COUNT; i++)
+        if (strcmp(name, keys[i].name) == 0) return &keys[i];
+    return NULL;
 }
 
 static bool find_network(const char *name, cj_network_facts *facts)
@@ -100,6 +108,10 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
         return choice_of("true|false", value) >= 0 ? NULL : "true or false";
     case CJ__CHOICE:
         return choice_of(key->choices, value) >= 0 ? NULL : key->choices;
+    case CJ__MAP:
+        return cj__recipe_mapping_fits(key, value) ? NULL : "a mapping: {'module.': ''}";
+    case CJ__MAPS:
+        return cj__recipe_mapping_fits(key, value) ? NULL : "a list of mappings with the fields of ";
     default:
         return NULL;
     }
@@ -112,8 +124,9 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
         if (strcmp(key, keys[i].name) != 0) continue;
         const char *wanted = wrong_kind(&keys[i], value);
         if (wanted)
-            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s%s", place(r, line, where),
-                            key, value, keys[i].kind == CJ__CHOICE ? "one of " : "", wanted);
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s%s%s",
+                            place(r, line, where), key, value, keys[i].kind == CJ__CHOICE ? "one of " : "",
+                            wanted, keys[i].kind == CJ__MAPS ? keys[i].choices : "");
         r->values[i] = cj__arena_string(&r->arena, value);
         return r->values[i] ? CJ_OK : cj__out_of_memory(strlen(value), key);
     }
@@ -230,21 +243,6 @@ static cj_status bad_value(const cj_recipe *r, cj__key key, const char *wanted)
                     r->values[key], wanted);
 }
 
-/* "*.bias,*.norm.*" as patterns of their own. */
-static cj_status split_patterns(cj_recipe *r)
-{
-    const char *at = r->values[CJ__KEY_no_decay];
-    for (int i = 0; *at; i++) {
-        size_t end = strcspn(at, ",");
-        if (i == CJ_MAX_PARAMETER_GROUPS)
-            return bad_value(r, CJ__KEY_no_decay, "a list of at most 8 patterns");
-        r->no_decay[i] = cj__arena_format(&r->arena, "%.*s", (int)end, at);
-        if (!r->no_decay[i]) return cj__out_of_memory(end, "a recipe");
-        at += end + (at[end] == ',');
-    }
-    return CJ_OK;
-}
-
 static cj_status check_model(cj_recipe *r)
 {
     cj_network_facts facts;
@@ -276,7 +274,7 @@ static cj_status check(cj_recipe *r)
         return bad_value(r, CJ__KEY_data_target, "the column of data.file to learn");
     if (cj__recipe_number(r, CJ__KEY_members) < 1) return bad_value(r, CJ__KEY_members, "1 or more");
     if (cj__recipe_number(r, CJ__KEY_members) > 64) return bad_value(r, CJ__KEY_members, "64 at most");
-    return split_patterns(r);
+    return cj__recipe_resolve_lists(r);
 }
 
 cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count, const char *const *overrides)
@@ -368,6 +366,11 @@ int64_t cj_recipe_classes(const cj_recipe *recipe)
     for (int i = recipe->layer_count - 1; i >= 0; i--)
         if (strcmp(recipe->layers[i].type, "dense") == 0) return (int64_t)recipe->layers[i].value;
     return 0;
+}
+
+const cj_weights *cj_recipe_weights(const cj_recipe *recipe)
+{
+    return *recipe->weights.from ? &recipe->weights : NULL;
 }
 
 cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)

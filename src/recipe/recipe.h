@@ -7,8 +7,19 @@
 #include "cajal/recipe.h"
 
 /* What a value may be. A choice is one of the words listed, "a|b|c"; a list is numbers or words with commas
- * between. */
-typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOICE, CJ__LIST } cj__kind;
+ * between; a mapping has items "from=to", and a list of mappings items "field=value;field=value", whose
+ * fields are those listed. */
+typedef enum {
+    CJ__TEXT,
+    CJ__NUMBER,
+    CJ__COUNT,
+    CJ__INTEGER,
+    CJ__TRUTH,
+    CJ__CHOICE,
+    CJ__LIST,
+    CJ__MAP,
+    CJ__MAPS,
+} cj__kind;
 
 /* Every key there is, with its default and choices: the one list that reading, checking and printing use.
  * Keys of one section stand together. */
@@ -32,6 +43,9 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
     X(data_seed, "data.seed", CJ__COUNT, "0", NULL)                                                          \
     X(model_name, "model.name", CJ__TEXT, "", NULL)                                                          \
     X(model_classes, "model.classes", CJ__COUNT, "0", NULL)                                                  \
+    X(weights, "weights.from", CJ__TEXT, "", NULL)                                                           \
+    X(weights_map, "weights.map", CJ__MAP, "", NULL)                                                         \
+    X(weights_skip, "weights.skip", CJ__LIST, "", NULL)                                                      \
     X(epochs, "training.epochs", CJ__COUNT, "5", NULL)                                                       \
     X(batch_size, "training.batch_size", CJ__COUNT, "128", NULL)                                             \
     X(accumulate, "training.accumulate", CJ__COUNT, "1", NULL)                                               \
@@ -40,6 +54,7 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
       "cross_entropy|binary_cross_entropy|squared_error|absolute_error|huber_error")                         \
     X(label_smoothing, "training.label_smoothing", CJ__NUMBER, "0", NULL)                                    \
     X(class_weights, "training.class_weights", CJ__LIST, "", NULL)                                           \
+    X(unfreeze, "training.unfreeze", CJ__MAPS, "", "epoch|parameters")                                       \
     X(precision, "training.precision", CJ__CHOICE, "highest", "highest|high|medium")                         \
     X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion|muon")           \
     X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001", NULL)                                   \
@@ -50,6 +65,8 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
     X(beta2, "optimizer.beta2", CJ__NUMBER, "0", NULL)                                                       \
     X(epsilon, "optimizer.epsilon", CJ__NUMBER, "0", NULL)                                                   \
     X(no_decay, "optimizer.no_decay", CJ__LIST, "", NULL)                                                    \
+    X(freeze, "optimizer.freeze", CJ__LIST, "", NULL)                                                        \
+    X(groups, "optimizer.groups", CJ__MAPS, "", "parameters|learning_rate|weight_decay")                     \
     X(ema_decay, "optimizer.ema_decay", CJ__NUMBER, "0", NULL)                                               \
     X(clip_norm, "optimizer.clip_norm", CJ__NUMBER, "0", NULL)                                               \
     X(schedule, "schedule.name", CJ__CHOICE, "constant",                                                     \
@@ -89,7 +106,7 @@ typedef struct {
 } cj__key_facts;
 extern const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT];
 
-enum { CJ__MOST_LAYERS = 256, CJ__MOST_CLASS_WEIGHTS = 1024 };
+enum { CJ__MOST_LAYERS = 256, CJ__MOST_CLASS_WEIGHTS = 1024, CJ__MOST_PATTERNS = 64 };
 
 struct cj_recipe {
     cj__arena arena;
@@ -99,7 +116,13 @@ struct cj_recipe {
     const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
     double class_weights[CJ__MOST_CLASS_WEIGHTS];
-    const char *no_decay[CJ_MAX_PARAMETER_GROUPS]; /* patterns, NULL after the last */
+    cj_parameter_group groups[CJ_MAX_PARAMETER_GROUPS]; /* without a pattern after the last */
+    cj_weights weights;                                 /* of `map` and `skip` */
+    cj_weight_rename map[CJ__MOST_PATTERNS];
+    const char *skip[CJ__MOST_PATTERNS];
+    const char *freeze[CJ__MOST_PATTERNS];
+    cj_unfreezing unfreeze[CJ__MOST_PATTERNS];
+    int64_t freeze_count, unfreeze_count;
 };
 
 /* Sets a key from text found at `line` of the recipe's file (0: an override). */
@@ -117,6 +140,12 @@ bool cj__recipe_truth(const cj_recipe *recipe, cj__key key);
 int cj__recipe_choice(const cj_recipe *recipe, cj__key key); /* which of the choices, from 0 */
 /* The numbers of a list, up to `room` of them; returns how many there are. */
 int64_t cj__recipe_list(const cj_recipe *recipe, cj__key key, double *numbers, int64_t room);
+/* The key's facts; NULL: there is no such key. */
+const cj__key_facts *cj__recipe_key_named(const char *name);
+/* Whether the value is a mapping, or a list of mappings, as the key wants it. */
+bool cj__recipe_mapping_fits(const cj__key_facts *key, const char *value);
+/* Fills the arrays above from the values. */
+CJ_MUST_CHECK cj_status cj__recipe_resolve_lists(cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 

@@ -33,12 +33,48 @@ static void put_list(cj__text *t, const char *items)
     cj__text_put(t, "]");
 }
 
+/* "from=to,from=to", or a mapping of a list, whose names are plain. */
+static void put_mapping(cj__text *t, const char *items, const char *separators)
+{
+    char item[1024];
+    cj__text_put(t, "{");
+    for (bool first = true; *items; first = false) {
+        size_t end = strcspn(items, separators), name = strcspn(items, "=");
+        if (!first) cj__text_put(t, ", ");
+        snprintf(item, sizeof item, "%.*s", (int)name, items);
+        put_quoted(t, item);
+        cj__text_put(t, ": ");
+        snprintf(item, sizeof item, "%.*s", (int)(end - name - 1), items + name + 1);
+        put_quoted(t, item);
+        items += end + (items[end] != 0);
+    }
+    cj__text_put(t, "}");
+}
+
+static void put_mappings(cj__text *t, const char *items)
+{
+    char item[2048];
+    cj__text_put(t, "[");
+    for (bool first = true; *items; first = false) {
+        size_t end = strcspn(items, ",");
+        snprintf(item, sizeof item, "%.*s", (int)end, items);
+        if (!first) cj__text_put(t, ", ");
+        put_mapping(t, item, ";");
+        items += end + (items[end] != 0);
+    }
+    cj__text_put(t, "]");
+}
+
 static void put_value(cj__text *t, cj__kind kind, const char *value)
 {
     if (kind == CJ__TEXT)
         put_quoted(t, value);
     else if (kind == CJ__LIST)
         put_list(t, value);
+    else if (kind == CJ__MAP)
+        put_mapping(t, value, ",");
+    else if (kind == CJ__MAPS)
+        put_mappings(t, value);
     else
         cj__text_put(t, value);
     cj__text_put(t, "\n");

@@ -166,8 +166,7 @@ static cj_optimizer optimizer_of(const cj_recipe *r)
                       .epsilon = cj__recipe_number(r, CJ__KEY_epsilon),
                       .ema_decay = cj__recipe_number(r, CJ__KEY_ema_decay),
                       .clip_norm = cj__recipe_number(r, CJ__KEY_clip_norm)};
-    for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && r->no_decay[i]; i++)
-        o.groups[i] = (cj_parameter_group){.pattern = r->no_decay[i], .no_weight_decay = true};
+    memcpy(o.groups, r->groups, sizeof o.groups);
     return o;
 }
 
@@ -241,7 +240,12 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
                         .best = cj__recipe_truth(r, CJ__KEY_checkpoint_best)},
         .seed = cj_recipe_seed(r),
         .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
-        .name = cj_recipe_name(r)};
+        .name = cj_recipe_name(r),
+        .weights = cj_recipe_weights(r),
+        .freeze = r->freeze,
+        .freeze_count = r->freeze_count,
+        .unfreeze = r->unfreeze,
+        .unfreeze_count = r->unfreeze_count};
 }
 
 cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)

@@ -92,6 +92,52 @@ static cj_status read_list(cj_recipe *r, yaml_document_t *document, yaml_node_t 
     return status;
 }
 
+/* Appends "from=to", with `separator` between. Characters that separate can stand in neither. */
+static cj_status put_pairs(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, const char *separator,
+                           cj__text *text)
+{
+    bool first = true;
+    if (node->type != YAML_MAPPING_NODE) return bad(r, node, "a mapping was expected here: {name: value}");
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+        const char *from = text_of(yaml_document_get_node(document, p->key)),
+                   *to = text_of(yaml_document_get_node(document, p->value));
+        if (!from || !to || strpbrk(from, ",;=") || strpbrk(to, ",;="))
+            return bad(r, node, "a mapping here is of plain values without , ; and =: {name: value}");
+        cj__text_print(text, "%s%s=%s", first ? "" : separator, from, to);
+        first = false;
+    }
+    return CJ_OK;
+}
+
+static cj_status put_maps(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, cj__text *text)
+{
+    if (node->type != YAML_SEQUENCE_NODE) return bad(r, node, "a list of mappings was expected here");
+    for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
+         i++) {
+        if (text->size) cj__text_put(text, ",");
+        CJ__TRY(put_pairs(r, document, yaml_document_get_node(document, *i), ";", text));
+    }
+    return CJ_OK;
+}
+
+/* {from: to}, or [{field: value}], as an override gives it. */
+static cj_status read_map(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, int line,
+                          const cj__key_facts *key)
+{
+    cj__text text = {0};
+    cj_status status =
+        key->kind == CJ__MAP ? put_pairs(r, document, node, ",", &text) : put_maps(r, document, node, &text);
+    if (status == CJ_OK) status = cj__text_check(&text, key->name);
+    if (status == CJ_OK) status = cj__recipe_set(r, line, key->name, text.data ? text.data : "");
+    cj__text_free(&text);
+    return status;
+}
+
+static bool is_map(const cj__key_facts *key)
+{
+    return key && (key->kind == CJ__MAP || key->kind == CJ__MAPS);
+}
+
 static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, const char *prefix,
                               int depth)
 {
@@ -110,6 +156,8 @@ static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node
             CJ__TRY(cj__recipe_set(r, line_of(key), "model.name", text_of(value)));
         else if (text_of(value))
             CJ__TRY(cj__recipe_set(r, line_of(key), path, text_of(value)));
+        else if (is_map(cj__recipe_key_named(path)))
+            CJ__TRY(read_map(r, document, value, line_of(key), cj__recipe_key_named(path)));
         else if (value->type == YAML_MAPPING_NODE)
             CJ__TRY(read_mapping(r, document, value, path, depth + 1));
         else

@@ -459,6 +459,7 @@ static cj_status restore_from(const cj__checkpointing *c, cj_tensor_file *file, 
     cj_status status = read_state(text, arena, c->state, &f);
     if (status != CJ_OK) return cj__fail_within(status, "%s: its state", path);
     CJ__TRY(check_facts(c, path, &f));
+    CJ__TRY(c->prepare(c->context));
     CJ__TRY(check_variables(file, path, c->model));
     CJ__TRY(read_variables(file, c->model));
     CJ__TRY(read_best(file, path, c, arena));

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cajal/io.h"
 #include "train/evaluate.h"
+#include "train/freezing.h"
 #include "train/run_log.h"
 #include "train/state.h"
 
@@ -18,6 +19,8 @@ typedef struct {
     const cj_fit_options *o;
     cj_loader *loader;
     cj__batch_program step;
+    int64_t drawn_for;  /* the epoch whose frozen weights it leaves alone */
+    cj_batch like;      /* type and shape of its batches */
     cj_program *update; /* where gradients are added up over several batches; NULL: each step updates */
     cj__evaluation validation; /* empty without validation rows */
     bool validates;
@@ -28,6 +31,8 @@ typedef struct {
     cj__checkpointing checkpointing;
     cj__run_log log;
     int lock; /* on the folder; -1: none */
+    cj_weights_report *weights;
+    bool restored; /* from a checkpoint */
     cj_progress progress;
     bool stop; /* a callback said so */
     char note[256];
@@ -77,6 +82,85 @@ static cj_status tell(fit *f)
     return cj__fail(CJ_INTERRUPTED, "stopped in epoch %lld after step %lld%s%s", (long long)f->progress.epoch,
                     (long long)f->progress.step, f->o->folder ? "; the run can be resumed from " : "",
                     f->o->folder ? f->o->folder : "");
+}
+
+/* --- the step ------------------------------------------------------------------------------------------ */
+
+static cj__objective objective_of(const cj_fit_options *o)
+{
+    return (cj__objective){o->loss,        o->label_smoothing, o->class_weights,
+                           o->class_count, o->precision,       o->accumulate > 1};
+}
+
+cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
+{
+    cj__batch_program shape;
+    cj_batch batch = {0};
+    cj__objective objective = objective_of(o);
+    cj_dataset_row(o->dataset, 0, &batch.x, &batch.y);
+    batch.x.dtype = CJ_F32;
+    batch.x.shape.dims[0] = batch.y.shape.dims[0] = o->batch_size;
+    CJ__TRY(cj__freeze_for_epoch(o, 1));
+    return cj__batch_draw(graph, &shape, o->model, o->forward, o->context, &batch, &objective, &o->optimizer);
+}
+
+static cj_status make_update(fit *f)
+{
+    cj_graph *graph;
+    if (f->o->accumulate <= 1) return CJ_OK;
+    cj_graph_options options = {.size = sizeof options, .model = f->o->model, .mode = CJ_TRAINING};
+    CJ__TRY((cj_graph_new)(&graph, &options));
+    cj_update(graph, f->o->optimizer);
+    cj_program_free(f->update);
+    f->update = NULL;
+    cj_status status = cj_compile(&f->update, graph);
+    cj_graph_free(graph);
+    return status;
+}
+
+/* Draws the step of the epoch in place of the one there is. */
+static cj_status draw_for(fit *f, int64_t epoch)
+{
+    const cj_fit_options *o = f->o;
+    cj__objective objective = objective_of(o);
+    cj__batch_program step = {0};
+    CJ__TRY(cj__freeze_for_epoch(o, epoch));
+    cj_status status =
+        cj__batch_program_new(&step, o->model, o->forward, o->context, &f->like, &objective, &o->optimizer);
+    cj__batch_program_free(&f->step);
+    f->step = step;
+    f->drawn_for = epoch;
+    f->progress.program = f->step.program;
+    return status == CJ_OK ? make_update(f) : status;
+}
+
+static cj_status make_step(fit *f)
+{
+    if (!cj_loader_next(f->loader, &f->like))
+        return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
+    CJ__TRY(draw_for(f, 1));
+    CJ__TRY(cj__check_freezing(f->o));
+    f->learning_rate = cj_model_find(f->o->model, "optimizer.learning_rate");
+    return f->learning_rate.data ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "the network has nothing to train");
+}
+
+/* Where an epoch since the step was drawn trains more than it does, draws it anew. */
+static cj_status unfreeze(fit *f, int64_t epoch)
+{
+    if (!cj__unfreezes(f->o, f->drawn_for + 1, epoch)) return CJ_OK;
+    CJ__TRY(draw_for(f, epoch));
+    snprintf(f->note, sizeof f->note, "epoch %lld: more of the network is trained from here on",
+             (long long)epoch);
+    return CJ_OK;
+}
+
+/* A checkpoint has the variables of the epoch it was made in, or, between two, of the one that was over. */
+static cj_status unfreeze_as_saved(void *context)
+{
+    fit *f = context;
+    int64_t epoch = f->state.epoch + (f->state.step > 0);
+    if (!cj__unfreezes(f->o, f->drawn_for + 1, epoch)) return CJ_OK;
+    return draw_for(f, epoch);
 }
 
 /* --- an epoch ------------------------------------------------------------------------------------------ */
@@ -224,6 +308,7 @@ static cj_status train_epoch(fit *f)
     f->progress.validation = cj__scores_none(f->o->loss);
     f->progress.epoch_done = f->progress.best = false;
     f->started = now();
+    CJ__TRY(unfreeze(f, f->progress.epoch));
     cj_loader_seek(f->loader, f->state.epoch, f->state.step);
     CJ__TRY(run_steps(f));
     if (f->state.step < f->steps) return CJ_OK; /* stopped on the way */
@@ -276,47 +361,9 @@ static cj_status make_loader(fit *f, int64_t rows)
     return CJ_OK;
 }
 
-static cj__objective objective_of(const cj_fit_options *o)
+static cj_status load_weights(fit *f)
 {
-    return (cj__objective){o->loss,        o->label_smoothing, o->class_weights,
-                           o->class_count, o->precision,       o->accumulate > 1};
-}
-
-cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
-{
-    cj__batch_program shape;
-    cj_batch batch = {0};
-    cj__objective objective = objective_of(o);
-    cj_dataset_row(o->dataset, 0, &batch.x, &batch.y);
-    batch.x.dtype = CJ_F32;
-    batch.x.shape.dims[0] = batch.y.shape.dims[0] = o->batch_size;
-    return cj__batch_draw(graph, &shape, o->model, o->forward, o->context, &batch, &objective, &o->optimizer);
-}
-
-static cj_status make_update(fit *f)
-{
-    cj_graph *graph;
-    if (f->o->accumulate <= 1) return CJ_OK;
-    cj_graph_options options = {.size = sizeof options, .model = f->o->model, .mode = CJ_TRAINING};
-    CJ__TRY((cj_graph_new)(&graph, &options));
-    cj_update(graph, f->o->optimizer);
-    cj_status status = cj_compile(&f->update, graph);
-    cj_graph_free(graph);
-    return status;
-}
-
-static cj_status make_step(fit *f)
-{
-    const cj_fit_options *o = f->o;
-    cj_batch batch;
-    cj__objective objective = objective_of(o);
-    if (!cj_loader_next(f->loader, &batch))
-        return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
-    CJ__TRY(
-        cj__batch_program_new(&f->step, o->model, o->forward, o->context, &batch, &objective, &o->optimizer));
-    CJ__TRY(make_update(f));
-    f->learning_rate = cj_model_find(o->model, "optimizer.learning_rate");
-    return f->learning_rate.data ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "the network has nothing to train");
+    return f->o->weights ? cj_load_weights(f->o->model, f->o->weights, &f->weights) : CJ_OK;
 }
 
 /* One process at a time trains in a folder. */
@@ -335,6 +382,7 @@ static cj_status restore(fit *f)
     cj_status status = cj__checkpoint_restore(&f->checkpointing, f->note);
     if (status == CJ_NOT_FOUND) return CJ_OK; /* it was ended before its first one: from the start */
     CJ__TRY(status);
+    f->restored = true;
     if (!*f->note)
         snprintf(f->note, sizeof f->note, "resumed after epoch %lld, step %lld", (long long)f->state.epoch,
                  (long long)f->state.step);
@@ -356,7 +404,9 @@ static cj_status open_folder(fit *f)
                                            .state = &f->state,
                                            .best = &f->best,
                                            .order = {o->seed, cj_loader_rows(f->loader), o->batch_size},
-                                           .recipe = o->recipe};
+                                           .recipe = o->recipe,
+                                           .prepare = unfreeze_as_saved,
+                                           .context = f};
     CJ__TRY(restore(f));
     CJ__TRY(cj__run_log_open(&f->log, o->folder, &f->state));
     f->progress.updates = f->state.updates;
@@ -389,16 +439,19 @@ static cj_status begin(fit *f)
                 ? prepare_validation(f, o->validation_dataset, 0, cj_dataset_count(o->validation_dataset))
                 : prepare_validation(f, o->dataset, training, rows - training));
     f->progress.model = o->model;
-    f->progress.program = f->step.program;
     f->progress.epochs = o->epochs;
     f->progress.steps = f->steps;
     f->state.training = cj__scores_none(o->loss);
+    if (!o->resume) CJ__TRY(load_weights(f));
     CJ__TRY(open_folder(f));
+    if (o->resume && !f->restored) CJ__TRY(load_weights(f));
     recall(f);
     f->started = f->reported = now();
     f->progress.summary = f->step.summary;
+    f->progress.weights = f->weights;
     CJ__TRY(tell(f));
     f->progress.summary = NULL;
+    f->progress.weights = NULL;
     return CJ_OK;
 }
 
@@ -424,6 +477,7 @@ static void end(fit *f)
     cj__free(f->state.history);
     cj__free(f->best.data);
     cj__evaluation_end(&f->validation);
+    cj_weights_report_free(f->weights);
     cj_program_free(f->update);
     cj__batch_program_free(&f->step);
     cj_loader_free(f->loader);

@@ -199,6 +199,17 @@ cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *mo
     return CJ_OK;
 }
 
+cj_status cj_draw_network(cj_model *model, cj_forward forward, void *context, cj_shape_t shape)
+{
+    cj_graph *graph;
+    cj_graph_options options = {.size = sizeof options, .model = model, .mode = CJ_INFERENCE};
+    CJ__TRY((cj_graph_new)(&graph, &options));
+    (void)forward(cj_root(graph), cj_input(graph, "x", CJ_F32, shape), context);
+    cj_status status = cj_graph_status(graph);
+    cj_graph_free(graph);
+    return status;
+}
+
 cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward, void *context,
                                 const cj_batch *batch, const cj__objective *objective,
                                 const cj_optimizer *optimizer)

@@ -47,6 +47,9 @@ typedef struct {
     cj__best_weights *best;
     cj__data_order order;
     const char *recipe; /* may be NULL */
+    /* Called when `state` has been restored: the model gets the variables it had then, to be restored too. */
+    cj_status (*prepare)(void *context);
+    void *context;
 } cj__checkpointing;
 
 /* Writes FOLDER/checkpoints/step-N.safetensors, then removes those that are too many. */

@@ -1,0 +1,344 @@
+/* Weights of one network into another that has been drawn: names mapped, some left out, and every difference
+ * listed before anything is written. */
+#include "base/bf16.h"
+#include "base/shape.h"
+#include "base/text.h"
+#include "cajal/data.h"
+#include "cajal/io.h"
+#include "model/model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { LONGEST_PATH = 4096 };
+
+/* The report, with what only this file sees of it; all of it lies in the arena. */
+typedef struct {
+    cj_weights_report public;
+    cj__arena arena;
+} full_report;
+
+typedef struct {
+    const char *name; /* as mapped */
+    int64_t index;    /* in the file */
+    bool used;
+} source;
+
+typedef struct {
+    const cj_weights *o;
+    cj_model *model;
+    char path[LONGEST_PATH];
+    cj_tensor_file *file;
+    full_report *report;
+    source *sources; /* [count], sorted by name */
+    int64_t count;
+    int64_t
+        *places; /* [report->public.count] which source each entry of the report is loaded from; -1: none */
+} loading;
+
+/* --- names --------------------------------------------------------------------------------------------- */
+
+/* "module." → "": what the name begins with is replaced. "net.*.w" → "*.weight": the whole name, and what the
+ * star stood for is put in. */
+static char *rename_one(cj__arena *arena, const cj_weight_rename *r, const char *name)
+{
+    const char *star = strchr(r->from, '*'), *put = strchr(r->to, '*');
+    size_t before = star ? (size_t)(star - r->from) : strlen(r->from), size = strlen(name);
+    if (strncmp(name, r->from, before) != 0) return cj__arena_string(arena, name);
+    if (!star) return cj__arena_format(arena, "%s%s", r->to, name + before);
+    size_t after = strlen(star + 1);
+    if (size < before + after || strcmp(name + size - after, star + 1) != 0)
+        return cj__arena_string(arena, name);
+    if (!put) return cj__arena_string(arena, r->to);
+    return cj__arena_format(arena, "%.*s%.*s%s", (int)(put - r->to), r->to, (int)(size - before - after),
+                            name + before, put + 1);
+}
+
+static cj_status check_map(const cj_weights *o)
+{
+    for (int64_t i = 0; i < o->map_count; i++) {
+        const char *star = strchr(o->map[i].from, '*'), *put = strchr(o->map[i].to, '*');
+        if ((star && strchr(star + 1, '*')) || (put && (!star || strchr(put + 1, '*'))))
+            return cj__fail(CJ_INVALID_ARGUMENT,
+                            "weights: '%.100s' becomes '%.100s': each side may have one `*`, the right one "
+                            "only if the left one has it",
+                            o->map[i].from, o->map[i].to);
+    }
+    return CJ_OK;
+}
+
+static int compare_sources(const void *a, const void *b)
+{
+    return strcmp(((const source *)a)->name, ((const source *)b)->name);
+}
+
+/* The file's names as the model has them. */
+static cj_status map_names(loading *l)
+{
+    l->count = cj_tensor_file_count(l->file);
+    size_t bytes = (size_t)l->count * sizeof *l->sources;
+    l->sources = cj__arena_allocate(&l->report->arena, bytes + 1);
+    if (!l->sources) return cj__out_of_memory(bytes, l->path);
+    for (int64_t i = 0; i < l->count; i++) {
+        char *name = cj__arena_string(&l->report->arena, cj_tensor_file_name(l->file, i));
+        for (int64_t k = 0; name && k < l->o->map_count; k++)
+            name = rename_one(&l->report->arena, &l->o->map[k], name);
+        if (!name) return cj__out_of_memory(0, "the name of a weight");
+        l->sources[i] = (source){name, i, false};
+    }
+    qsort(l->sources, (size_t)l->count, sizeof *l->sources, compare_sources);
+    for (int64_t i = 1; i < l->count; i++)
+        if (strcmp(l->sources[i - 1].name, l->sources[i].name) == 0)
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: '%.200s' and '%.200s' both become '%.200s'", l->path,
+                            cj_tensor_file_name(l->file, l->sources[i - 1].index),
+                            cj_tensor_file_name(l->file, l->sources[i].index), l->sources[i].name);
+    return CJ_OK;
+}
+
+static source *source_of(const loading *l, const char *name)
+{
+    source key = {.name = name};
+    return l->count ? bsearch(&key, l->sources, (size_t)l->count, sizeof key, compare_sources) : NULL;
+}
+
+static bool is_skipped(const cj_weights *o, const char *name)
+{
+    for (int64_t i = 0; i < o->skip_count; i++)
+        if (cj__text_matches(o->skip[i], name)) return true;
+    return false;
+}
+
+/* --- the comparison ------------------------------------------------------------------------------------ */
+
+static bool is_weight(const cj__variable *v)
+{
+    return v->role == CJ_PARAMETER || v->role == CJ_STATISTIC;
+}
+
+/* Floating point of any width is brought to the model's; anything else must be the same. */
+static bool fits(const cj_tensor *found, const cj__variable *v)
+{
+    bool convertible = cj__dtype_is_float(found->dtype) && v->dtype == CJ_F32;
+    return cj_shape_equal(found->shape, cj__file_shape(v)) && (found->dtype == v->dtype || convertible);
+}
+
+static cj_weight *add(loading *l, const char *name, cj_weight_fate fate, int64_t place)
+{
+    cj_weights_report *r = &l->report->public;
+    cj_weight *w = &r->weights[r->count];
+    *w = (cj_weight){.name = name, .fate = fate};
+    l->places[r->count++] = place;
+    r->counts[fate]++;
+    return w;
+}
+
+static cj_status compare_one(loading *l, const cj__variable *v)
+{
+    cj_tensor found = {0};
+    char *name = cj__arena_string(&l->report->arena, v->name);
+    source *from = source_of(l, v->name);
+    if (!name) return cj__out_of_memory(strlen(v->name), "the name of a weight");
+    if (from) from->used = true;
+    bool skipped = is_skipped(l->o, name);
+    if (from && !skipped) CJ__TRY(cj_tensor_file_describe(l->file, from->index, &found));
+    cj_weight_fate fate = skipped           ? CJ_WEIGHT_SKIPPED
+                          : !from           ? CJ_WEIGHT_MISSING
+                          : fits(&found, v) ? CJ_WEIGHT_LOADED
+                                            : CJ_WEIGHT_CLASHING;
+    cj_weight *w = add(l, name, fate, fate == CJ_WEIGHT_LOADED ? from->index : -1);
+    w->wanted = (cj_tensor){NULL, v->dtype, cj__file_shape(v)};
+    w->found = found;
+    return CJ_OK;
+}
+
+/* Room for every weight of the model and every tensor of the file. */
+static cj_status make_room(loading *l)
+{
+    size_t most = (size_t)(l->model->count + l->count) + 1;
+    l->report->public.weights = cj__arena_allocate(&l->report->arena, most * sizeof(cj_weight));
+    l->places = cj__arena_allocate(&l->report->arena, most * sizeof *l->places);
+    return l->report->public.weights && l->places ? CJ_OK
+                                                  : cj__out_of_memory(most * sizeof(cj_weight), l->path);
+}
+
+static cj_status compare(loading *l)
+{
+    CJ__TRY(make_room(l));
+    for (int64_t i = 0; i < l->model->count; i++)
+        if (is_weight(l->model->variables[i])) CJ__TRY(compare_one(l, l->model->variables[i]));
+    for (int64_t i = 0; i < l->count; i++) {
+        const source *s = &l->sources[i];
+        if (s->used) continue;
+        cj_weight *w =
+            add(l, s->name, is_skipped(l->o, s->name) ? CJ_WEIGHT_SKIPPED : CJ_WEIGHT_UNEXPECTED, -1);
+        if (cj_tensor_file_describe(l->file, s->index, &w->found) != CJ_OK) w->found = (cj_tensor){0};
+    }
+    return CJ_OK;
+}
+
+/* --- telling ------------------------------------------------------------------------------------------- */
+
+static void put_weight(cj__text *t, const cj_weight *w)
+{
+    char wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
+    cj__text_print(t, " '%s'", w->name);
+    if (w->fate == CJ_WEIGHT_CLASHING)
+        cj__text_print(t, " (%s %s there, %s %s here)", cj_dtype_name(w->found.dtype),
+                       cj__shape_text(w->found.shape, found), cj_dtype_name(w->wanted.dtype),
+                       cj__shape_text(w->wanted.shape, wanted));
+}
+
+static void put_list(cj__text *t, const cj_weights_report *r, cj_weight_fate fate, int most)
+{
+    int64_t told = 0;
+    for (int64_t i = 0; i < r->count; i++) {
+        if (r->weights[i].fate != fate || told++ >= most) continue;
+        cj__text_put(t, told > 1 ? "," : "");
+        put_weight(t, &r->weights[i]);
+    }
+    if (told > most) cj__text_print(t, " and %" PRId64 " more", told - most);
+}
+
+/* What is missing or clashes is an error: nothing has been written yet. */
+static cj_status check_all_there(const loading *l)
+{
+    const cj_weights_report *r = &l->report->public;
+    int64_t missing = r->counts[CJ_WEIGHT_MISSING], clashing = r->counts[CJ_WEIGHT_CLASHING];
+    if (missing + clashing == 0) return CJ_OK;
+    cj__text t = {0};
+    cj__text_print(&t, "%s:", l->path);
+    if (missing) cj__text_print(&t, " %" PRId64 " of the network's weights are not in it:", missing);
+    put_list(&t, r, CJ_WEIGHT_MISSING, 4);
+    if (clashing)
+        cj__text_print(&t, "%s %" PRId64 " have another shape or type:", missing ? ";" : "", clashing);
+    put_list(&t, r, CJ_WEIGHT_CLASHING, 4);
+    if (r->counts[CJ_WEIGHT_UNEXPECTED]) {
+        cj__text_print(&t,
+                       "; %" PRId64 " are in it that the network has not:", r->counts[CJ_WEIGHT_UNEXPECTED]);
+        put_list(&t, r, CJ_WEIGHT_UNEXPECTED, 4);
+    }
+    cj__text_put(&t,
+                 ": rename what has other names (weights.map), name what is to begin anew (weights.skip)");
+    cj_status status = cj__text_check(&t, "a sentence");
+    if (status == CJ_OK) status = cj__fail(CJ_INVALID_ARGUMENT, "%s", t.data);
+    cj__text_free(&t);
+    return status;
+}
+
+cj_status cj_weights_text(const cj_weights_report *r, char **text)
+{
+    static const struct {
+        cj_weight_fate fate;
+        const char *label;
+    } lists[] = {{CJ_WEIGHT_SKIPPED, "left out:"},
+                 {CJ_WEIGHT_UNEXPECTED, "not in the network:"},
+                 {CJ_WEIGHT_MISSING, "missing:"},
+                 {CJ_WEIGHT_CLASHING, "of another shape or type:"}};
+    cj__text t = {0};
+    cj__text_print(&t, "weights: %" PRId64 " loaded from %s\n", r->counts[CJ_WEIGHT_LOADED], r->path);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (r->counts[lists[i].fate] == 0) continue;
+        cj__text_print(&t, "  %" PRId64 " %s", r->counts[lists[i].fate], lists[i].label);
+        put_list(&t, r, lists[i].fate, 12);
+        cj__text_put(&t, "\n");
+    }
+    cj_status status = cj__text_check(&t, "a report on weights");
+    if (status != CJ_OK) cj__text_free(&t);
+    *text = t.data;
+    return status;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------- */
+
+static void to_floats(const cj_tensor *from, float *to)
+{
+    for (int64_t i = 0; i < cj_shape_count(from->shape); i++)
+        to[i] = from->dtype == CJ_F64 ? (float)((const double *)from->data)[i]
+                                      : cj__bf16_to_float(((const uint16_t *)from->data)[i]);
+}
+
+static cj_status read_elements(loading *l, cj__variable *v, int64_t index)
+{
+    cj_tensor found;
+    CJ__TRY(cj_tensor_file_describe(l->file, index, &found));
+    if (found.dtype == v->dtype) return cj_tensor_file_read(l->file, index, v->data);
+    found.data = cj__allocate(cj_tensor_bytes(&found) + 1);
+    if (!found.data) return cj__out_of_memory(cj_tensor_bytes(&found), v->name);
+    cj_status status = cj_tensor_file_read(l->file, index, found.data);
+    if (status == CJ_OK) to_floats(&found, v->data);
+    cj__free(found.data);
+    return status;
+}
+
+static cj_status read_weight(loading *l, cj__variable *v, int64_t index)
+{
+    v->version++;
+    CJ__TRY(read_elements(l, v, index));
+    return cj__from_file_layout(v);
+}
+
+static cj_status read_all(loading *l)
+{
+    const cj_weights_report *r = &l->report->public;
+    for (int64_t i = 0; i < r->count; i++)
+        if (l->places[i] >= 0)
+            CJ__TRY(read_weight(l, cj__model_find(l->model, r->weights[i].name), l->places[i]));
+    return CJ_OK;
+}
+
+/* A run's folder stands for the weights it ended with. */
+static cj_status find_path(loading *l)
+{
+    struct stat facts;
+    char inner[LONGEST_PATH + 32];
+    CJ__TRY(cj_data_find(l->o->from, l->path, sizeof l->path));
+    if (stat(l->path, &facts) != 0 || !S_ISDIR(facts.st_mode)) return CJ_OK;
+    snprintf(inner, sizeof inner, "%s/model.safetensors", l->path);
+    if (stat(inner, &facts) != 0 || strlen(inner) >= sizeof l->path)
+        return cj__fail(
+            CJ_NOT_FOUND,
+            "%s: the folder has no model.safetensors: the run is not finished, or an ensemble, of "
+            "which one member is to be named: %s/member-1",
+            l->path, l->path);
+    memcpy(l->path, inner, strlen(inner) + 1);
+    return CJ_OK;
+}
+
+static cj_status load(loading *l)
+{
+    CJ__TRY(check_map(l->o));
+    CJ__TRY(find_path(l));
+    l->report->public.path = cj__arena_string(&l->report->arena, l->path);
+    if (!l->report->public.path) return cj__out_of_memory(strlen(l->path), "a report on weights");
+    CJ__TRY(cj_tensor_file_open(&l->file, l->path));
+    CJ__TRY(map_names(l));
+    CJ__TRY(compare(l));
+    CJ__TRY(check_all_there(l));
+    return read_all(l);
+}
+
+cj_status cj_load_weights(cj_model *model, const cj_weights *weights, cj_weights_report **report)
+{
+    loading l = {.o = weights, .model = model, .report = cj__allocate_zeroed(sizeof(full_report))};
+    if (report) *report = NULL;
+    if (!l.report) return cj__out_of_memory(sizeof *l.report, "a report on weights");
+    cj_status status = load(&l);
+    cj_tensor_file_close(l.file);
+    if (report && l.report->public.weights)
+        *report = &l.report->public;
+    else
+        cj_weights_report_free(&l.report->public);
+    return status;
+}
+
+/* The public part is the first of the whole. */
+void cj_weights_report_free(cj_weights_report *report)
+{
+    full_report *whole = (full_report *)report;
+    if (!report) return;
+    cj__arena_free(&whole->arena);
+    cj__free(whole);
+}
