@@ -306,6 +306,12 @@ def make_recipe():
     put("recipe", "not-utf-8", b"name: \xff\xfe\n")
     put("recipe", "utf-16", "name: x\nmodel: [dense: 2]\n".encode("utf-16"))
     put("recipe", "empty", "")
+    picture = "data: {shape: [5, 4, 3]}\nmodel: [conv2d: {filters: 4, kernel: 3, padding: same, bias: false}, batch_norm, relu, "
+    picture += "max_pool: 2, flatten, dense: {units: 2, bias: false}]\n"
+    put("recipe", "picture", picture)
+    put("recipe", "option-twice", picture.replace("kernel: 3", "kernel: 3, kernel: 3"))
+    put("recipe", "value-twice", picture.replace("units: 2", "units: 2, units: 3"))
+    put("recipe", "huge-options", picture.replace("kernel: 3", "kernel: 1e300, stride: 999999999").replace("same", "-1"))
     put("recipe", "two-documents", "model: [dense: 2]\n---\nname: b\n")
     put("recipe", "layers-with-commas", "model: [dense: 2]\ndata: {drop: ['a,b']}\n")
     put("recipe", "many-layers", "model: [" + "relu, " * 300 + "dense: 2]\n")

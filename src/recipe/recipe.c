@@ -142,6 +142,7 @@ static cj_status add_layer(cj_recipe *r, const cj__layer_kind *kind, const char 
 {
     char *text = value ? cj__arena_string(&r->arena, value) : NULL;
     if (value && !text) return cj__out_of_memory(strlen(value), kind->name);
+    r->options_given = 0;
     r->layer_texts[r->layer_count] = text;
     r->layers[r->layer_count++] = (cj_layer){.type = kind->name, .value = number};
     return CJ_OK;
@@ -220,6 +221,10 @@ cj_status cj__recipe_layer_option(cj_recipe *r, int line, const char *option, co
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", o->name);
         if (strcmp(option, o->name) != 0) continue;
+        if (r->options_given & o->flag)
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is given a second time", where, option,
+                            kind->name);
+        r->options_given |= o->flag;
         const char *wanted = set_option(layer, o, value);
         if (wanted)
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is '%.80s', but must be %s", where,

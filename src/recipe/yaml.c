@@ -44,6 +44,8 @@ static cj_status read_options(cj_recipe *r, yaml_document_t *document, const yam
         const char *key = text_of(node_at(document, p->key)), *text = text_of(node_at(document, p->value));
         if (!key || !text)
             return bad(r, options, "a layer's options are plain values: {filters: 32, kernel: 3}");
+        if (own && strcmp(key, own) == 0 && value)
+            return bad(r, options, "a layer's value is given a second time");
         if (own && strcmp(key, own) == 0) value = text;
     }
     CJ__TRY(cj__recipe_layer(r, line_of(name), layer, value));
