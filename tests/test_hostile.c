@@ -155,7 +155,7 @@ static const struct {
     {"recipe/twice", ":3: name is given a second time", "line 2 has it"},
     {"recipe/weights-nan", "training.class_weights is 'nan,-inf'", "must be a list of numbers from 0 on"},
     {"recipe/shape-hostile", "data.shape is '1e300,-5,nan,0.5'", "dimensions that fit in memory"},
-    {"recipe/huge-count", "dense has '9e15'", "needs a number of units"},
+    {"recipe/huge-count", "dense has '9e15'", "needs a whole number from 1 on"},
     {"recipe/many-laughs", ":1: there is no key 'a.p'", "did you mean"},
     {"safetensors/near-2-63", "byte 28: found '['", "expected at most 8 dimensions that fit in memory"},
     {"safetensors/huge-header", "found a header of 18446744073709551615 bytes", "expected at most 2"},
