@@ -18,11 +18,14 @@ static void check_text(const cj_recipe *recipe)
     cj_recipe_free(copy);
 }
 
+/* Weights that a recipe may well ask for would take all the memory there is. */
 static bool is_small(const cj_recipe *recipe)
 {
-    for (int i = 0; i < recipe->layer_count; i++)
-        if (recipe->layers[i].value > 64) return false;
-    return recipe->layer_count < 16;
+    for (int i = 0; i < recipe->layer_count; i++) {
+        const cj_layer *l = &recipe->layers[i];
+        if (l->value > 64 || l->kernel > 16 || l->dilation > 16 || l->pad > 16) return false;
+    }
+    return recipe->layer_count > 0 && recipe->layer_count < 16;
 }
 
 static void draw(cj_recipe *recipe)
