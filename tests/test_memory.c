@@ -1,13 +1,22 @@
 /* No surprises in memory: the first run of a program takes exactly the bytes that were planned, and later
- * runs ask neither the library's allocator nor the C library's for anything. */
+ * runs ask neither the library's allocator nor the C library's for anything. Seen on training steps, and on
+ * every op with its gradients on each instruction set. */
 #include "support.h"
 
 #include "cajal/cajal.h"
+#include "cpu/isa.h"
+#include "graph/graph.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 /* Sanitizers bring an allocator of their own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SANITIZED) || !defined(__GLIBC__)
 enum { INTERPOSED = 0 };
 static _Atomic long calls;
 #else
@@ -47,7 +56,20 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 {
     calls++;
     *block = __libc_memalign(alignment, size);
-    return *block ? 0 : 12;
+    return *block ? 0 : ENOMEM;
+}
+
+void *memalign(size_t alignment, size_t size);
+void *memalign(size_t alignment, size_t size)
+{
+    calls++;
+    return __libc_memalign(alignment, size);
+}
+
+void *reallocarray(void *block, size_t count, size_t size)
+{
+    calls++;
+    return size && count > SIZE_MAX / size ? NULL : __libc_realloc(block, count * size);
 }
 
 void free(void *block)
@@ -138,9 +160,109 @@ static void test_no_allocation(void **state)
     end(&t);
 }
 
+/* --- every op ------------------------------------------------------------------------------------------ */
+
+enum { MOST_INPUTS = 6, MOST_OUTPUTS = 8 };
+
+/* An op as its samples want it, with the gradients of the sum of its first output where it has any. */
+typedef struct {
+    cj_program *program;
+    cj_run_options run;
+} case_of_op;
+
+static void draw_gradients(cj_graph *g, cj_value y, int count, const cj_value *inputs)
+{
+    cj_value x[MOST_INPUTS], gradients[MOST_INPUTS];
+    int wanted = 0;
+    for (int i = 0; i < count; i++)
+        if (cj_value_dtype(inputs[i]) == CJ_F32) x[wanted++] = inputs[i];
+    if (wanted == 0 || cj_value_dtype(y) != CJ_F32) return;
+    cj_gradients(cj_sum(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES), wanted, x, gradients);
+    for (int i = 0; i < wanted; i++) cj_output(g, "gradient", gradients[i]);
+}
+
+/* What goes in is zeros, or for floats ones: all ops take that. */
+static void *filled(const cj_tensor *t)
+{
+    char *data = calloc(1, cj_tensor_bytes(t) + 1);
+    assert_non_null(data);
+    for (int64_t i = 0; t->dtype == CJ_F32 && i < cj_shape_count(t->shape); i++)
+        ((float *)(void *)data)[i] = 0.75F;
+    return data;
+}
+
+static void begin_case(case_of_op *c, int op, const cj__sample *sample)
+{
+    cj_graph *g;
+    cj_value inputs[MOST_INPUTS];
+    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .mode = CJ_TRAINING}));
+    for (int i = 0; i < sample->inputs_count; i++)
+        inputs[i] = (cj_input)(g, "x", sample->inputs[i].dtype, sample->inputs[i].shape);
+    cj_value y = cj__draw(g, (cj__op)op, sample->attributes, sample->inputs_count, inputs);
+    for (int i = 0; cj_value_ok(y) && i < cj__node_of(y)->outputs_count && i < MOST_OUTPUTS; i++)
+        cj_output(g, "y", cj__output_of(y, i));
+    if (cj_value_ok(y)) draw_gradients(g, y, sample->inputs_count, inputs);
+    expect_ok(cj_compile(&c->program, g));
+    cj_graph_free(g);
+    c->run = (cj_run_options){.size = sizeof c->run, .program = c->program};
+    for (int i = 0; i < sample->inputs_count; i++) {
+        c->run.inputs[i] = (cj_tensor){.dtype = sample->inputs[i].dtype, .shape = sample->inputs[i].shape};
+        c->run.inputs[i].data = filled(&c->run.inputs[i]);
+    }
+    cj_tensor first = cj_program_output(c->program, 0);
+    c->run.outputs[0] = calloc(1, cj_tensor_bytes(&first) + 1);
+}
+
+static void end_case(case_of_op *c)
+{
+    for (int i = 0; i < MOST_INPUTS; i++) free(c->run.inputs[i].data);
+    free(c->run.outputs[0]);
+    cj_program_free(c->program);
+}
+
+static int64_t cases;
+
+static void check_sample(void *context, const cj__sample *sample)
+{
+    const int *op = context;
+    const char *name = cj__ops[*op].name;
+    case_of_op c;
+    begin_case(&c, *op, sample);
+    size_t planned = cj_program_describe(c.program).run_bytes;
+    cj_memory_reset_peak();
+    cj_memory_counts before = cj_memory();
+    expect_ok((cj_program_run)(&c.run));
+    cj_memory_counts after = cj_memory();
+    if (after.peak_bytes - before.live_bytes != planned)
+        fail_msg("%s: the first run took %llu bytes, %zu were planned", name,
+                 (unsigned long long)(after.peak_bytes - before.live_bytes), planned);
+    long asked = calls;
+    for (int i = 0; i < 3; i++) expect_ok((cj_program_run)(&c.run));
+    if (calls != asked || cj_memory().allocations != after.allocations)
+        fail_msg("%s: later runs asked the C library %ld times and the hook %lld times for memory", name,
+                 calls - asked, (long long)(cj_memory().allocations - after.allocations));
+    end_case(&c);
+    cases++;
+}
+
+/* Where a sanitizer owns malloc, the hook alone is watched. */
+static void test_every_op(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < CJ__ISA_COUNT; isa++) {
+        if (!cj__isa_available((cj__isa)isa)) continue;
+        setenv("CAJAL_ISA", cj__isa_name((cj__isa)isa), 1);
+        for (int op = 0; op < CJ__OP_COUNT; op++)
+            if (cj__ops[op].samples) cj__ops[op].samples(&(cj__samples){check_sample, &op});
+    }
+    unsetenv("CAJAL_ISA");
+    print_message("%lld programs\n", (long long)cases);
+    assert_true(cases > 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_planned_peak),
-                                       cmocka_unit_test(test_no_allocation)};
+                                       cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_every_op)};
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

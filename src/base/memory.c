@@ -10,6 +10,21 @@
 
 enum { ALIGNMENT = 64 };
 
+/* The address sanitizer is told that what is left over behind a block belongs to nobody. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(SANITIZED)
+#include <sanitizer/asan_interface.h>
+#define FORBID(from, size) __asan_poison_memory_region(from, size)
+#define ALLOW(from, size)  __asan_unpoison_memory_region(from, size)
+#else
+#define FORBID(from, size) ((void)(from), (void)(size))
+#define ALLOW(from, size)  ((void)(from), (void)(size))
+#endif
+
 /* Stands in the 64 bytes before each block. */
 typedef struct {
     void *raw;       /* what the hook returned */
@@ -76,6 +91,7 @@ void *cj__allocate(size_t size)
     uintptr_t start = ((uintptr_t)raw + 2 * ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
     void *block = (void *)start;
     *header_of(block) = (header){raw, raw_size, size};
+    FORBID((char *)block + size, (size_t)(raw + raw_size - ((char *)block + size)));
     atomic_fetch_add(&allocations, 1);
     count_bytes(size, 0);
     return block;
@@ -105,6 +121,7 @@ void cj__free(void *block)
     if (!block) return;
     header old = *header_of(block);
     count_bytes(0, old.size);
+    ALLOW(old.raw, old.raw_size);
     hook.reallocate(hook.context, old.raw, old.raw_size, 0);
 }
 

@@ -62,15 +62,20 @@ void cj__text_print(cj__text *text, const char *format, ...)
     uselocale(before);
 }
 
-void cj__text_number(cj__text *text, double value)
+void cj__number_text(char digits[CJ__NUMBER_TEXT], double value)
 {
-    char digits[40];
     locale_t before = uselocale(plain_locale());
     for (int precision = 1; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        snprintf(digits, CJ__NUMBER_TEXT, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;
     }
     uselocale(before);
+}
+
+void cj__text_number(cj__text *text, double value)
+{
+    char digits[CJ__NUMBER_TEXT];
+    cj__number_text(digits, value);
     cj__text_put(text, digits);
 }
 

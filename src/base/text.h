@@ -17,6 +17,8 @@ void cj__text_put(cj__text *text, const char *string);
 void cj__text_print(cj__text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* In the fewest digits that read back as the same double. */
 void cj__text_number(cj__text *text, double value);
+enum { CJ__NUMBER_TEXT = 40 };
+void cj__number_text(char digits[CJ__NUMBER_TEXT], double value);
 /* CJ_OUT_OF_MEMORY when any of the above has failed. */
 CJ_MUST_CHECK cj_status cj__text_check(const cj__text *text, const char *what);
 void cj__text_free(cj__text *text);

@@ -130,7 +130,10 @@ static void back(tape *t, int32_t index)
     for (int i = 0; i < node.inputs_count; i++) {
         bool damaged =
             cj__vjp_mutation.kind && cj__vjp_mutation.op == (int)node.op && cj__vjp_mutation.input == i;
-        if (damaged && cj_value_ok(gradients[i])) gradients[i] = mutated(&v, gradients[i]);
+        if (damaged && cj_value_ok(gradients[i])) {
+            gradients[i] = mutated(&v, gradients[i]);
+            cj__vjp_mutation.applied++;
+        }
         if (wanted[i]) add_cotangent(t, inputs[i].id, gradients[i]);
     }
     cj__locate(graph, first, node.file, node.line);

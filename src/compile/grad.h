@@ -16,6 +16,7 @@ typedef enum {
 extern struct cj__vjp_mutation {
     cj__mutation kind;
     int op, input;
+    int64_t applied; /* how often it has damaged something */
 } cj__vjp_mutation;
 
 #endif

@@ -82,6 +82,10 @@ cj_status cj__idx_read(cj_tensor *tensor, const char *path, int64_t most)
         cj_status source_status = cj__source_check(&s);
         if (source_status != CJ_OK) status = source_status;
     }
+    if (status != CJ_OK) { /* a checksum comes after the elements */
+        cj__free(tensor->data);
+        tensor->data = NULL;
+    }
     cj__source_close(&s);
     return status;
 }

@@ -15,10 +15,10 @@ const char *cj__cell_text(const cj_table *table, int64_t row, int64_t column, ch
     double number = c->numbers[row];
     if (isnan(number)) return NULL;
     if (c->words) return c->words[(int64_t)number];
-    if (number == (double)(int64_t)number && fabs(number) < 1e15)
+    if (fabs(number) < 1e15 && number == (double)(int64_t)number)
         snprintf(room, CJ__CATEGORY_TEXT, "%lld", (long long)number);
     else
-        snprintf(room, CJ__CATEGORY_TEXT, "%.17g", number);
+        cj__number_text(room, number);
     return room;
 }
 
@@ -90,9 +90,7 @@ static cj_status list_values(fitting *f, int64_t column, const cj__part *part, c
             status = cj__out_of_memory(strlen(value), "preprocessing");
     }
     if (status == CJ_OK && *count > 1) qsort(list, (size_t)*count, sizeof *list, compare_values);
-    *values = status == CJ_OK ? cj__arena_copy(&f->p->arena, list ? list : (const char **)&room,
-                                               (size_t)*count * sizeof *list + 1)
-                              : NULL;
+    *values = status == CJ_OK ? cj__arena_copy(&f->p->arena, list, (size_t)*count * sizeof *list) : NULL;
     cj__free(list);
     return status == CJ_OK && !*values ? cj__out_of_memory(8, "preprocessing") : status;
 }

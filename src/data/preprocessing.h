@@ -2,6 +2,7 @@
 #ifndef CJ__PREPROCESSING_H
 #define CJ__PREPROCESSING_H
 
+#include "base/text.h"
 #include "data/table.h"
 
 typedef struct {
@@ -24,7 +25,7 @@ struct cj_preprocessing {
     int64_t plan_count;
 };
 
-enum { CJ__CATEGORY_TEXT = 512 };
+enum { CJ__CATEGORY_TEXT = CJ__NUMBER_TEXT };
 /* What stands in a cell as text, numbers in the fewest digits; NULL where it is missing. */
 const char *cj__cell_text(const cj_table *table, int64_t row, int64_t column, char room[CJ__CATEGORY_TEXT]);
 

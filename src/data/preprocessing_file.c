@@ -83,8 +83,7 @@ static cj_status read_list(reading *r, const char ***values, int64_t *count)
         if (status != CJ_OK || !value) break;
         list[*count] = value;
     }
-    *values =
-        cj__arena_copy(&r->p->arena, list ? list : (const char **)&room, (size_t)*count * sizeof *list + 1);
+    *values = cj__arena_copy(&r->p->arena, list, (size_t)*count * sizeof *list);
     cj__free(list);
     return status == CJ_OK && !*values ? cj__out_of_memory(8, "preprocessing") : status;
 }
@@ -155,8 +154,10 @@ static cj_status read_all(reading *r)
     }
     CJ__TRY(cj__json_finish(&r->json));
     if (r->format != 1)
-        return cj__fail(CJ_UNSUPPORTED, "format %llu, expected 1", (unsigned long long)r->format);
-    return r->p->target && r->p->plans ? CJ_OK : cj__fail(CJ_FORMAT_ERROR, "no \"target\" or no \"columns\"");
+        return cj__fail(CJ_UNSUPPORTED, "found format %llu, expected 1", (unsigned long long)r->format);
+    return r->p->target && r->p->plans ? CJ_OK
+                                       : cj__fail(CJ_FORMAT_ERROR, "found no \"%s\", expected one",
+                                                  r->p->target ? "columns" : "target");
 }
 
 cj_status cj_preprocessing_load(cj_preprocessing **made, const char *path)

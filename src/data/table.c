@@ -114,11 +114,28 @@ static cj_status name_column(cj_table *t, int64_t index, const cj__field *header
     char number[32];
     snprintf(number, sizeof number, "%lld", (long long)index + 1);
     t->columns[index].name = cj__copy_string(header && *header->text ? header->text : number);
-    if (!t->columns[index].name) return cj__out_of_memory(32, "a column's name");
-    for (int64_t i = 0; i < index; i++)
-        if (strcmp(t->columns[i].name, t->columns[index].name) == 0)
+    return t->columns[index].name ? CJ_OK : cj__out_of_memory(32, "a column's name");
+}
+
+/* Columns of one name as they stand in the table. */
+static int compare_names(const void *a, const void *b)
+{
+    const cj__column *x = *(cj__column *const *)a, *y = *(cj__column *const *)b;
+    int order = strcmp(x->name, y->name);
+    return order ? order : (x > y) - (x < y);
+}
+
+static cj_status sort_names(cj_table *t)
+{
+    t->by_name = cj__allocate((size_t)t->column_count * sizeof *t->by_name);
+    if (!t->by_name) return cj__out_of_memory((size_t)t->column_count * sizeof *t->by_name, t->path);
+    for (int64_t i = 0; i < t->column_count; i++) t->by_name[i] = &t->columns[i];
+    qsort(t->by_name, (size_t)t->column_count, sizeof *t->by_name, compare_names);
+    for (int64_t i = 1; i < t->column_count; i++)
+        if (strcmp(t->by_name[i - 1]->name, t->by_name[i]->name) == 0)
             return cj__fail(CJ_FORMAT_ERROR, "%s:1: columns %lld and %lld are both named '%.80s'", t->path,
-                            (long long)i + 1, (long long)index + 1, t->columns[index].name);
+                            (long long)(t->by_name[i - 1] - t->columns) + 1,
+                            (long long)(t->by_name[i] - t->columns) + 1, t->by_name[i]->name);
     return CJ_OK;
 }
 
@@ -128,10 +145,9 @@ static cj_status make_columns(cj_table *t, const cj__fields *fields, const cj_cs
     const cj__field *first = fields->list + (header ? t->column_count : 0);
     t->columns = cj__allocate_zeroed((size_t)t->column_count * sizeof *t->columns);
     if (!t->columns) return cj__out_of_memory((size_t)t->column_count * sizeof *t->columns, t->path);
-    for (int64_t c = 0; c < t->column_count; c++) {
-        CJ__TRY(name_column(t, c, header ? header + c : NULL));
-        CJ__TRY(make_column(t, &t->columns[c], first + c, o));
-    }
+    for (int64_t c = 0; c < t->column_count; c++) CJ__TRY(name_column(t, c, header ? header + c : NULL));
+    CJ__TRY(sort_names(t));
+    for (int64_t c = 0; c < t->column_count; c++) CJ__TRY(make_column(t, &t->columns[c], first + c, o));
     return CJ_OK;
 }
 
@@ -161,6 +177,7 @@ void cj_table_free(cj_table *t)
         cj__free(t->columns[c].words);
     }
     cj__free(t->columns);
+    cj__free(t->by_name);
     cj__free(t->places);
     cj__free(t->cells);
     cj__free(t->text);
@@ -187,8 +204,16 @@ const char *cj_table_name(const cj_table *table, int64_t column)
 
 int64_t cj_table_find(const cj_table *table, const char *name)
 {
-    for (int64_t c = 0; c < table->column_count; c++)
-        if (strcmp(table->columns[c].name, name) == 0) return c;
+    int64_t low = 0, high = table->column_count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        int order = strcmp(table->by_name[middle]->name, name);
+        if (order == 0) return table->by_name[middle] - table->columns;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return -1;
 }
 

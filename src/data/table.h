@@ -20,6 +20,7 @@ struct cj_table {
     size_t size;
     int64_t rows, column_count;
     cj__column *columns;
+    cj__column **by_name; /* sorted, for finding */
     struct {
         int64_t line;    /* in the file, from 1 */
         size_t from, to; /* its bytes in `text`, without the line's end */

@@ -5,6 +5,7 @@
 #include "cajal/io.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #ifdef CJ_HAVE_SPNG
 #include <spng.h>
@@ -72,7 +73,8 @@ static spng_ctx *new_context(int flags)
 static cj_status png_error(int code, const char *name)
 {
     if (short_of_memory) return cj__fail(CJ_OUT_OF_MEMORY, "out of memory: %s", name);
-    return cj__fail(CJ_FORMAT_ERROR, "%s: not a whole PNG picture: %s", name, spng_strerror(code));
+    return cj__fail(CJ_FORMAT_ERROR, "%s: found a damaged PNG picture (%s), expected a whole one", name,
+                    spng_strerror(code));
 }
 
 static bool has_colour(const struct spng_ihdr *header)
@@ -95,13 +97,25 @@ static void keep_channels(cj_image *image, const uint8_t *rgba)
             image->pixels[i * image->channels + c] = over_white(rgba[4 * i + c], rgba[4 * i + 3]);
 }
 
-static cj_status decode(spng_ctx *png, const char *name, cj_image *image)
+/* Deflate makes at most 1032 bytes of one, so that a short file cannot claim a large picture. */
+static cj_status check_rows(const struct spng_ihdr *header, size_t file, const char *name)
+{
+    static const int channels[] = {1, 0, 3, 1, 2, 0, 4};
+    size_t bits = (size_t)header->width * header->bit_depth * (size_t)channels[header->color_type];
+    size_t rows = header->height * (bits / 8 + 1);
+    if (rows / 1032 <= file) return CJ_OK;
+    return cj__fail(CJ_FORMAT_ERROR, "%s: found a file of %zu bytes, expected more for a picture of %u by %u",
+                    name, file, header->width, header->height);
+}
+
+static cj_status decode(spng_ctx *png, size_t file, const char *name, cj_image *image)
 {
     struct spng_ihdr header;
     size_t size;
     int code = spng_get_ihdr(png, &header);
     if (code) return png_error(code, name);
     CJ__TRY(check_size(name, header.height, header.width));
+    CJ__TRY(check_rows(&header, file, name));
     if ((code = spng_decoded_image_size(png, SPNG_FMT_RGBA8, &size))) return png_error(code, name);
     uint8_t *rgba = cj__allocate(size);
     if (!rgba) return cj__out_of_memory(size, name);
@@ -120,7 +134,7 @@ static cj_status read_png(cj_image *image, const void *data, size_t size, const 
     /* Text and colour profiles are of no use here: little is kept of them. */
     spng_set_chunk_limits(png, 1 << 20, 1 << 22);
     int code = spng_set_png_buffer(png, data, size);
-    cj_status status = code ? png_error(code, name) : decode(png, name, image);
+    cj_status status = code ? png_error(code, name) : decode(png, size, name, image);
     spng_ctx_free(png);
     return status;
 }
@@ -189,9 +203,22 @@ static int64_t next_number(scanner *s)
             s->at++;
     }
     if (s->at == s->end || !isdigit(*s->at)) return -1;
-    for (; s->at < s->end && isdigit(*s->at) && number < 1000000; s->at++)
-        number = 10 * number + (*s->at - '0');
+    for (; s->at < s->end && isdigit(*s->at); s->at++)
+        if (number < 1000000) number = 10 * number + (*s->at - '0'); /* more is too large in any case */
     return number;
+}
+
+static cj_status bad_header(const char *name, int64_t width, int64_t height, int64_t most)
+{
+    const int64_t numbers[] = {width, height, most};
+    char found[3][24];
+    for (int i = 0; i < 3; i++)
+        snprintf(found[i], sizeof found[i], numbers[i] < 0 ? "none" : "%lld", (long long)numbers[i]);
+    return cj__fail(
+        CJ_FORMAT_ERROR,
+        "%s: found width %s, height %s and maximum %s, expected numbers with white space between, "
+        "the maximum from 1 to 255",
+        name, found[0], found[1], found[2]);
 }
 
 static cj_status read_pnm(cj_image *image, const unsigned char *data, size_t size, const char *name)
@@ -200,8 +227,7 @@ static cj_status read_pnm(cj_image *image, const unsigned char *data, size_t siz
     int64_t channels = data[1] == '6' ? 3 : 1;
     int64_t width = next_number(&s), height = next_number(&s), most = next_number(&s);
     if (width < 0 || height < 0 || most < 1 || most > 255 || s.at == s.end || !isspace(*s.at))
-        return cj__fail(CJ_FORMAT_ERROR,
-                        "%s: found a damaged header, expected width, height and a maximum up to 255", name);
+        return bad_header(name, width, height, most);
     CJ__TRY(check_size(name, height, width));
     s.at++;
     int64_t wanted = height * width * channels;

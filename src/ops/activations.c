@@ -15,6 +15,7 @@
     {                                                                                                        \
         CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});                \
         CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_shape(0, 3), -4, 4}});                 \
+        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, cj_scalar_shape(), -4, 4}});              \
     }
 
 static cj_value positive(cj_value x)
@@ -68,8 +69,10 @@ void cj__leaky_relu_lower(cj__lowering *l)
 
 void cj__leaky_relu_samples(cj__samples *samples)
 {
-    CJ__SAMPLE(samples, .attributes = &(cj__pair_attributes){0.1, 0}, .inputs_count = 1,
-               .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});
+    const cj_shape_t shapes[] = {cj_shape(5, 31), cj_shape(0, 3), cj_scalar_shape()};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CJ__SAMPLE(samples, .attributes = &(cj__pair_attributes){0.1, 0}, .inputs_count = 1,
+                   .inputs = {{CJ_F32, shapes[i], -4, 4}});
 }
 
 /* He et al., 2015, Delving Deep into Rectifiers */
@@ -93,6 +96,10 @@ void cj__prelu_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(5, 3, 7), -4, 4}, {CJ_F32, cj_shape(3), 0, 1}});
     CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){2}, .inputs_count = 2,
                .inputs = {{CJ_F32, cj_shape(2, 3, 19), -4, 4}, {CJ_F32, cj_shape(1), 0, 1}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(1, 1), -4, 4}, {CJ_F32, cj_shape(1), 0, 1}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(0, 3), -4, 4}, {CJ_F32, cj_shape(3), 0, 1}});
 }
 
 cj_value cj_elu(cj_value x, double alpha)
@@ -108,8 +115,10 @@ void cj__elu_lower(cj__lowering *l)
 
 void cj__elu_samples(cj__samples *samples)
 {
-    CJ__SAMPLE(samples, .attributes = &(cj__pair_attributes){0.7, 0}, .inputs_count = 1,
-               .inputs = {{CJ_F32, cj_shape(5, 31), -4, 4}});
+    const cj_shape_t shapes[] = {cj_shape(5, 31), cj_shape(0, 3), cj_scalar_shape()};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CJ__SAMPLE(samples, .attributes = &(cj__pair_attributes){0.7, 0}, .inputs_count = 1,
+                   .inputs = {{CJ_F32, shapes[i], -4, 4}});
 }
 
 /* --- softmax ------------------------------------------------------------------------------------------- */
@@ -176,6 +185,12 @@ static void softmax_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(5, 10), -4, 4}});
     CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 1,
                .inputs = {{CJ_F32, cj_shape(7, 3, 2), -4, 4}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(3, 1031), -4, 4}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(1), -4, 4}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(0, 5), -4, 4}});
 }
 
 void cj__softmax_samples(cj__samples *samples)
@@ -207,8 +222,10 @@ void cj__one_hot_lower(cj__lowering *l)
 
 void cj__one_hot_samples(cj__samples *samples)
 {
-    CJ__SAMPLE(samples, .attributes = &(cj__one_hot_attributes){5, CJ_F32}, .inputs_count = 1,
-               .inputs = {{CJ_I32, cj_shape(3, 4), -1, 6}});
+    const cj_shape_t shapes[] = {cj_shape(3, 4), cj_shape(1), cj_shape(0, 2), cj_shape(37)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CJ__SAMPLE(samples, .attributes = &(cj__one_hot_attributes){5, CJ_F32}, .inputs_count = 1,
+                   .inputs = {{CJ_I32, shapes[i], -1, 6}});
 }
 
 /* --- dropout ------------------------------------------------------------------------------------------- */
@@ -232,6 +249,8 @@ void cj__dropout_vjp(cj__vjp *v)
 
 void cj__dropout_samples(cj__samples *samples)
 {
-    CJ__SAMPLE(samples, .attributes = &(cj__dropout_attributes){0.4, 12345}, .inputs_count = 2,
-               .inputs = {{CJ_F32, cj_shape(9, 31), 0, 0}, {CJ_I64, cj_scalar_shape(), 3, 4}});
+    const cj_shape_t shapes[] = {cj_shape(9, 31), cj_shape(1), cj_shape(0, 31)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CJ__SAMPLE(samples, .attributes = &(cj__dropout_attributes){0.4, 12345}, .inputs_count = 2,
+                   .inputs = {{CJ_F32, shapes[i], 0, 0}, {CJ_I64, cj_scalar_shape(), 3, 4}});
 }

@@ -328,10 +328,11 @@ SAMPLES(round_bf16, 1, CJ_F32, -2, 2)
 
 void cj__select_samples(cj__samples *samples)
 {
-    CJ__SAMPLE(samples, .inputs_count = 3,
-               .inputs = {{CJ_BOOL, cj_shape(5, 13), 0, 2},
-                          {CJ_F32, cj_shape(5, 13), 0, 0},
-                          {CJ_F32, cj_shape(5, 13), 0, 0}});
+    const cj_shape_t shapes[] = {cj_shape(5, 13), cj_shape(0), cj_scalar_shape(), cj_shape(1031)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CJ__SAMPLE(
+            samples, .inputs_count = 3,
+            .inputs = {{CJ_BOOL, shapes[i], 0, 2}, {CJ_F32, shapes[i], 0, 0}, {CJ_F32, shapes[i], 0, 0}});
 }
 
 void cj__cast_samples(cj__samples *samples)
@@ -342,4 +343,8 @@ void cj__cast_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(3, 5), -9, 9}});
     CJ__SAMPLE(samples, .attributes = &(cj__cast_attributes){CJ_F32}, .inputs_count = 1,
                .inputs = {{CJ_U8, cj_shape(129), 0, 255}});
+    CJ__SAMPLE(samples, .attributes = &(cj__cast_attributes){CJ_BF16}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(0, 3), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__cast_attributes){CJ_F64}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(1, 1), 0, 0}});
 }

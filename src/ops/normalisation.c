@@ -98,14 +98,15 @@ void cj__batch_moments_reference(const cj__reference *r)
 
 void cj__batch_moments_samples(cj__samples *samples)
 {
-    static const cj_shape_t shapes[] = {{2, {7, 5}}, {4, {3, 4, 5, 17}}, {2, {1, 3}}, {4, {2, 33, 9, 32}}};
+    static const cj_shape_t shapes[] = {{2, {7, 5}},         {4, {3, 4, 5, 17}}, {2, {1, 3}},
+                                        {4, {2, 33, 9, 32}}, {2, {1, 1}},        {2, {3, 0}}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, shapes[i], -1, 3}});
 }
 
 void cj__batch_norm_samples(cj__samples *samples)
 {
-    static const cj_shape_t shapes[] = {{2, {7, 5}}, {4, {3, 4, 5, 17}}};
+    static const cj_shape_t shapes[] = {{2, {7, 5}}, {4, {3, 4, 5, 17}}, {2, {1, 1}}, {2, {3, 0}}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         cj_shape_t by_channel = cj_shape(shapes[i].dims[shapes[i].rank - 1]);
         CJ__SAMPLE(

@@ -48,6 +48,8 @@ void cj__cumulative_sum_samples(cj__samples *samples)
     }
     CJ__SAMPLE(samples, .attributes = &(cj__running_attributes){1, 0, 0}, .inputs_count = 1,
                .inputs = {{CJ_F32, cj_shape(3, 0), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__running_attributes){0, 0, 1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(1), 0, 0}});
     CJ__SAMPLE(samples, .attributes = &(cj__running_attributes){0, 0, 0}, .inputs_count = 1,
                .inputs = {{CJ_F32, cj_shape(3, 601), 0, 0}});
     CJ__SAMPLE(samples, .attributes = &(cj__running_attributes){1, 0, 1}, .inputs_count = 1,
@@ -136,4 +138,6 @@ void cj__sort_samples(cj__samples *samples)
                .inputs = {{CJ_I64, cj_shape(4, 10), 0, 4}});
     CJ__SAMPLE(samples, .attributes = &(cj__sort_attributes){1, 0, 0}, .inputs_count = 1,
                .inputs = {{CJ_F32, cj_shape(4, 0), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__sort_attributes){0, 0, 1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(1), 0, 0}});
 }

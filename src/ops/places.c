@@ -295,6 +295,7 @@ void cj__reshape_samples(cj__samples *samples)
 {
     ONE_INPUT(samples, &(cj__shape_attributes){cj_shape(5, 6)}, cj_shape(2, 3, 5));
     ONE_INPUT(samples, &(cj__shape_attributes){cj_shape(3, 0)}, cj_shape(0, 7));
+    ONE_INPUT(samples, &(cj__shape_attributes){cj_scalar_shape()}, cj_shape(1, 1));
 }
 
 void cj__transpose_samples(cj__samples *samples)
@@ -303,6 +304,8 @@ void cj__transpose_samples(cj__samples *samples)
     ONE_INPUT(samples, &swap, cj_shape(17, 33));
     ONE_INPUT(samples, &turn, cj_shape(2, 3, 5));
     ONE_INPUT(samples, &four, cj_shape(2, 3, 4, 5));
+    ONE_INPUT(samples, &swap, cj_shape(1, 1));
+    ONE_INPUT(samples, &swap, cj_shape(0, 3));
 }
 
 void cj__broadcast_samples(cj__samples *samples)
@@ -311,14 +314,19 @@ void cj__broadcast_samples(cj__samples *samples)
     ONE_INPUT(samples, &(cj__shape_attributes){cj_shape(4, 7)}, cj_shape(4, 1));
     ONE_INPUT(samples, &(cj__shape_attributes){cj_shape(2, 3, 5)}, cj_scalar_shape());
     ONE_INPUT(samples, &(cj__shape_attributes){cj_shape(0, 5)}, cj_shape(1, 5));
+    ONE_INPUT(samples, &(cj__shape_attributes){cj_shape(3, 0)}, cj_shape(1, 0));
+    ONE_INPUT(samples, &(cj__shape_attributes){cj_shape(3, 2, 37)}, cj_shape(1, 37));
 }
 
 void cj__slice_samples(cj__samples *samples)
 {
-    cj__slice_attributes inner = {1, 2, 1, 3}, strided = {0, 1, 2, 2}, none = {0, 0, 1, 0};
+    cj__slice_attributes inner = {1, 2, 1, 3}, strided = {0, 1, 2, 2}, none = {0, 0, 1, 0},
+                         one = {0, 0, 1, 1};
     ONE_INPUT(samples, &inner, cj_shape(3, 7, 2));
     ONE_INPUT(samples, &strided, cj_shape(5, 4));
     ONE_INPUT(samples, &none, cj_shape(5, 4));
+    ONE_INPUT(samples, &none, cj_shape(0, 4));
+    ONE_INPUT(samples, &one, cj_shape(1));
 }
 
 void cj__concatenate_samples(cj__samples *samples)
@@ -327,6 +335,8 @@ void cj__concatenate_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(3, 2, 5), 0, 0},
                           {CJ_F32, cj_shape(3, 0, 5), 0, 0},
                           {CJ_F32, cj_shape(3, 4, 5), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(1), 0, 0}, {CJ_F32, cj_shape(1), 0, 0}});
 }
 
 void cj__split_samples(cj__samples *samples)
@@ -336,6 +346,8 @@ void cj__split_samples(cj__samples *samples)
     ONE_INPUT(samples, &one, cj_shape(7));
     ONE_INPUT(samples, &three, cj_shape(4, 9));
     ONE_INPUT(samples, &two, cj_shape(0, 3));
+    ONE_INPUT(samples, &one, cj_shape(1));
+    ONE_INPUT(samples, &three, cj_shape(7, 33));
 }
 
 void cj__gather_samples(cj__samples *samples)
@@ -344,6 +356,10 @@ void cj__gather_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(7, 5), 0, 0}, {CJ_I32, cj_shape(4, 3), -1, 8}});
     CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 2,
                .inputs = {{CJ_F32, cj_shape(3, 7, 2), 0, 0}, {CJ_I64, cj_shape(5), 0, 7}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(1), 0, 0}, {CJ_I32, cj_shape(1), 0, 1}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(7, 5), 0, 0}, {CJ_I32, cj_shape(0), 0, 7}});
 }
 
 void cj__scatter_add_samples(cj__samples *samples)
@@ -352,6 +368,10 @@ void cj__scatter_add_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(9, 5), 0, 0}, {CJ_I32, cj_shape(9), -1, 7}});
     CJ__SAMPLE(samples, .attributes = &(cj__scatter_attributes){1, 4}, .inputs_count = 2,
                .inputs = {{CJ_F32, cj_shape(3, 5, 2), 0, 0}, {CJ_I64, cj_shape(5), 0, 4}});
+    CJ__SAMPLE(samples, .attributes = &(cj__scatter_attributes){0, 1}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(1), 0, 0}, {CJ_I32, cj_shape(1), 0, 1}});
+    CJ__SAMPLE(samples, .attributes = &(cj__scatter_attributes){0, 6}, .inputs_count = 2,
+               .inputs = {{CJ_F32, cj_shape(0, 5), 0, 0}, {CJ_I32, cj_shape(0), 0, 6}});
 }
 
 void cj__iota_samples(cj__samples *samples)

@@ -341,6 +341,7 @@ static const struct {
     {{.rank = 1, .kernel = {3}, .stride = {2}, .dilation = {1}, .before = {1}, .after = {1}},
      {3, {2, 11, 7}}},
     {{.rank = 3, .kernel = {2, 2, 2}, .stride = {1, 2, 2}, .dilation = {1, 1, 1}}, {5, {1, 3, 4, 5, 2}}},
+    {{.rank = 1, .kernel = {1}, .stride = {1}, .dilation = {1}}, {3, {1, 1, 1}}},
     {{.rank = 2, .adaptive = 1, .size = {3, 2}}, {4, {2, 7, 5, 6}}},
     {{.rank = 2, .adaptive = 1, .size = {4, 4}}, {4, {1, 3, 8, 1}}},
 };

@@ -21,8 +21,10 @@ void cj__random_normal_reference(const cj__reference *r)
 
 static void random_samples(cj__samples *samples)
 {
-    CJ__SAMPLE(samples, .attributes = &(cj__random_attributes){cj_shape(7, 13), 99}, .inputs_count = 1,
-               .inputs = {{CJ_I64, cj_scalar_shape(), 4, 5}});
+    const cj_shape_t shapes[] = {cj_shape(7, 13), cj_shape(1), cj_shape(3, 0)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CJ__SAMPLE(samples, .attributes = &(cj__random_attributes){shapes[i], 99}, .inputs_count = 1,
+                   .inputs = {{CJ_I64, cj_scalar_shape(), 4, 5}});
 }
 
 void cj__random_uniform_samples(cj__samples *samples)

@@ -278,7 +278,8 @@ static void reduce_samples(cj__samples *samples)
     } cases[] = {{{1, {1031}}, 1},        {{2, {5, 67}}, 1},       {{2, {5, 67}}, 2},
                  {{3, {3, 7, 33}}, 2},    {{3, {3, 7, 33}}, 5},    {{2, {0, 4}}, 2},
                  {{2, {4, 5}}, 0},        {{4, {2, 3, 1, 5}}, 15}, {{4, {3, 5, 7, 4}}, 6},
-                 {{4, {3, 5, 7, 4}}, 10}, {{3, {2, 4, 700}}, 2},   {{4, {2, 0, 3, 5}}, 4}};
+                 {{4, {3, 5, 7, 4}}, 10}, {{3, {2, 4, 700}}, 2},   {{4, {2, 0, 3, 5}}, 4},
+                 {{2, {1, 1}}, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int keep = 0; keep < 2; keep++)
             CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){cases[i].axes, keep},
@@ -311,6 +312,8 @@ void cj__product_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(4, 0), 0, 0}});
     CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){1, 0}, .inputs_count = 1,
                .inputs = {{CJ_F32, cj_shape(67, 19), 0.9, 1.1}});
+    CJ__SAMPLE(samples, .attributes = &(cj__reduce_attributes){1, 1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(1), 0, 0}});
 }
 
 static void argmax_samples(cj__samples *samples)
@@ -321,6 +324,10 @@ static void argmax_samples(cj__samples *samples)
                .inputs = {{CJ_I64, cj_shape(5, 10), 0, 4}});
     CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 1,
                .inputs = {{CJ_I32, cj_shape(9), 0, 3}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){0}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(1), 0, 0}});
+    CJ__SAMPLE(samples, .attributes = &(cj__axis_attributes){1}, .inputs_count = 1,
+               .inputs = {{CJ_F32, cj_shape(0, 5), 0, 0}});
 }
 
 void cj__argmax_samples(cj__samples *samples)

@@ -500,12 +500,12 @@ void cj__scan_saving_vjp(cj__vjp *v)
 
 /* --- test samples -------------------------------------------------------------------------------------- */
 
-/* c' = tanh(c·w) + x, y = c·x, in a body as cj_scan would cut it; all [3] but w: a scalar. */
-static cj_graph *sample_body(cj_dtype dtype)
+/* c' = tanh(c·w) + x, y = c·x, in a body as cj_scan would cut it; all [width] but w: a scalar. */
+static cj_graph *sample_body(cj_dtype dtype, int64_t width)
 {
     cj_graph *body;
     if ((cj_graph_new)(&body, &(cj_graph_options){.size = sizeof(cj_graph_options)}) != CJ_OK) return NULL;
-    cj_value c = cj_input(body, "c", dtype, cj_shape(3)), x = cj_input(body, "x", dtype, cj_shape(3));
+    cj_value c = cj_input(body, "c", dtype, cj_shape(width)), x = cj_input(body, "x", dtype, cj_shape(width));
     cj_value w = cj_input(body, "w", dtype, cj_scalar_shape());
     cj_output(body, "c", cj_add(cj_tanh(cj_mul(c, w)), x));
     cj_output(body, "y", cj_mul(c, x));
@@ -514,13 +514,15 @@ static cj_graph *sample_body(cj_dtype dtype)
 
 static void scan_samples(cj__samples *samples)
 {
-    static const int64_t lengths[] = {5, 1, 0};
-    for (int form = 0; form < 6; form++) {
-        cj__scan_attributes a = {sample_body(CJ_F32), 1, 1, 1, 1, lengths[form >> 1], form & 1}, wide = a;
-        wide.body = sample_body(CJ_F64);
+    static const int64_t lengths[] = {5, 1, 0, 3, 1}, widths[] = {3, 3, 3, 37, 1};
+    for (int form = 0; form < 10; form++) {
+        int64_t width = widths[form >> 1];
+        cj__scan_attributes a = {sample_body(CJ_F32, width), 1, 1, 1, 1, lengths[form >> 1], form & 1},
+                            wide = a;
+        wide.body = sample_body(CJ_F64, width);
         CJ__SAMPLE(samples, .attributes = &a, .wide_attributes = &wide, .inputs_count = 3,
-                   .inputs = {{CJ_F32, cj_shape(3), 0, 0},
-                              {CJ_F32, cj_shape(a.length, 3), 0, 0},
+                   .inputs = {{CJ_F32, cj_shape(width), 0, 0},
+                              {CJ_F32, cj_shape(a.length, width), 0, 0},
                               {CJ_F32, cj_scalar_shape(), 0, 0}});
         cj_graph_free(a.body);
         cj_graph_free(wide.body);

@@ -1,9 +1,13 @@
 /* Recipes: settings checked against one list of keys, and turned into the options of train.h. */
 #include "recipe/recipe.h"
+#include "base/shape.h"
 #include "base/text.h"
 #include "cajal/models.h"
 #include "nn/layer_table.h"
 
+#include <ctype.h>
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,14 +87,21 @@ static bool is_number(const char *value, double *number)
 {
     char *end;
     *number = cj__parse_number(value, &end);
-    return *value && !*end && *number == *number && *number - *number == 0;
+    return *value && !isspace((unsigned char)*value) && !*end && *number == *number && *number - *number == 0;
 }
 
 static bool is_whole(const char *value, bool negative)
 {
     double number;
-    if (!is_number(value, &number) || number != (double)(int64_t)number) return false;
-    return number < 9e15 && number > -9e15 && (negative || number >= 0);
+    return is_number(value, &number) && fabs(number) < 9e15 && number == (double)(int64_t)number &&
+           (negative || number >= 0);
+}
+
+static bool has_empty_item(const char *list)
+{
+    for (const char *at = list; *at; at++)
+        if (*at == ',' && (at == list || at[1] == ',' || !at[1])) return true;
+    return false;
 }
 
 /* What the value should have been; NULL when it is right. */
@@ -112,6 +123,8 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
         return cj__recipe_mapping_fits(key, value) ? NULL : "a mapping: {'module.': ''}";
     case CJ__MAPS:
         return cj__recipe_mapping_fits(key, value) ? NULL : "a list of mappings with the fields of ";
+    case CJ__LIST:
+        return has_empty_item(value) ? "a list without empty items" : NULL;
     default:
         return NULL;
     }
@@ -127,6 +140,10 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s%s%s",
                             place(r, line, where), key, value, keys[i].kind == CJ__CHOICE ? "one of " : "",
                             wanted, keys[i].kind == CJ__MAPS ? keys[i].choices : "");
+        if (line && r->lines[i])
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is given a second time; line %d has it already",
+                            place(r, line, where), key, r->lines[i]);
+        r->lines[i] = line;
         r->values[i] = cj__arena_string(&r->arena, value);
         return r->values[i] ? CJ_OK : cj__out_of_memory(strlen(value), key);
     }
@@ -138,6 +155,7 @@ static cj_status add_layer(cj_recipe *r, const cj__layer_kind *kind, const char 
 {
     char *text = value ? cj__arena_string(&r->arena, value) : NULL;
     if (value && !text) return cj__out_of_memory(strlen(value), kind->name);
+    r->options_given = 0;
     r->layer_texts[r->layer_count] = text;
     r->layers[r->layer_count++] = (cj_layer){.type = kind->name, .value = number};
     return CJ_OK;
@@ -216,6 +234,10 @@ cj_status cj__recipe_layer_option(cj_recipe *r, int line, const char *option, co
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", o->name);
         if (strcmp(option, o->name) != 0) continue;
+        if (r->options_given & o->flag)
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is given a second time", where, option,
+                            kind->name);
+        r->options_given |= o->flag;
         const char *wanted = set_option(layer, o, value);
         if (wanted)
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is '%.80s', but must be %s", where,
@@ -258,6 +280,25 @@ static cj_status check_model(cj_recipe *r)
     return CJ_OK;
 }
 
+/* Each a finite number from 0 on. */
+static bool are_weights(const double *weights, int64_t count)
+{
+    for (int64_t i = 0; i < count && i < CJ__MOST_CLASS_WEIGHTS; i++)
+        if (!(weights[i] >= 0 && weights[i] <= DBL_MAX)) return false;
+    return count >= 0;
+}
+
+/* One example's dimensions; a batch has one more. */
+static bool is_shape(const cj_recipe *r)
+{
+    double dims[CJ_MAX_RANK];
+    int64_t rank = cj__recipe_list(r, CJ__KEY_data_shape, dims, CJ_MAX_RANK);
+    bool good = rank >= 0 && rank < CJ_MAX_RANK;
+    for (int64_t d = 0; d < rank && good; d++)
+        good = dims[d] >= 0 && dims[d] < 9e15 && dims[d] == (double)(int64_t)dims[d];
+    return good && cj__shape_valid(cj_recipe_shape(r));
+}
+
 /* What no single value shows to be wrong. */
 static cj_status check(cj_recipe *r)
 {
@@ -267,7 +308,10 @@ static cj_status check(cj_recipe *r)
     if (cj__recipe_number(r, CJ__KEY_batch_size) < 1) return bad_value(r, CJ__KEY_batch_size, "1 or more");
     if (!(shares < 1) || cj__recipe_number(r, CJ__KEY_data_validation) < 0)
         return bad_value(r, CJ__KEY_data_validation, "a share from 0 up to 1, with data.test below 1");
-    if (weights < 0) return bad_value(r, CJ__KEY_class_weights, "a list of numbers: [1, 3.5]");
+    if (!is_shape(r))
+        return bad_value(r, CJ__KEY_data_shape, "a list of up to 7 dimensions that fit in memory: [28, 28]");
+    if (!are_weights(r->class_weights, weights))
+        return bad_value(r, CJ__KEY_class_weights, "a list of numbers from 0 on: [1, 3.5]");
     if (weights > 0 && weights != (cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r)))
         return bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
     if (cj_recipe_is_table(r) && !*r->values[CJ__KEY_data_target])

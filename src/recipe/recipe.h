@@ -112,9 +112,11 @@ struct cj_recipe {
     cj__arena arena;
     const char *path;
     const char *values[CJ__KEY_COUNT];
+    int lines[CJ__KEY_COUNT];                 /* where the file sets them; 0: it does not */
     cj_layer layers[CJ__MOST_LAYERS + 1];     /* ended by one without a type */
     const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
+    unsigned options_given; /* of the last layer: flags of layer_table.h */
     double class_weights[CJ__MOST_CLASS_WEIGHTS];
     cj_parameter_group groups[CJ_MAX_PARAMETER_GROUPS]; /* without a pattern after the last */
     cj_weights weights;                                 /* of `map` and `skip` */

@@ -6,29 +6,82 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In single quotes, where a quote is doubled: any text survives. */
-static void put_quoted(cj__text *t, const char *value)
+/* The character's code point; `length` is what cj__utf8_length says. */
+static uint32_t code_of(const char *text, int length)
 {
+    static const unsigned char first[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t code = (unsigned char)*text & first[length];
+    for (int i = 1; i < length; i++) code = code << 6 | ((unsigned char)text[i] & 0x3f);
+    return code;
+}
+
+/* What YAML forbids, or takes for the end of a line. */
+static bool is_awkward(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 ||
+           code == 0xfeff || code == 0xfffe || code == 0xffff;
+}
+
+static bool is_tame(const char *text, size_t size)
+{
+    for (const char *end = text + size; text < end;) {
+        int length = cj__utf8_length(text, end);
+        if (length == 0 || is_awkward(code_of(text, length))) return false;
+        text += length;
+    }
+    return true;
+}
+
+/* In double quotes, where any character can be written by its code. */
+static void put_escaped(cj__text *t, const char *text, size_t size)
+{
+    cj__text_put(t, "\"");
+    for (const char *end = text + size; text < end;) {
+        int length = cj__utf8_length(text, end);
+        uint32_t code = length ? code_of(text, length) : 0xfffd;
+        if (length == 0 || is_awkward(code))
+            cj__text_print(t, "\\u%04x", (unsigned)code);
+        else if (*text == '"' || *text == '\\')
+            cj__text_print(t, "\\%c", *text);
+        else
+            cj__text_add(t, text, (size_t)length);
+        text += length ? length : 1;
+    }
+    cj__text_put(t, "\"");
+}
+
+/* In single quotes, where a quote is doubled, as long as that can hold it. */
+static void put_quoted(cj__text *t, const char *text, size_t size)
+{
+    if (!is_tame(text, size)) {
+        put_escaped(t, text, size);
+        return;
+    }
     cj__text_put(t, "'");
-    for (; *value; value++) cj__text_add(t, *value == '\'' ? "''" : value, *value == '\'' ? 2 : 1);
+    for (size_t i = 0; i < size; i++)
+        cj__text_add(t, text[i] == '\'' ? "''" : text + i, text[i] == '\'' ? 2 : 1);
     cj__text_put(t, "'");
 }
 
 /* Items that YAML would take for something else stand in quotes. */
-static void put_list(cj__text *t, const char *items)
+static bool is_plain(const char *item, size_t size)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._";
-    char item[512];
+    size_t sign = *item == '-' && size > 1;
+    return strspn(item + sign, plain) >= size - sign;
+}
+
+static void put_list(cj__text *t, const char *items)
+{
     cj__text_put(t, "[");
     for (bool first = true; *items; first = false) {
-        size_t end = strcspn(items, ",");
-        snprintf(item, sizeof item, "%.*s", (int)end, items);
+        size_t size = strcspn(items, ",");
         if (!first) cj__text_put(t, ", ");
-        if (item[strspn(item, plain)] && item[0] != '-')
-            put_quoted(t, item);
+        if (is_plain(items, size))
+            cj__text_add(t, items, size);
         else
-            cj__text_put(t, item);
-        items += end + (items[end] == ',');
+            put_quoted(t, items, size);
+        items += size + (items[size] == ',');
     }
     cj__text_put(t, "]");
 }
@@ -36,16 +89,13 @@ static void put_list(cj__text *t, const char *items)
 /* "from=to,from=to", or a mapping of a list, whose names are plain. */
 static void put_mapping(cj__text *t, const char *items, const char *separators)
 {
-    char item[1024];
     cj__text_put(t, "{");
     for (bool first = true; *items; first = false) {
         size_t end = strcspn(items, separators), name = strcspn(items, "=");
         if (!first) cj__text_put(t, ", ");
-        snprintf(item, sizeof item, "%.*s", (int)name, items);
-        put_quoted(t, item);
+        put_quoted(t, items, name);
         cj__text_put(t, ": ");
-        snprintf(item, sizeof item, "%.*s", (int)(end - name - 1), items + name + 1);
-        put_quoted(t, item);
+        put_quoted(t, items + name + 1, end - name - 1);
         items += end + (items[end] != 0);
     }
     cj__text_put(t, "}");
@@ -68,7 +118,7 @@ static void put_mappings(cj__text *t, const char *items)
 static void put_value(cj__text *t, cj__kind kind, const char *value)
 {
     if (kind == CJ__TEXT)
-        put_quoted(t, value);
+        put_quoted(t, value, strlen(value));
     else if (kind == CJ__LIST)
         put_list(t, value);
     else if (kind == CJ__MAP)

@@ -1,17 +1,22 @@
 /* YAML, by libyaml, into recipe settings: mappings become dotted keys, `model` is a list of layers. */
+#include "base/file.h"
 #include "base/text.h"
 #include "recipe/recipe.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #ifdef CJ_HAVE_YAML
 #include <yaml.h>
 
+enum { LONGEST = 1 << 20 };
+
+/* NULL: it is a list or a mapping, or has a zero character within. */
 static const char *text_of(const yaml_node_t *node)
 {
-    return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+    if (node->type != YAML_SCALAR_NODE) return NULL;
+    const char *text = (const char *)node->data.scalar.value;
+    return strlen(text) == node->data.scalar.length ? text : NULL;
 }
 
 static int line_of(const yaml_node_t *node)
@@ -39,6 +44,8 @@ static cj_status read_options(cj_recipe *r, yaml_document_t *document, const yam
         const char *key = text_of(node_at(document, p->key)), *text = text_of(node_at(document, p->value));
         if (!key || !text)
             return bad(r, options, "a layer's options are plain values: {filters: 32, kernel: 3}");
+        if (own && strcmp(key, own) == 0 && value)
+            return bad(r, options, "a layer's value is given a second time");
         if (own && strcmp(key, own) == 0) value = text;
     }
     CJ__TRY(cj__recipe_layer(r, line_of(name), layer, value));
@@ -67,6 +74,7 @@ static cj_status read_layer(cj_recipe *r, yaml_document_t *document, yaml_node_t
 
 static cj_status read_layers(cj_recipe *r, yaml_document_t *document, yaml_node_t *node)
 {
+    if (r->layer_count > 0) return bad(r, node, "`model` is given a second time");
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
         CJ__TRY(read_layer(r, document, yaml_document_get_node(document, *i)));
     return CJ_OK;
@@ -80,7 +88,7 @@ static cj_status read_list(cj_recipe *r, yaml_document_t *document, yaml_node_t 
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
          i++) {
         const char *item = text_of(yaml_document_get_node(document, *i));
-        if (!item || strchr(item, ',')) {
+        if (!item || !*item || strchr(item, ',')) {
             cj__text_free(&text);
             return bad(r, node, "a list here is of plain values: [1, 3.5]");
         }
@@ -138,11 +146,24 @@ static bool is_map(const cj__key_facts *key)
     return key && (key->kind == CJ__MAP || key->kind == CJ__MAPS);
 }
 
+static bool is_section(const char *prefix)
+{
+    size_t length = strlen(prefix);
+    for (int i = 0; i < CJ__KEY_COUNT; i++)
+        if (strncmp(cj__recipe_keys[i].name, prefix, length) == 0 && cj__recipe_keys[i].name[length] == '.')
+            return true;
+    return false;
+}
+
+/* Anchors can make a short text stand for an endless one. As a key is taken once, and whatever is no key or
+ * section ends the reading, no more is walked through than there are keys. */
 static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node_t *node, const char *prefix,
                               int depth)
 {
     if (node->type != YAML_MAPPING_NODE) return bad(r, node, "`key: value` lines were expected here");
     if (depth > 4) return bad(r, node, "mappings are nested too deeply");
+    if (node->data.mapping.pairs.start == node->data.mapping.pairs.top && *prefix && !is_section(prefix))
+        return cj__recipe_set(r, line_of(node), prefix, ""); /* tells that there is none */
     for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
         yaml_node_t *key = yaml_document_get_node(document, p->key),
                     *value = yaml_document_get_node(document, p->value);
@@ -160,8 +181,10 @@ static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node
             CJ__TRY(read_map(r, document, value, line_of(key), cj__recipe_key_named(path)));
         else if (value->type == YAML_MAPPING_NODE)
             CJ__TRY(read_mapping(r, document, value, path, depth + 1));
-        else
+        else if (value->type == YAML_SEQUENCE_NODE)
             CJ__TRY(read_list(r, document, value, line_of(key), path));
+        else
+            return bad(r, value, "a text has a zero character in it");
     }
     return CJ_OK;
 }
@@ -180,20 +203,23 @@ static cj_status read_document(cj_recipe *r, yaml_parser_t *parser)
     return status;
 }
 
-cj_status cj__recipe_parse(cj_recipe *r)
+static cj_status parse(cj_recipe *r, const char *text, size_t size)
 {
     yaml_parser_t parser;
-    FILE *file = fopen(r->path, "rb");
-    if (!file)
-        return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", r->path,
-                        strerror(errno));
-    cj_status status = CJ_OUT_OF_MEMORY;
-    if (yaml_parser_initialize(&parser)) {
-        yaml_parser_set_input_file(&parser, file);
-        status = read_document(r, &parser);
-        yaml_parser_delete(&parser);
-    }
-    fclose(file);
+    if (!yaml_parser_initialize(&parser)) return cj__out_of_memory(sizeof parser, r->path);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    cj_status status = read_document(r, &parser);
+    yaml_parser_delete(&parser);
+    return status;
+}
+
+cj_status cj__recipe_parse(cj_recipe *r)
+{
+    char *text;
+    size_t size;
+    CJ__TRY(cj__file_read(r->path, LONGEST, &text, &size));
+    cj_status status = parse(r, text, size);
+    cj__free(text);
     return status;
 }
 #else

@@ -137,6 +137,12 @@ static double number_or_nan(cj__json *j)
     return (double)NAN;
 }
 
+/* Whether it is a count as put_state writes them. */
+static bool is_count(double value)
+{
+    return value >= 0 && value < 9e15 && value == floor(value);
+}
+
 /* Reads up to `room` numbers of an array; what is beyond is counted only. */
 static int64_t numbers(cj__json *j, double *to, int64_t room)
 {
@@ -149,18 +155,20 @@ static int64_t numbers(cj__json *j, double *to, int64_t room)
     return count;
 }
 
-static cj_status read_history(cj__json *j, cj__fit_state *s)
+static cj_status read_history(cj__json *j, cj__fit_state *s, int64_t *epochs)
 {
     int64_t count = 0;
     cj__json_enter(j, '[');
     for (; cj__json_more(j, count, ']'); count++) {
         double v[EPOCH_FIGURES] = {0};
         const char *start = j->at;
-        if (numbers(j, v, EPOCH_FIGURES) != EPOCH_FIGURES) cj__json_refuse(j, start, "8 figures an epoch");
+        bool whole = numbers(j, v, EPOCH_FIGURES) == EPOCH_FIGURES && is_count(v[2]) && is_count(v[5]);
+        if (!whole) cj__json_refuse(j, start, "8 figures an epoch, two of them counts");
+        if (!whole) break;
         CJ__TRY(cj__grow(&s->history, &s->history_room, count, sizeof *s->history));
         s->history[count] = (cj__epoch){{v[0], v[1], (int64_t)v[2]}, {v[3], v[4], (int64_t)v[5]}, v[6], v[7]};
     }
-    s->epoch = count;
+    *epochs = count;
     return CJ_OK;
 }
 
@@ -168,18 +176,19 @@ typedef struct {
     int64_t format, rows, batch_size;
     uint64_t seed, model_seed;
     char isa[32];
-    int64_t epochs; /* what "whole" says; the history must have as many */
+    int64_t epochs; /* in the history; as many must be finished */
 } facts;
 
-static void read_whole(cj__json *j, cj__fit_state *s, facts *f)
+static void read_whole(cj__json *j, cj__fit_state *s)
 {
     int64_t *whole[WHOLE];
     double *figures[FIGURES], v[WHOLE] = {0};
     list_fields(s, whole, figures);
     const char *start = j->at;
-    if (numbers(j, v, WHOLE) != WHOLE) cj__json_refuse(j, start, "10 whole numbers");
-    for (int i = 0; i < WHOLE; i++) *whole[i] = v[i] >= 0 && v[i] < 9e15 ? (int64_t)v[i] : 0;
-    f->epochs = s->epoch;
+    bool good = numbers(j, v, WHOLE) == WHOLE;
+    for (int i = 0; i < WHOLE; i++) good = good && is_count(v[i]);
+    if (!good) cj__json_refuse(j, start, "10 whole numbers from 0 on");
+    for (int i = 0; i < WHOLE && good; i++) *whole[i] = (int64_t)v[i];
 }
 
 static void read_figures(cj__json *j, cj__fit_state *s)
@@ -190,6 +199,12 @@ static void read_figures(cj__json *j, cj__fit_state *s)
     const char *start = j->at;
     if (numbers(j, v, FIGURES) != FIGURES) cj__json_refuse(j, start, "4 figures");
     for (int i = 0; i < FIGURES; i++) *figures[i] = v[i];
+}
+
+static void read_isa(cj__json *j, cj__arena *arena, facts *f)
+{
+    const char *isa = cj__json_string(j, arena);
+    if (isa) snprintf(f->isa, sizeof f->isa, "%s", isa);
 }
 
 static cj_status read_state(const char *text, cj__arena *arena, cj__fit_state *s, facts *f)
@@ -203,7 +218,7 @@ static cj_status read_state(const char *text, cj__arena *arena, cj__fit_state *s
         if (strcmp(key, "format") == 0)
             f->format = (int64_t)cj__json_unsigned(&j);
         else if (strcmp(key, "isa") == 0)
-            snprintf(f->isa, sizeof f->isa, "%s", cj__json_string(&j, arena));
+            read_isa(&j, arena, f);
         else if (strcmp(key, "seed") == 0)
             f->seed = cj__json_unsigned(&j);
         else if (strcmp(key, "model_seed") == 0)
@@ -217,11 +232,11 @@ static cj_status read_state(const char *text, cj__arena *arena, cj__fit_state *s
         else if (strcmp(key, "event_bytes") == 0)
             s->event_bytes = cj__json_unsigned(&j);
         else if (strcmp(key, "whole") == 0)
-            read_whole(&j, s, f);
+            read_whole(&j, s);
         else if (strcmp(key, "figures") == 0)
             read_figures(&j, s);
         else if (strcmp(key, "history") == 0)
-            CJ__TRY(read_history(&j, s));
+            CJ__TRY(read_history(&j, s, &f->epochs));
         else
             cj__json_skip(&j);
     }
@@ -430,6 +445,17 @@ static cj_status read_best(cj_tensor_file *file, const char *path, const cj__che
     return CJ_OK;
 }
 
+static cj_status check_place(const cj__checkpointing *c, const char *path)
+{
+    const cj__fit_state *s = c->state;
+    int64_t steps = (c->order.rows + c->order.batch_size - 1) / c->order.batch_size;
+    if (s->step <= steps && s->best_epoch <= s->epoch) return CJ_OK;
+    return cj__fail(
+        CJ_FORMAT_ERROR,
+        "%s: found step %lld and best epoch %lld, expected a step up to %lld and an epoch up to %lld", path,
+        (long long)s->step, (long long)s->best_epoch, (long long)steps, (long long)s->epoch);
+}
+
 static cj_status check_facts(const cj__checkpointing *c, const char *path, const facts *f)
 {
     if (f->format != FORMAT)
@@ -437,10 +463,10 @@ static cj_status check_facts(const cj__checkpointing *c, const char *path, const
                         (long long)f->format, FORMAT);
     if (f->epochs != c->state->epoch)
         return cj__fail(CJ_FORMAT_ERROR, "%s: %lld epochs were finished, but there are figures of %lld", path,
-                        (long long)f->epochs, (long long)c->state->epoch);
+                        (long long)c->state->epoch, (long long)f->epochs);
     if (f->rows == c->order.rows && f->batch_size == c->order.batch_size && f->seed == c->order.seed &&
         f->model_seed == c->model->seed)
-        return CJ_OK;
+        return check_place(c, path);
     return cj__fail(CJ_INVALID_ARGUMENT,
                     "%s: the run was of %lld rows in batches of %lld with seed %llu, now it is %lld rows in "
                     "batches of %lld with seed %llu: begin a new run for that",

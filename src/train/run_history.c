@@ -16,7 +16,8 @@ enum { LONGEST_LOG = 1 << 28 };
 /* One line's fields, as far as they are wanted. */
 typedef struct {
     char event[32], name[128];
-    double epoch, epochs, seconds, learning_rate;
+    int64_t epoch, epochs;
+    double seconds, learning_rate;
     cj_scores scores, validation;
 } line;
 
@@ -30,7 +31,10 @@ static void read_number(cj__json *j, double *to)
 
 static void read_count(cj__json *j, int64_t *to)
 {
-    *to = (int64_t)cj__json_unsigned(j);
+    const char *start = j->at;
+    uint64_t count = cj__json_unsigned(j);
+    if (count > INT64_MAX) cj__json_refuse(j, start, "a count below 2^63");
+    *to = (int64_t)count;
 }
 
 static void read_string(cj__json *j, cj__arena *arena, char *to, size_t room)
@@ -44,9 +48,7 @@ static void read_field(cj__json *j, cj__arena *arena, const char *key, line *l)
     const struct {
         const char *key;
         double *number;
-    } numbers[] = {{"epoch", &l->epoch},
-                   {"epochs", &l->epochs},
-                   {"seconds", &l->seconds},
+    } numbers[] = {{"seconds", &l->seconds},
                    {"loss", &l->scores.loss},
                    {"accuracy", &l->scores.accuracy},
                    {"val_loss", &l->validation.loss},
@@ -57,11 +59,19 @@ static void read_field(cj__json *j, cj__arena *arena, const char *key, line *l)
             read_number(j, numbers[i].number);
             return;
         }
-    if (strcmp(key, "count") == 0)
-        read_count(j, &l->scores.count);
-    else if (strcmp(key, "val_count") == 0)
-        read_count(j, &l->validation.count);
-    else if (strcmp(key, "event") == 0)
+    const struct {
+        const char *key;
+        int64_t *count;
+    } counts[] = {{"epoch", &l->epoch},
+                  {"epochs", &l->epochs},
+                  {"count", &l->scores.count},
+                  {"val_count", &l->validation.count}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (strcmp(key, counts[i].key) == 0) {
+            read_count(j, counts[i].count);
+            return;
+        }
+    if (strcmp(key, "event") == 0)
         read_string(j, arena, l->event, sizeof l->event);
     else if (strcmp(key, "name") == 0)
         read_string(j, arena, l->name, sizeof l->name);
@@ -115,10 +125,10 @@ static cj_status apply(void *context, const line *l)
     cj_run_info *info = context;
     if (strcmp(l->event, "begin") == 0 || strcmp(l->event, "resume") == 0) {
         if (*l->name) memcpy(info->name, l->name, sizeof info->name);
-        info->epochs = (int64_t)l->epochs;
+        info->epochs = l->epochs;
         info->finished = false;
     } else if (strcmp(l->event, "epoch") == 0) {
-        info->epoch = (int64_t)l->epoch;
+        info->epoch = l->epoch;
         info->seconds += l->seconds;
         info->training = l->scores;
         info->validation = l->validation;
