@@ -24,6 +24,13 @@ static void make_file(cj__text *file, const char *state)
     cj__text_free(&header);
 }
 
+/* The model has what it needs already. */
+static cj_status prepare(void *context)
+{
+    (void)context;
+    return CJ_OK;
+}
+
 static void restore(cj_model *model)
 {
     cj__fit_state state = {0};
@@ -36,7 +43,8 @@ static void restore(cj_model *model)
                            .model = model,
                            .state = &state,
                            .best = &best,
-                           .order = {1, 100, 10}};
+                           .order = {1, 100, 10},
+                           .prepare = prepare};
     if (cj__checkpoint_restore(&c, note) == CJ_OK) {
         if (state.epoch < 0 || state.step < 0 || state.step > 10 || state.best_epoch > state.epoch) abort();
         for (int64_t i = 0; i < state.epoch; i++)
