@@ -189,8 +189,8 @@ static float *evaluate(const trial *t, const char **kernel)
     float *result = malloc((size_t)t->count * sizeof(float) + 1);
     cj_program *program = compile(t);
     run(program, t, result);
-    assert_int_equal(program->step_count, 1);
-    *kernel = program->steps[0].kernel->name;
+    assert_in_range(program->step_count, 1, 2); /* a stage may stand before it */
+    *kernel = program->steps[program->step_count - 1].kernel->name;
     cj_program_free(program);
     return result;
 }
