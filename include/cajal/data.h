@@ -17,8 +17,14 @@ typedef struct cj_dataset cj_dataset;
  * the byte, what was found and what was expected. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path,
                                                    const char *labels_path);
-/* "mnist" or "fashion-mnist", its training or test part: looked for in $CAJAL_DATA/NAME, then in
- * $XDG_CACHE_HOME/cajal/NAME (~/.cache/cajal/NAME), then in /usr/share/datasets/NAME. */
+/* The binary files of CIFAR, plain or gzip, one after the other: pictures u8 [N,32,32,3] and labels.
+ * `classes` is 10, or 100 (the fine labels). */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_cifar(cj_dataset **dataset, const char *const *paths,
+                                                     int64_t count, int64_t classes);
+/* "mnist", "fashion-mnist", "cifar-10" or "cifar-100", its training or test part: looked for in
+ * $CAJAL_DATA/NAME, then in $XDG_CACHE_HOME/cajal/NAME (~/.cache/cajal/NAME), then in
+ * /usr/share/datasets/NAME. CIFAR's folder may also be called as its archive unpacks: cifar-10-batches-bin,
+ * cifar-100-binary. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test);
 /* The first rows of the training part alone, to draw a model by: takes a millisecond. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open_sample(cj_dataset **dataset, const char *name, int64_t rows);

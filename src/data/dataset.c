@@ -1,10 +1,7 @@
-/* Datasets: read, found by name, or copied from memory. */
+/* Datasets: rows with targets in memory, copied there or read from IDX files. */
 #include "data/dataset.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void cj_dataset_free(cj_dataset *dataset)
 {
@@ -105,8 +102,8 @@ static cj_status finish(cj_dataset **dataset, cj_status status, cj_tensor x, cj_
     return status;
 }
 
-static cj_status read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path,
-                          int64_t most)
+cj_status cj__dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path,
+                               int64_t most)
 {
     cj_tensor x = {0}, y = {0};
     *dataset = NULL;
@@ -118,7 +115,7 @@ static cj_status read_idx(cj_dataset **dataset, const char *images_path, const c
 
 cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path)
 {
-    return read_idx(dataset, images_path, labels_path, INT64_MAX);
+    return cj__dataset_read_idx(dataset, images_path, labels_path, INT64_MAX);
 }
 
 /* The rows of `from` that belong to the dataset, brought together. */
@@ -154,88 +151,4 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
                         "a dataset takes x of u8 or f32 and y of i32 or f32, not %s and %s",
                         cj_dtype_name(x->dtype), cj_dtype_name(y->dtype));
     return cj_dataset_copy(dataset, &(cj_dataset){.x = *x, .y = *y, .count = x->shape.dims[0]});
-}
-
-/* --- by name ------------------------------------------------------------------------------------------- */
-
-enum { PATH = 1024 };
-
-/* folder/below/NAME/file, compressed or not, into `path` if it is there. */
-static bool find_file(const char *folder, const char *below, const char *name, const char *file,
-                      char path[PATH])
-{
-    const char *endings[] = {"", ".gz"};
-    for (int i = 0; i < 2; i++) {
-        int length = snprintf(path, PATH, "%s%s/%s/%s%s", folder, below, name, file, endings[i]);
-        if (length > 0 && length < PATH && access(path, R_OK) == 0) return true;
-    }
-    return false;
-}
-
-typedef struct {
-    char images[PATH], labels[PATH];
-} file_pair;
-
-/* Both from one folder: images of one copy and labels of another need not belong together. */
-static bool find_pair(const char *folder, const char *below, const char *name, bool test, file_pair *pair)
-{
-    if (!folder || !*folder) return false;
-    return find_file(folder, below, name, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte",
-                     pair->images) &&
-           find_file(folder, below, name, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte",
-                     pair->labels);
-}
-
-static bool locate(const char *name, bool test, file_pair *pair)
-{
-    const char *cache = getenv("XDG_CACHE_HOME");
-    bool cache_set = cache && *cache;
-    return find_pair(getenv("CAJAL_DATA"), "", name, test, pair) ||
-           find_pair(cache_set ? cache : getenv("HOME"), cache_set ? "/cajal" : "/.cache/cajal", name, test,
-                     pair) ||
-           find_pair("/usr/share/datasets", "", name, test, pair);
-}
-
-cj_status cj_data_find(const char *file, char *path, size_t size)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *data = getenv("CAJAL_DATA"), *home = getenv("HOME");
-    bool cache_set = cache && *cache;
-    char place[PATH];
-    bool found = access(file, R_OK) == 0 && snprintf(place, PATH, "%s", file) < PATH;
-    if (!found && data && *data) found = find_file(data, "", ".", file, place);
-    if (!found && (cache_set || (home && *home)))
-        found = find_file(cache_set ? cache : home, cache_set ? "/cajal" : "/.cache/cajal", ".", file, place);
-    if (!found)
-        return cj__fail(CJ_NOT_FOUND,
-                        "%s was not found, neither here nor in $CAJAL_DATA nor in ~/.cache/cajal", file);
-    if (strlen(place) >= size) return cj__fail(CJ_INVALID_ARGUMENT, "%s: the path is too long", place);
-    strcpy(path, place);
-    return CJ_OK;
-}
-
-static cj_status open_named(cj_dataset **dataset, const char *name, bool test, int64_t most)
-{
-    file_pair pair;
-    *dataset = NULL;
-    if (strcmp(name, "mnist") != 0 && strcmp(name, "fashion-mnist") != 0)
-        return cj__fail(CJ_NOT_FOUND, "there is no dataset '%s'; there are mnist and fashion-mnist", name);
-    if (!locate(name, test, &pair))
-        return cj__fail(CJ_NOT_FOUND,
-                        "%s was not found: put its four IDX files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s",
-                        name, name, name,
-                        strcmp(name, "mnist") ? ", or install Debian's package dataset-fashion-mnist" : "");
-    return read_idx(dataset, pair.images, pair.labels, most);
-}
-
-cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
-{
-    return open_named(dataset, name, test, INT64_MAX);
-}
-
-cj_status cj_dataset_open_sample(cj_dataset **dataset, const char *name, int64_t rows)
-{
-    if (rows < 1)
-        return cj__fail(CJ_INVALID_ARGUMENT, "a sample of %lld rows of %s: expected one at least",
-                        (long long)rows, name);
-    return open_named(dataset, name, false, rows);
 }

@@ -29,5 +29,10 @@ void cj__shuffle(int64_t *rows, int64_t count, uint64_t key, uint64_t step);
 /* One IDX file, or its first rows if it has more than `most`, into an owned tensor of u8; free its data with
  * cj__free. */
 CJ_MUST_CHECK cj_status cj__idx_read(cj_tensor *tensor, const char *path, int64_t most);
+/* The public readers, for the first `most` rows at most. */
+CJ_MUST_CHECK cj_status cj__dataset_read_idx(cj_dataset **dataset, const char *images_path,
+                                             const char *labels_path, int64_t most);
+CJ_MUST_CHECK cj_status cj__cifar_read(cj_dataset **dataset, const char *const *paths, int64_t count,
+                                       int64_t classes, int64_t most);
 
 #endif
