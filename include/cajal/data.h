@@ -42,12 +42,17 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_from_tensors(cj_dataset **dataset, con
                                                        const cj_tensor *y);
 CJ_API void cj_dataset_free(cj_dataset *dataset);
 CJ_API int64_t cj_dataset_count(const cj_dataset *dataset); /* rows; 0 for NULL */
-/* All rows, borrowed. `data` is NULL where the rows of a view do not lie together: cj_dataset_row gives one
- * of them, cj_dataset_copy brings them together. */
+/* All rows, borrowed. `data` is NULL where they do not lie together: those of a view, or pictures that are
+ * read from their files when they are wanted. cj_dataset_row gives one of them, cj_dataset_copy brings them
+ * together.
+ */
 CJ_API cj_tensor cj_dataset_x(const cj_dataset *dataset);
 CJ_API cj_tensor cj_dataset_y(const cj_dataset *dataset);
-/* Row `index` of any dataset, borrowed: x [1,…] and y [1,…]. Either may be NULL. */
+/* Row `index` of any dataset, borrowed: x [1,…] and y [1,…]. Either may be NULL. The data of x is NULL where
+ * it is read from a file: cj_dataset_fetch does that. */
 CJ_API void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_tensor *y);
+/* Copies x of row `index` of any dataset to where there is room for it; a picture is read from its file. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x);
 /* The largest label + 1: the classes of a classification. 0 where the targets are no i32. */
 CJ_API int64_t cj_dataset_classes(const cj_dataset *dataset);
 
@@ -169,15 +174,25 @@ typedef struct {
     bool shuffle; /* anew each epoch, by (seed, epoch) alone */
     uint64_t seed;
     double scale, shift; /* scale 0 means 1 */
-    /* Batches prepared ahead, on a thread of the loader's own: 0, two where cj_threads() leaves a processor
-     * for it; negative, none; 16 at most. The batches are the same either way. */
+    /* Then channel by channel, x's last dimension: (… − mean[c]) / deviation[c]. Used by cj_loader_new alone.
+     */
+    const double *mean, *deviation; /* [channels] */
+    int64_t channels;               /* 0: none of that; 1: the same for all; 16 at most */
+    /* Batches prepared ahead, on threads of the loader's own: 0, two where cj_threads() leaves a processor
+     * for it, or rows are read from files; negative, none; 16 at most. The batches are the same either way.
+     */
     int64_t prefetch;
+    int64_t
+        threads; /* that prepare them: 0, one, or cj_threads() where rows are read from files; 64 at most */
 } cj_loader_options;
 /* cj_loader_new(&loader, dataset, .batch_size = 128, .shuffle = true) */
 CJ_API CJ_MUST_CHECK cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options);
 CJ_API void cj_loader_free(cj_loader *loader);
-/* False at the end of an epoch; the next call begins the next one. */
+/* False at the end of an epoch; the next call begins the next one. Also false where a row could not be read:
+ * cj_loader_status tells. */
 CJ_API bool cj_loader_next(cj_loader *loader, cj_batch *batch);
+/* Why the last cj_loader_next gave no batch; CJ_OK: the epoch had ended. */
+CJ_API CJ_MUST_CHECK cj_status cj_loader_status(const cj_loader *loader);
 CJ_API int64_t cj_loader_steps(const cj_loader *loader); /* batches an epoch */
 CJ_API int64_t cj_loader_rows(const cj_loader *loader);  /* rows an epoch */
 /* The next batch is the one an uninterrupted run would see at this place. */

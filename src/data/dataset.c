@@ -9,6 +9,7 @@ void cj_dataset_free(cj_dataset *dataset)
     if (!dataset->view) {
         cj__free(dataset->x.data);
         cj__free(dataset->y.data);
+        if (dataset->maker.free) dataset->maker.free(dataset->maker.context);
     }
     cj__free(dataset->rows);
     cj__free(dataset);
@@ -23,7 +24,8 @@ int64_t cj_dataset_count(const cj_dataset *dataset)
 static cj_tensor some_rows(cj_tensor tensor, int64_t first, int64_t count)
 {
     int64_t rows = tensor.shape.dims[0];
-    if (rows > 0) tensor.data = (char *)tensor.data + cj_tensor_bytes(&tensor) / (size_t)rows * (size_t)first;
+    if (rows > 0 && tensor.data)
+        tensor.data = (char *)tensor.data + cj_tensor_bytes(&tensor) / (size_t)rows * (size_t)first;
     tensor.shape.dims[0] = count;
     return tensor;
 }
@@ -65,16 +67,35 @@ int64_t cj_dataset_classes(const cj_dataset *dataset)
     return largest + 1;
 }
 
-cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_tensor y)
+cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x)
+{
+    cj_tensor row;
+    if (index < 0 || index >= dataset->count)
+        return cj__fail(CJ_INVALID_ARGUMENT, "row %lld was asked for; there are rows 0 to %lld",
+                        (long long)index, (long long)dataset->count - 1);
+    if (dataset->maker.make)
+        return dataset->maker.make(dataset->maker.context, cj__dataset_place(dataset, index), x);
+    cj_dataset_row(dataset, index, &row, NULL);
+    memcpy(x, row.data, cj_tensor_bytes(&row));
+    return CJ_OK;
+}
+
+cj_status cj__dataset_adopt_maker(cj_dataset **dataset, cj__row_maker maker, cj_tensor x, cj_tensor y)
 {
     *dataset = cj__allocate_zeroed(sizeof **dataset);
     if (*dataset) {
-        **dataset = (cj_dataset){.x = x, .y = y, .count = x.shape.dims[0]};
+        **dataset = (cj_dataset){.x = x, .y = y, .maker = maker, .count = x.shape.dims[0]};
         return CJ_OK;
     }
     cj__free(x.data);
     cj__free(y.data);
+    if (maker.free) maker.free(maker.context);
     return cj__out_of_memory(sizeof **dataset, "a dataset");
+}
+
+cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_tensor y)
+{
+    return cj__dataset_adopt_maker(dataset, (cj__row_maker){0}, x, y);
 }
 
 /* Labels are bytes in the file and i32 for the losses. */
@@ -118,17 +139,33 @@ cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, con
     return cj__dataset_read_idx(dataset, images_path, labels_path, INT64_MAX);
 }
 
-/* The rows of `from` that belong to the dataset, brought together. */
-static cj_status copy_rows(cj_tensor *to, const cj_dataset *dataset, const cj_tensor *from)
+/* Room for the dataset's rows of a tensor, brought together. */
+static cj_status make_room(cj_tensor *to, const cj_dataset *dataset, const cj_tensor *from)
 {
-    cj_tensor row = some_rows(*from, 0, 1);
-    size_t bytes = cj_tensor_bytes(&row);
     *to = some_rows(*from, 0, dataset->count);
     to->data = cj__allocate(cj_tensor_bytes(to));
-    if (!to->data) return cj__out_of_memory(cj_tensor_bytes(to), "a dataset");
+    return to->data ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(to), "a dataset");
+}
+
+static cj_status copy_x(cj_tensor *to, const cj_dataset *dataset)
+{
+    cj_tensor row = some_rows(dataset->x, 0, 1);
+    size_t bytes = cj_tensor_bytes(&row);
+    CJ__TRY(make_room(to, dataset, &dataset->x));
     for (int64_t i = 0; i < dataset->count; i++)
-        memcpy((char *)to->data + (size_t)i * bytes,
-               (const char *)from->data + (size_t)cj__dataset_place(dataset, i) * bytes, bytes);
+        CJ__TRY(cj_dataset_fetch(dataset, i, (char *)to->data + (size_t)i * bytes));
+    return CJ_OK;
+}
+
+static cj_status copy_y(cj_tensor *to, const cj_dataset *dataset)
+{
+    cj_tensor row = some_rows(dataset->y, 0, 1);
+    size_t bytes = cj_tensor_bytes(&row);
+    CJ__TRY(make_room(to, dataset, &dataset->y));
+    for (int64_t i = 0; i < dataset->count; i++) {
+        cj_dataset_row(dataset, i, NULL, &row);
+        memcpy((char *)to->data + (size_t)i * bytes, row.data, bytes);
+    }
     return CJ_OK;
 }
 
@@ -136,8 +173,8 @@ cj_status cj_dataset_copy(cj_dataset **copy, const cj_dataset *dataset)
 {
     cj_tensor x = {0}, y = {0};
     *copy = NULL;
-    cj_status status = copy_rows(&x, dataset, &dataset->x);
-    if (status == CJ_OK) status = copy_rows(&y, dataset, &dataset->y);
+    cj_status status = copy_x(&x, dataset);
+    if (status == CJ_OK) status = copy_y(&y, dataset);
     return finish(copy, status, x, y);
 }
 

@@ -7,9 +7,19 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/data.h"
 
+/* Rows of x that are made when they are asked for, such as pictures in files. */
+typedef struct {
+    /* Row `place` of x, its bytes as x's type and shape say. Several threads call it at once. NULL: the rows
+     * are in memory, at x.data. */
+    cj_status (*make)(const void *context, int64_t place, void *row);
+    void (*free)(void *context);
+    void *context;
+} cj__row_maker;
+
 struct cj_dataset {
-    cj_tensor x, y; /* with every row there is, also where this is a view */
-    bool view;      /* x and y belong to another dataset */
+    cj_tensor x, y; /* with every row there is, also where this is a view; x.data may be NULL: see maker */
+    cj__row_maker maker;
+    bool view; /* x and y belong to another dataset */
     int64_t first, count;
     int64_t *rows; /* [count] indices into x and y; NULL: count rows from first on */
 };
@@ -22,6 +32,9 @@ static inline int64_t cj__dataset_place(const cj_dataset *dataset, int64_t index
 
 /* A dataset that takes over the data of both tensors, or frees it on failure. */
 CJ_MUST_CHECK cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_tensor y);
+/* The same over a maker of rows, which it takes over; x has type and shape alone. */
+CJ_MUST_CHECK cj_status cj__dataset_adopt_maker(cj_dataset **dataset, cj__row_maker maker, cj_tensor x,
+                                                cj_tensor y);
 
 /* A random order, a function of (key, step): Fisher and Yates. */
 void cj__shuffle(int64_t *rows, int64_t count, uint64_t key, uint64_t step);

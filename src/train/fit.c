@@ -126,7 +126,8 @@ static cj_status run_steps(fit *f)
 {
     cj_batch batch;
     int64_t every = f->o->checkpoints.every_steps;
-    while (!f->stop && f->state.step < f->steps && cj_loader_next(f->loader, &batch)) {
+    while (!f->stop && f->state.step < f->steps) {
+        if (!cj_loader_next(f->loader, &batch)) return cj_loader_status(f->loader);
         CJ__TRY(run_step(f, &batch));
         if (every > 0 && f->state.updates % every == 0 && f->state.step < f->steps)
             CJ__TRY(save_checkpoint(f));
@@ -253,6 +254,9 @@ static cj_status prepare_validation(fit *f, const cj_dataset *dataset, int64_t f
                                    .count = count,
                                    .scale = o->scale,
                                    .shift = o->shift,
+                                   .mean = o->mean,
+                                   .deviation = o->deviation,
+                                   .channels = o->channels,
                                    .loss = o->loss,
                                    .precision = o->precision,
                                    .batch_size = o->batch_size};
@@ -269,7 +273,10 @@ static cj_status make_loader(fit *f, int64_t rows)
                                  .shuffle = true,
                                  .seed = o->seed,
                                  .scale = o->scale,
-                                 .shift = o->shift};
+                                 .shift = o->shift,
+                                 .mean = o->mean,
+                                 .deviation = o->deviation,
+                                 .channels = o->channels};
     if (rows < 1) return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
     CJ__TRY((cj_loader_new)(&f->loader, &options));
     f->steps = cj_loader_steps(f->loader);
@@ -310,8 +317,10 @@ static cj_status make_step(fit *f)
     const cj_fit_options *o = f->o;
     cj_batch batch;
     cj__objective objective = objective_of(o);
-    if (!cj_loader_next(f->loader, &batch))
+    if (!cj_loader_next(f->loader, &batch)) {
+        CJ__TRY(cj_loader_status(f->loader));
         return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
+    }
     CJ__TRY(
         cj__batch_program_new(&f->step, o->model, o->forward, o->context, &batch, &objective, &o->optimizer));
     CJ__TRY(make_update(f));
