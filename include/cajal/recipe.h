@@ -3,6 +3,7 @@
 #ifndef CAJAL_RECIPE_H
 #define CAJAL_RECIPE_H
 
+#include "cajal/image.h"
 #include "cajal/train.h"
 
 #ifdef __cplusplus
@@ -62,6 +63,8 @@ CJ_API double cj_recipe_threshold(const cj_recipe *recipe);
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_threshold(cj_recipe *recipe, double threshold);
 /* Of one example, [28,28] say; rank 0 while it is not known. */
 CJ_API cj_shape_t cj_recipe_shape(const cj_recipe *recipe);
+/* How a picture is brought to that shape; channels 0 where examples are no pictures, or not known yet. */
+CJ_API cj_image_fit_options cj_recipe_picture(const cj_recipe *recipe);
 
 /* Options for cj_fit and cj_evaluate as the recipe says; model, data and folder are the caller's to set. */
 CJ_API cj_fit_options cj_recipe_fit_options(cj_recipe *recipe);

@@ -24,6 +24,7 @@ typedef enum { CJ__TEXT, CJ__NUMBER, CJ__COUNT, CJ__INTEGER, CJ__TRUTH, CJ__CHOI
     X(data_indicators, "data.missing_indicators", CJ__TRUTH, "false", NULL)                                  \
     X(data_scaling, "data.scaling", CJ__CHOICE, "standardise", "standardise|min_max|none")                   \
     X(data_shape, "data.shape", CJ__LIST, "", NULL)                                                          \
+    X(data_crop, "data.crop", CJ__NUMBER, "0", NULL)                                                         \
     X(data_scale, "data.scale", CJ__NUMBER, "0.00392156862745098", NULL)                                     \
     X(data_shift, "data.shift", CJ__NUMBER, "0", NULL)                                                       \
     X(data_split, "data.split", CJ__CHOICE, "fixed", "fixed|random|stratified")                              \

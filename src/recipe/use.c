@@ -152,6 +152,17 @@ cj_shape_t cj_recipe_shape(const cj_recipe *recipe)
     return shape;
 }
 
+cj_image_fit_options cj_recipe_picture(const cj_recipe *recipe)
+{
+    cj_shape_t shape = cj_recipe_shape(recipe);
+    int64_t channels = shape.rank == 3 ? shape.dims[2] : shape.rank == 2 ? 1 : 0;
+    return (cj_image_fit_options){.size = sizeof(cj_image_fit_options),
+                                  .height = shape.dims[0],
+                                  .width = shape.dims[1],
+                                  .channels = channels == 1 || channels == 3 ? channels : 0,
+                                  .crop = cj__recipe_number(recipe, CJ__KEY_data_crop)};
+}
+
 /* --- training ------------------------------------------------------------------------------------------ */
 
 static cj_optimizer optimizer_of(const cj_recipe *r)
