@@ -54,6 +54,7 @@ static const char *class_name(const prediction *p, int64_t c, char number[24])
 {
     if (p->preprocessing && c < cj_preprocessing_classes(p->preprocessing))
         return cj_preprocessing_class(p->preprocessing, c);
+    if (cj_recipe_class(p->run.recipe, c)) return cj_recipe_class(p->run.recipe, c);
     snprintf(number, 24, "%lld", (long long)c);
     return number;
 }

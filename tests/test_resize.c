@@ -34,7 +34,7 @@ static void check_resize(const char *source, const char *name, cj_resampling res
 {
     cj_image from = fixture(source), wanted = fixture(name), to;
     expect_ok(cj_image_resize(&to, &from, wanted.height, wanted.width, resampling));
-    expect_near(to, wanted, resampling == CJ_NEAREST ? 0 : 1);
+    expect_near(to, wanted, resampling == CJ_RESAMPLE_NEAREST ? 0 : 1);
     cj_image_free(&from);
 }
 
@@ -45,11 +45,11 @@ static void test_as_pillow(void **state)
     for (int i = 0; i < 6; i++) {
         char name[64];
         snprintf(name, sizeof name, "bilinear-%s.ppm", names[i]);
-        check_resize("source.ppm", name, CJ_BILINEAR);
+        check_resize("source.ppm", name, CJ_RESAMPLE_BILINEAR);
     }
-    check_resize("grey-source.pgm", "grey-17x11.pgm", CJ_BILINEAR);
-    check_resize("source.ppm", "nearest-13x9.ppm", CJ_NEAREST);
-    check_resize("source.ppm", "nearest-40x50.ppm", CJ_NEAREST);
+    check_resize("grey-source.pgm", "grey-17x11.pgm", CJ_RESAMPLE_BILINEAR);
+    check_resize("source.ppm", "nearest-13x9.ppm", CJ_RESAMPLE_NEAREST);
+    check_resize("source.ppm", "nearest-40x50.ppm", CJ_RESAMPLE_NEAREST);
 }
 
 static cj_image_fit_options fit_of(int64_t height, int64_t width, int64_t channels, double crop)
@@ -70,7 +70,7 @@ static void test_as_torchvision(void **state)
         cj_image from = fixture(cases[i].source), resized, to;
         cj_image_fit_options fit =
             fit_of(cases[i].height, cases[i].width, 3, (double)cases[i].width / (double)cases[i].shorter);
-        expect_ok(cj_image_resize_shorter(&resized, &from, cases[i].shorter, CJ_BILINEAR));
+        expect_ok(cj_image_resize_shorter(&resized, &from, cases[i].shorter, CJ_RESAMPLE_BILINEAR));
         expect_ok(cj_image_centre_crop(&to, &resized, cases[i].height, cases[i].width));
         expect_near(to, fixture(cases[i].wanted), 1);
         expect_ok(cj_image_fit(&to, &from, &fit));
@@ -107,7 +107,7 @@ static void test_windows(void **state)
                 x = (int64_t)(cj__bits(1, i, 5) % (uint64_t)width);
         cj_image part, whole, wanted, found;
         expect_ok(cj_image_crop(&part, &from, top, left, 20, 28));
-        expect_ok(cj_image_resize(&whole, &part, height, width, CJ_BILINEAR));
+        expect_ok(cj_image_resize(&whole, &part, height, width, CJ_RESAMPLE_BILINEAR));
         expect_ok(cj_image_crop(&wanted, &whole, y, x, height - y, width - x));
         expect_ok(cj_image_crop(&found, &whole, y, x, height - y, width - x));
         memset(found.pixels, 7, (size_t)(found.height * found.width * 3));
@@ -129,7 +129,7 @@ static void test_flat(void **state)
     for (int shade = 0; shade < 2; shade++)
         for (int64_t side = 1; side < 120; side += 7) {
             cj_image from = {40, 50, 1, pixels[shade]}, to;
-            expect_ok(cj_image_resize(&to, &from, side, 121 - side, CJ_BILINEAR));
+            expect_ok(cj_image_resize(&to, &from, side, 121 - side, CJ_RESAMPLE_BILINEAR));
             for (int64_t i = 0; i < side * (121 - side); i++) assert_int_equal(to.pixels[i], 255 * shade);
             cj_image_free(&to);
         }
@@ -140,10 +140,10 @@ static void test_refused(void **state)
     (void)state;
     static uint8_t pixels[12];
     cj_image from = {2, 2, 3, pixels}, to;
-    expect_status(cj_image_resize(&to, &from, 0, 5, CJ_BILINEAR), CJ_INVALID_ARGUMENT);
-    expect_status(cj_image_resize(&to, &from, 5, INT64_MAX, CJ_BILINEAR), CJ_UNSUPPORTED);
-    expect_status(cj_image_resize(&to, &from, 30000, 30000, CJ_NEAREST), CJ_UNSUPPORTED);
-    expect_status(cj_image_resize_shorter(&to, &from, INT64_MAX, CJ_BILINEAR), CJ_INVALID_ARGUMENT);
+    expect_status(cj_image_resize(&to, &from, 0, 5, CJ_RESAMPLE_BILINEAR), CJ_INVALID_ARGUMENT);
+    expect_status(cj_image_resize(&to, &from, 5, INT64_MAX, CJ_RESAMPLE_BILINEAR), CJ_UNSUPPORTED);
+    expect_status(cj_image_resize(&to, &from, 30000, 30000, CJ_RESAMPLE_NEAREST), CJ_UNSUPPORTED);
+    expect_status(cj_image_resize_shorter(&to, &from, INT64_MAX, CJ_RESAMPLE_BILINEAR), CJ_INVALID_ARGUMENT);
     expect_status(cj_image_recolour(&to, &from, 4), CJ_INVALID_ARGUMENT);
     expect_status(cj_image_crop(&to, &from, 0, 0, 3, 1), CJ_INVALID_ARGUMENT);
     expect_status(cj_image_crop(&to, &from, 0, INT64_MAX, 1, 1), CJ_INVALID_ARGUMENT);
@@ -164,7 +164,7 @@ static cj_status scenario(void *context)
     cj_image_fit_options fit = fit_of(9, 5, 1, 0.8);
     cj_status status = cj_image_fit(&to, context, &fit);
     if (status == CJ_OK) cj_image_free(&to);
-    if (status == CJ_OK) status = cj_image_resize_shorter(&to, context, 5, CJ_NEAREST);
+    if (status == CJ_OK) status = cj_image_resize_shorter(&to, context, 5, CJ_RESAMPLE_NEAREST);
     if (status == CJ_OK) cj_image_free(&to);
     return status;
 }

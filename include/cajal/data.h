@@ -3,6 +3,7 @@
 #define CAJAL_DATA_H
 
 #include "cajal/base.h"
+#include "cajal/image.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +35,56 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_open_sample(cj_dataset **dataset, cons
  * alone. Validation and test are NULL where there are none. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_npz(const char *path, cj_dataset **training,
                                                    cj_dataset **validation, cj_dataset **test);
+/* --- pictures that stay in their files until a loader wants them: only their names are in memory ----------
+ */
+
+typedef struct {
+    /* What each becomes. Height and width 0: all have the size of the first, others are an error; channels 0:
+     * 3 where the first picture of a class is in colour, else 1. */
+    cj_image_fit_options fit;
+    const char
+        *classes; /* with commas between, in the order of their labels; NULL: all there are, ascending */
+    /* Read every picture once at the beginning and leave out those that cannot be read: cj_dataset_skipped.
+     * Else the first one that a loader meets ends it. */
+    bool skip_damaged;
+} cj_picture_options;
+
+typedef struct {
+    size_t size;
+    /* A folder of FOLDER/CLASS/….jpg, or of three parts FOLDER/train/CLASS/…, FOLDER/val/… (or valid,
+     * validation) and FOLDER/test/…, as ImageNet is laid out. Folders within a class belong to it. Files that
+     * are no pictures, and hidden ones, are passed over. */
+    const char *path;
+    cj_picture_options pictures;
+} cj_folder_options;
+/* x: u8 [N,height,width,channels], y: the classes. Rows are in ascending order of class and name. Validation
+ * and test are NULL where there is no such part; a test without folders of classes is none either. Errors
+ * name the file or folder. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_folder(const cj_folder_options *options, cj_dataset **training,
+                                                      cj_dataset **validation, cj_dataset **test);
+
+typedef struct {
+    size_t size;
+    const char *path;      /* of a table with a column of paths, CSV, plain or gzip */
+    const char *column;    /* its name */
+    const char *folder;    /* that relative paths start from; NULL: the table's own */
+    const char *target;    /* the column to learn */
+    bool target_is_number; /* f32; else its values are classes */
+    cj_picture_options pictures;
+} cj_picture_table_options;
+/* As cj_dataset_read_folder, in the order of the table. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_picture_table(cj_dataset **dataset,
+                                                             const cj_picture_table_options *options);
+
+/* How many pictures were left out, and a sentence about the first of them, "" without any. */
+CJ_API int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first);
+/* Of the class with that label; NULL: the classes have no names. */
+CJ_API const char *cj_dataset_class_name(const cj_dataset *dataset, int64_t label);
+/* Mean and standard deviation of x, channel by channel: the last dimension of examples of rank 3, else of all
+ * together. [channels]; at most 16. Every row is read once. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_moments(const cj_dataset *dataset, int64_t channels, double *mean,
+                                                  double *deviation);
+
 /* Where a file of data lies: as named, else below $CAJAL_DATA, else below $XDG_CACHE_HOME/cajal
  * (~/.cache/cajal). Writes its path, zero included, into `size` bytes. */
 CJ_API CJ_MUST_CHECK cj_status cj_data_find(const char *file, char *path, size_t size);
@@ -53,7 +104,8 @@ CJ_API cj_tensor cj_dataset_y(const cj_dataset *dataset);
 CJ_API void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_tensor *y);
 /* Copies x of row `index` of any dataset to where there is room for it; a picture is read from its file. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x);
-/* The largest label + 1: the classes of a classification. 0 where the targets are no i32. */
+/* The classes of a classification: as many as have names, else the largest label + 1. 0 where the targets are
+ * no i32. */
 CJ_API int64_t cj_dataset_classes(const cj_dataset *dataset);
 
 /* --- views: rows of another dataset, which owns the memory and must outlive them. A view is a dataset like

@@ -29,8 +29,9 @@ CJ_API CJ_MUST_CHECK cj_status cj_image_write_png(const char *path, const cj_ima
  * Each makes a picture of its own of another, which stays as it is; the two are not the same object. */
 
 typedef enum {
-    CJ_BILINEAR, /* made smaller: a weighted mean of all that a pixel covers, so that nothing flickers */
-    CJ_NEAREST,  /* the pixel in the middle of what is covered */
+    CJ_RESAMPLE_BILINEAR, /* made smaller: a weighted mean of all that a pixel covers, so that nothing
+                             flickers */
+    CJ_RESAMPLE_NEAREST,  /* the pixel in the middle of what is covered */
 } cj_resampling;
 /* Both equal Pillow's Image.resize to within 1 of 255. */
 CJ_API CJ_MUST_CHECK cj_status cj_image_resize(cj_image *to, const cj_image *from, int64_t height,
@@ -54,7 +55,7 @@ typedef struct {
      * evaluated: the shorter side becomes 256. */
     double crop;
 } cj_image_fit_options;
-/* What a network is given: recoloured, resized by CJ_BILINEAR, cut to size. */
+/* What a network is given: recoloured, resized by CJ_RESAMPLE_BILINEAR, cut to size. */
 CJ_API CJ_MUST_CHECK cj_status cj_image_fit(cj_image *to, const cj_image *from,
                                             const cj_image_fit_options *options);
 /* The same of a file, in less time and memory than reading the whole: a JPEG is decoded at a half, a quarter

@@ -37,6 +37,8 @@ CJ_API CJ_MUST_CHECK cj_status cj_recipe_save(const cj_recipe *recipe, const cha
 /* Draws the recipe's layers: a cj_forward whose context is the recipe. */
 CJ_API cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *recipe);
 CJ_API int64_t cj_recipe_classes(const cj_recipe *recipe); /* units of the last dense layer */
+/* What the class with that label is called; NULL: it has no name. */
+CJ_API const char *cj_recipe_class(const cj_recipe *recipe, int64_t label);
 CJ_API cj_loss_kind cj_recipe_loss(const cj_recipe *recipe);
 CJ_API uint64_t cj_recipe_seed(const cj_recipe *recipe);
 CJ_API int64_t cj_recipe_members(const cj_recipe *recipe); /* of its ensemble; 1: it is none */
@@ -47,7 +49,9 @@ typedef struct {
     cj_dataset *training, *validation, *test;
     cj_preprocessing *preprocessing; /* of a table; NULL: the data is no table */
 } cj_recipe_sets;
-/* Afterwards the recipe knows the shape of an example, `data.shape`, so that it can be used without data. */
+/* Afterwards the recipe knows the shape of an example, `data.shape`, the names of the classes,
+ * `data.classes`, and where they are fitted `data.mean` and `data.deviation`, so that it can be used without
+ * data. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_sets *sets);
 /* As much of it as drawing the model takes: `training` has one row at least, others may be NULL. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_sample(cj_recipe *recipe, cj_recipe_sets *sets);

@@ -57,6 +57,7 @@ void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_t
 int64_t cj_dataset_classes(const cj_dataset *dataset)
 {
     int64_t largest = -1;
+    if (dataset->class_count > 0) return dataset->class_count;
     if (dataset->y.dtype != CJ_I32 || cj_shape_count(dataset->y.shape) == 0) return 0;
     int64_t width = cj_shape_count(dataset->y.shape) / dataset->y.shape.dims[0];
     for (int64_t i = 0; i < dataset->count; i++) {
@@ -65,6 +66,17 @@ int64_t cj_dataset_classes(const cj_dataset *dataset)
             if (labels[j] > largest) largest = labels[j];
     }
     return largest + 1;
+}
+
+const char *cj_dataset_class_name(const cj_dataset *dataset, int64_t label)
+{
+    return label >= 0 && label < dataset->class_count ? dataset->class_names[label] : NULL;
+}
+
+int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first)
+{
+    if (first) *first = dataset->first_skipped ? dataset->first_skipped : "";
+    return dataset->skipped;
 }
 
 cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x)

@@ -21,7 +21,11 @@ struct cj_dataset {
     cj__row_maker maker;
     bool view; /* x and y belong to another dataset */
     int64_t first, count;
-    int64_t *rows; /* [count] indices into x and y; NULL: count rows from first on */
+    int64_t *rows;                  /* [count] indices into x and y; NULL: count rows from first on */
+    const char *const *class_names; /* [class_count], owned by the maker or by nobody */
+    int64_t class_count;            /* 0: they have no names */
+    int64_t skipped;                /* pictures that could not be read, and why the first could not */
+    const char *first_skipped;
 };
 
 /* Where row `index` of the dataset lies in x and y. */

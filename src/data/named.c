@@ -14,7 +14,11 @@ typedef struct {
     int64_t classes; /* of CIFAR; 0: images and labels in IDX files */
     const char *training[MOST_FILES + 1], *test[MOST_FILES + 1];
     const char *advice;
+    const char *const *class_names; /* [classes]; NULL: numbers */
 } named_set;
+
+static const char *const cifar_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                          "dog",      "frog",       "horse", "ship", "truck"};
 
 #define IDX_FILES                                                                                            \
     .training = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},                                      \
@@ -29,8 +33,15 @@ static const named_set named_sets[] = {
      10,
      {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
      {"test_batch.bin"},
-     ": the binary version of the set"},
-    {"cifar-100", "cifar-100-binary", 100, {"train.bin"}, {"test.bin"}, ": the binary version of the set"},
+     ": the binary version of the set",
+     cifar_names},
+    {"cifar-100",
+     "cifar-100-binary",
+     100,
+     {"train.bin"},
+     {"test.bin"},
+     ": the binary version of the set",
+     NULL},
 };
 enum { NAMED_SETS = sizeof named_sets / sizeof *named_sets };
 
@@ -124,8 +135,11 @@ static cj_status open_named(cj_dataset **dataset, const char *name, bool test, i
         return cj__fail(CJ_NOT_FOUND,
                         "%s was not found: put its files into $CAJAL_DATA/%s or ~/.cache/cajal/%s%s", name,
                         set->unpacked, set->unpacked, set->advice);
-    return set->classes ? cj__cifar_read(dataset, found.list, found.count, set->classes, most)
-                        : cj__dataset_read_idx(dataset, found.list[0], found.list[1], most);
+    if (!set->classes) return cj__dataset_read_idx(dataset, found.list[0], found.list[1], most);
+    CJ__TRY(cj__cifar_read(dataset, found.list, found.count, set->classes, most));
+    (*dataset)->class_names = set->class_names;
+    (*dataset)->class_count = set->class_names ? set->classes : 0;
+    return CJ_OK;
 }
 
 cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)

@@ -27,6 +27,7 @@ static cj_status new_view(cj_dataset **view, const cj_dataset *dataset, int64_t 
     (*view)->rows = NULL;
     (*view)->first = 0;
     (*view)->count = count;
+    (*view)->skipped = 0;
     return CJ_OK;
 }
 

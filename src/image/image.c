@@ -118,6 +118,17 @@ cj_status cj__image_read_to(uint8_t *pixels, const void *data, size_t size, cons
     return status;
 }
 
+cj_status cj__image_channels(const void *data, size_t size, const char *name, int64_t *channels)
+{
+    cj_image image;
+    int64_t height, width;
+    cj_image_fit_options small = {sizeof small, 1, 1, 3, 0};
+    cj_status status = read_any(&image, data, size, name, &small, &height, &width);
+    *channels = image.channels;
+    cj_image_free(&image);
+    return status;
+}
+
 cj_status cj_image_read_fit_memory(cj_image *image, const void *data, size_t size, const char *name,
                                    const cj_image_fit_options *fit)
 {

@@ -33,13 +33,17 @@ cj__placement cj__image_place(const cj_image_fit_options *fit, int64_t height, i
 CJ_MUST_CHECK cj_status cj__image_read_to(uint8_t *pixels, const void *data, size_t size, const char *name,
                                           const cj_image_fit_options *fit);
 
+/* Whether a file's picture is grey (1) or in colour (3), as quickly as can be told. */
+CJ_MUST_CHECK cj_status cj__image_channels(const void *data, size_t size, const char *name,
+                                           int64_t *channels);
+
 /* A part of a picture's pixels: rows lie `stride` bytes apart. */
 typedef struct {
     const uint8_t *pixels;
     int64_t height, width, channels, stride;
 } cj__pixels;
 /* The window [top … top + window_height) by [left … left + window_width) of `from` resized to [height,width]
- * by CJ_BILINEAR, to `to`: what resizing all of it and cutting would give, without the rest. */
+ * by CJ_RESAMPLE_BILINEAR, to `to`: what resizing all of it and cutting would give, without the rest. */
 CJ_MUST_CHECK cj_status cj__resize_window(const cj__pixels *from, int64_t height, int64_t width, int64_t top,
                                           int64_t left, int64_t window_height, int64_t window_width,
                                           uint8_t *to);

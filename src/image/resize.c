@@ -162,7 +162,7 @@ cj_status cj_image_resize(cj_image *to, const cj_image *from, int64_t height, in
                           cj_resampling resampling)
 {
     CJ__TRY(make(to, height, width, from->channels));
-    if (resampling == CJ_NEAREST) {
+    if (resampling == CJ_RESAMPLE_NEAREST) {
         resize_nearest(to, from);
         return CJ_OK;
     }

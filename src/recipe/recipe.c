@@ -224,7 +224,7 @@ static cj_status override(cj_recipe *r, const char *text)
     return cj__recipe_set(r, 0, key, equals + 1);
 }
 
-static cj_status bad_value(const cj_recipe *r, cj__key key, const char *wanted)
+cj_status cj__recipe_bad_value(const cj_recipe *r, cj__key key, const char *wanted)
 {
     return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s", r->path, keys[key].name,
                     r->values[key], wanted);
@@ -237,7 +237,7 @@ static cj_status split_patterns(cj_recipe *r)
     for (int i = 0; *at; i++) {
         size_t end = strcspn(at, ",");
         if (i == CJ_MAX_PARAMETER_GROUPS)
-            return bad_value(r, CJ__KEY_no_decay, "a list of at most 8 patterns");
+            return cj__recipe_bad_value(r, CJ__KEY_no_decay, "a list of at most 8 patterns");
         r->no_decay[i] = cj__arena_format(&r->arena, "%.*s", (int)end, at);
         if (!r->no_decay[i]) return cj__out_of_memory(end, "a recipe");
         at += end + (at[end] == ',');
@@ -266,16 +266,19 @@ static cj_status check(cj_recipe *r)
     double shares = cj__recipe_number(r, CJ__KEY_data_validation) + cj__recipe_number(r, CJ__KEY_data_test);
     int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, r->class_weights, CJ__MOST_CLASS_WEIGHTS);
     CJ__TRY(check_model(r));
-    if (cj__recipe_number(r, CJ__KEY_batch_size) < 1) return bad_value(r, CJ__KEY_batch_size, "1 or more");
+    if (cj__recipe_number(r, CJ__KEY_batch_size) < 1)
+        return cj__recipe_bad_value(r, CJ__KEY_batch_size, "1 or more");
     if (!(shares < 1) || cj__recipe_number(r, CJ__KEY_data_validation) < 0)
-        return bad_value(r, CJ__KEY_data_validation, "a share from 0 up to 1, with data.test below 1");
-    if (weights < 0) return bad_value(r, CJ__KEY_class_weights, "a list of numbers: [1, 3.5]");
+        return cj__recipe_bad_value(r, CJ__KEY_data_validation,
+                                    "a share from 0 up to 1, with data.test below 1");
+    if (weights < 0) return cj__recipe_bad_value(r, CJ__KEY_class_weights, "a list of numbers: [1, 3.5]");
     if (weights > 0 && weights != (cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r)))
-        return bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
-    if (cj_recipe_is_table(r) && !*r->values[CJ__KEY_data_target])
-        return bad_value(r, CJ__KEY_data_target, "the column of data.file to learn");
-    if (cj__recipe_number(r, CJ__KEY_members) < 1) return bad_value(r, CJ__KEY_members, "1 or more");
-    if (cj__recipe_number(r, CJ__KEY_members) > 64) return bad_value(r, CJ__KEY_members, "64 at most");
+        return cj__recipe_bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
+    CJ__TRY(cj__recipe_check_data(r));
+    if (cj__recipe_number(r, CJ__KEY_members) < 1)
+        return cj__recipe_bad_value(r, CJ__KEY_members, "1 or more");
+    if (cj__recipe_number(r, CJ__KEY_members) > 64)
+        return cj__recipe_bad_value(r, CJ__KEY_members, "64 at most");
     return split_patterns(r);
 }
 
