@@ -44,6 +44,7 @@ int command_evaluate(const options *o)
     int code = open_run(o, o->operands[0], 1, &r);
     if (code == EXIT_OK) {
         cj_status status = cj_recipe_open_data(r.recipe, &sets);
+        if (status == CJ_OK) tell_skipped(&sets);
         code = status == CJ_OK ? report_on(o, &r, &sets, part) : failed(status);
     }
     cj_recipe_close_data(&sets);

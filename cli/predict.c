@@ -54,6 +54,7 @@ static const char *class_name(const prediction *p, int64_t c, char number[24])
 {
     if (p->preprocessing && c < cj_preprocessing_classes(p->preprocessing))
         return cj_preprocessing_class(p->preprocessing, c);
+    if (cj_recipe_class(p->run.recipe, c)) return cj_recipe_class(p->run.recipe, c);
     snprintf(number, 24, "%lld", (long long)c);
     return number;
 }
@@ -134,15 +135,6 @@ static void tell_line(const prediction *p, const char *name, const float *row)
 
 /* --- pictures ------------------------------------------------------------------------------------------ */
 
-/* Height, width and channels of what the network was trained on. */
-static bool picture_shape(const cj_recipe *recipe, int64_t shape[3])
-{
-    cj_shape_t s = cj_recipe_shape(recipe);
-    if (s.rank < 2 || s.rank > 3) return false;
-    for (int i = 0; i < 3; i++) shape[i] = i < s.rank ? s.dims[i] : 1;
-    return shape[2] == 1 || shape[2] == 3;
-}
-
 static cj_status to_dataset(const prediction *p, const cj_image *image, cj_dataset **data)
 {
     int32_t label = 0;
@@ -154,9 +146,10 @@ static cj_status to_dataset(const prediction *p, const cj_image *image, cj_datas
     return cj_dataset_from_tensors(data, &x, &(cj_tensor){&label, CJ_I32, cj_shape(1)});
 }
 
-static cj_status read_picture(cj_image *image, const char *path)
+/* As those of the training were read. */
+static cj_status read_picture(cj_image *image, const char *path, const cj_image_fit_options *fit)
 {
-    if (strcmp(path, "-") != 0) return cj_image_read(image, path);
+    if (strcmp(path, "-") != 0) return cj_image_read_fit(image, path, fit);
     size_t size = 0, room = 1 << 16;
     char *data = malloc(room);
     while (data && !feof(stdin) && !ferror(stdin) && size < (size_t)1 << 28) {
@@ -167,23 +160,22 @@ static cj_status read_picture(cj_image *image, const char *path)
         data = bigger;
     }
     if (!data) return CJ_OUT_OF_MEMORY;
-    cj_status status = cj_image_read_memory(image, data, size, "standard input");
+    cj_status status = cj_image_read_fit_memory(image, data, size, "standard input", fit);
     free(data);
     return status;
 }
 
 static int predict_picture(prediction *p, const char *path)
 {
-    int64_t shape[3];
-    cj_image image, fitted = {0};
+    cj_image image;
     cj_dataset *data = NULL;
     float *row = NULL;
-    if (!picture_shape(p->run.recipe, shape))
+    cj_image_fit_options fit = cj_recipe_picture(p->run.recipe);
+    if (fit.channels == 0)
         return fprintf(stderr, "cajal: the run was trained on no pictures; give it a table: rows.csv\n"),
                EXIT_USAGE;
-    cj_status status = read_picture(&image, path);
-    if (status == CJ_OK) status = cj_image_convert(&fitted, &image, shape[0], shape[1], shape[2]);
-    if (status == CJ_OK) status = to_dataset(p, &fitted, &data);
+    cj_status status = read_picture(&image, path, &fit);
+    if (status == CJ_OK) status = to_dataset(p, &image, &data);
     if (status == CJ_OK) row = predict(p, data);
     if (row && p->o->json)
         tell_object(p, path, row);
@@ -191,7 +183,6 @@ static int predict_picture(prediction *p, const char *path)
         tell_line(p, path, row);
     int code = row ? EXIT_OK : failed(status);
     cj_image_free(&image);
-    cj_image_free(&fitted);
     cj_dataset_free(data);
     free(row);
     return code;

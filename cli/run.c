@@ -142,6 +142,18 @@ void close_run(run *r)
     cj_recipe_free(r->recipe);
 }
 
+void tell_skipped(const cj_recipe_sets *sets)
+{
+    const cj_dataset *const parts[] = {sets->whole, sets->validation, sets->test};
+    const char *first;
+    for (int i = 0; i < 3; i++) {
+        int64_t skipped = parts[i] ? cj_dataset_skipped(parts[i], &first) : 0;
+        if (skipped > 0)
+            fprintf(stderr, "cajal: %lld damaged pictures were left out, the first: %s\n", (long long)skipped,
+                    first);
+    }
+}
+
 /* --- evaluating ---------------------------------------------------------------------------------------- */
 
 /* Of the confusion matrix: 0 where the loss is an error, 2 for a single logit. */

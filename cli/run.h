@@ -25,6 +25,9 @@ void close_run(run *r);
 /* FOLDER itself, or FOLDER/member-N of an ensemble, N from 1 on. */
 void member_folder(const char *folder, int64_t member, int64_t members, char path[MOST_PATH]);
 
+/* Which pictures the recipe has left out, on standard error. */
+void tell_skipped(const cj_recipe_sets *sets);
+
 /* Scores and confusion matrix of the run's mean prediction on the rows. */
 cj_status evaluate_run(run *r, const cj_dataset *rows, report *result);
 /* Where the recipe has it chosen, the threshold that does best on the validation rows becomes the recipe's.

@@ -105,6 +105,7 @@ static cj_status save_recipe(const training *t)
 static cj_status train(training *t)
 {
     cj_status status = cj_recipe_open_data(t->run.recipe, &t->sets);
+    if (status == CJ_OK) tell_skipped(&t->sets);
     if (status == CJ_OK) status = begin_report(&t->report, t->run.recipe, "test");
     if (status == CJ_OK) status = save_recipe(t);
     for (int64_t i = 0; i < t->run.count && status == CJ_OK; i++) status = train_member(t, i);

@@ -30,6 +30,7 @@ cajal_look_for(YAML yaml-0.1)
 cajal_look_for(JANSSON jansson)
 cajal_look_for(ZLIB zlib)
 cajal_look_for(SPNG spng)
+cajal_look_for(JPEG libjpeg)
 
 # libcurl takes milliseconds to load, so only the helper program `cajal-fetch` links it, and libarchive.
 if(NOT CAJAL_MINIMAL AND PKG_CONFIG_FOUND)

@@ -3,6 +3,9 @@
 file(GLOB_RECURSE cajal_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
 set(cajal_kernel_objects)
 include(cmake/kernels.cmake OPTIONAL)
+# Loops over pixels that the compiler makes vectors of.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/image/resize.c PROPERTIES COMPILE_OPTIONS
+    $<IF:$<CONFIG:Debug>,-O1,-O3>)
 
 add_library(cajal_objects OBJECT ${cajal_sources})
 target_include_directories(cajal_objects PUBLIC include src)

@@ -1,5 +1,5 @@
 /* Pictures: written and read back, of every kind of PNG that the encoder makes; damaged and hostile ones
- * refused; scaled and greyed. */
+ * refused. */
 #include "support.h"
 
 #include "cajal/io.h"
@@ -59,7 +59,8 @@ static void test_damaged(void **state)
     refuse("GIF89a", 6, CJ_FORMAT_ERROR, "not a picture");
     refuse("P5 2 2 255\nabc", 14, CJ_FORMAT_ERROR, "found 3 bytes of pixels, expected 4");
     refuse("P5 2 -2 255\nabcd", 16, CJ_FORMAT_ERROR, "found width 2, height none");
-    refuse("P5 2 2 65535\nabcdefgh", 21, CJ_FORMAT_ERROR, "the maximum from 1 to 255");
+    refuse("P5 2 2 65536\nabcdefgh", 21, CJ_FORMAT_ERROR, "the maximum from 1 to 65535");
+    refuse("P5 2 2 256\nabcdefg", 18, CJ_FORMAT_ERROR, "found 7 bytes of pixels, expected 8");
     refuse("P6 99999 99999 255\n", 19, CJ_UNSUPPORTED, "a picture of 99999 by 99999");
     if (!has_png()) skip_because("built without libspng");
     uint8_t pixels[300];
@@ -92,24 +93,10 @@ static void test_pnm(void **state)
     assert_int_equal(image.width, 2);
     assert_memory_equal(image.pixels, wanted, 6);
     cj_image_free(&image);
-}
-
-static void test_convert(void **state)
-{
-    (void)state;
-    uint8_t pixels[] = {0, 100, 200, 255, 10, 20, 30, 40}, colour[] = {255, 0, 0};
-    cj_image from = {2, 4, 1, pixels}, red = {1, 1, 3, colour}, to;
-    expect_ok(cj_image_convert(&to, &from, 1, 2, 1)); /* means of 2 by 2 */
-    assert_int_equal(to.pixels[0], 33);
-    assert_int_equal(to.pixels[1], 131);
-    cj_image_free(&to);
-    expect_ok(cj_image_convert(&to, &from, 4, 8, 3)); /* each pixel four times */
-    assert_int_equal(to.pixels[3 * (8 * 3 + 7) + 2], 40);
-    cj_image_free(&to);
-    expect_ok(cj_image_convert(&to, &red, 1, 1, 1));
-    assert_int_equal(to.pixels[0], 76);
-    cj_image_free(&to);
-    expect_status(cj_image_convert(&to, &red, 0, 1, 1), CJ_INVALID_ARGUMENT);
+    expect_ok(
+        cj_image_read_memory(&image, "P5 3 1 1000\n\1\364\0\0\377\377", 18, "x.pgm")); /* 500, 0, too much */
+    assert_memory_equal(image.pixels, ((uint8_t[]){127, 0, 255}), 3);
+    cj_image_free(&image);
 }
 
 static cj_status scenario(void *context)
@@ -121,7 +108,9 @@ static cj_status scenario(void *context)
     if (status != CJ_OK) return status;
     status = cj_image_read(&found, path);
     if (status != CJ_OK) return status;
-    status = cj_image_convert(&small, &found, 3, 3, 1);
+    status = cj_image_fit(&small, &found,
+                          &(cj_image_fit_options){
+                              .size = sizeof(cj_image_fit_options), .height = 3, .width = 3, .channels = 1});
     cj_image_free(&found);
     if (status == CJ_OK) cj_image_free(&small);
     return status;
@@ -157,8 +146,10 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damaged),     cmocka_unit_test(test_pnm),
-        cmocka_unit_test(test_convert),    cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_pnm),
+        cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests_name("image", tests, make_folder, remove_folder);
 }

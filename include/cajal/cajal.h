@@ -8,6 +8,7 @@
 #include "cajal/base.h"
 #include "cajal/data.h"
 #include "cajal/graph.h"
+#include "cajal/image.h"
 #include "cajal/io.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"

@@ -3,6 +3,7 @@
 #define CAJAL_DATA_H
 
 #include "cajal/base.h"
+#include "cajal/image.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,8 +18,14 @@ typedef struct cj_dataset cj_dataset;
  * the byte, what was found and what was expected. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path,
                                                    const char *labels_path);
-/* "mnist" or "fashion-mnist", its training or test part: looked for in $CAJAL_DATA/NAME, then in
- * $XDG_CACHE_HOME/cajal/NAME (~/.cache/cajal/NAME), then in /usr/share/datasets/NAME. */
+/* The binary files of CIFAR, plain or gzip, one after the other: pictures u8 [N,32,32,3] and labels.
+ * `classes` is 10, or 100 (the fine labels). */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_cifar(cj_dataset **dataset, const char *const *paths,
+                                                     int64_t count, int64_t classes);
+/* "mnist", "fashion-mnist", "cifar-10" or "cifar-100", its training or test part: looked for in
+ * $CAJAL_DATA/NAME, then in $XDG_CACHE_HOME/cajal/NAME (~/.cache/cajal/NAME), then in
+ * /usr/share/datasets/NAME. CIFAR's folder may also be called as its archive unpacks: cifar-10-batches-bin,
+ * cifar-100-binary. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test);
 /* The first rows of the training part alone, to draw a model by: takes a millisecond. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_open_sample(cj_dataset **dataset, const char *name, int64_t rows);
@@ -28,6 +35,56 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_open_sample(cj_dataset **dataset, cons
  * alone. Validation and test are NULL where there are none. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_npz(const char *path, cj_dataset **training,
                                                    cj_dataset **validation, cj_dataset **test);
+/* --- pictures that stay in their files until a loader wants them: only their names are in memory ----------
+ */
+
+typedef struct {
+    /* What each becomes. Height and width 0: all have the size of the first, others are an error; channels 0:
+     * 3 where the first picture of a class is in colour, else 1. */
+    cj_image_fit_options fit;
+    const char
+        *classes; /* with commas between, in the order of their labels; NULL: all there are, ascending */
+    /* Read every picture once at the beginning and leave out those that cannot be read: cj_dataset_skipped.
+     * Else the first one that a loader meets ends it. */
+    bool skip_damaged;
+} cj_picture_options;
+
+typedef struct {
+    size_t size;
+    /* A folder of FOLDER/CLASS/….jpg, or of three parts FOLDER/train/CLASS/…, FOLDER/val/… (or valid,
+     * validation) and FOLDER/test/…, as ImageNet is laid out. Folders within a class belong to it. Files that
+     * are no pictures, and hidden ones, are passed over. */
+    const char *path;
+    cj_picture_options pictures;
+} cj_folder_options;
+/* x: u8 [N,height,width,channels], y: the classes. Rows are in ascending order of class and name. Validation
+ * and test are NULL where there is no such part; a test without folders of classes is none either. Errors
+ * name the file or folder. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_folder(const cj_folder_options *options, cj_dataset **training,
+                                                      cj_dataset **validation, cj_dataset **test);
+
+typedef struct {
+    size_t size;
+    const char *path;      /* of a table with a column of paths, CSV, plain or gzip */
+    const char *column;    /* its name */
+    const char *folder;    /* that relative paths start from; NULL: the table's own */
+    const char *target;    /* the column to learn */
+    bool target_is_number; /* f32; else its values are classes */
+    cj_picture_options pictures;
+} cj_picture_table_options;
+/* As cj_dataset_read_folder, in the order of the table. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_picture_table(cj_dataset **dataset,
+                                                             const cj_picture_table_options *options);
+
+/* How many pictures were left out, and a sentence about the first of them, "" without any. */
+CJ_API int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first);
+/* Of the class with that label; NULL: the classes have no names. */
+CJ_API const char *cj_dataset_class_name(const cj_dataset *dataset, int64_t label);
+/* Mean and standard deviation of x, channel by channel: the last dimension of examples of rank 3, else of all
+ * together. [channels]; at most 16. Every row is read once. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_moments(const cj_dataset *dataset, int64_t channels, double *mean,
+                                                  double *deviation);
+
 /* Where a file of data lies: as named, else below $CAJAL_DATA, else below $XDG_CACHE_HOME/cajal
  * (~/.cache/cajal), else below /usr/share/datasets; also where it has .gz behind its name. Writes its path,
  * zero included, into `size` bytes. */
@@ -37,13 +94,19 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_from_tensors(cj_dataset **dataset, con
                                                        const cj_tensor *y);
 CJ_API void cj_dataset_free(cj_dataset *dataset);
 CJ_API int64_t cj_dataset_count(const cj_dataset *dataset); /* rows; 0 for NULL */
-/* All rows, borrowed. `data` is NULL where the rows of a view do not lie together: cj_dataset_row gives one
- * of them, cj_dataset_copy brings them together. */
+/* All rows, borrowed. `data` is NULL where they do not lie together: those of a view, or pictures that are
+ * read from their files when they are wanted. cj_dataset_row gives one of them, cj_dataset_copy brings them
+ * together.
+ */
 CJ_API cj_tensor cj_dataset_x(const cj_dataset *dataset);
 CJ_API cj_tensor cj_dataset_y(const cj_dataset *dataset);
-/* Row `index` of any dataset, borrowed: x [1,…] and y [1,…]. Either may be NULL. */
+/* Row `index` of any dataset, borrowed: x [1,…] and y [1,…]. Either may be NULL. The data of x is NULL where
+ * it is read from a file: cj_dataset_fetch does that. */
 CJ_API void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_tensor *y);
-/* The largest label + 1: the classes of a classification. 0 where the targets are no i32. */
+/* Copies x of row `index` of any dataset to where there is room for it; a picture is read from its file. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x);
+/* The classes of a classification: as many as have names, else the largest label + 1. 0 where the targets are
+ * no i32. */
 CJ_API int64_t cj_dataset_classes(const cj_dataset *dataset);
 
 /* --- views: rows of another dataset, which owns the memory and must outlive them. A view is a dataset like
@@ -164,15 +227,25 @@ typedef struct {
     bool shuffle; /* anew each epoch, by (seed, epoch) alone */
     uint64_t seed;
     double scale, shift; /* scale 0 means 1 */
-    /* Batches prepared ahead, on a thread of the loader's own: 0, two where cj_threads() leaves a processor
-     * for it; negative, none; 16 at most. The batches are the same either way. */
+    /* Then channel by channel, x's last dimension: (… − mean[c]) / deviation[c]. Used by cj_loader_new alone.
+     */
+    const double *mean, *deviation; /* [channels] */
+    int64_t channels;               /* 0: none of that; 1: the same for all; 16 at most */
+    /* Batches prepared ahead, on threads of the loader's own: 0, two where cj_threads() leaves a processor
+     * for it, or rows are read from files; negative, none; 16 at most. The batches are the same either way.
+     */
     int64_t prefetch;
+    int64_t
+        threads; /* that prepare them: 0, one, or cj_threads() where rows are read from files; 64 at most */
 } cj_loader_options;
 /* cj_loader_new(&loader, dataset, .batch_size = 128, .shuffle = true) */
 CJ_API CJ_MUST_CHECK cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options);
 CJ_API void cj_loader_free(cj_loader *loader);
-/* False at the end of an epoch; the next call begins the next one. */
+/* False at the end of an epoch; the next call begins the next one. Also false where a row could not be read:
+ * cj_loader_status tells. */
 CJ_API bool cj_loader_next(cj_loader *loader, cj_batch *batch);
+/* Why the last cj_loader_next gave no batch; CJ_OK: the epoch had ended. */
+CJ_API CJ_MUST_CHECK cj_status cj_loader_status(const cj_loader *loader);
 CJ_API int64_t cj_loader_steps(const cj_loader *loader); /* batches an epoch */
 CJ_API int64_t cj_loader_rows(const cj_loader *loader);  /* rows an epoch */
 /* The next batch is the one an uninterrupted run would see at this place. */

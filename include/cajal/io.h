@@ -1,10 +1,12 @@
-/* Files: tensors with names, and images. What is written takes its place only when every byte of it is on the
- * disk: a full disk, an unwritable folder or a kill leaves the earlier file as it was. What is read is
- * checked first: a damaged or hostile file is a CJ_FORMAT_ERROR that names the file and the place in it. */
+/* Files: tensors with names; pictures are in image.h. What is written takes its place only when every byte of
+ * it is on the disk: a full disk, an unwritable folder or a kill leaves the earlier file as it was. What is
+ * read is checked first: a damaged or hostile file is a CJ_FORMAT_ERROR that names the file and the place in
+ * it. */
 #ifndef CAJAL_IO_H
 #define CAJAL_IO_H
 
 #include "cajal/base.h"
+#include "cajal/image.h"
 #include "cajal/model.h"
 
 #ifdef __cplusplus
@@ -87,23 +89,6 @@ typedef struct {
 } cj_save_npz_options;
 /* cj_save_npz("arrays.npz", .tensors = list, .count = 4) */
 CJ_API CJ_MUST_CHECK cj_status cj_save_npz(const cj_save_npz_options *options);
-
-/* --- pictures ------------------------------------------------------------------------------------------ */
-
-typedef struct {
-    int64_t height, width, channels; /* 1: grey, 3: red, green, blue */
-    uint8_t *pixels;                 /* [height,width,channels] */
-} cj_image;
-/* PNG (with libspng) of any kind, brought to 8 bits, what is transparent made white; PGM (P5) and PPM (P6).
- * An error names the file and what is wrong with it. */
-CJ_API CJ_MUST_CHECK cj_status cj_image_read(cj_image *image, const char *path);
-CJ_API CJ_MUST_CHECK cj_status cj_image_read_memory(cj_image *image, const void *data, size_t size,
-                                                    const char *name);
-CJ_API CJ_MUST_CHECK cj_status cj_image_write_png(const char *path, const cj_image *image);
-/* In another size, by the mean of what each new pixel covers, and in grey or in colour. */
-CJ_API CJ_MUST_CHECK cj_status cj_image_convert(cj_image *to, const cj_image *from, int64_t height,
-                                                int64_t width, int64_t channels);
-CJ_API void cj_image_free(cj_image *image);
 
 /* --- weights ------------------------------------------------------------------------------------------- */
 

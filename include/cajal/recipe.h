@@ -3,6 +3,7 @@
 #ifndef CAJAL_RECIPE_H
 #define CAJAL_RECIPE_H
 
+#include "cajal/image.h"
 #include "cajal/train.h"
 
 #ifdef __cplusplus
@@ -37,6 +38,8 @@ CJ_API CJ_MUST_CHECK cj_status cj_recipe_save(const cj_recipe *recipe, const cha
 /* Draws the recipe's layers: a cj_forward whose context is the recipe. */
 CJ_API cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *recipe);
 CJ_API int64_t cj_recipe_classes(const cj_recipe *recipe); /* units of the last dense layer */
+/* What the class with that label is called; NULL: it has no name. */
+CJ_API const char *cj_recipe_class(const cj_recipe *recipe, int64_t label);
 CJ_API cj_loss_kind cj_recipe_loss(const cj_recipe *recipe);
 CJ_API uint64_t cj_recipe_seed(const cj_recipe *recipe);
 CJ_API int64_t cj_recipe_members(const cj_recipe *recipe); /* of its ensemble; 1: it is none */
@@ -50,7 +53,9 @@ typedef struct {
     cj_dataset *training, *validation, *test;
     cj_preprocessing *preprocessing; /* of a table; NULL: the data is no table */
 } cj_recipe_sets;
-/* Afterwards the recipe knows the shape of an example, `data.shape`, so that it can be used without data. */
+/* Afterwards the recipe knows the shape of an example, `data.shape`, the names of the classes,
+ * `data.classes`, and where they are fitted `data.mean` and `data.deviation`, so that it can be used without
+ * data. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_sets *sets);
 /* As much of it as drawing the model takes: `training` has one row at least, others may be NULL. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_sample(cj_recipe *recipe, cj_recipe_sets *sets);
@@ -66,6 +71,8 @@ CJ_API double cj_recipe_threshold(const cj_recipe *recipe);
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_threshold(cj_recipe *recipe, double threshold);
 /* Of one example, [28,28] say; rank 0 while it is not known. */
 CJ_API cj_shape_t cj_recipe_shape(const cj_recipe *recipe);
+/* How a picture is brought to that shape; channels 0 where examples are no pictures, or not known yet. */
+CJ_API cj_image_fit_options cj_recipe_picture(const cj_recipe *recipe);
 
 /* Options for cj_fit and cj_evaluate as the recipe says; model, data and folder are the caller's to set. */
 CJ_API cj_fit_options cj_recipe_fit_options(cj_recipe *recipe);

@@ -100,7 +100,9 @@ typedef struct {
     const cj_dataset *dataset;
     const cj_dataset *validation_dataset; /* NULL: as `validation` says */
     double validation;   /* share of the dataset's rows, the last ones, kept for validation: 0.1 */
-    double scale, shift; /* of x, as in cj_loader_options */
+    double scale, shift; /* of x, as in cj_loader_options; so are these */
+    const double *mean, *deviation;
+    int64_t channels;
     int64_t batch_size, epochs;
     cj_loss_kind loss;
     double label_smoothing;
@@ -146,7 +148,9 @@ typedef struct {
     void *context;
     const cj_dataset *dataset;
     int64_t first, count; /* rows; count 0: all from first on */
-    double scale, shift;
+    double scale, shift;  /* as for cj_fit; so are these */
+    const double *mean, *deviation;
+    int64_t channels;
     int64_t batch_size;
     cj_loss_kind loss;
     cj_precision precision;

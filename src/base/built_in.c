@@ -26,6 +26,19 @@
 #else
 #define PNG_VERSION NULL
 #endif
+#ifdef CJ_HAVE_JPEG
+#include <stdio.h>
+
+#include <jpeglib.h>
+#ifndef LIBJPEG_TURBO_VERSION
+#define LIBJPEG_TURBO_VERSION unknown
+#endif
+#define AS_TEXT(token)     #token
+#define VERSION_TEXT(word) AS_TEXT(word)
+#define JPEG_VERSION       VERSION_TEXT(LIBJPEG_TURBO_VERSION)
+#else
+#define JPEG_VERSION NULL
+#endif
 
 const char *cj_version(void)
 {
@@ -48,6 +61,7 @@ bool cj_library_at(int64_t index, cj_library *library)
         {"Jansson", JSON_VERSION, "reading safetensors, resuming runs"},
         {"zlib", DEFLATE_VERSION, "compressed data sets"},
         {"libspng", PNG_VERSION, "PNG pictures"},
+        {"libjpeg", JPEG_VERSION, "JPEG pictures"},
     };
     if (index < 0 || index >= (int64_t)(sizeof libraries / sizeof *libraries)) return false;
     *library = libraries[index];

@@ -21,8 +21,8 @@ typedef struct {
     /* bf16 to f32 and back, to nearest even */
     void (*widen)(int64_t n, const uint16_t *from, float *to);
     void (*narrow)(int64_t n, const float *from, uint16_t *to);
-    /* to[i] = from[i] · scale + shift, rounded twice */
-    void (*scale_bytes)(int64_t n, const uint8_t *from, float scale, float shift, float *to);
+    /* to[i] = from[i] · scale[i] + shift[i], rounded twice */
+    void (*scale_bytes)(int64_t n, const uint8_t *from, const float *scale, const float *shift, float *to);
 } cj__vector_table;
 
 extern const cj__vector_table cj__vector_scalar, cj__vector_neon, cj__vector_avx2, cj__vector_avx512;

@@ -1,10 +1,8 @@
-/* Datasets: read, found by name, or copied from memory. */
+/* Datasets: rows with targets in memory, copied there or read from IDX files. */
 #include "data/dataset.h"
 #include "data/places.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 void cj_dataset_free(cj_dataset *dataset)
 {
@@ -12,6 +10,7 @@ void cj_dataset_free(cj_dataset *dataset)
     if (!dataset->view) {
         cj__free(dataset->x.data);
         cj__free(dataset->y.data);
+        if (dataset->maker.free) dataset->maker.free(dataset->maker.context);
     }
     cj__free(dataset->rows);
     cj__free(dataset);
@@ -26,7 +25,8 @@ int64_t cj_dataset_count(const cj_dataset *dataset)
 static cj_tensor some_rows(cj_tensor tensor, int64_t first, int64_t count)
 {
     int64_t rows = tensor.shape.dims[0];
-    if (rows > 0) tensor.data = (char *)tensor.data + cj_tensor_bytes(&tensor) / (size_t)rows * (size_t)first;
+    if (rows > 0 && tensor.data)
+        tensor.data = (char *)tensor.data + cj_tensor_bytes(&tensor) / (size_t)rows * (size_t)first;
     tensor.shape.dims[0] = count;
     return tensor;
 }
@@ -58,6 +58,7 @@ void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_t
 int64_t cj_dataset_classes(const cj_dataset *dataset)
 {
     int64_t largest = -1;
+    if (dataset->class_count > 0) return dataset->class_count;
     if (dataset->y.dtype != CJ_I32 || cj_shape_count(dataset->y.shape) == 0) return 0;
     int64_t width = cj_shape_count(dataset->y.shape) / dataset->y.shape.dims[0];
     for (int64_t i = 0; i < dataset->count; i++) {
@@ -68,16 +69,46 @@ int64_t cj_dataset_classes(const cj_dataset *dataset)
     return largest + 1;
 }
 
-cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_tensor y)
+const char *cj_dataset_class_name(const cj_dataset *dataset, int64_t label)
+{
+    return label >= 0 && label < dataset->class_count ? dataset->class_names[label] : NULL;
+}
+
+int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first)
+{
+    if (first) *first = dataset->first_skipped ? dataset->first_skipped : "";
+    return dataset->skipped;
+}
+
+cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x)
+{
+    cj_tensor row;
+    if (index < 0 || index >= dataset->count)
+        return cj__fail(CJ_INVALID_ARGUMENT, "row %lld was asked for; there are rows 0 to %lld",
+                        (long long)index, (long long)dataset->count - 1);
+    if (dataset->maker.make)
+        return dataset->maker.make(dataset->maker.context, cj__dataset_place(dataset, index), x);
+    cj_dataset_row(dataset, index, &row, NULL);
+    memcpy(x, row.data, cj_tensor_bytes(&row));
+    return CJ_OK;
+}
+
+cj_status cj__dataset_adopt_maker(cj_dataset **dataset, cj__row_maker maker, cj_tensor x, cj_tensor y)
 {
     *dataset = cj__allocate_zeroed(sizeof **dataset);
     if (*dataset) {
-        **dataset = (cj_dataset){.x = x, .y = y, .count = x.shape.dims[0]};
+        **dataset = (cj_dataset){.x = x, .y = y, .maker = maker, .count = x.shape.dims[0]};
         return CJ_OK;
     }
     cj__free(x.data);
     cj__free(y.data);
+    if (maker.free) maker.free(maker.context);
     return cj__out_of_memory(sizeof **dataset, "a dataset");
+}
+
+cj_status cj__dataset_adopt(cj_dataset **dataset, cj_tensor x, cj_tensor y)
+{
+    return cj__dataset_adopt_maker(dataset, (cj__row_maker){0}, x, y);
 }
 
 /* Labels are bytes in the file and i32 for the losses. */
@@ -105,8 +136,8 @@ static cj_status finish(cj_dataset **dataset, cj_status status, cj_tensor x, cj_
     return status;
 }
 
-static cj_status read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path,
-                          int64_t most)
+cj_status cj__dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path,
+                               int64_t most)
 {
     cj_tensor x = {0}, y = {0};
     *dataset = NULL;
@@ -118,20 +149,36 @@ static cj_status read_idx(cj_dataset **dataset, const char *images_path, const c
 
 cj_status cj_dataset_read_idx(cj_dataset **dataset, const char *images_path, const char *labels_path)
 {
-    return read_idx(dataset, images_path, labels_path, INT64_MAX);
+    return cj__dataset_read_idx(dataset, images_path, labels_path, INT64_MAX);
 }
 
-/* The rows of `from` that belong to the dataset, brought together. */
-static cj_status copy_rows(cj_tensor *to, const cj_dataset *dataset, const cj_tensor *from)
+/* Room for the dataset's rows of a tensor, brought together. */
+static cj_status make_room(cj_tensor *to, const cj_dataset *dataset, const cj_tensor *from)
 {
-    cj_tensor row = some_rows(*from, 0, 1);
-    size_t bytes = cj_tensor_bytes(&row);
     *to = some_rows(*from, 0, dataset->count);
     to->data = cj__allocate(cj_tensor_bytes(to));
-    if (!to->data) return cj__out_of_memory(cj_tensor_bytes(to), "a dataset");
+    return to->data ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(to), "a dataset");
+}
+
+static cj_status copy_x(cj_tensor *to, const cj_dataset *dataset)
+{
+    cj_tensor row = some_rows(dataset->x, 0, 1);
+    size_t bytes = cj_tensor_bytes(&row);
+    CJ__TRY(make_room(to, dataset, &dataset->x));
     for (int64_t i = 0; i < dataset->count; i++)
-        memcpy((char *)to->data + (size_t)i * bytes,
-               (const char *)from->data + (size_t)cj__dataset_place(dataset, i) * bytes, bytes);
+        CJ__TRY(cj_dataset_fetch(dataset, i, (char *)to->data + (size_t)i * bytes));
+    return CJ_OK;
+}
+
+static cj_status copy_y(cj_tensor *to, const cj_dataset *dataset)
+{
+    cj_tensor row = some_rows(dataset->y, 0, 1);
+    size_t bytes = cj_tensor_bytes(&row);
+    CJ__TRY(make_room(to, dataset, &dataset->y));
+    for (int64_t i = 0; i < dataset->count; i++) {
+        cj_dataset_row(dataset, i, NULL, &row);
+        memcpy((char *)to->data + (size_t)i * bytes, row.data, bytes);
+    }
     return CJ_OK;
 }
 
@@ -139,8 +186,8 @@ cj_status cj_dataset_copy(cj_dataset **copy, const cj_dataset *dataset)
 {
     cj_tensor x = {0}, y = {0};
     *copy = NULL;
-    cj_status status = copy_rows(&x, dataset, &dataset->x);
-    if (status == CJ_OK) status = copy_rows(&y, dataset, &dataset->y);
+    cj_status status = copy_x(&x, dataset);
+    if (status == CJ_OK) status = copy_y(&y, dataset);
     return finish(copy, status, x, y);
 }
 
@@ -154,65 +201,4 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
                         "a dataset takes x of u8 or f32 and y of i32 or f32, not %s and %s",
                         cj_dtype_name(x->dtype), cj_dtype_name(y->dtype));
     return cj_dataset_copy(dataset, &(cj_dataset){.x = *x, .y = *y, .count = x->shape.dims[0]});
-}
-
-/* --- by name ------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    char images[CJ__PATH], labels[CJ__PATH];
-} file_pair;
-
-/* Both from one folder: images of one copy and labels of another need not belong together. */
-static cj_status locate(const char *name, bool test, file_pair *pair)
-{
-    char folder[CJ__PATH], images[CJ__PATH], labels[CJ__PATH];
-    snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte", name, test ? "t10k" : "train");
-    snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte", name, test ? "t10k" : "train");
-    for (int i = 0; i < CJ__PLACES; i++)
-        if (cj__place(i, folder) && cj__place_has(folder, images, pair->images) &&
-            cj__place_has(folder, labels, pair->labels))
-            return CJ_OK;
-    return cj__place_missing(name, images);
-}
-
-/* Of a file of its own: as named, else in the places of data. */
-static cj_status find(const char *file, char place[CJ__PATH])
-{
-    char folder[CJ__PATH];
-    if (access(file, R_OK) == 0 && snprintf(place, CJ__PATH, "%s", file) < CJ__PATH) return CJ_OK;
-    for (int i = 0; i < CJ__PLACES; i++)
-        if (cj__place(i, folder) && cj__place_has(folder, file, place)) return CJ_OK;
-    return cj__place_missing(file, file);
-}
-
-cj_status cj_data_find(const char *file, char *path, size_t size)
-{
-    char place[CJ__PATH];
-    CJ__TRY(find(file, place));
-    if (strlen(place) >= size) return cj__fail(CJ_INVALID_ARGUMENT, "%s: the path is too long", place);
-    strcpy(path, place);
-    return CJ_OK;
-}
-
-static cj_status open_named(cj_dataset **dataset, const char *name, bool test, int64_t most)
-{
-    file_pair pair;
-    *dataset = NULL;
-    if (strcmp(name, "mnist") != 0 && strcmp(name, "fashion-mnist") != 0)
-        return cj__fail(CJ_NOT_FOUND, "there is no dataset '%s'; there are mnist and fashion-mnist", name);
-    CJ__TRY(locate(name, test, &pair));
-    return read_idx(dataset, pair.images, pair.labels, most);
-}
-
-cj_status cj_dataset_open(cj_dataset **dataset, const char *name, bool test)
-{
-    return open_named(dataset, name, test, INT64_MAX);
-}
-
-cj_status cj_dataset_open_sample(cj_dataset **dataset, const char *name, int64_t rows)
-{
-    if (rows < 1)
-        return cj__fail(CJ_INVALID_ARGUMENT, "a sample of %lld rows of %s: expected one at least",
-                        (long long)rows, name);
-    return open_named(dataset, name, false, rows);
 }

@@ -1,46 +1,64 @@
-/* Loaders: batches in an order that is a function of (seed, epoch). A thread of the loader's own prepares the
- * next ones while the caller works on this one; where there is none they are prepared when asked for. Either
- * way the batches are the same. */
+/* Loaders: batches in an order that is a function of (seed, epoch). Threads of the loader's own prepare the
+ * next ones while the caller works on this one, sharing out their examples; where there are none a batch is
+ * prepared when asked for. Either way the batches are the same. */
 #define CJ_NO_LOCATIONS
 #include "base/random.h"
 #include "cajal/program.h"
-#include "cpu/vector.h"
-#include "data/dataset.h"
+#include "data/batch.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_SLOTS = 17, AHEAD = 2 };
+enum { MOST_SLOTS = 17, AHEAD = 2, MOST_THREADS = 64, MOST_MESSAGE = 1024 };
 
 /* Where a batch stands in the sequence of all batches. */
 typedef struct {
     int64_t epoch, step;
 } position;
 
-/* One of the prepared batches. */
+/* Of the first example of a batch that could not be made. */
+typedef struct {
+    cj_status status;
+    int64_t index;
+    char message[MOST_MESSAGE];
+} failure;
+
+/* One of the prepared batches. Threads claim its examples in ranges. */
 typedef struct {
     cj_batch batch;
     position at;
-    bool ready;
+    int64_t *places;          /* [batch_size] rows of the dataset */
+    int64_t claimed, pending; /* examples that somebody has taken on; those of them not yet made */
+    bool begun, ready, stale; /* stale: cut off by a seek while threads were at it */
+    failure failure;
 } slot;
+
+/* One thread's. */
+typedef struct {
+    struct cj_loader *loader;
+    pthread_t thread;
+    void *scratch;
+} worker;
 
 struct cj_loader {
     cj_loader_options o;
-    const cj__vector_table *vectors;
+    cj__batch_maker maker;
     position next;   /* the next to hand out; a step beyond the last ends the epoch */
     int64_t ordered; /* the epoch `order` holds; -1: none */
     int64_t *order;  /* rows, shuffled or not */
     slot slots[MOST_SLOTS];
-    int slot_count; /* with a thread: one for the caller and those ahead; without: 1 */
-    int lent;       /* the slot that the caller has */
-    /* the thread, and what it shares with the caller under the lock */
-    bool threaded, stop;
-    pthread_t thread;
+    int slot_count;  /* with threads: one for the caller and those ahead; without: 1 */
+    int lent;        /* the slot that the caller has */
+    failure failure; /* what next has met */
+    /* the threads, and what they share with the caller under the lock */
+    worker workers[MOST_THREADS]; /* without threads: one, the caller's */
+    int worker_count, running;
+    bool stop;
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a slot has become ready or free, or the sequence has been cut */
-    position preparing;     /* the next to prepare */
-    int64_t cuts;           /* by seeks: what was prepared before one is not wanted */
+    position preparing;     /* the next to begin */
 };
 
 /* --- one batch ----------------------------------------------------------------------------------------- */
@@ -54,59 +72,42 @@ static void put_in_order(cj_loader *l, int64_t epoch)
     l->ordered = epoch;
 }
 
-static void copy_x(const cj_loader *l, const cj_batch *batch, int64_t to, int64_t row)
+/* Which rows the slot's batch is of. */
+static void begin(cj_loader *l, slot *s, position at)
 {
-    const cj_tensor *x = &l->o.dataset->x;
-    int64_t size = cj_shape_count(x->shape) / x->shape.dims[0];
-    float *out = (float *)batch->x.data + to * size, scale = (float)l->o.scale, shift = (float)l->o.shift;
-    if (x->dtype == CJ_U8) {
-        l->vectors->scale_bytes(size, (const uint8_t *)x->data + row * size, scale, shift, out);
-    } else {
-        const float *in = (const float *)x->data + row * size;
-        for (int64_t i = 0; i < size; i++) out[i] = in[i] * scale + shift;
-    }
-}
-
-static void copy_y(const cj_loader *l, const cj_batch *batch, int64_t to, int64_t row)
-{
-    const cj_tensor *y = &l->o.dataset->y;
-    size_t bytes = cj_tensor_bytes(y) / (size_t)y->shape.dims[0];
-    memcpy((char *)batch->y.data + (size_t)to * bytes, (const char *)y->data + (size_t)row * bytes, bytes);
-}
-
-/* Zeros in x, -1 in labels: losses and metrics count neither. */
-static void pad(const cj_batch *batch, int64_t from, int64_t rows)
-{
-    size_t x = cj_tensor_bytes(&batch->x) / (size_t)rows, y = cj_tensor_bytes(&batch->y) / (size_t)rows;
-    size_t rest = (size_t)(rows - from);
-    memset((char *)batch->x.data + (size_t)from * x, 0, rest * x);
-    memset((char *)batch->y.data + (size_t)from * y, batch->y.dtype == CJ_I32 ? 0xff : 0, rest * y);
-}
-
-/* The rows lie anywhere in memory: the next is asked for while this one is copied. */
-static void ask_for(const cj_loader *l, int64_t row)
-{
-    const cj_tensor *x = &l->o.dataset->x;
-    size_t bytes = cj_tensor_bytes(x) / (size_t)x->shape.dims[0];
-    const char *from = (const char *)x->data + (size_t)row * bytes;
-    for (size_t i = 0; i < bytes && i < 4096; i += 64) __builtin_prefetch(from + i);
-}
-
-static void prepare(cj_loader *l, position at, cj_batch *batch)
-{
-    if (l->ordered != at.epoch) put_in_order(l, at.epoch);
     int64_t start = at.step * l->o.batch_size, rest = l->o.count - start;
-    const int64_t *rows = l->order + start;
-    batch->count = rest < l->o.batch_size ? rest : l->o.batch_size;
-    for (int64_t i = 0; i < batch->count; i++) {
-        if (i + 1 < batch->count) ask_for(l, rows[i + 1]);
-        copy_x(l, batch, i, rows[i]);
-        copy_y(l, batch, i, rows[i]);
-    }
-    pad(batch, batch->count, l->o.batch_size);
+    if (l->ordered != at.epoch) put_in_order(l, at.epoch);
+    s->at = at;
+    s->batch.count = rest < l->o.batch_size ? rest : l->o.batch_size;
+    s->claimed = s->pending = 0;
+    s->begun = true;
+    s->ready = s->stale = false;
+    s->failure.status = CJ_OK;
+    memcpy(s->places, l->order + start, (size_t)s->batch.count * sizeof *s->places);
 }
 
-/* --- the thread ---------------------------------------------------------------------------------------- */
+/* Examples `from` up to `to`; the first failure ends it. */
+static void make_examples(const cj_loader *l, const slot *s, int64_t from, int64_t to, void *scratch,
+                          failure *failed)
+{
+    failed->status = CJ_OK;
+    for (int64_t i = from; i < to && failed->status == CJ_OK; i++) {
+        if (i + 1 < to) cj__batch_ask_for(&l->maker, s->places[i + 1]);
+        failed->status = cj__batch_put(&l->maker, s->at.epoch, s->places[i], &s->batch, i, scratch);
+        failed->index = i;
+    }
+    if (to == s->batch.count) cj__batch_pad(&s->batch, to);
+    if (failed->status != CJ_OK) snprintf(failed->message, MOST_MESSAGE, "%s", cj_error_message());
+}
+
+/* Whichever thread met it, the first example's failure is told. */
+static void keep_first(failure *kept, const failure *failed)
+{
+    if (failed->status == CJ_OK || (kept->status != CJ_OK && kept->index <= failed->index)) return;
+    *kept = *failed;
+}
+
+/* --- the threads --------------------------------------------------------------------------------------- */
 
 static bool same(position a, position b)
 {
@@ -119,43 +120,70 @@ static position after(const cj_loader *l, position at)
     return at.step + 1 < cj_loader_steps(l) ? (position){at.epoch, at.step + 1} : (position){at.epoch + 1, 0};
 }
 
-/* A slot that is neither the caller's nor ready; NULL: there is none. */
-static slot *free_slot(cj_loader *l)
+/* A slot with examples to make: one that is begun, else a free one, begun; NULL: there is none. */
+static slot *slot_with_work(cj_loader *l)
 {
-    for (int i = 0; i < l->slot_count; i++)
-        if (i != l->lent && !l->slots[i].ready) return &l->slots[i];
-    return NULL;
+    slot *free_one = NULL;
+    for (int i = 0; i < l->slot_count; i++) {
+        slot *s = &l->slots[i];
+        if (s->begun && !s->stale && s->claimed < s->batch.count) return s;
+        if (i != l->lent && !s->begun && !free_one) free_one = s;
+    }
+    if (!free_one) return NULL;
+    begin(l, free_one, l->preparing);
+    l->preparing = after(l, l->preparing);
+    return free_one;
 }
 
-static void *prepare_ahead(void *loader)
+/* How many examples are claimed at a time: all of a batch where one thread does it, few where they take long.
+ */
+static int64_t claim_size(const cj_loader *l)
 {
-    cj_loader *l = loader;
+    int64_t share = l->o.batch_size / (4 * (int64_t)l->running);
+    return l->running == 1 ? l->o.batch_size : share > 1 ? share : 1;
+}
+
+static void end_claim(cj_loader *l, slot *s, int64_t made, const failure *failed)
+{
+    s->pending -= made;
+    keep_first(&s->failure, failed);
+    if (s->pending > 0 || (s->claimed < s->batch.count && !s->stale)) return;
+    s->ready = !s->stale;
+    s->begun = s->ready;
+    pthread_cond_broadcast(&l->changed);
+}
+
+static void *prepare_ahead(void *context)
+{
+    worker *w = context;
+    cj_loader *l = w->loader;
+    failure failed;
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
-        slot *s = free_slot(l);
+        slot *s = slot_with_work(l);
         if (!s) {
             pthread_cond_wait(&l->changed, &l->lock);
             continue;
         }
-        int64_t cuts = l->cuts;
-        s->at = l->preparing;
+        int64_t from = s->claimed, to = from + claim_size(l);
+        if (to > s->batch.count) to = s->batch.count;
+        s->claimed = to;
+        s->pending += to - from;
         pthread_mutex_unlock(&l->lock);
-        prepare(l, s->at, &s->batch);
+        make_examples(l, s, from, to, w->scratch, &failed);
         pthread_mutex_lock(&l->lock);
-        if (cuts != l->cuts) continue;
-        s->ready = true;
-        l->preparing = after(l, s->at);
-        pthread_cond_broadcast(&l->changed);
+        end_claim(l, s, to - from, &failed);
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
 }
 
 /* Gives back the slot that the caller had, and waits for the next batch. */
-static cj_batch *take_prepared(cj_loader *l)
+static slot *take_prepared(cj_loader *l)
 {
     slot *found = NULL;
     pthread_mutex_lock(&l->lock);
+    if (l->lent >= 0) l->slots[l->lent].begun = l->slots[l->lent].ready = false;
     l->lent = -1;
     pthread_cond_broadcast(&l->changed);
     while (!found) {
@@ -163,40 +191,48 @@ static cj_batch *take_prepared(cj_loader *l)
             if (l->slots[i].ready && same(l->slots[i].at, l->next)) found = &l->slots[l->lent = i];
         if (!found) pthread_cond_wait(&l->changed, &l->lock);
     }
-    found->ready = false;
     pthread_mutex_unlock(&l->lock);
-    return &found->batch;
+    return found;
 }
 
-/* What was prepared is forgotten; the thread goes on from `next`. */
+/* What was prepared is forgotten; the threads go on from `next`. */
 static void cut(cj_loader *l)
 {
     pthread_mutex_lock(&l->lock);
-    l->cuts++;
     l->preparing = l->next.step < cj_loader_steps(l) ? l->next : (position){l->next.epoch + 1, 0};
-    for (int i = 0; i < l->slot_count; i++) l->slots[i].ready = false;
+    for (int i = 0; i < l->slot_count; i++) {
+        slot *s = &l->slots[i];
+        if (i == l->lent) continue;
+        s->ready = false;
+        s->stale = s->pending > 0;
+        s->begun = s->stale;
+    }
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
 }
 
-/* Without a thread, as where the system refuses one, batches are prepared when asked for. */
-static void start_thread(cj_loader *l)
+/* As many as the system gives: without any, batches are prepared when asked for. */
+static void start_threads(cj_loader *l)
 {
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
-    l->threaded = pthread_create(&l->thread, NULL, prepare_ahead, l) == 0;
-    if (l->threaded) return;
+    pthread_mutex_lock(&l->lock);
+    while (l->running < l->worker_count &&
+           pthread_create(&l->workers[l->running].thread, NULL, prepare_ahead, &l->workers[l->running]) == 0)
+        l->running++;
+    pthread_mutex_unlock(&l->lock);
+    if (l->running > 0) return;
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->lock);
 }
 
-static void stop_thread(cj_loader *l)
+static void stop_threads(cj_loader *l)
 {
     pthread_mutex_lock(&l->lock);
     l->stop = true;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
-    pthread_join(l->thread, NULL);
+    for (int i = 0; i < l->running; i++) pthread_join(l->workers[i].thread, NULL);
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->lock);
 }
@@ -215,24 +251,43 @@ static cj_status make_room(cj_tensor *room, const cj_tensor *rows, int64_t batch
     return room->data ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(room), "a batch");
 }
 
-/* How many batches to prepare ahead: none where the team keeps every processor busy. */
-static int slots_of(const cj_loader_options *o)
+static int64_t between(int64_t value, int64_t least, int64_t most)
 {
-    int64_t ahead = o->prefetch;
-    if (ahead == 0) ahead = cj_threads() < sysconf(_SC_NPROCESSORS_ONLN) ? AHEAD : 0;
-    if (ahead < 0 || o->count == 0) ahead = 0;
-    return 1 + (int)(ahead < MOST_SLOTS ? ahead : MOST_SLOTS - 1);
+    return value < least ? least : value > most ? most : value;
+}
+
+/* Examples that take work are prepared ahead by as many threads as compute; those that are only copied by
+ * one, where the team leaves a processor for it. */
+static void share_out(cj_loader *l)
+{
+    bool work = l->o.dataset->maker.make != NULL;
+    int64_t ahead = l->o.prefetch, threads = l->o.threads;
+    if (ahead == 0) ahead = work || cj_threads() < sysconf(_SC_NPROCESSORS_ONLN) ? AHEAD : 0;
+    if (threads <= 0) threads = work ? cj_threads() : 1;
+    if (l->o.count == 0) ahead = 0;
+    l->slot_count = 1 + (int)between(ahead, 0, MOST_SLOTS - 1);
+    l->worker_count = l->slot_count > 1 ? (int)between(threads, 1, MOST_THREADS) : 1;
+}
+
+static cj_status make_slot(cj_loader *l, slot *s)
+{
+    const cj_dataset *data = l->o.dataset;
+    CJ__TRY(make_room(&s->batch.x, &data->x, l->o.batch_size, CJ_F32));
+    CJ__TRY(make_room(&s->batch.y, &data->y, l->o.batch_size, data->y.dtype));
+    s->places = cj__allocate((size_t)l->o.batch_size * sizeof *s->places);
+    return s->places ? CJ_OK : cj__out_of_memory((size_t)l->o.batch_size * sizeof *s->places, "a batch");
 }
 
 static cj_status make_loader(cj_loader *l)
 {
-    const cj_dataset *data = l->o.dataset;
-    CJ__TRY(cj__vector_choose(&l->vectors));
+    CJ__TRY(cj__batch_maker_begin(&l->maker, &l->o));
+    size_t scratch = cj__batch_scratch(&l->maker);
     l->order = cj__allocate((size_t)l->o.count * sizeof *l->order);
     if (!l->order) return cj__out_of_memory((size_t)l->o.count * sizeof *l->order, "a loader");
-    for (int i = 0; i < l->slot_count; i++) {
-        CJ__TRY(make_room(&l->slots[i].batch.x, &data->x, l->o.batch_size, CJ_F32));
-        CJ__TRY(make_room(&l->slots[i].batch.y, &data->y, l->o.batch_size, data->y.dtype));
+    for (int i = 0; i < l->slot_count; i++) CJ__TRY(make_slot(l, &l->slots[i]));
+    for (int i = 0; i < l->worker_count && scratch > 0; i++) {
+        l->workers[i].scratch = cj__allocate(scratch);
+        if (!l->workers[i].scratch) return cj__out_of_memory(scratch, "a loader");
     }
     return CJ_OK;
 }
@@ -243,16 +298,18 @@ cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options)
     cj_loader_options o = *options;
     int64_t rows = cj_dataset_count(o.dataset);
     if (o.count == 0) o.count = rows - o.first;
-    if (o.scale == 0) o.scale = 1;
     if (o.batch_size < 1 || o.first < 0 || o.count < 0 || o.first > rows - o.count)
         return cj__fail(
             CJ_INVALID_ARGUMENT, "a loader of rows %lld to %lld in batches of %lld does not fit %lld rows",
             (long long)o.first, (long long)(o.first + o.count), (long long)o.batch_size, (long long)rows);
     cj_loader *l = cj__allocate_zeroed(sizeof *l);
     if (!l) return cj__out_of_memory(sizeof *l, "a loader");
-    *l = (cj_loader){.o = o, .ordered = -1, .lent = -1, .slot_count = slots_of(&o)};
+    l->o = o;
+    l->ordered = l->lent = -1;
+    share_out(l);
+    for (int i = 0; i < l->worker_count; i++) l->workers[i].loader = l;
     cj_status status = make_loader(l);
-    if (status == CJ_OK && l->slot_count > 1) start_thread(l);
+    if (status == CJ_OK && l->slot_count > 1) start_threads(l);
     if (status != CJ_OK)
         cj_loader_free(l);
     else
@@ -263,11 +320,13 @@ cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options)
 void cj_loader_free(cj_loader *loader)
 {
     if (!loader) return;
-    if (loader->threaded) stop_thread(loader);
+    if (loader->running > 0) stop_threads(loader);
     for (int i = 0; i < loader->slot_count; i++) {
         cj__free(loader->slots[i].batch.x.data);
         cj__free(loader->slots[i].batch.y.data);
+        cj__free(loader->slots[i].places);
     }
+    for (int i = 0; i < loader->worker_count; i++) cj__free(loader->workers[i].scratch);
     cj__free(loader->order);
     cj__free(loader);
 }
@@ -287,20 +346,36 @@ void cj_loader_seek(cj_loader *loader, int64_t epoch, int64_t step)
     position to = {epoch, step};
     if (same(to, loader->next)) return;
     loader->next = to;
-    if (loader->threaded) cut(loader);
+    if (loader->running > 0) cut(loader);
+}
+
+cj_status cj_loader_status(const cj_loader *loader)
+{
+    const failure *f = &loader->failure;
+    return f->status == CJ_OK ? CJ_OK : cj__fail(f->status, "%s", f->message);
+}
+
+static slot *make_now(cj_loader *l)
+{
+    slot *s = &l->slots[0];
+    begin(l, s, l->next);
+    make_examples(l, s, 0, s->batch.count, l->workers[0].scratch, &s->failure);
+    return s;
 }
 
 bool cj_loader_next(cj_loader *loader, cj_batch *batch)
 {
+    loader->failure.status = CJ_OK;
     if (loader->next.step >= cj_loader_steps(loader)) {
         loader->next = (position){loader->next.epoch + 1, 0};
         return false;
     }
-    if (loader->threaded)
-        *batch = *take_prepared(loader);
-    else {
-        prepare(loader, loader->next, &loader->slots[0].batch);
-        *batch = loader->slots[0].batch;
+    slot *s = loader->running > 0 ? take_prepared(loader) : make_now(loader);
+    *batch = s->batch;
+    if (s->failure.status != CJ_OK) {
+        loader->failure = s->failure;
+        if (loader->running > 0) cut(loader);
+        return false;
     }
     loader->next.step++;
     return true;

@@ -22,7 +22,12 @@ static cj_status new_view(cj_dataset **view, const cj_dataset *dataset, int64_t 
 {
     *view = cj__allocate_zeroed(sizeof **view);
     if (!*view) return cj__out_of_memory(sizeof **view, "a view of a dataset");
-    **view = (cj_dataset){.x = dataset->x, .y = dataset->y, .view = true, .count = count};
+    **view = *dataset;
+    (*view)->view = true;
+    (*view)->rows = NULL;
+    (*view)->first = 0;
+    (*view)->count = count;
+    (*view)->skipped = 0;
     return CJ_OK;
 }
 

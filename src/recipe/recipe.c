@@ -259,7 +259,7 @@ static cj_status override(cj_recipe *r, const char *text)
     return cj__recipe_set(r, 0, key, equals + 1);
 }
 
-static cj_status bad_value(const cj_recipe *r, cj__key key, const char *wanted)
+cj_status cj__recipe_bad_value(const cj_recipe *r, cj__key key, const char *wanted)
 {
     return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s", r->path, keys[key].name,
                     r->values[key], wanted);
@@ -305,19 +305,23 @@ static cj_status check(cj_recipe *r)
     double shares = cj__recipe_number(r, CJ__KEY_data_validation) + cj__recipe_number(r, CJ__KEY_data_test);
     int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, r->class_weights, CJ__MOST_CLASS_WEIGHTS);
     CJ__TRY(check_model(r));
-    if (cj__recipe_number(r, CJ__KEY_batch_size) < 1) return bad_value(r, CJ__KEY_batch_size, "1 or more");
+    if (cj__recipe_number(r, CJ__KEY_batch_size) < 1)
+        return cj__recipe_bad_value(r, CJ__KEY_batch_size, "1 or more");
     if (!(shares < 1) || cj__recipe_number(r, CJ__KEY_data_validation) < 0)
-        return bad_value(r, CJ__KEY_data_validation, "a share from 0 up to 1, with data.test below 1");
+        return cj__recipe_bad_value(r, CJ__KEY_data_validation,
+                                    "a share from 0 up to 1, with data.test below 1");
     if (!is_shape(r))
-        return bad_value(r, CJ__KEY_data_shape, "a list of up to 7 dimensions that fit in memory: [28, 28]");
+        return cj__recipe_bad_value(r, CJ__KEY_data_shape,
+                                    "a list of up to 7 dimensions that fit in memory: [28, 28]");
     if (!are_weights(r->class_weights, weights))
-        return bad_value(r, CJ__KEY_class_weights, "a list of numbers from 0 on: [1, 3.5]");
+        return cj__recipe_bad_value(r, CJ__KEY_class_weights, "a list of numbers from 0 on: [1, 3.5]");
     if (weights > 0 && weights != (cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r)))
-        return bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
-    if (cj_recipe_is_table(r) && !*r->values[CJ__KEY_data_target])
-        return bad_value(r, CJ__KEY_data_target, "the column of data.file to learn");
-    if (cj__recipe_number(r, CJ__KEY_members) < 1) return bad_value(r, CJ__KEY_members, "1 or more");
-    if (cj__recipe_number(r, CJ__KEY_members) > 64) return bad_value(r, CJ__KEY_members, "64 at most");
+        return cj__recipe_bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
+    CJ__TRY(cj__recipe_check_data(r));
+    if (cj__recipe_number(r, CJ__KEY_members) < 1)
+        return cj__recipe_bad_value(r, CJ__KEY_members, "1 or more");
+    if (cj__recipe_number(r, CJ__KEY_members) > 64)
+        return cj__recipe_bad_value(r, CJ__KEY_members, "64 at most");
     return cj__recipe_resolve_lists(r);
 }
 

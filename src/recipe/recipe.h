@@ -3,6 +3,7 @@
 #define CJ__RECIPE_H
 
 #include "base/memory.h"
+#include "data/listing.h"
 #define CJ_NO_LOCATIONS
 #include "cajal/recipe.h"
 
@@ -27,6 +28,8 @@ typedef enum {
     X(name, "name", CJ__TEXT, "unnamed", NULL)                                                               \
     X(data_name, "data.name", CJ__TEXT, "mnist", NULL)                                                       \
     X(data_file, "data.file", CJ__TEXT, "", NULL)                                                            \
+    X(data_folder, "data.folder", CJ__TEXT, "", NULL)                                                        \
+    X(data_pictures, "data.pictures", CJ__TEXT, "", NULL)                                                    \
     X(data_target, "data.target", CJ__TEXT, "", NULL)                                                        \
     X(data_number, "data.target_is_number", CJ__TRUTH, "false", NULL)                                        \
     X(data_drop, "data.drop", CJ__LIST, "", NULL)                                                            \
@@ -35,8 +38,14 @@ typedef enum {
     X(data_indicators, "data.missing_indicators", CJ__TRUTH, "false", NULL)                                  \
     X(data_scaling, "data.scaling", CJ__CHOICE, "standardise", "standardise|min_max|none")                   \
     X(data_shape, "data.shape", CJ__LIST, "", NULL)                                                          \
+    X(data_crop, "data.crop", CJ__NUMBER, "0", NULL)                                                         \
+    X(data_skip, "data.skip_damaged", CJ__TRUTH, "false", NULL)                                              \
+    X(data_classes, "data.classes", CJ__LIST, "", NULL)                                                      \
     X(data_scale, "data.scale", CJ__NUMBER, "0.00392156862745098", NULL)                                     \
     X(data_shift, "data.shift", CJ__NUMBER, "0", NULL)                                                       \
+    X(data_mean, "data.mean", CJ__LIST, "", NULL)                                                            \
+    X(data_deviation, "data.deviation", CJ__LIST, "", NULL)                                                  \
+    X(data_normalise, "data.normalise", CJ__CHOICE, "given", "given|fit")                                    \
     X(data_split, "data.split", CJ__CHOICE, "fixed", "fixed|random|stratified")                              \
     X(data_validation, "data.validation", CJ__NUMBER, "0.1", NULL)                                           \
     X(data_test, "data.test", CJ__NUMBER, "0", NULL)                                                         \
@@ -106,7 +115,7 @@ typedef struct {
 } cj__key_facts;
 extern const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT];
 
-enum { CJ__MOST_LAYERS = 256, CJ__MOST_CLASS_WEIGHTS = 1024, CJ__MOST_PATTERNS = 64 };
+enum { CJ__MOST_LAYERS = 256, CJ__MOST_CLASS_WEIGHTS = 1024, CJ__MOST_PATTERNS = 64, CJ__MOST_MEANS = 16 };
 
 struct cj_recipe {
     cj__arena arena;
@@ -125,6 +134,9 @@ struct cj_recipe {
     const char *freeze[CJ__MOST_PATTERNS];
     cj_unfreezing unfreeze[CJ__MOST_PATTERNS];
     int64_t freeze_count, unfreeze_count;
+    double mean[CJ__MOST_MEANS], deviation[CJ__MOST_MEANS]; /* [channels], as read from their lists */
+    int64_t channels;
+    cj__names classes; /* what they are called; none: numbers */
 };
 
 /* Sets a key from text found at `line` of the recipe's file (0: an override). */
@@ -148,6 +160,10 @@ const cj__key_facts *cj__recipe_key_named(const char *name);
 bool cj__recipe_mapping_fits(const cj__key_facts *key, const char *value);
 /* Fills the arrays above from the values. */
 CJ_MUST_CHECK cj_status cj__recipe_resolve_lists(cj_recipe *recipe);
+/* "RECIPE: KEY is 'VALUE', but must be WANTED." */
+cj_status cj__recipe_bad_value(const cj_recipe *recipe, cj__key key, const char *wanted);
+/* What the keys of data say together; reads mean, deviation and classes from their lists: data.c. */
+CJ_MUST_CHECK cj_status cj__recipe_check_data(cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 

@@ -60,10 +60,15 @@ cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
                                  .count = o->count,
                                  .batch_size = o->batch_size,
                                  .scale = o->scale,
-                                 .shift = o->shift};
+                                 .shift = o->shift,
+                                 .mean = o->mean,
+                                 .deviation = o->deviation,
+                                 .channels = o->channels};
     CJ__TRY((cj_loader_new)(&e->loader, &options));
-    if (!cj_loader_next(e->loader, &batch))
+    if (!cj_loader_next(e->loader, &batch)) {
+        CJ__TRY(cj_loader_status(e->loader));
         return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to evaluate on");
+    }
     cj_loader_seek(e->loader, 0, 0);
     CJ__TRY(cj__batch_program_new(&e->step, o->model, o->forward, o->context, &batch, &objective, NULL));
     return make_buffers(e);
@@ -91,7 +96,7 @@ cj_status cj__evaluation_run(cj__evaluation *e, cj_scores *scores)
         keep_predictions(e, row, batch.count);
         row += batch.count;
     }
-    return CJ_OK;
+    return cj_loader_status(e->loader);
 }
 
 cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores)

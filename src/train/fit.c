@@ -136,8 +136,10 @@ static cj_status draw_for(fit *f, int64_t epoch)
 
 static cj_status make_step(fit *f)
 {
-    if (!cj_loader_next(f->loader, &f->like))
+    if (!cj_loader_next(f->loader, &f->like)) {
+        CJ__TRY(cj_loader_status(f->loader));
         return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
+    }
     CJ__TRY(draw_for(f, 1));
     CJ__TRY(cj__check_freezing(f->o));
     f->learning_rate = cj_model_find(f->o->model, "optimizer.learning_rate");
@@ -210,7 +212,8 @@ static cj_status run_steps(fit *f)
 {
     cj_batch batch;
     int64_t every = f->o->checkpoints.every_steps;
-    while (!f->stop && f->state.step < f->steps && cj_loader_next(f->loader, &batch)) {
+    while (!f->stop && f->state.step < f->steps) {
+        if (!cj_loader_next(f->loader, &batch)) return cj_loader_status(f->loader);
         CJ__TRY(run_step(f, &batch));
         if (every > 0 && f->state.updates % every == 0 && f->state.step < f->steps)
             CJ__TRY(save_checkpoint(f));
@@ -338,6 +341,9 @@ static cj_status prepare_validation(fit *f, const cj_dataset *dataset, int64_t f
                                    .count = count,
                                    .scale = o->scale,
                                    .shift = o->shift,
+                                   .mean = o->mean,
+                                   .deviation = o->deviation,
+                                   .channels = o->channels,
                                    .loss = o->loss,
                                    .precision = o->precision,
                                    .batch_size = o->batch_size};
@@ -354,7 +360,10 @@ static cj_status make_loader(fit *f, int64_t rows)
                                  .shuffle = true,
                                  .seed = o->seed,
                                  .scale = o->scale,
-                                 .shift = o->shift};
+                                 .shift = o->shift,
+                                 .mean = o->mean,
+                                 .deviation = o->deviation,
+                                 .channels = o->channels};
     if (rows < 1) return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
     CJ__TRY((cj_loader_new)(&f->loader, &options));
     f->steps = cj_loader_steps(f->loader);

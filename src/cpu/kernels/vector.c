@@ -188,9 +188,10 @@ static void narrow(int64_t n, const float *restrict from, uint16_t *restrict to)
 
 /* --- pictures ------------------------------------------------------------------------------------------ */
 
-static void scale_bytes(int64_t n, const uint8_t *restrict from, float scale, float shift, float *restrict to)
+static void scale_bytes(int64_t n, const uint8_t *restrict from, const float *restrict scale,
+                        const float *restrict shift, float *restrict to)
 {
-    for (int64_t i = 0; i < n; i++) to[i] = (float)from[i] * scale + shift;
+    for (int64_t i = 0; i < n; i++) to[i] = (float)from[i] * scale[i] + shift[i];
 }
 
 const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    sum_vector, max_vector, min_vector,

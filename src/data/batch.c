@@ -1,0 +1,114 @@
+/* One example on its way into a batch: its bytes from memory or from a maker of rows, then floats, normalised
+ * channel by channel. */
+#include "data/batch.h"
+
+#include <string.h>
+
+/* --- beginning ----------------------------------------------------------------------------------------- */
+
+static cj_status check_channels(const cj__batch_maker *m, const cj_loader_options *o)
+{
+    cj_shape_t shape = m->data->x.shape;
+    int64_t last = shape.rank > 1 ? shape.dims[shape.rank - 1] : 1;
+    if (!o->mean || !o->deviation || o->channels > CJ__MOST_CHANNELS)
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "normalisation takes a mean and a deviation for each of up to %d "
+                        "channels",
+                        CJ__MOST_CHANNELS);
+    if (o->channels != 1 && o->channels != last)
+        return cj__fail(CJ_SHAPE_ERROR, "normalisation is for %lld channels, but examples have %lld",
+                        (long long)o->channels, (long long)last);
+    for (int64_t c = 0; c < o->channels; c++)
+        if (!(o->deviation[c] > 0) || o->mean[c] - o->mean[c] != 0)
+            return cj__fail(CJ_INVALID_ARGUMENT,
+                            "channel %lld has mean %g and deviation %g; a deviation is above 0", (long long)c,
+                            o->mean[c], o->deviation[c]);
+    return CJ_OK;
+}
+
+cj_status cj__batch_maker_begin(cj__batch_maker *m, const cj_loader_options *o)
+{
+    const cj_tensor *x = &o->dataset->x;
+    *m = (cj__batch_maker){.data = o->dataset, .seed = o->seed, .channels = o->channels ? o->channels : 1};
+    if (o->channels) CJ__TRY(check_channels(m, o));
+    m->size = x->shape.dims[0] > 0 ? cj_shape_count(x->shape) / x->shape.dims[0] : 0;
+    m->period = CJ__SCALED_AT_ONCE / m->channels * m->channels;
+    for (int64_t i = 0; i < m->period; i++) {
+        double deviation = o->channels ? o->deviation[i % m->channels] : 1;
+        double mean = o->channels ? o->mean[i % m->channels] : 0;
+        m->scale[i] = (float)((o->scale == 0 ? 1 : o->scale) / deviation);
+        m->shift[i] = (float)((o->shift - mean) / deviation);
+    }
+    return cj__vector_choose(&m->vectors);
+}
+
+/* --- one example --------------------------------------------------------------------------------------- */
+
+static size_t row_bytes(const cj_tensor *rows)
+{
+    return cj_tensor_bytes(rows) / (size_t)rows->shape.dims[0];
+}
+
+size_t cj__batch_scratch(const cj__batch_maker *m)
+{
+    return m->data->maker.make ? row_bytes(&m->data->x) : 0;
+}
+
+/* The row as the dataset has it, in memory or made in `scratch`. */
+static cj_status take(const cj__batch_maker *m, int64_t place, void *scratch, const void **row)
+{
+    const cj_tensor *x = &m->data->x;
+    *row = scratch;
+    if (m->data->maker.make) return m->data->maker.make(m->data->maker.context, place, scratch);
+    *row = (const char *)x->data + (size_t)place * row_bytes(x);
+    return CJ_OK;
+}
+
+static void to_floats(const cj__batch_maker *m, const void *row, float *out)
+{
+    bool bytes = m->data->x.dtype == CJ_U8;
+    for (int64_t i = 0; i < m->size; i += m->period) {
+        int64_t count = m->size - i < m->period ? m->size - i : m->period;
+        if (bytes)
+            m->vectors->scale_bytes(count, (const uint8_t *)row + i, m->scale, m->shift, out + i);
+        else
+            for (int64_t j = 0; j < count; j++)
+                out[i + j] = ((const float *)row)[i + j] * m->scale[j] + m->shift[j];
+    }
+}
+
+static void copy_y(const cj__batch_maker *m, int64_t place, const cj_batch *batch, int64_t index)
+{
+    const cj_tensor *y = &m->data->y;
+    size_t bytes = row_bytes(y);
+    memcpy((char *)batch->y.data + (size_t)index * bytes, (const char *)y->data + (size_t)place * bytes,
+           bytes);
+}
+
+cj_status cj__batch_put(const cj__batch_maker *m, int64_t epoch, int64_t place, const cj_batch *batch,
+                        int64_t index, void *scratch)
+{
+    const void *row;
+    (void)epoch;
+    CJ__TRY(take(m, place, scratch, &row));
+    to_floats(m, row, (float *)batch->x.data + index * m->size);
+    copy_y(m, place, batch, index);
+    return CJ_OK;
+}
+
+void cj__batch_pad(const cj_batch *batch, int64_t from)
+{
+    size_t x = row_bytes(&batch->x), y = row_bytes(&batch->y);
+    size_t rest = (size_t)(batch->x.shape.dims[0] - from);
+    memset((char *)batch->x.data + (size_t)from * x, 0, rest * x);
+    memset((char *)batch->y.data + (size_t)from * y, batch->y.dtype == CJ_I32 ? 0xff : 0, rest * y);
+}
+
+/* Rows in memory lie anywhere there: the next is asked for while this one is copied. */
+void cj__batch_ask_for(const cj__batch_maker *m, int64_t place)
+{
+    if (m->data->maker.make) return;
+    size_t bytes = row_bytes(&m->data->x);
+    const char *from = (const char *)m->data->x.data + (size_t)place * bytes;
+    for (size_t i = 0; i < bytes && i < 4096; i += 64) __builtin_prefetch(from + i);
+}

@@ -1,0 +1,32 @@
+/* How the examples of a batch are made, one by one: taken from the dataset, brought to floats, put in their
+ * place. Loaders call it from several threads at once, each with scratch of its own. */
+#ifndef CJ__BATCH_H
+#define CJ__BATCH_H
+
+#include "cpu/vector.h"
+#include "data/dataset.h"
+
+enum { CJ__MOST_CHANNELS = 16, CJ__SCALED_AT_ONCE = 768 }; /* bytes, a multiple of the channels up to 4 */
+
+typedef struct {
+    const cj_dataset *data;
+    const cj__vector_table *vectors;
+    uint64_t seed;
+    int64_t size;     /* elements of an example */
+    int64_t channels; /* that have a scale of their own */
+    int64_t period;   /* a multiple of channels: how far scale and shift reach */
+    float scale[CJ__SCALED_AT_ONCE], shift[CJ__SCALED_AT_ONCE]; /* of element i: [i % period] */
+} cj__batch_maker;
+
+/* Checks the options' normalisation against the dataset. */
+CJ_MUST_CHECK cj_status cj__batch_maker_begin(cj__batch_maker *maker, const cj_loader_options *options);
+size_t cj__batch_scratch(const cj__batch_maker *maker); /* bytes that each thread needs; may be 0 */
+/* Row `place` of the dataset, as it is in `epoch`, becomes example `index` of the batch. */
+CJ_MUST_CHECK cj_status cj__batch_put(const cj__batch_maker *maker, int64_t epoch, int64_t place,
+                                      const cj_batch *batch, int64_t index, void *scratch);
+/* Zeros in x, -1 in labels, from example `from` on: losses and metrics count neither. */
+void cj__batch_pad(const cj_batch *batch, int64_t from);
+/* Row `place` will be wanted soon. */
+void cj__batch_ask_for(const cj__batch_maker *maker, int64_t place);
+
+#endif
