@@ -365,11 +365,11 @@ enum { MAPS = 4, SIDE = 16, CHANNELS = 32 };
 static float image[MAPS * SIDE * SIDE * CHANNELS], answers[2][MAPS * SIDE * SIDE * CHANNELS];
 
 /* Two layers as cj_compile makes them, so by Winograd since it pays. */
-static cj_status make_network(cj_program **program, cj_model *model)
+static cj_status make_network(cj_program **program, cj_model *model, bool no_winograd)
 {
     cj_graph *g;
     *program = NULL;
-    CJ__TRY(cj_graph_new(&g, model));
+    CJ__TRY(cj_graph_new(&g, model, .no_winograd = no_winograd));
     cj_value x = cj_input(g, "x", CJ_F32, cj_shape(MAPS, SIDE, SIDE, CHANNELS));
     for (int i = 0; i < 2; i++)
         x = cj_conv2d(cj_at(cj_root(g), "%d", i), x, .filters = CHANNELS, .kernel = 3, .padding = CJ_SAME);
@@ -399,7 +399,7 @@ static void test_kept_weights(void **state)
     cj_model *model;
     cj_program *program;
     expect_ok(cj_model_new(&model, .seed = 3));
-    expect_ok(make_network(&program, model));
+    expect_ok(make_network(&program, model, false));
     assert_int_equal(winograd_steps(program), 2);
     assert_int_equal(program->kept_count, 2);
     expect_ok(run_network(program, answers[0]));
@@ -422,7 +422,7 @@ static void test_planned_memory(void **state)
     cj_model *model;
     cj_program *program;
     expect_ok(cj_model_new(&model, .seed = 3));
-    expect_ok(make_network(&program, model));
+    expect_ok(make_network(&program, model, false));
     int64_t before = cj__thread_bytes();
     expect_ok(run_network(program, answers[0]));
     assert_int_equal(cj__thread_bytes() - before, cj_program_describe(program).run_bytes);
@@ -436,7 +436,7 @@ static cj_status scenario(void *context)
     cj_program *program = NULL;
     (void)context;
     CJ__TRY(cj_model_new(&model, .seed = 3));
-    cj_status status = make_network(&program, model);
+    cj_status status = make_network(&program, model, false);
     if (status == CJ_OK) status = run_network(program, answers[0]);
     cj_program_free(program);
     cj_model_free(model);
@@ -478,15 +478,21 @@ static void test_refusals(void **state)
     cj_program *program;
     char *text;
     expect_ok(cj_model_new(&model, .seed = 3));
+    expect_ok(make_network(&program, model, true));
+    assert_int_equal(winograd_steps(program), 0);
+    expect_ok(cj_program_text(program, &text));
+    assert_non_null(strstr(text, "not winograd: the graph's options forbid it"));
+    cj_text_free(text);
+    cj_program_free(program);
     setenv("CAJAL_WINOGRAD", "0", 1);
-    expect_ok(make_network(&program, model));
+    expect_ok(make_network(&program, model, false));
     unsetenv("CAJAL_WINOGRAD");
     assert_int_equal(winograd_steps(program), 0);
     expect_ok(cj_program_text(program, &text));
     assert_non_null(strstr(text, "not winograd: CAJAL_WINOGRAD=0 forbids it"));
     expect_ok(run_network(program, answers[1]));
     cj_program_free(program);
-    expect_ok(make_network(&program, model));
+    expect_ok(make_network(&program, model, false));
     expect_ok(run_network(program, answers[0]));
     for (size_t i = 0; i < sizeof answers[0] / sizeof(float); i++)
         assert_true(fabsf(answers[0][i] - answers[1][i]) < 1e-3f);

@@ -19,6 +19,7 @@ typedef struct {
     int inputs_count, outputs_count;
     const cj__type *types; /* inputs, then outputs */
     cj_precision precision;
+    bool no_winograd;
     int64_t tasks;        /* independent parts, in any order, on any threads; set by prepare */
     size_t scratch_bytes; /* for each thread; set by prepare */
     /* What the stage before hands over; set by prepare, 0: nothing, and the stage does not run. */

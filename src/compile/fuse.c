@@ -495,7 +495,8 @@ static cj_status fusion_begin(fusion *f, const cj_graph *from)
     CJ__TRY((cj_graph_new)(&f->to, &(cj_graph_options){.size = sizeof(cj_graph_options),
                                                        .model = from->model,
                                                        .mode = from->mode,
-                                                       .precision = from->precision}));
+                                                       .precision = from->precision,
+                                                       .no_winograd = from->no_winograd}));
     CJ__TRY(cj__order(from, &f->order, &f->count));
     f->group = cj__allocate(nodes * 4);
     f->next = cj__allocate(nodes * 4);

@@ -55,6 +55,7 @@ const char *cj__winograd_refuse(const cj__launch *launch)
 {
     const char *reason = cj__winograd_cannot(launch);
     if (reason) return reason;
+    if (launch->no_winograd) return "the graph's options forbid it";
     if (forbidden()) return "CAJAL_WINOGRAD=0 forbids it";
     cj__winograd_map m = cj__winograd_map_of(launch);
     if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS) return "too few channels";

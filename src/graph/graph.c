@@ -17,6 +17,7 @@ cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
     g->model = options->model;
     g->mode = options->mode;
     g->precision = options->precision;
+    g->no_winograd = options->no_winograd;
     g->guard = -1;
     g->scope = "";
     *graph = g;

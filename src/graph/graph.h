@@ -42,6 +42,7 @@ struct cj_graph {
     cj_model *model;
     cj_mode mode;
     cj_precision precision;
+    bool no_winograd;
     cj__arena arena;
     cj__node *nodes;
     cj__value *values;

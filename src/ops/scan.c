@@ -170,7 +170,8 @@ static cj_status new_body(const cj_graph *graph, cj_graph **body)
     return (cj_graph_new)(body, &(cj_graph_options){.size = sizeof(cj_graph_options),
                                                     .model = graph->model,
                                                     .mode = graph->mode,
-                                                    .precision = graph->precision});
+                                                    .precision = graph->precision,
+                                                    .no_winograd = graph->no_winograd});
 }
 
 /* --- drawing ------------------------------------------------------------------------------------------- */
