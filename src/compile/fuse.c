@@ -492,11 +492,7 @@ static cj_status fusion_begin(fusion *f, const cj_graph *from)
 {
     size_t nodes = (size_t)from->node_count + 1, values = (size_t)from->value_count + 1;
     *f = (fusion){.from = from};
-    CJ__TRY((cj_graph_new)(&f->to, &(cj_graph_options){.size = sizeof(cj_graph_options),
-                                                       .model = from->model,
-                                                       .mode = from->mode,
-                                                       .precision = from->precision,
-                                                       .no_winograd = from->no_winograd}));
+    CJ__TRY(cj__graph_like(&f->to, from));
     CJ__TRY(cj__order(from, &f->order, &f->count));
     f->group = cj__allocate(nodes * 4);
     f->next = cj__allocate(nodes * 4);

@@ -24,6 +24,15 @@ cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
     return CJ_OK;
 }
 
+cj_status cj__graph_like(cj_graph **graph, const cj_graph *from)
+{
+    return cj_graph_new(graph, &(cj_graph_options){.size = sizeof(cj_graph_options),
+                                                   .model = from->model,
+                                                   .mode = from->mode,
+                                                   .precision = from->precision,
+                                                   .no_winograd = from->no_winograd});
+}
+
 void cj_graph_free(cj_graph *graph)
 {
     if (!graph) return;
