@@ -45,24 +45,20 @@ void cj_test_product_free(cj_test_product *product)
     free(product->reference);
 }
 
-static void counting_epilogue(void *context, int64_t batch, int64_t row, int64_t column, int64_t rows,
-                              int64_t columns, float *block, int64_t stride)
+static void counting_epilogue(void *context, cj__rectangle where)
 {
-    const cj__matmul_shape *s = context;
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++) {
-            int64_t index = (batch * s->m + row + i) * s->n + column + j;
-            block[i * stride + j] = block[i * stride + j] * 2 + (float)(index % 1021);
+    float *c = context;
+    for (int64_t i = 0; i < where.rows; i++)
+        for (int64_t j = 0; j < where.columns; j++) {
+            int64_t index = where.start + i * where.stride + j;
+            c[index] = c[index] * 2 + (float)(index % 1021);
         }
 }
 
 void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *plan, cj_test_manner manner)
 {
     cj__matmul_call call = {.a = product->a, .b = product->b, .c = product->c};
-    if (manner == CJ_TEST_COUNTING_EPILOGUE) {
-        call.epilogue = counting_epilogue;
-        call.epilogue_context = &product->shape;
-    }
+    if (manner == CJ_TEST_COUNTING_EPILOGUE) call.epilogue = (cj__epilogue){counting_epilogue, product->c};
     char *scratch = aligned_alloc(64, plan->scratch_bytes / 64 * 64 + 64);
     cj__float_state caller = cj__float_enter();
     for (int64_t i = 0; i < plan->tasks; i++) {

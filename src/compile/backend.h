@@ -41,7 +41,7 @@ typedef struct cj__kernel {
     /* The stage before, or NULL. Its launch is the kernel's, with `data` as the kernel's prepare left it, but
      * its inputs are those of `before_reads` (bit i: input i) and its one output is the workspace. */
     const struct cj__kernel *before;
-    unsigned before_reads;
+    uint64_t before_reads;
 } cj__kernel;
 
 typedef struct {

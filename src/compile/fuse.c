@@ -118,10 +118,15 @@ static bool alone(const fusion *f, int32_t index)
     return f->group[index] == index && f->next[index] < 0;
 }
 
+static bool is_product(const cj__node *node)
+{
+    return cj__info(node)->flags & CJ__PRODUCT;
+}
+
 static int32_t product_in(const fusion *f, int32_t group)
 {
     for (int32_t member = group; member >= 0; member = f->next[member])
-        if (f->from->nodes[member].op == CJ__OP_matmul) return member;
+        if (is_product(&f->from->nodes[member])) return member;
     return -1;
 }
 
@@ -153,7 +158,7 @@ static void adopt_product(fusion *f, int32_t group)
         for (int i = 0; i < node->inputs_count; i++) {
             int32_t producer = maker(f, node->inputs[i]);
             const cj__value *value = &from->values[node->inputs[i]];
-            if (from->nodes[producer].op == CJ__OP_matmul && alone(f, producer) && value->dtype == CJ_F32 &&
+            if (is_product(&from->nodes[producer]) && alone(f, producer) && value->dtype == CJ_F32 &&
                 cj_shape_equal(value->shape, from->values[node->first_output].shape) &&
                 (best < 0 || f->place[producer] > f->place[best]))
                 best = producer;
@@ -308,7 +313,7 @@ static cj_status gather_sources(fusion *f, draft *d, int32_t group, bool constan
     cj__chain *c = &d->chain;
     for (int32_t member = group; member >= 0; member = f->next[member]) {
         const cj__node *node = &f->from->nodes[member];
-        if (node->op == CJ__OP_matmul) continue; /* its operands are the step's, not the chain's */
+        if (is_product(node)) continue; /* its operands are the step's, not the chain's */
         for (int i = 0; i < node->inputs_count && status == CJ_OK; i++) {
             int32_t value = node->inputs[i], source, known = c->inputs_count + c->constants_count;
             const cj__node *made = &f->from->nodes[maker(f, value)];
@@ -359,7 +364,7 @@ static void write_instructions(fusion *f, draft *d, int32_t group)
 {
     for (int32_t member = group; member >= 0; member = f->next[member]) {
         const cj__node *node = &f->from->nodes[member];
-        if (node->op == CJ__OP_matmul) {
+        if (is_product(node)) {
             if (f->used_outside[node->first_output]) add_result(f, d, node->first_output, 0, CJ__CHAIN_STORE);
         } else if (foldable(f, node, &d->chain.folding)) {
             add_result(f, d, node->first_output, register_of(d, node->inputs[0]),
@@ -436,8 +441,11 @@ static cj_status append_chain(fusion *f, draft *d, int32_t group, int32_t produc
                      .line = f->from->nodes[group].line};
     memcpy(inputs, d->inputs, (size_t)chain->inputs_count * sizeof *inputs);
     if (product >= 0) {
-        with_product.matmul = *(const cj__matmul_attributes *)f->from->nodes[product].attributes;
-        node.op = CJ__OP_matmul_chain;
+        const cj__node *made = &f->from->nodes[product];
+        with_product.op = made->op;
+        with_product.attributes = cj__arena_copy(arena, made->attributes, cj__info(made)->attributes_size);
+        if (!with_product.attributes) return cj__out_of_memory(0, "a fused chain");
+        node.op = CJ__OP_product_chain;
         node.attributes = &with_product;
         node.inputs_count++;
         memcpy(inputs + 1, d->inputs, (size_t)chain->inputs_count * sizeof *inputs);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "compile/chain.h"
+#include "cpu/product.h"
 #include "cpu/vector.h"
 
 /* Made when a program is compiled. */
@@ -31,11 +32,6 @@ typedef struct {
     cj__filled *filled; /* by input */
     float *tiles, *lanes;
 } cj__chain_run;
-
-/* A rectangle of the chain's elements: row r is at flat positions start + r·stride, `columns` of them. */
-typedef struct {
-    int64_t start, rows, columns, stride;
-} cj__rectangle;
 
 /* Rows of `row` elements are kept whole where they are short. */
 CJ_MUST_CHECK cj_status cj__chain_plan_make(cj__chain_plan *plan, const cj__chain *chain, int64_t row,

@@ -15,6 +15,11 @@ static const cj__split_kernels *const split_of[CJ__ISA_COUNT] = {
     CJ__IF_AVX512BF16([CJ__ISA_AVX512BF16] = &cj__split_avx512bf16, )
         CJ__IF_AMX([CJ__ISA_AMX] = &cj__split_amx, )};
 
+const cj__matmul_kernels *cj__matmul_kernels_of(cj__isa isa)
+{
+    return kernels_of[cj__isa_vectors(isa)];
+}
+
 /* --- planning ------------------------------------------------------------------------------------------ */
 
 /* A step of k for a whole panel of B must fit in L1 beside a strip of A: 256 × 16 × 4 bytes is half of 32 KB.
@@ -106,8 +111,6 @@ static void plan_few_rows(cj__matmul_plan *plan, bool swap, bool dots)
 
 static const char *kernel_name(const cj__matmul_plan *plan)
 {
-    static const char *const tiles[CJ__ISA_COUNT] = {"scalar 4x8",   "neon 8x8",     "avx2 6x16",
-                                                     "avx512 14x32", "avx512 14x32", "avx512 14x32"};
     static const char *const rows[CJ__ISA_COUNT] = {"scalar few rows", "neon few rows",   "avx2 few rows",
                                                     "avx512 few rows", "avx512 few rows", "avx512 few rows"};
     switch (plan->kind) {
@@ -117,7 +120,7 @@ static const char *kernel_name(const cj__matmul_plan *plan)
     case CJ__MATMUL_SUMS:
         return rows[plan->isa];
     case CJ__MATMUL_TILES:
-        return tiles[plan->isa];
+        return plan->kernels->name;
     case CJ__MATMUL_SPLIT:
         return plan->split->name[plan->parts - 1];
     }
@@ -144,7 +147,7 @@ void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, 
 void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa,
                           const cj__split_kernels *split)
 {
-    *plan = (cj__matmul_plan){.shape = *shape, .isa = isa, .kernels = kernels_of[cj__isa_vectors(isa)]};
+    *plan = (cj__matmul_plan){.shape = *shape, .isa = isa, .kernels = cj__matmul_kernels_of(isa)};
     cj__matmul_shape *s = &plan->shape;
     if (s->shared_b && !s->transpose_a) { /* one tall product */
         s->m *= s->batch;

@@ -8,6 +8,7 @@
 
 #include "cajal/graph.h"
 #include "cpu/isa.h"
+#include "cpu/product.h"
 
 typedef struct {
     int64_t batch, m, n, k;
@@ -44,15 +45,8 @@ typedef struct {
     bool pack_a, pack_b, swap; /* swap: Cᵀ = Bᵀ·Aᵀ is computed, since n is small */
 } cj__matmul_plan;
 
-typedef struct {
-    const float *a, *b; /* contiguous, one matrix of the batch after the other */
-    float *c;           /* [batch,m,n]; apart from a and b */
-    /* Called once for every element of C, for blocks that are finished and still in cache; may be NULL.
-     * `block` is at [batch, row, column] of C, its rows `stride` floats apart. */
-    void (*epilogue)(void *context, int64_t batch, int64_t row, int64_t column, int64_t rows, int64_t columns,
-                     float *block, int64_t stride);
-    void *epilogue_context;
-} cj__matmul_call;
+/* a, b: contiguous, one matrix of the batch after the other; c: [batch,m,n] */
+typedef cj__product_call cj__matmul_call;
 
 void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa);
 /* The same with the kernels for parts of bf16 given, or NULL for none: tests emulate those of AMX. */
@@ -62,5 +56,11 @@ void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, 
 void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);
 /* For `cajal plan`: "avx2 6x16", and why f32 where less was asked for. */
 const char *cj__matmul_plan_name(const cj__matmul_plan *plan);
+
+/* Products of this shape as the kernel of an op: what a cj__product is made of. */
+CJ_MUST_CHECK cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape,
+                                           cj__arena *arena);
+void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch);
+const char *cj__matmul_describe(const cj__launch *launch);
 
 #endif

@@ -81,10 +81,14 @@ static inline block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call 
 static inline void finish(const cj__matmul_call *call, const block *b, int64_t row, int64_t rows,
                           int64_t stride)
 {
-    if (call->epilogue)
-        call->epilogue(call->epilogue_context, b->batch, row, b->column, rows, b->columns,
-                       b->c + row * stride + b->column, stride);
+    const cj__epilogue *epilogue = &call->epilogue;
+    if (epilogue->apply)
+        epilogue->apply(epilogue->context,
+                        (cj__rectangle){b->c - call->c + row * stride + b->column, rows, b->columns, stride});
 }
+
+/* The micro-kernels of its vectors. */
+const cj__matmul_kernels *cj__matmul_kernels_of(cj__isa isa);
 
 /* Decides row_blocks and column_blocks of a plan that has its strips and panels: at most so many rows and
  * columns in a task; to read a float of A or of B once more costs so much. */

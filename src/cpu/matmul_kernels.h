@@ -7,6 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A piece of k whose steps follow each other evenly: it begins at element (0,a) of A, so many floats from its
+ * first, and at row b of B. */
+typedef struct {
+    int64_t a, b, k;
+} cj__stretch;
+
 /* A strip of C, at most tile_rows high: C = A·B, or C += A·B. */
 typedef struct {
     const float *a; /* element (i,p) at a[i*a_row + p*a_column]; one of the two strides is 1 */
@@ -17,6 +23,9 @@ typedef struct {
     int64_t c_row;
     int64_t rows, columns, k;
     bool add;
+    /* strip_of_stretches: what k is made of, in place of `k`; none: zeros */
+    const cj__stretch *stretches;
+    int64_t stretches_count;
 } cj__strip;
 
 /* A matrix in memory with one stride of 1: element (i,p) at data[i*row + p*column]. */
@@ -38,8 +47,10 @@ typedef struct {
 enum { CJ__FEW_ROWS = 4 }; /* at most */
 
 typedef struct cj__matmul_kernels {
+    const char *name; /* of the register tile: "avx2 6x16" */
     int tile_rows, tile_columns;
     void (*strip)(const cj__strip *strip);
+    void (*strip_of_stretches)(const cj__strip *strip);
     /* B [k,columns] into panels of tile_columns, [k][tile_columns] each, zeros beyond the last column. */
     void (*pack_panels)(cj__matrix b, int64_t k, int64_t columns, float *panels);
     /* Rows [starts[0], starts[strips]) of a transposed A (a.row = 1; a.data is at row starts[0]) into strips

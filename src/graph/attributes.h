@@ -139,7 +139,8 @@ typedef struct {
 
 /* A product and the chain applied to each finished block of it, whose first input is the product. */
 typedef struct {
-    cj__matmul_attributes matmul;
+    int64_t op;             /* the product's, a cj__op */
+    const void *attributes; /* and what they are of it */
     const struct cj__chain *chain;
 } cj__product_attributes;
 

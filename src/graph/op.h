@@ -31,6 +31,7 @@ enum {
     CJ__SOURCE = 64,    /* computes nothing: constants, inputs, variables */
     CJ__INTERNAL = 128, /* made by the compiler only */
     CJ__ANY_TYPE = 256, /* takes bf16 as it is; other ops on bf16 compute in f32 */
+    CJ__PRODUCT = 512,  /* its kernels for f32 can carry a chain on the way out (cpu/product.h) */
 };
 enum { CJ__MOST_VALUES = 64 }; /* inputs of a node, and its outputs */
 

@@ -232,7 +232,7 @@ static void add_samples(cj__samples *samples, int which)
         if (which == 0) memcpy(a.size, cases[i].size, sizeof a.size);
         cj_shape_t first = which == 0 ? y : x, second = which == 1 ? y : weight;
         CJ__SAMPLE(samples, .attributes = &a, .inputs_count = 2,
-                   .inputs = {{CJ_F32, first, 0, 0}, {CJ_F32, second, 0, 0}});
+                   .inputs = {{CJ_F32, first, -0.5, 0.5}, {CJ_F32, second, -0.5, 0.5}});
     }
 }
 

@@ -449,7 +449,7 @@ cj_status cj__infer_chain(cj__inference *i)
     FAIL("a fused chain cannot be drawn");
 }
 
-cj_status cj__infer_matmul_chain(cj__inference *i)
+cj_status cj__infer_product_chain(cj__inference *i)
 {
     (void)i;
     FAIL("a fused product cannot be drawn");

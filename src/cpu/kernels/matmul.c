@@ -8,10 +8,15 @@
 #define VECTORS 2
 #if CJ__ISA_NUMBER == CJ__NUMBER_avx2
 #define ROWS 6
+#define TILE "avx2 6x16"
 #elif CJ__ISA_NUMBER >= CJ__NUMBER_avx512
 #define ROWS 14
+#define TILE "avx512 14x32"
 #elif CJ__ISA_NUMBER == CJ__NUMBER_neon
 #define ROWS 8
+#define TILE "neon 8x8"
+#else
+#define TILE "scalar 4x8"
 #endif
 
 #if CJ__ISA_NUMBER == CJ__NUMBER_scalar
@@ -23,9 +28,11 @@
 #include "cpu/kernels/matmul_few_rows.h"
 
 const cj__matmul_kernels CJ__NAME(cj__matmul) = {
+    .name = TILE,
     .tile_rows = ROWS,
     .tile_columns = COLUMNS,
     .strip = strip,
+    .strip_of_stretches = strip_of_stretches,
     .pack_panels = pack_panels,
     .pack_strips = pack_strips,
     .dots = dots,

@@ -3,40 +3,44 @@
 
 #define COLUMNS (VECTORS * CJ__LANES)
 
-/* One tile. `rows`, `vectors`, `masked` and `by_rows` are constants wherever this is inlined: the loops over
- * them vanish and `sum` becomes registers. `tail` masks the last vector where `masked`. */
+/* One tile. `rows`, `vectors`, `masked`, `by_rows` and `pieces` are constants wherever this is inlined: the
+ * loops over them vanish and `sum` becomes registers. `tail` masks the last vector where `masked`. */
 CJ__INLINE void tile(const cj__strip *s, const float *b, float *c, cj__mask tail, int rows, int vectors,
-                     bool masked, bool by_rows)
+                     bool masked, bool by_rows, bool pieces)
 {
     cj__floats sum[ROWS][VECTORS];
-    /* Rows in threes: an address is a pointer plus 0, 1 or 2 strides, so few pointers move. */
-    const float *a[(ROWS + 2) / 3];
-#pragma GCC unroll 5
-    for (int g = 0; g < (rows + 2) / 3; g++) a[g] = s->a + (by_rows ? 3 * g * s->a_row : 0);
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) sum[r][v] = cj__v_set(0.0f);
     const int64_t a_row = s->a_row, a_column = s->a_column, b_row = s->b_row;
-    for (int64_t p = s->k; p > 0; p--) {
-        cj__floats x[VECTORS];
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) {
-            bool last = masked && v == vectors - 1;
-            x[v] = last ? cj__v_load_masked(b + v * CJ__LANES, tail) : cj__v_load(b + v * CJ__LANES);
-        }
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            cj__floats y = cj__v_set(by_rows ? a[r / 3][r % 3 * a_row] : a[0][r]);
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) sum[r][v] = cj__v_fma(y, x[v], sum[r][v]);
-        }
-        b += b_row;
-        if (!by_rows)
-            a[0] += a_column;
-        else
+    for (int64_t i = 0; i < (pieces ? s->stretches_count : 1); i++) {
+        cj__stretch piece = pieces ? s->stretches[i] : (cj__stretch){0, 0, s->k};
+        const float *w = b + piece.b * b_row;
+        /* Rows in threes: an address is a pointer plus 0, 1 or 2 strides, so few pointers move. */
+        const float *a[(ROWS + 2) / 3];
 #pragma GCC unroll 5
-            for (int g = 0; g < (rows + 2) / 3; g++) a[g]++;
+        for (int g = 0; g < (rows + 2) / 3; g++) a[g] = s->a + piece.a + (by_rows ? 3 * g * a_row : 0);
+        for (int64_t p = piece.k; p > 0; p--) {
+            cj__floats x[VECTORS];
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) {
+                bool last = masked && v == vectors - 1;
+                x[v] = last ? cj__v_load_masked(w + v * CJ__LANES, tail) : cj__v_load(w + v * CJ__LANES);
+            }
+#pragma GCC unroll 14
+            for (int r = 0; r < rows; r++) {
+                cj__floats y = cj__v_set(by_rows ? a[r / 3][r % 3 * a_row] : a[0][r]);
+#pragma GCC unroll 2
+                for (int v = 0; v < vectors; v++) sum[r][v] = cj__v_fma(y, x[v], sum[r][v]);
+            }
+            w += b_row;
+            if (!by_rows)
+                a[0] += a_column;
+            else
+#pragma GCC unroll 5
+                for (int g = 0; g < (rows + 2) / 3; g++) a[g]++;
+        }
     }
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
@@ -53,29 +57,37 @@ CJ__INLINE void tile(const cj__strip *s, const float *b, float *c, cj__mask tail
 }
 
 /* A strip of `rows` rows, panel after panel. */
-CJ__INLINE void strip_of(const cj__strip *s, int rows, bool by_rows)
+CJ__INLINE void strip_of(const cj__strip *s, int rows, bool by_rows, bool pieces)
 {
     const float *b = s->b;
     float *c = s->c;
     int64_t columns = s->columns;
     for (; columns >= COLUMNS; columns -= COLUMNS, b += s->b_panel, c += COLUMNS)
-        tile(s, b, c, cj__m_first(0), rows, VECTORS, false, by_rows);
+        tile(s, b, c, cj__m_first(0), rows, VECTORS, false, by_rows, pieces);
     if (columns > CJ__LANES)
-        tile(s, b, c, cj__m_first(columns - CJ__LANES), rows, 2, true, by_rows);
+        tile(s, b, c, cj__m_first(columns - CJ__LANES), rows, 2, true, by_rows, pieces);
     else if (columns == CJ__LANES)
-        tile(s, b, c, cj__m_first(0), rows, 1, false, by_rows);
+        tile(s, b, c, cj__m_first(0), rows, 1, false, by_rows, pieces);
     else if (columns > 0)
-        tile(s, b, c, cj__m_first(columns), rows, 1, true, by_rows);
+        tile(s, b, c, cj__m_first(columns), rows, 1, true, by_rows, pieces);
 }
 
 #define STRIP_OF(rows)                                                                                       \
     static void strip_rows_##rows(const cj__strip *s)                                                        \
     {                                                                                                        \
-        strip_of(s, rows, true);                                                                             \
+        strip_of(s, rows, true, false);                                                                      \
     }                                                                                                        \
     static void strip_columns_##rows(const cj__strip *s)                                                     \
     {                                                                                                        \
-        strip_of(s, rows, false);                                                                            \
+        strip_of(s, rows, false, false);                                                                     \
+    }                                                                                                        \
+    static void pieces_rows_##rows(const cj__strip *s)                                                       \
+    {                                                                                                        \
+        strip_of(s, rows, true, true);                                                                       \
+    }                                                                                                        \
+    static void pieces_columns_##rows(const cj__strip *s)                                                    \
+    {                                                                                                        \
+        strip_of(s, rows, false, true);                                                                      \
     }
 #if ROWS == 6
 #define FOR_EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
@@ -86,14 +98,21 @@ CJ__INLINE void strip_of(const cj__strip *s, int rows, bool by_rows)
 #endif
 FOR_EACH_HEIGHT(STRIP_OF)
 
+#define BY_ROWS(rows)           strip_rows_##rows,
+#define BY_COLUMNS(rows)        strip_columns_##rows,
+#define PIECES_BY_ROWS(rows)    pieces_rows_##rows,
+#define PIECES_BY_COLUMNS(rows) pieces_columns_##rows,
+
 static void strip(const cj__strip *s)
 {
-#define BY_ROWS(rows)    strip_rows_##rows,
-#define BY_COLUMNS(rows) strip_columns_##rows,
     static void (*const by_rows[])(const cj__strip *) = {FOR_EACH_HEIGHT(BY_ROWS)};
     static void (*const by_columns[])(const cj__strip *) = {FOR_EACH_HEIGHT(BY_COLUMNS)};
-    if (s->a_row == 1)
-        by_columns[s->rows - 1](s);
-    else
-        by_rows[s->rows - 1](s);
+    (s->a_row == 1 ? by_columns : by_rows)[s->rows - 1](s);
+}
+
+static void strip_of_stretches(const cj__strip *s)
+{
+    static void (*const by_rows[])(const cj__strip *) = {FOR_EACH_HEIGHT(PIECES_BY_ROWS)};
+    static void (*const by_columns[])(const cj__strip *) = {FOR_EACH_HEIGHT(PIECES_BY_COLUMNS)};
+    (s->a_row == 1 ? by_columns : by_rows)[s->rows - 1](s);
 }

@@ -1,0 +1,129 @@
+/* The ops of convolution on the CPU: which kernel suits a window, and its plan handed to it. */
+#include "cpu/convolution.h"
+#include "cpu/backend.h"
+#include "cpu/matmul.h"
+
+/* x is the first operand of convolution and of its gradient by the weight, and the result of the other. */
+static cj__window window_of(const cj__launch *launch)
+{
+    const cj__type *t = launch->types;
+    if (launch->op == CJ__OP_convolution_input_gradient)
+        return cj__window_of(launch->attributes, t[2].shape, t[0].shape);
+    bool to_weight = launch->op == CJ__OP_convolution_weight_gradient;
+    return cj__window_of(launch->attributes, t[0].shape, t[to_weight ? 1 : 2].shape);
+}
+
+/* --- one tap, no stride: a matrix product --------------------------------------------------------------- */
+
+static const char *refuse_pointwise(const cj__launch *launch)
+{
+    cj__window w = window_of(launch);
+    for (int a = 0; a < CJ__SPATIAL; a++)
+        if (w.kernel[a] != 1 || w.stride[a] != 1 || w.before[a] != 0 || w.size[a] != w.result[a])
+            return "the window is more than one pixel";
+    return w.groups == 1 ? NULL : "there are groups";
+}
+
+/* [pixels,in]·[in,out]; to the input [pixels,out]·[in,out]ᵀ; to the weight [pixels,in]ᵀ·[pixels,out] */
+static cj_status prepare_pointwise(cj__launch *launch, cj__arena *arena)
+{
+    cj__window w = window_of(launch);
+    int64_t pixels = w.batch * w.size[0] * w.size[1] * w.size[2];
+    cj__matmul_shape shape = {.batch = 1, .m = pixels, .n = w.out, .k = w.in, .precision = launch->precision};
+    if (launch->op == CJ__OP_convolution_input_gradient)
+        shape.n = w.in, shape.k = w.out, shape.transpose_b = true;
+    if (launch->op == CJ__OP_convolution_weight_gradient)
+        shape.m = w.in, shape.k = pixels, shape.transpose_a = true;
+    return cj__matmul_prepare(launch, &shape, arena);
+}
+
+#define POINTWISE(of)                                                                                        \
+    {                                                                                                        \
+        of, refuse_pointwise, prepare_pointwise, cj__matmul_launched, cj__matmul_describe                    \
+    }
+static const cj__product pointwise = POINTWISE(CJ__OP_convolution);
+static const cj__product pointwise_to_input = POINTWISE(CJ__OP_convolution_input_gradient);
+static const cj__product pointwise_to_weight = POINTWISE(CJ__OP_convolution_weight_gradient);
+
+CJ__PRODUCT_KERNEL(pointwise, "convolution as matmul", pointwise, CJ__OP_convolution);
+CJ__PRODUCT_CHAIN_KERNEL(pointwise, "convolution as matmul", pointwise);
+CJ__PRODUCT_KERNEL(pointwise_to_input, "gradient as matmul", pointwise_to_input,
+                   CJ__OP_convolution_input_gradient);
+CJ__PRODUCT_CHAIN_KERNEL(pointwise_to_input, "gradient as matmul", pointwise_to_input);
+CJ__PRODUCT_KERNEL(pointwise_to_weight, "gradient as matmul", pointwise_to_weight,
+                   CJ__OP_convolution_weight_gradient);
+
+/* --- direct -------------------------------------------------------------------------------------------- */
+
+static cj_status prepare_direct(cj__launch *launch, cj__arena *arena)
+{
+    cj__window w = window_of(launch);
+    cj__isa isa;
+    cj__direct_plan *plan = cj__arena_allocate(arena, sizeof *plan);
+    if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
+    CJ__TRY(cj__isa_choose(&isa));
+    cj__direct_plan_make(plan, &w, launch->op == CJ__OP_convolution_input_gradient, isa);
+    launch->tasks = plan->tasks;
+    launch->scratch_bytes = plan->scratch_bytes;
+    launch->data = plan;
+    return CJ_OK;
+}
+
+static void run_direct(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
+{
+    cj__direct_run(launch->data, call, task, scratch);
+}
+
+static const char *describe_direct(const cj__launch *launch)
+{
+    return ((const cj__direct_plan *)launch->data)->name;
+}
+
+static const cj__product direct = {CJ__OP_convolution, NULL, prepare_direct, run_direct, describe_direct};
+static const cj__product direct_to_input = {CJ__OP_convolution_input_gradient, NULL, prepare_direct,
+                                            run_direct, describe_direct};
+
+CJ__PRODUCT_KERNEL(direct, "convolution f32", direct, CJ__OP_convolution);
+CJ__PRODUCT_CHAIN_KERNEL(direct, "convolution f32", direct);
+CJ__PRODUCT_KERNEL(direct_to_input, "gradient by the input f32", direct_to_input,
+                   CJ__OP_convolution_input_gradient);
+CJ__PRODUCT_CHAIN_KERNEL(direct_to_input, "gradient by the input f32", direct_to_input);
+
+/* --- to the weight ------------------------------------------------------------------------------------- */
+
+static const char *refuse_to_weight(const cj__launch *launch)
+{
+    cj__window w = window_of(launch);
+    int64_t seen = (w.result[2] - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
+    return seen > 3 * w.size[2] + 64 ? "the padding is far wider than what it is around" : NULL;
+}
+
+static cj_status prepare_to_weight(cj__launch *launch, cj__arena *arena)
+{
+    cj__window w = window_of(launch);
+    cj__isa isa;
+    cj__to_weight_plan *plan = cj__arena_allocate(arena, sizeof *plan);
+    if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
+    CJ__TRY(cj__isa_choose(&isa));
+    cj__to_weight_plan_make(plan, &w, isa);
+    launch->tasks = plan->tasks;
+    launch->scratch_bytes = plan->scratch_bytes;
+    launch->data = plan;
+    return CJ_OK;
+}
+
+static void run_to_weight(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
+{
+    cj__to_weight_run(launch->data, call, task, scratch);
+}
+
+static const char *describe_to_weight(const cj__launch *launch)
+{
+    return ((const cj__to_weight_plan *)launch->data)->name;
+}
+
+static const cj__product to_weight = {CJ__OP_convolution_weight_gradient, refuse_to_weight, prepare_to_weight,
+                                      run_to_weight, describe_to_weight};
+
+CJ__PRODUCT_KERNEL(direct_to_weight, "gradient by the weight f32", to_weight,
+                   CJ__OP_convolution_weight_gradient);

@@ -1,0 +1,69 @@
+/* Convolutions and their gradients in f32, as products that never write out patches: planned from the window
+ * and the instruction set when a program is compiled, run task by task on any threads.
+ *
+ * Each task makes whole elements of the result, summed in one order that the shape fixes. */
+#ifndef CJ__CONVOLUTION_H
+#define CJ__CONVOLUTION_H
+
+#include "cpu/isa.h"
+#include "cpu/product.h"
+#include "ops/window.h"
+
+struct cj__matmul_kernels;
+
+/* One spatial axis, as those results see it that share their taps. Backwards, with a stride of s, results
+ * s apart do: there are s phases. */
+typedef struct {
+    int64_t count, first, step; /* results at first, first + step, … of the axis */
+    int64_t from, stride;       /* result i sees the source from element from + i·stride on … */
+    int64_t taps, dilation;     /* … at that many elements, dilation apart … */
+    int64_t tap, tap_step;      /* … through taps tap, tap + tap_step, … of the weight */
+} cj__sight;
+
+/* --- forward, and backward to the input ---------------------------------------------------------------- */
+
+typedef struct {
+    int64_t tasks;
+    size_t scratch_bytes; /* for each thread, aligned to 64 bytes */
+    const struct cj__matmul_kernels *kernels;
+    bool backward;
+    int64_t batch, groups, in, out; /* channels of a group that are read, and made */
+    int64_t size[CJ__SPATIAL];      /* of what is read */
+    int64_t made[CJ__SPATIAL];      /* of what is made */
+    cj__window window;
+    int64_t phases[CJ__SPATIAL];
+    bool by_images; /* a strip is one pixel of several images; else several pixels of one row */
+    bool copied;    /* what is read is copied first: with its padding, or off a stride that hurts */
+    int64_t pixel;  /* floats from one pixel that is read to the next */
+    int64_t parts;  /* of a row, by pixels; or of the batch, by images */
+    int64_t panels; /* of `out` */
+    int64_t row_blocks, column_blocks; /* of each phase and group */
+    size_t panels_bytes, band_bytes;
+    char name[72];
+} cj__direct_plan;
+
+void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *window, bool backward, cj__isa isa);
+void cj__direct_run(const cj__direct_plan *plan, const cj__product_call *call, int64_t task, void *scratch);
+
+/* --- to the weight ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t tasks;
+    size_t scratch_bytes;
+    const struct cj__matmul_kernels *kernels;
+    cj__window window;
+    bool flat;    /* strips run over (tap of the last axis, channel); else over channels, tap by tap */
+    int64_t rows; /* of the weight that strips are cut from: taps·in, or in */
+    int64_t strips, panels;
+    int64_t parts, part; /* of a row of results, and the longest of them */
+    int64_t lines;       /* rows (or parts of rows) of results in one step of k */
+    int64_t row_blocks, column_blocks, tap_blocks;
+    size_t panels_bytes, band_bytes;
+    char name[72];
+} cj__to_weight_plan;
+
+void cj__to_weight_plan_make(cj__to_weight_plan *plan, const cj__window *window, cj__isa isa);
+void cj__to_weight_run(const cj__to_weight_plan *plan, const cj__product_call *call, int64_t task,
+                       void *scratch);
+
+#endif
