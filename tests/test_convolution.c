@@ -168,7 +168,7 @@ static cj_program *compile(const trial *t)
 {
     cj_graph *g;
     cj_program *program;
-    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)}));
+    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .no_winograd = true}));
     cj_value inputs[2];
     for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
     cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
@@ -333,7 +333,7 @@ static void test_same_bits_on_any_threads(void **state)
 static cj_graph *draw_chain(const trial *t, bool kept)
 {
     cj_graph *g;
-    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)}));
+    expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .no_winograd = true}));
     cj_value inputs[2];
     for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
     cj_value scale = cj_input(g, "scale", CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1]));
@@ -415,7 +415,8 @@ static cj_status compile_and_run(void *context)
     trial *t = context;
     cj_graph *g = NULL;
     cj_program *program = NULL;
-    cj_status status = (cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)});
+    cj_status status =
+        (cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .no_winograd = true});
     if (status != CJ_OK) return status;
     cj_value inputs[2];
     for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);

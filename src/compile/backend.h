@@ -19,6 +19,7 @@ typedef struct {
     int inputs_count, outputs_count;
     const cj__type *types; /* inputs, then outputs */
     cj_precision precision;
+    bool no_winograd;
     int64_t tasks;        /* independent parts, in any order, on any threads; set by prepare */
     size_t scratch_bytes; /* for each thread; set by prepare */
     /* What the stage before hands over; set by prepare, 0: nothing, and the stage does not run. */
@@ -40,7 +41,7 @@ typedef struct cj__kernel {
     /* The stage before, or NULL. Its launch is the kernel's, with `data` as the kernel's prepare left it, but
      * its inputs are those of `before_reads` (bit i: input i) and its one output is the workspace. */
     const struct cj__kernel *before;
-    unsigned before_reads;
+    uint64_t before_reads;
 } cj__kernel;
 
 typedef struct {

@@ -441,10 +441,10 @@ static cj_status append_chain(fusion *f, draft *d, int32_t group, int32_t produc
                      .line = f->from->nodes[group].line};
     memcpy(inputs, d->inputs, (size_t)chain->inputs_count * sizeof *inputs);
     if (product >= 0) {
-        with_product.op = f->from->nodes[product].op;
-        with_product.attributes = cj__arena_copy(arena, f->from->nodes[product].attributes,
-                                                 cj__info(&f->from->nodes[product])->attributes_size);
-        if (!with_product.attributes) return cj__out_of_memory(0, "a fused product");
+        const cj__node *made = &f->from->nodes[product];
+        with_product.op = made->op;
+        with_product.attributes = cj__arena_copy(arena, made->attributes, cj__info(made)->attributes_size);
+        if (!with_product.attributes) return cj__out_of_memory(0, "a fused chain");
         node.op = CJ__OP_product_chain;
         node.attributes = &with_product;
         node.inputs_count++;
@@ -500,10 +500,7 @@ static cj_status fusion_begin(fusion *f, const cj_graph *from)
 {
     size_t nodes = (size_t)from->node_count + 1, values = (size_t)from->value_count + 1;
     *f = (fusion){.from = from};
-    CJ__TRY((cj_graph_new)(&f->to, &(cj_graph_options){.size = sizeof(cj_graph_options),
-                                                       .model = from->model,
-                                                       .mode = from->mode,
-                                                       .precision = from->precision}));
+    CJ__TRY(cj__graph_like(&f->to, from));
     CJ__TRY(cj__order(from, &f->order, &f->count));
     f->group = cj__allocate(nodes * 4);
     f->next = cj__allocate(nodes * 4);

@@ -250,6 +250,7 @@ static cj_status add_step(planner *p, const cj__node *node)
                                 .outputs_count = node->outputs_count,
                                 .types = types,
                                 .precision = p->graph->precision,
+                                .no_winograd = p->graph->no_winograd,
                                 .tasks = 1};
     if (node->op == CJ__OP_scan || node->op == CJ__OP_scan_saving)
         CJ__TRY(add_loop(p, node, step));

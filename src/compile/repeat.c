@@ -96,10 +96,7 @@ cj_status cj__repeat_cheap(const cj_graph *from, cj_graph **to)
     repeating r = {.from = from};
     int32_t *order = NULL;
     int64_t count = 0;
-    cj_status status = (cj_graph_new)(&r.to, &(cj_graph_options){.size = sizeof(cj_graph_options),
-                                                                 .model = from->model,
-                                                                 .mode = from->mode,
-                                                                 .precision = from->precision});
+    cj_status status = cj__graph_like(&r.to, from);
     if (status == CJ_OK) status = cj__order(from, &order, &count);
     r.map = cj__allocate((size_t)from->value_count * sizeof *r.map + 1);
     r.uses = cj__allocate_zeroed((size_t)from->value_count * sizeof *r.uses + 1);

@@ -213,10 +213,7 @@ static cj_status one_walk(rebuild *r)
 static cj_status rebuild_once(const cj_graph *from, cj_graph **to, bool *composites)
 {
     rebuild r = {.from = from, .bucket_count = from->node_count * 4 + 16};
-    CJ__TRY((cj_graph_new)(&r.to, &(cj_graph_options){.size = sizeof(cj_graph_options),
-                                                      .model = from->model,
-                                                      .mode = from->mode,
-                                                      .precision = from->precision}));
+    CJ__TRY(cj__graph_like(&r.to, from));
     r.map = cj__allocate((size_t)from->value_count * sizeof *r.map + 1);
     r.buckets = cj__allocate_zeroed((size_t)r.bucket_count * sizeof *r.buckets);
     cj_status status = r.map && r.buckets ? one_walk(&r) : cj__out_of_memory(0, "simplifying a graph");

@@ -14,22 +14,40 @@ typedef struct {
     cj__launch launch; /* as the product sees it */
 } product_data;
 
+void cj__product_unwrap(cj__launch *launch)
+{
+    launch->data = ((const product_data *)launch->data)->launch.data;
+}
+
+/* What the product alone decided on. */
+static void take_over(cj__launch *launch, const product_data *alone)
+{
+    launch->tasks = alone->launch.tasks;
+    launch->scratch_bytes = alone->launch.scratch_bytes;
+    launch->workspace_bytes = alone->launch.workspace_bytes;
+    launch->data = alone;
+}
+
+static const void *workspace_of(const cj__launch *launch, void *const *operands)
+{
+    return launch->workspace_bytes > 0 ? operands[launch->inputs_count + launch->outputs_count] : NULL;
+}
+
 cj_status cj__product_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena)
 {
     product_data *data = cj__arena_allocate(arena, sizeof *data);
     if (!data) return cj__out_of_memory(sizeof *data, "a product");
     *data = (product_data){product, *launch};
     CJ__TRY(product->prepare(&data->launch, arena));
-    launch->tasks = data->launch.tasks;
-    launch->scratch_bytes = data->launch.scratch_bytes;
-    launch->data = data;
+    take_over(launch, data);
     return CJ_OK;
 }
 
 void cj__product_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     const product_data *data = launch->data;
-    cj__product_call call = {.a = operands[0], .b = operands[1], .c = operands[2]};
+    cj__product_call call = {
+        .a = operands[0], .b = operands[1], .c = operands[2], .workspace = workspace_of(launch, operands)};
     data->product->run(&data->launch, &call, task, scratch);
 }
 
@@ -42,8 +60,7 @@ const char *cj__product_describe(const cj__launch *launch)
 /* --- with a chain -------------------------------------------------------------------------------------- */
 
 typedef struct {
-    const cj__product *product;
-    cj__launch launch; /* as the product sees it */
+    product_data alone;
     cj__type types[3];
     cj__chain_plan chain;
     int32_t result;    /* the chain's output in whose memory the product is made */
@@ -91,18 +108,17 @@ cj_status cj__product_chain_prepare(const cj__product *product, cj__launch *laun
     cj_shape_t z = a->chain->shape;
     chained_data *data = cj__arena_allocate(arena, sizeof *data);
     if (!data) return cj__out_of_memory(sizeof *data, "a product");
-    data->product = product;
+    data->alone.product = product;
     data->result = -1;
     data->raw = false;
-    strip_chain(launch, &data->launch, data->types);
+    strip_chain(launch, &data->alone.launch, data->types);
     if (!find_result(a->chain, data))
         return cj__fail(CJ_INTERNAL_ERROR, "a fused product has no place for its result");
-    CJ__TRY(product->prepare(&data->launch, arena));
+    CJ__TRY(product->prepare(&data->alone.launch, arena));
     CJ__TRY(cj__chain_plan_make(&data->chain, a->chain, z.dims[z.rank - 1], arena));
-    data->chain_from = (data->launch.scratch_bytes + 63) / 64 * 64;
-    launch->tasks = data->launch.tasks;
+    data->chain_from = (data->alone.launch.scratch_bytes + 63) / 64 * 64;
+    take_over(launch, &data->alone);
     launch->scratch_bytes = data->chain_from + data->chain.scratch_bytes;
-    launch->data = data;
     return CJ_OK;
 }
 
@@ -123,12 +139,12 @@ void cj__product_chain_run(const cj__launch *launch, void *const *operands, int6
     for (int32_t i = 0; i < chain->outputs_count; i++)
         run.operands[chain->inputs_count + i] = i == data->result && data->raw ? NULL : outputs[i];
     cj__chain_load(&run);
-    cj__product_call call = {operands[0], operands[1], result, {apply_chain, &run}};
-    data->product->run(&data->launch, &call, task, scratch);
+    cj__product_call call = {
+        operands[0], operands[1], result, workspace_of(launch, operands), {apply_chain, &run}};
+    data->alone.product->run(&data->alone.launch, &call, task, scratch);
 }
 
 const char *cj__product_chain_describe(const cj__launch *launch)
 {
-    const chained_data *data = launch->data;
-    return data->product->describe(&data->launch);
+    return cj__product_describe(launch);
 }

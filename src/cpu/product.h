@@ -18,13 +18,14 @@ typedef struct {
 } cj__epilogue;
 
 typedef struct {
-    const float *a, *b; /* the operands in the op's order */
-    float *c;           /* apart from them */
+    const float *a, *b;    /* the operands in the op's order */
+    float *c;              /* apart from them */
+    const void *workspace; /* of the stage before, or NULL */
     cj__epilogue epilogue;
 } cj__product_call;
 
-/* A kernel of an op that multiplies two operands. Its launch has those and the result; it sets tasks, scratch
- * and data when prepared. */
+/* A kernel of an op that multiplies two operands. Its launch has those and the result; it sets tasks,
+ * scratch, workspace and data when prepared. */
 typedef struct {
     cj__op op;
     const char *(*refuse)(const cj__launch *launch);
@@ -43,7 +44,11 @@ cj_status cj__product_chain_prepare(const cj__product *product, cj__launch *laun
 void cj__product_chain_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
 const char *cj__product_chain_describe(const cj__launch *launch);
 
-#define CJ__PRODUCT_KERNEL_(kernel, title, product, form, for_op)                                            \
+/* A stage before such a kernel calls this when it is prepared: `data` becomes what the product's prepare
+ * left. */
+void cj__product_unwrap(cj__launch *launch);
+
+#define CJ__PRODUCT_KERNEL_(kernel, title, product, form, for_op, stage, stage_reads)                        \
     static const char *kernel##_refuse(const cj__launch *launch)                                             \
     {                                                                                                        \
         return form##_refuse(&product, launch);                                                              \
@@ -57,12 +62,20 @@ const char *cj__product_chain_describe(const cj__launch *launch);
                                               .refuse = kernel##_refuse,                                     \
                                               .prepare = kernel##_prepare,                                   \
                                               .run = form##_run,                                             \
-                                              .describe = form##_describe}
+                                              .describe = form##_describe,                                   \
+                                              .before = stage,                                               \
+                                              .before_reads = stage_reads}
 
 /* cj__NAME_kernel and cj__NAME_chain_kernel of a cj__product. */
 #define CJ__PRODUCT_KERNEL(name, title, product, for_op)                                                     \
-    CJ__PRODUCT_KERNEL_(name, title, product, cj__product, for_op)
+    CJ__PRODUCT_KERNEL_(name, title, product, cj__product, for_op, NULL, 0)
 #define CJ__PRODUCT_CHAIN_KERNEL(name, title, product)                                                       \
-    CJ__PRODUCT_KERNEL_(name##_chain, title " + chain", product, cj__product_chain, CJ__OP_product_chain)
+    CJ__PRODUCT_KERNEL_(name##_chain, title " + chain", product, cj__product_chain, CJ__OP_product_chain,    \
+                        NULL, 0)
+/* Both, with a stage before them that reads some of their inputs. */
+#define CJ__PRODUCT_KERNELS_AFTER(name, title, product, for_op, stage, reads)                                \
+    CJ__PRODUCT_KERNEL_(name, title, product, cj__product, for_op, stage, reads);                            \
+    CJ__PRODUCT_KERNEL_(name##_chain, title " + chain", product, cj__product_chain, CJ__OP_product_chain,    \
+                        stage, reads)
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "cpu/backend.h"
 #include "cpu/matmul_blocks.h"
+#include "cpu/product.h"
 #include "cpu/winograd.h"
 
 #include <stdlib.h>
@@ -55,6 +56,7 @@ const char *cj__winograd_refuse(const cj__launch *launch)
 {
     const char *reason = cj__winograd_cannot(launch);
     if (reason) return reason;
+    if (launch->no_winograd) return "the graph's options forbid it";
     if (forbidden()) return "CAJAL_WINOGRAD=0 forbids it";
     cj__winograd_map m = cj__winograd_map_of(launch);
     if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS) return "too few channels";
@@ -223,6 +225,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
 static cj_status prepare_weight(cj__launch *launch, cj__arena *arena)
 {
     (void)arena;
+    cj__product_unwrap(launch);
     const winograd *w = launch->data;
     launch->tasks = w->panels * w->weight_chunks;
     launch->scratch_bytes = (size_t)(9 * WEIGHT_ROWS * w->table.product->tile_columns) * sizeof(float);
@@ -304,11 +307,9 @@ static void multiply_plane(const tile_block *b, const float *from, const float *
     }
 }
 
-static void transform_result(const tile_block *b, int64_t column)
+static void transform_result(const tile_block *b, int64_t column, int64_t columns)
 {
     const winograd *w = b->w;
-    int64_t most = w->block_panels * w->table.product->tile_columns;
-    int64_t columns = at_most(most, w->map.out - column);
     float *pixels[16];
     for (int64_t t = 0; t < b->tiles; t++) {
         cj__winograd_result_pixels(&w->map, b->result, b->tile + t, column, b->waste, pixels);
@@ -316,22 +317,43 @@ static void transform_result(const tile_block *b, int64_t column)
     }
 }
 
-static void make_columns(const tile_block *b, int64_t block)
+/* The pixels of a block's tiles that exist, row by row of each row of tiles, in the columns just made. */
+static void apply_epilogue(const tile_block *b, cj__epilogue epilogue, int64_t column, int64_t columns)
+{
+    const cj__winograd_map *m = &b->w->map;
+    int64_t end = b->tile + b->tiles;
+    for (int64_t tile = b->tile, next; tile < end; tile = next) {
+        int64_t line = tile / m->tiles_across, image = line / m->tiles_down;
+        next = at_most(end, (line + 1) * m->tiles_across);
+        int64_t x = tile % m->tiles_across * SIDE, width = at_most((next - tile) * SIDE, m->result_width - x);
+        int64_t top = line % m->tiles_down * SIDE, bottom = at_most(top + SIDE, m->result_height);
+        for (int64_t y = top; y < bottom; y++) {
+            int64_t pixel = (image * m->result_height + y) * m->result_width + x;
+            epilogue.apply(epilogue.context,
+                           (cj__rectangle){pixel * m->out + column, width, columns, m->out});
+        }
+    }
+}
+
+static void make_columns(const tile_block *b, int64_t block, cj__epilogue epilogue)
 {
     const winograd *w = b->w;
+    int64_t most = w->block_panels * w->table.product->tile_columns, column = block * most;
+    int64_t columns = at_most(most, w->map.out - column);
     const float *weight = b->weight + block * w->weight_block;
     for (int64_t p = 0; p < PLANES; p++)
         multiply_plane(b, b->from + p * w->source_plane, weight + p * w->weight_plane,
                        panels_of_block(w, block), b->to + p * w->result_plane);
-    transform_result(b, block * w->block_panels * w->table.product->tile_columns);
+    transform_result(b, column, columns);
+    if (epilogue.apply) apply_epilogue(b, epilogue, column, columns);
 }
 
 /* Task → columns and tiles: parts of the columns run fastest. */
-static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+static void run(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
 {
     const winograd *w = launch->data;
     int64_t part = task % w->column_parts, block = task / w->column_parts;
-    tile_block b = {w, operands[0], operands[3], operands[2], .from = scratch};
+    tile_block b = {w, call->a, call->workspace, call->c, .from = scratch};
     b.to = b.from + PLANES * w->source_plane;
     b.zeros = b.to + PLANES * w->result_plane;
     b.waste = b.zeros + w->source_row;
@@ -340,30 +362,24 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
     memset(b.zeros, 0, (size_t)w->source_row * sizeof(float));
     transform_source(&b);
     int64_t end = part_start(w->column_blocks, w->column_parts, part + 1);
-    for (int64_t c = part_start(w->column_blocks, w->column_parts, part); c < end; c++) make_columns(&b, c);
+    for (int64_t c = part_start(w->column_blocks, w->column_parts, part); c < end; c++)
+        make_columns(&b, c, call->epilogue);
 }
 
 /* --- the kernels --------------------------------------------------------------------------------------- */
 
+static const char *describe(const cj__launch *launch)
+{
+    return ((const winograd *)launch->data)->table.product->name;
+}
+
 static const cj__kernel weight_kernel = {
     .name = "winograd weight", .op = -1, .prepare = prepare_weight, .run = run_weight};
 
-const cj__kernel cj__winograd_kernel = {
-    .name = "winograd",
-    .op = CJ__OP_convolution,
-    .refuse = cj__winograd_refuse,
-    .prepare = prepare,
-    .run = run,
-    .before = &weight_kernel,
-    .before_reads = 1u << 1,
-};
+static const cj__product forward = {CJ__OP_convolution, cj__winograd_refuse, prepare, run, describe};
+static const cj__product to_input = {CJ__OP_convolution_input_gradient, cj__winograd_refuse, prepare, run,
+                                     describe};
 
-const cj__kernel cj__winograd_input_gradient_kernel = {
-    .name = "winograd to input",
-    .op = CJ__OP_convolution_input_gradient,
-    .refuse = cj__winograd_refuse,
-    .prepare = prepare,
-    .run = run,
-    .before = &weight_kernel,
-    .before_reads = 1u << 1,
-};
+CJ__PRODUCT_KERNELS_AFTER(winograd, "winograd", forward, CJ__OP_convolution, &weight_kernel, 1u << 1);
+CJ__PRODUCT_KERNELS_AFTER(winograd_to_input, "winograd to input", to_input, CJ__OP_convolution_input_gradient,
+                          &weight_kernel, 1u << 1);

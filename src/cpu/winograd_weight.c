@@ -167,7 +167,7 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
 static const cj__kernel sums_kernel = {
     .name = "winograd sums", .op = -1, .prepare = prepare_sums, .run = run_sums};
 
-const cj__kernel cj__winograd_weight_gradient_kernel = {
+const cj__kernel cj__winograd_to_weight_kernel = {
     .name = "winograd to weight",
     .op = CJ__OP_convolution_weight_gradient,
     .refuse = cj__winograd_refuse,

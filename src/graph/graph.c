@@ -17,10 +17,20 @@ cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
     g->model = options->model;
     g->mode = options->mode;
     g->precision = options->precision;
+    g->no_winograd = options->no_winograd;
     g->guard = -1;
     g->scope = "";
     *graph = g;
     return CJ_OK;
+}
+
+cj_status cj__graph_like(cj_graph **graph, const cj_graph *from)
+{
+    return cj_graph_new(graph, &(cj_graph_options){.size = sizeof(cj_graph_options),
+                                                   .model = from->model,
+                                                   .mode = from->mode,
+                                                   .precision = from->precision,
+                                                   .no_winograd = from->no_winograd});
 }
 
 void cj_graph_free(cj_graph *graph)

@@ -42,6 +42,7 @@ struct cj_graph {
     cj_model *model;
     cj_mode mode;
     cj_precision precision;
+    bool no_winograd;
     cj__arena arena;
     cj__node *nodes;
     cj__value *values;
@@ -65,6 +66,8 @@ static inline const cj__op_info *cj__info(const cj__node *node)
     return &cj__ops[node->op];
 }
 
+/* An empty graph with the options of another. */
+CJ_MUST_CHECK cj_status cj__graph_like(cj_graph **graph, const cj_graph *from);
 /* Follows replacements to the value that stands for `id`. */
 int32_t cj__resolve(const cj_graph *graph, int32_t id);
 cj_value cj__make_value(cj_graph *graph, int32_t id);

@@ -167,10 +167,7 @@ static cj_status copy_needed(copying *c, int64_t count, const int32_t *results, 
 
 static cj_status new_body(const cj_graph *graph, cj_graph **body)
 {
-    return (cj_graph_new)(body, &(cj_graph_options){.size = sizeof(cj_graph_options),
-                                                    .model = graph->model,
-                                                    .mode = graph->mode,
-                                                    .precision = graph->precision});
+    return cj__graph_like(body, graph);
 }
 
 /* --- drawing ------------------------------------------------------------------------------------------- */
