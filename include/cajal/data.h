@@ -210,11 +210,22 @@ CJ_API CJ_MUST_CHECK cj_status cj_preprocessing_apply(const cj_preprocessing *pr
 CJ_API CJ_MUST_CHECK cj_status cj_preprocessing_save(const cj_preprocessing *preprocessing, const char *path);
 CJ_API CJ_MUST_CHECK cj_status cj_preprocessing_load(cj_preprocessing **made, const char *path);
 
+/* --- loaders ------------------------------------------------------------------------------------------- */
+
+/* One change of the pictures that training sees, anew each epoch: {"flip", "horizontal"}, {"pad_crop", "4"},
+ * {"random_erasing", "probability: 0.2, with: noise"}. docs/recipes.md lists them all with their parameters;
+ * a value alone sets the first of them, and NULL leaves them as they are. Lists of these run in order and end
+ * with one without a type. A picture is a row of bytes, [N,H,W] or [N,H,W,C]. What happens to it depends on
+ * (seed, epoch, row) alone. */
+typedef struct {
+    const char *type, *parameters;
+} cj_augmentation;
+
 /* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is 0, labels are
- * -1. */
+ * -1, distributions 0. */
 typedef struct {
     cj_tensor x; /* f32 [batch_size,…]: value · scale + shift */
-    cj_tensor y; /* i32 or f32 [batch_size,…] */
+    cj_tensor y; /* i32 or f32 [batch_size,…]; where labels are mixed f32 [batch_size,classes] */
     int64_t count;
 } cj_batch;
 
@@ -232,11 +243,15 @@ typedef struct {
     const double *mean, *deviation; /* [channels] */
     int64_t channels;               /* 0: none of that; 1: the same for all; 16 at most */
     /* Batches prepared ahead, on threads of the loader's own: 0, two where cj_threads() leaves a processor
-     * for it, or rows are read from files; negative, none; 16 at most. The batches are the same either way.
+     * for it, or rows are read from files or augmented; negative, none; 16 at most. The batches are the same
+     * either way.
      */
     int64_t prefetch;
-    int64_t
-        threads; /* that prepare them: 0, one, or cj_threads() where rows are read from files; 64 at most */
+    int64_t threads; /* that prepare them: 0, one, or cj_threads() where rows take work as said; 64 at most */
+    const cj_augmentation *augment; /* read while the loader is made; NULL: none */
+    /* Of the distributions that mixup and cutmix make of labels; 0: the largest label + 1. 1: labels are 0
+     * and 1, and y the probability of 1, [batch_size]. */
+    int64_t classes;
 } cj_loader_options;
 /* cj_loader_new(&loader, dataset, .batch_size = 128, .shuffle = true) */
 CJ_API CJ_MUST_CHECK cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options);

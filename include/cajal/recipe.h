@@ -12,8 +12,8 @@ extern "C" {
 
 typedef struct cj_recipe cj_recipe;
 
-/* The keys a recipe may have, from index 0 on; false beyond the last. The list of layers, `model`, is none.
- */
+/* The keys a recipe may have, from index 0 on; false beyond the last. The lists of layers and augmentations,
+ * `model` and `augment`, are none. */
 typedef struct {
     const char *name;     /* "optimizer.name" */
     const char *kind;     /* "text", "number", "whole number", "truth", "choice", "list",

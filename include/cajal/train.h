@@ -16,7 +16,7 @@ extern "C" {
 typedef cj_value (*cj_forward)(cj_scope scope, cj_value x, void *context);
 
 typedef enum {
-    CJ_CROSS_ENTROPY,        /* logits [N,C], labels i32 [N] */
+    CJ_CROSS_ENTROPY,        /* logits [N,C], labels i32 [N] or distributions f32 [N,C] */
     CJ_BINARY_CROSS_ENTROPY, /* logits [N] or [N,1], labels 0 or 1, i32 or f32 [N] */
     CJ_SQUARED_ERROR,        /* predictions and targets f32 of the same count */
     CJ_ABSOLUTE_ERROR,
@@ -130,16 +130,29 @@ typedef struct {
     int64_t freeze_count;
     const cj_unfreezing *unfreeze;
     int64_t unfreeze_count;
+    const cj_augmentation *augment; /* of the training rows, as in cj_loader_options; NULL: none */
+    int64_t classes;                /* the model's, where labels are mixed; 0: the largest label + 1 */
 } cj_fit_options;
 /* Trains the model. `last`, if not NULL, gets the last epoch's figures. The same options give the same bits,
  * however often the run was killed and resumed. */
 CJ_API CJ_MUST_CHECK cj_status cj_fit(const cj_fit_options *options, cj_progress *last);
+
+/* The loader that cj_fit would read, before its first epoch: what the network sees. Uses the dataset, its
+ * share for validation, scale, shift, batch size, augmentations and seed of the options. */
+CJ_API CJ_MUST_CHECK cj_status cj_fit_loader(const cj_fit_options *options, cj_loader **loader);
 
 /* Draws what cj_fit would compile: the training step for one batch, to be looked at. Uses the model, forward,
  * dataset, batch size, loss and optimizer of the options. The graph is the caller's. */
 CJ_API CJ_MUST_CHECK cj_status cj_draw_step(const cj_fit_options *options, cj_graph **graph);
 
 /* --- evaluate and predict ------------------------------------------------------------------------------ */
+
+/* Test-time augmentation: pictures of bytes, [N,H,W] or [N,H,W,C], are shown several times. */
+typedef enum {
+    CJ_VIEW_PLAIN,      /* once, as they are */
+    CJ_VIEW_FLIP,       /* and mirrored */
+    CJ_VIEW_FLIP_SHIFT, /* both, and both moved by a pixel up and left and down and right: these count half */
+} cj_views;
 
 typedef struct {
     size_t size;
@@ -160,6 +173,9 @@ typedef struct {
      * what the model gives: its classes, say. NULL: not wanted. */
     float *outputs;
     int64_t width;
+    /* Scores and outputs are of the mean of the probabilities over several views of each picture. For
+     * classifications alone. */
+    cj_views views;
 } cj_evaluate_options;
 CJ_API CJ_MUST_CHECK cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores);
 /* Fills options->outputs: probabilities of the classes, the probability of 1 for binary cross-entropy, plain

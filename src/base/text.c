@@ -111,6 +111,17 @@ bool cj__text_matches(const char *pattern, const char *text)
     return !*pattern;
 }
 
+int cj__text_choice(const char *choices, const char *word)
+{
+    size_t length = strlen(word);
+    for (int i = 0; *choices; i++) {
+        size_t end = strcspn(choices, "|");
+        if (end == length && strncmp(choices, word, end) == 0) return i;
+        choices += end + (choices[end] == '|');
+    }
+    return -1;
+}
+
 double cj__parse_number(const char *text, char **end)
 {
     locale_t before = uselocale(plain_locale());
@@ -141,7 +152,7 @@ static int smallest(int a, int b, int c)
     return least < c ? least : c;
 }
 
-static int distance(const char *a, const char *b)
+int cj__text_distance(const char *a, const char *b)
 {
     int row[128], n = (int)strlen(b);
     if (n > 126) return 1000;
@@ -162,6 +173,6 @@ const char *cj__nearest_word(const char *wrong, const char *(*word)(int index))
 {
     const char *best = word(0);
     for (int i = 1; best && word(i); i++)
-        if (distance(wrong, word(i)) < distance(wrong, best)) best = word(i);
+        if (cj__text_distance(wrong, word(i)) < cj__text_distance(wrong, best)) best = word(i);
     return best;
 }

@@ -29,6 +29,10 @@ bool cj__text_matches(const char *pattern, const char *text);
 /* Of the words word(0), word(1), … up to NULL the one nearest to `wrong` by Levenshtein's distance, for "did
  * you mean"; NULL without words. */
 const char *cj__nearest_word(const char *wrong, const char *(*word)(int index));
+/* Levenshtein's distance, to name the word that was meant; 1000 for words beyond 126 characters. */
+int cj__text_distance(const char *a, const char *b);
+/* Which of "a|b|c" the word is, from 0; -1: none. */
+int cj__text_choice(const char *choices, const char *word);
 
 /* strtod as in the C locale, whatever the program has set. */
 double cj__parse_number(const char *text, char **end);

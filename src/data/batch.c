@@ -29,7 +29,8 @@ static cj_status check_channels(const cj__batch_maker *m, const cj_loader_option
 cj_status cj__batch_maker_begin(cj__batch_maker *m, const cj_loader_options *o)
 {
     const cj_tensor *x = &o->dataset->x;
-    *m = (cj__batch_maker){.data = o->dataset, .seed = o->seed, .channels = o->channels ? o->channels : 1};
+    *m = (cj__batch_maker){
+        .data = o->dataset, .batch_size = o->batch_size, .channels = o->channels ? o->channels : 1};
     if (o->channels) CJ__TRY(check_channels(m, o));
     m->size = x->shape.dims[0] > 0 ? cj_shape_count(x->shape) / x->shape.dims[0] : 0;
     m->period = CJ__SCALED_AT_ONCE / m->channels * m->channels;
@@ -39,6 +40,7 @@ cj_status cj__batch_maker_begin(cj__batch_maker *m, const cj_loader_options *o)
         m->scale[i] = (float)((o->scale == 0 ? 1 : o->scale) / deviation);
         m->shift[i] = (float)((o->shift - mean) / deviation);
     }
+    CJ__TRY(cj__augmenter_begin(&m->augmenter, o->augment, o->dataset, o->classes, o->seed));
     return cj__vector_choose(&m->vectors);
 }
 
@@ -49,9 +51,33 @@ static size_t row_bytes(const cj_tensor *rows)
     return cj_tensor_bytes(rows) / (size_t)rows->shape.dims[0];
 }
 
+/* A thread's scratch: a row as it was made, then room for its augmentation, or, once all rows are there, what
+ * mixing a batch takes. */
+static size_t row_room(const cj__batch_maker *m)
+{
+    return m->data->maker.make ? (row_bytes(&m->data->x) + 63) / 64 * 64 : 0;
+}
+
 size_t cj__batch_scratch(const cj__batch_maker *m)
 {
-    return m->data->maker.make ? row_bytes(&m->data->x) : 0;
+    cj_tensor y = cj__batch_targets(m);
+    size_t rows = row_room(m) + cj__augmenter_scratch(&m->augmenter);
+    size_t mixing = (size_t)m->batch_size * sizeof(int64_t) + (size_t)m->size * sizeof(float) + row_bytes(&y);
+    return cj__batch_is_mixed(m) && mixing > rows ? mixing : rows;
+}
+
+cj_tensor cj__batch_targets(const cj__batch_maker *m)
+{
+    cj_tensor y = m->data->y;
+    cj__mixed_targets(&m->augmenter, &y);
+    return y;
+}
+
+void cj__batch_mix(const cj__batch_maker *m, int64_t epoch, int64_t step, const int64_t *places,
+                   const cj_batch *batch, void *scratch)
+{
+    int64_t *order = scratch;
+    cj__mix_batch(&m->augmenter, epoch, step, places, batch, (float *)(order + m->batch_size), order);
 }
 
 /* The row as the dataset has it, in memory or made in `scratch`. */
@@ -80,6 +106,10 @@ static void to_floats(const cj__batch_maker *m, const void *row, float *out)
 static void copy_y(const cj__batch_maker *m, int64_t place, const cj_batch *batch, int64_t index)
 {
     const cj_tensor *y = &m->data->y;
+    if (m->augmenter.classes) {
+        cj__mixed_target_copy(&m->augmenter, y, place, &batch->y, index);
+        return;
+    }
     size_t bytes = row_bytes(y);
     memcpy((char *)batch->y.data + (size_t)index * bytes, (const char *)y->data + (size_t)place * bytes,
            bytes);
@@ -89,8 +119,9 @@ cj_status cj__batch_put(const cj__batch_maker *m, int64_t epoch, int64_t place, 
                         int64_t index, void *scratch)
 {
     const void *row;
-    (void)epoch;
     CJ__TRY(take(m, place, scratch, &row));
+    if (m->augmenter.step_count)
+        row = cj__augment_picture(&m->augmenter, epoch, place, row, (uint8_t *)scratch + row_room(m));
     to_floats(m, row, (float *)batch->x.data + index * m->size);
     copy_y(m, place, batch, index);
     return CJ_OK;

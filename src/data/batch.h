@@ -4,6 +4,7 @@
 #define CJ__BATCH_H
 
 #include "cpu/vector.h"
+#include "data/augment.h"
 #include "data/dataset.h"
 
 enum { CJ__MOST_CHANNELS = 16, CJ__SCALED_AT_ONCE = 768 }; /* bytes, a multiple of the channels up to 4 */
@@ -11,7 +12,8 @@ enum { CJ__MOST_CHANNELS = 16, CJ__SCALED_AT_ONCE = 768 }; /* bytes, a multiple 
 typedef struct {
     const cj_dataset *data;
     const cj__vector_table *vectors;
-    uint64_t seed;
+    cj__augmenter augmenter;
+    int64_t batch_size;
     int64_t size;     /* elements of an example */
     int64_t channels; /* that have a scale of their own */
     int64_t period;   /* a multiple of channels: how far scale and shift reach */
@@ -24,6 +26,15 @@ size_t cj__batch_scratch(const cj__batch_maker *maker); /* bytes that each threa
 /* Row `place` of the dataset, as it is in `epoch`, becomes example `index` of the batch. */
 CJ_MUST_CHECK cj_status cj__batch_put(const cj__batch_maker *maker, int64_t epoch, int64_t place,
                                       const cj_batch *batch, int64_t index, void *scratch);
+/* The targets' type and shape, [N,…] as the dataset's. */
+cj_tensor cj__batch_targets(const cj__batch_maker *maker);
+/* What is to be done when every example of a batch is there; nothing, where nothing is mixed. */
+static inline bool cj__batch_is_mixed(const cj__batch_maker *maker)
+{
+    return maker->augmenter.mixer_count > 0;
+}
+void cj__batch_mix(const cj__batch_maker *maker, int64_t epoch, int64_t step, const int64_t *places,
+                   const cj_batch *batch, void *scratch);
 /* Zeros in x, -1 in labels, from example `from` on: losses and metrics count neither. */
 void cj__batch_pad(const cj_batch *batch, int64_t from);
 /* Row `place` will be wanted soon. */

@@ -143,10 +143,24 @@ static int64_t claim_size(const cj_loader *l)
     return l->running == 1 ? l->o.batch_size : share > 1 ? share : 1;
 }
 
-static void end_claim(cj_loader *l, slot *s, int64_t made, const failure *failed)
+/* Whoever made the last example mixes the batch, out of the lock; until then the slot counts as being made.
+ */
+static void mix_when_whole(cj_loader *l, slot *s, void *scratch)
+{
+    bool whole = s->pending == 0 && s->claimed == s->batch.count && !s->stale && s->failure.status == CJ_OK;
+    if (!whole || !cj__batch_is_mixed(&l->maker)) return;
+    s->pending = 1;
+    pthread_mutex_unlock(&l->lock);
+    cj__batch_mix(&l->maker, s->at.epoch, s->at.step, s->places, &s->batch, scratch);
+    pthread_mutex_lock(&l->lock);
+    s->pending = 0;
+}
+
+static void end_claim(cj_loader *l, slot *s, int64_t made, const failure *failed, void *scratch)
 {
     s->pending -= made;
     keep_first(&s->failure, failed);
+    mix_when_whole(l, s, scratch);
     if (s->pending > 0 || (s->claimed < s->batch.count && !s->stale)) return;
     s->ready = !s->stale;
     s->begun = s->ready;
@@ -172,7 +186,7 @@ static void *prepare_ahead(void *context)
         pthread_mutex_unlock(&l->lock);
         make_examples(l, s, from, to, w->scratch, &failed);
         pthread_mutex_lock(&l->lock);
-        end_claim(l, s, to - from, &failed);
+        end_claim(l, s, to - from, &failed, w->scratch);
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
@@ -260,7 +274,7 @@ static int64_t between(int64_t value, int64_t least, int64_t most)
  * one, where the team leaves a processor for it. */
 static void share_out(cj_loader *l)
 {
-    bool work = l->o.dataset->maker.make != NULL;
+    bool work = l->o.dataset->maker.make != NULL || l->maker.augmenter.step_count > 0;
     int64_t ahead = l->o.prefetch, threads = l->o.threads;
     if (ahead == 0) ahead = work || cj_threads() < sysconf(_SC_NPROCESSORS_ONLN) ? AHEAD : 0;
     if (threads <= 0) threads = work ? cj_threads() : 1;
@@ -272,15 +286,15 @@ static void share_out(cj_loader *l)
 static cj_status make_slot(cj_loader *l, slot *s)
 {
     const cj_dataset *data = l->o.dataset;
+    cj_tensor y = cj__batch_targets(&l->maker);
     CJ__TRY(make_room(&s->batch.x, &data->x, l->o.batch_size, CJ_F32));
-    CJ__TRY(make_room(&s->batch.y, &data->y, l->o.batch_size, data->y.dtype));
+    CJ__TRY(make_room(&s->batch.y, &y, l->o.batch_size, y.dtype));
     s->places = cj__allocate((size_t)l->o.batch_size * sizeof *s->places);
     return s->places ? CJ_OK : cj__out_of_memory((size_t)l->o.batch_size * sizeof *s->places, "a batch");
 }
 
 static cj_status make_loader(cj_loader *l)
 {
-    CJ__TRY(cj__batch_maker_begin(&l->maker, &l->o));
     size_t scratch = cj__batch_scratch(&l->maker);
     l->order = cj__allocate((size_t)l->o.count * sizeof *l->order);
     if (!l->order) return cj__out_of_memory((size_t)l->o.count * sizeof *l->order, "a loader");
@@ -306,9 +320,10 @@ cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options)
     if (!l) return cj__out_of_memory(sizeof *l, "a loader");
     l->o = o;
     l->ordered = l->lent = -1;
+    cj_status status = cj__batch_maker_begin(&l->maker, &l->o);
     share_out(l);
     for (int i = 0; i < l->worker_count; i++) l->workers[i].loader = l;
-    cj_status status = make_loader(l);
+    if (status == CJ_OK) status = make_loader(l);
     if (status == CJ_OK && l->slot_count > 1) start_threads(l);
     if (status != CJ_OK)
         cj_loader_free(l);
@@ -360,6 +375,8 @@ static slot *make_now(cj_loader *l)
     slot *s = &l->slots[0];
     begin(l, s, l->next);
     make_examples(l, s, 0, s->batch.count, l->workers[0].scratch, &s->failure);
+    if (s->failure.status == CJ_OK && cj__batch_is_mixed(&l->maker))
+        cj__batch_mix(&l->maker, s->at.epoch, s->at.step, s->places, &s->batch, l->workers[0].scratch);
     return s;
 }
 

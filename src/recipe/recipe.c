@@ -59,8 +59,7 @@ static bool find_network(const char *name, cj_network_facts *facts)
     return false;
 }
 
-/* "recipes/x.yaml:12" or "override" */
-static const char *place(const cj_recipe *r, int line, char text[300])
+const char *cj__recipe_place(const cj_recipe *r, int line, char text[300])
 {
     if (line)
         snprintf(text, 300, "%.250s:%d", r->path, line);
@@ -70,18 +69,6 @@ static const char *place(const cj_recipe *r, int line, char text[300])
 }
 
 /* --- setting ------------------------------------------------------------------------------------------- */
-
-/* Which of "a|b|c" the value is, or -1. */
-static int choice_of(const char *choices, const char *value)
-{
-    size_t length = strlen(value);
-    for (int i = 0; *choices; i++) {
-        size_t end = strcspn(choices, "|");
-        if (end == length && strncmp(choices, value, end) == 0) return i;
-        choices += end + (choices[end] == '|');
-    }
-    return -1;
-}
 
 static bool is_number(const char *value, double *number)
 {
@@ -116,9 +103,9 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
     case CJ__INTEGER:
         return is_whole(value, true) ? NULL : "a whole number";
     case CJ__TRUTH:
-        return choice_of("true|false", value) >= 0 ? NULL : "true or false";
+        return cj__text_choice("true|false", value) >= 0 ? NULL : "true or false";
     case CJ__CHOICE:
-        return choice_of(key->choices, value) >= 0 ? NULL : key->choices;
+        return cj__text_choice(key->choices, value) >= 0 ? NULL : key->choices;
     case CJ__MAP:
         return cj__recipe_mapping_fits(key, value) ? NULL : "a mapping: {'module.': ''}";
     case CJ__MAPS:
@@ -138,17 +125,17 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
         const char *wanted = wrong_kind(&keys[i], value);
         if (wanted)
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s%s%s",
-                            place(r, line, where), key, value, keys[i].kind == CJ__CHOICE ? "one of " : "",
+                            cj__recipe_place(r, line, where), key, value, keys[i].kind == CJ__CHOICE ? "one of " : "",
                             wanted, keys[i].kind == CJ__MAPS ? keys[i].choices : "");
         if (line && r->lines[i])
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is given a second time; line %d has it already",
-                            place(r, line, where), key, r->lines[i]);
+                            cj__recipe_place(r, line, where), key, r->lines[i]);
         r->lines[i] = line;
         r->values[i] = cj__arena_string(&r->arena, value);
         return r->values[i] ? CJ_OK : cj__out_of_memory(strlen(value), key);
     }
     return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no key '%.80s'; did you mean '%s'?",
-                    place(r, line, where), key, cj__nearest_word(key, key_at));
+                    cj__recipe_place(r, line, where), key, cj__nearest_word(key, key_at));
 }
 
 static cj_status add_layer(cj_recipe *r, const cj__layer_kind *kind, const char *value, double number)
@@ -165,7 +152,7 @@ cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char 
 {
     char where[300];
     const cj__layer_kind *kind = cj__layer_kind_named(name);
-    place(r, line, where);
+    cj__recipe_place(r, line, where);
     if (!kind)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no layer '%.80s'; did you mean '%s'?", where, name,
                         cj__nearest_word(name, layer_at));
@@ -198,7 +185,7 @@ static const char *set_option(cj_layer *layer, const cj__layer_option *option, c
     bool whole = is_whole(value, false) && is_number(value, &number) && number < 1e9;
     if (option->flag == CJ__BIAS) {
         layer->no_bias = strcmp(value, "false") == 0;
-        return choice_of("true|false", value) >= 0 ? NULL : "true or false";
+        return cj__text_choice("true|false", value) >= 0 ? NULL : "true or false";
     }
     if (option->flag == CJ__PADDING) {
         layer->same = strcmp(value, "same") == 0;
@@ -227,7 +214,7 @@ cj_status cj__recipe_layer_option(cj_recipe *r, int line, const char *option, co
     char where[300], known[160] = "";
     cj_layer *layer = &r->layers[r->layer_count - 1];
     const cj__layer_kind *kind = cj__layer_kind_named(layer->type);
-    place(r, line, where);
+    cj__recipe_place(r, line, where);
     for (int i = 0; i < cj__layer_option_count; i++) {
         const cj__layer_option *o = &cj__layer_options[i];
         if (!(kind->options & o->flag)) continue;
@@ -256,6 +243,7 @@ static cj_status override(cj_recipe *r, const char *text)
         return cj__fail(CJ_INVALID_ARGUMENT, "override '%.80s' is not of the form key=value", text);
     memcpy(key, text, (size_t)(equals - text));
     key[equals - text] = 0;
+    if (strcmp(key, "augment") == 0) return cj__recipe_augment_instead(r, equals + 1);
     return cj__recipe_set(r, 0, key, equals + 1);
 }
 
@@ -373,7 +361,7 @@ bool cj__recipe_truth(const cj_recipe *recipe, cj__key key)
 
 int cj__recipe_choice(const cj_recipe *recipe, cj__key key)
 {
-    return choice_of(keys[key].choices, recipe->values[key]);
+    return cj__text_choice(keys[key].choices, recipe->values[key]);
 }
 
 int64_t cj__recipe_list(const cj_recipe *recipe, cj__key key, double *numbers, int64_t room)

@@ -3,6 +3,7 @@
 #define CJ__RECIPE_H
 
 #include "base/memory.h"
+#include "data/augment.h"
 #include "data/listing.h"
 #define CJ_NO_LOCATIONS
 #include "cajal/recipe.h"
@@ -97,6 +98,7 @@ typedef enum {
     X(checkpoint_steps, "checkpoint.every_steps", CJ__COUNT, "0", NULL)                                      \
     X(checkpoint_keep, "checkpoint.keep", CJ__COUNT, "2", NULL)                                              \
     X(checkpoint_best, "checkpoint.best", CJ__TRUTH, "false", NULL)                                          \
+    X(views, "evaluation.views", CJ__CHOICE, "none", "none|flip|flip_shift")                                 \
     X(threshold_by, "threshold.by", CJ__CHOICE, "half", "half|accuracy|f1")                                  \
     X(threshold, "threshold.value", CJ__NUMBER, "0.5", NULL)                                                 \
     X(members, "ensemble.members", CJ__COUNT, "1", NULL)
@@ -126,6 +128,8 @@ struct cj_recipe {
     const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
     unsigned options_given; /* of the last layer: flags of layer_table.h */
+    cj_augmentation augment[CJ__MOST_AUGMENTATIONS + 1]; /* ended by one without a type */
+    int augment_count;
     double class_weights[CJ__MOST_CLASS_WEIGHTS];
     cj_parameter_group groups[CJ_MAX_PARAMETER_GROUPS]; /* without a pattern after the last */
     cj_weights weights;                                 /* of `map` and `skip` */
@@ -148,6 +152,13 @@ CJ_MUST_CHECK cj_status cj__recipe_layer_option(cj_recipe *recipe, int line, con
                                                 const char *value);
 /* What the layer's own value is called among its options; NULL: it has none, or there is no such layer. */
 const char *cj__recipe_layer_value_name(const char *layer);
+/* Appends an augmentation, checked; parameters as in cj_augmentation, NULL: none were given. */
+CJ_MUST_CHECK cj_status cj__recipe_augment(cj_recipe *recipe, int line, const char *type,
+                                           const char *parameters);
+/* An override's list in place of the recipe's: "flip; pad_crop: size: 4, mode: reflect", or "none". */
+CJ_MUST_CHECK cj_status cj__recipe_augment_instead(cj_recipe *recipe, const char *list);
+/* "recipes/x.yaml:12", or "override" for line 0. */
+const char *cj__recipe_place(const cj_recipe *recipe, int line, char text[300]);
 double cj__recipe_number(const cj_recipe *recipe, cj__key key);
 int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key);
 bool cj__recipe_truth(const cj_recipe *recipe, cj__key key);

@@ -152,6 +152,14 @@ static void put_layers(cj__text *t, const cj_recipe *r)
     }
 }
 
+static void put_augmentations(cj__text *t, const cj_recipe *r)
+{
+    if (r->augment_count) cj__text_put(t, "augment:\n");
+    for (int i = 0; i < r->augment_count; i++) {
+        cj__text_print(t, "  - %s: {%s}\n", r->augment[i].type, r->augment[i].parameters);
+    }
+}
+
 /* Where layers are listed, `model` is that list. */
 static bool about_network(cj__key key)
 {
@@ -164,6 +172,7 @@ cj_status cj_recipe_text(const cj_recipe *r, char **text)
     for (int i = 0; i < CJ__KEY_COUNT; i++)
         if (!r->layer_count || !about_network((cj__key)i))
             put_key(&t, r, i, i ? cj__recipe_keys[i - 1].name : "");
+    put_augmentations(&t, r);
     put_layers(&t, r);
     cj_status status = cj__text_check(&t, "a recipe's text");
     if (status != CJ_OK) cj__text_free(&t);

@@ -98,7 +98,9 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
         .freeze = r->freeze,
         .freeze_count = r->freeze_count,
         .unfreeze = r->unfreeze,
-        .unfreeze_count = r->unfreeze_count};
+        .unfreeze_count = r->unfreeze_count,
+        .augment = r->augment_count ? r->augment : NULL,
+        .classes = cj_recipe_classes(r)};
 }
 
 cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)
@@ -114,5 +116,6 @@ cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)
                                  .batch_size = cj__recipe_count(r, CJ__KEY_batch_size),
                                  .loss = cj_recipe_loss(r),
                                  .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
-                                 .classes = cj_recipe_classes(r)};
+                                 .classes = cj_recipe_classes(r),
+                                 .views = (cj_views)cj__recipe_choice(r, CJ__KEY_views)};
 }

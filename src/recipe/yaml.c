@@ -1,4 +1,5 @@
-/* YAML, by libyaml, into recipe settings: mappings become dotted keys, `model` is a list of layers. */
+/* YAML, by libyaml, into recipe settings: mappings become dotted keys, `model` is a list of layers, `augment`
+ * one of augmentations. */
 #include "base/file.h"
 #include "base/text.h"
 #include "recipe/recipe.h"
@@ -77,6 +78,53 @@ static cj_status read_layers(cj_recipe *r, yaml_document_t *document, yaml_node_
     if (r->layer_count > 0) return bad(r, node, "`model` is given a second time");
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
         CJ__TRY(read_layer(r, document, yaml_document_get_node(document, *i)));
+    return CJ_OK;
+}
+
+/* {size: 4, mode: reflect} as "size: 4, mode: reflect", which is also how C gives it. */
+static cj_status read_parameters(cj_recipe *r, yaml_document_t *document, const yaml_node_t *node,
+                                 cj__text *text)
+{
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+        const yaml_node_t *key = node_at(document, p->key), *value = node_at(document, p->value);
+        if (!text_of(key) || !text_of(value) || strpbrk(text_of(key), ",:") || strpbrk(text_of(value), ",:"))
+            return bad(r, node, "parameters are plain values by name: `{size: 4, mode: reflect}`");
+        cj__text_print(text, "%s%s: %s", text->size ? ", " : "", text_of(key), text_of(value));
+    }
+    return cj__text_check(text, "an augmentation");
+}
+
+static cj_status read_value(cj_recipe *r, yaml_document_t *document, const yaml_node_t *value, cj__text *text)
+{
+    if (value->type == YAML_MAPPING_NODE) return read_parameters(r, document, value, text);
+    if (!text_of(value))
+        return bad(r, value, "an augmentation's value is one value, or several by name: `{size: 4}`");
+    cj__text_put(text, text_of(value));
+    return cj__text_check(text, "an augmentation");
+}
+
+/* "greyscale", "pad_crop: 4", or "pad_crop: {size: 4, mode: reflect}". */
+static cj_status read_augmentation(cj_recipe *r, yaml_document_t *document, yaml_node_t *node)
+{
+    cj__text text = {0};
+    if (text_of(node)) return cj__recipe_augment(r, line_of(node), text_of(node), NULL);
+    if (node->type != YAML_MAPPING_NODE || node->data.mapping.pairs.top - node->data.mapping.pairs.start != 1)
+        return bad(r, node,
+                   "an augmentation is a name, or one name with a value: `- greyscale` or `- pad_crop: 4`");
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    const yaml_node_t *key = node_at(document, pair->key);
+    if (!text_of(key)) return bad(r, node, "an augmentation's name is plain text");
+    cj_status status = read_value(r, document, node_at(document, pair->value), &text);
+    if (status == CJ_OK) status = cj__recipe_augment(r, line_of(key), text_of(key), text.data);
+    cj__text_free(&text);
+    return status;
+}
+
+static cj_status read_augmentations(cj_recipe *r, yaml_document_t *document, yaml_node_t *node)
+{
+    if (node->type != YAML_SEQUENCE_NODE) return bad(r, node, "`augment` is a list of augmentations");
+    for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++)
+        CJ__TRY(read_augmentation(r, document, node_at(document, *i)));
     return CJ_OK;
 }
 
@@ -175,6 +223,8 @@ static cj_status read_mapping(cj_recipe *r, yaml_document_t *document, yaml_node
             CJ__TRY(read_layers(r, document, value));
         else if (model && text_of(value))
             CJ__TRY(cj__recipe_set(r, line_of(key), "model.name", text_of(value)));
+        else if (strcmp(path, "augment") == 0)
+            CJ__TRY(read_augmentations(r, document, value));
         else if (text_of(value))
             CJ__TRY(cj__recipe_set(r, line_of(key), path, text_of(value)));
         else if (is_map(cj__recipe_key_named(path)))

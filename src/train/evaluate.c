@@ -1,5 +1,6 @@
 /* Evaluate and predict: an inference program of the model, run over rows of data. */
 #include "train/evaluate.h"
+#include "data/augment.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,22 +21,48 @@ static void count_one(int64_t *confusion, int64_t classes, int64_t truth, int64_
     if (truth >= 0 && truth < classes && said < classes) confusion[truth * classes + said]++;
 }
 
+/* Of a label, a probability of 1, or a distribution over the classes. */
+static int64_t true_class(const cj_batch *batch, int64_t row)
+{
+    const cj_tensor *y = &batch->y;
+    int64_t width = cj_shape_count(y->shape) / y->shape.dims[0];
+    if (y->dtype == CJ_I32) return ((const int32_t *)y->data)[row * width];
+    return chosen((const float *)y->data + row * width, width, 0.5F);
+}
+
 static void count_confusion(const cj__evaluation *e, const cj_batch *batch)
 {
-    for (int64_t i = 0; i < batch->count; i++) {
-        int64_t truth = batch->y.dtype == CJ_I32 ? ((const int32_t *)batch->y.data)[i]
-                                                 : ((const float *)batch->y.data)[i] > 0.5F;
-        count_one(e->o.confusion, e->o.classes, truth,
+    for (int64_t i = 0; i < batch->count; i++)
+        count_one(e->o.confusion, e->o.classes, true_class(batch, i),
                   chosen(e->outputs + i * e->step.width, e->step.width, 0));
-    }
 }
 
 void cj__evaluation_end(cj__evaluation *e)
 {
     cj__free(e->outputs);
     cj__free(e->predictions);
+    cj__free(e->means);
+    cj__free(e->labels);
     cj__batch_program_free(&e->step);
     cj_loader_free(e->loader);
+}
+
+static cj_status check_views(const cj_evaluate_options *o)
+{
+    if (o->views == CJ_VIEW_PLAIN || o->loss == CJ_CROSS_ENTROPY || o->loss == CJ_BINARY_CROSS_ENTROPY)
+        return CJ_OK;
+    return cj__fail(CJ_UNSUPPORTED,
+                    "views of pictures are averaged for classifications, not where the loss is an "
+                    "error: moved or mirrored, a picture may have another target");
+}
+
+/* What the sum of several passes needs. */
+static cj_status make_means(cj__evaluation *e)
+{
+    size_t rows = (size_t)cj_loader_rows(e->loader), bytes = rows * (size_t)e->step.width * sizeof *e->means;
+    e->means = cj__allocate(bytes);
+    e->labels = cj__allocate(rows * sizeof *e->labels);
+    return e->means && e->labels ? CJ_OK : cj__out_of_memory(bytes, "the means of views");
 }
 
 static cj_status make_buffers(cj__evaluation *e)
@@ -46,14 +73,17 @@ static cj_status make_buffers(cj__evaluation *e)
                         (long long)e->step.width, (long long)e->o.width);
     e->outputs = cj__allocate(bytes);
     e->predictions = cj__allocate(bytes);
-    return e->outputs && e->predictions ? CJ_OK : cj__out_of_memory(2 * bytes, "evaluation");
+    if (!e->outputs || !e->predictions) return cj__out_of_memory(2 * bytes, "evaluation");
+    return e->o.views ? make_means(e) : CJ_OK;
 }
 
 cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
 {
     cj_batch batch;
     cj__objective objective = {.kind = o->loss, .precision = o->precision};
+    const cj_augmentation views[] = {{"views", o->views == CJ_VIEW_FLIP ? "flip" : "flip_shift"}, {0}};
     *e = (cj__evaluation){.o = *o};
+    CJ__TRY(check_views(o));
     cj_loader_options options = {.size = sizeof options,
                                  .dataset = o->dataset,
                                  .first = o->first,
@@ -63,7 +93,8 @@ cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
                                  .shift = o->shift,
                                  .mean = o->mean,
                                  .deviation = o->deviation,
-                                 .channels = o->channels};
+                                 .channels = o->channels,
+                                 .augment = o->views ? views : NULL};
     CJ__TRY((cj_loader_new)(&e->loader, &options));
     if (!cj_loader_next(e->loader, &batch)) {
         CJ__TRY(cj_loader_status(e->loader));
@@ -81,12 +112,62 @@ static void keep_predictions(const cj__evaluation *e, int64_t row, int64_t count
                (size_t)(count * e->step.width) * sizeof *e->predictions);
 }
 
+/* --- over several views -------------------------------------------------------------------------------- */
+
+/* In the order of views and of models, so that the bits are the same each time. */
+static void add_share(float *mean, const float *one, int64_t count, float share)
+{
+    for (int64_t i = 0; i < count; i++) mean[i] += one[i] * share;
+}
+
+/* One pass over the rows, adding its share to the means. */
+static cj_status add_view(cj__evaluation *e, int64_t view, float share)
+{
+    cj_batch batch;
+    float loss, correct;
+    int64_t width = e->step.width;
+    cj_loader_seek(e->loader, view, 0);
+    for (int64_t row = 0; cj_loader_next(e->loader, &batch); row += batch.count) {
+        CJ__TRY(cj__batch_program_run(&e->step, &batch, &loss, &correct, e->outputs, e->predictions));
+        add_share(e->means + row * width, e->predictions, batch.count * width, share);
+        for (int64_t i = 0; i < batch.count; i++) e->labels[row + i] = (int32_t)true_class(&batch, i);
+    }
+    return cj_loader_status(e->loader);
+}
+
+static cj_status check_labels(const cj__evaluation *e, int64_t rows)
+{
+    int64_t classes = e->step.width > 1 ? e->step.width : 2;
+    for (int64_t i = 0; i < rows; i++)
+        if (e->labels[i] < 0 || e->labels[i] >= classes)
+            return cj__fail(CJ_INVALID_ARGUMENT, "row %lld has label %d, but the model has %lld classes",
+                            (long long)i, e->labels[i], (long long)classes);
+    return CJ_OK;
+}
+
+static cj_status run_views(cj__evaluation *e, cj_scores *scores)
+{
+    const cj_evaluate_options *o = &e->o;
+    int of = o->views - CJ_VIEW_FLIP;
+    int64_t rows = cj_loader_rows(e->loader), width = e->step.width;
+    for (int64_t i = 0; i < rows * width; i++) e->means[i] = 0;
+    for (int64_t view = 0; view < cj__view_count(of); view++)
+        CJ__TRY(add_view(e, view, (float)cj__view_weight(of, view)));
+    CJ__TRY(check_labels(e, rows));
+    *scores = cj_score(o->loss, rows, width, e->means, e->labels, o->classes, o->confusion);
+    if (o->outputs) memcpy(o->outputs, e->means, (size_t)(rows * width) * sizeof *e->means);
+    return CJ_OK;
+}
+
+/* --- running ------------------------------------------------------------------------------------------- */
+
 cj_status cj__evaluation_run(cj__evaluation *e, cj_scores *scores)
 {
     const cj_evaluate_options *o = &e->o;
     cj_batch batch;
     float loss, correct;
     int64_t row = 0;
+    if (o->views) return run_views(e, scores);
     *scores = cj__scores_none(o->loss);
     if (o->confusion) memset(o->confusion, 0, (size_t)(o->classes * o->classes) * sizeof *o->confusion);
     while (cj_loader_next(e->loader, &batch)) {
@@ -113,12 +194,6 @@ cj_status cj_predict(const cj_evaluate_options *options)
     cj_scores scores;
     if (!options->outputs) return cj__fail(CJ_INVALID_ARGUMENT, "cj_predict has no `outputs` to write to");
     return cj_evaluate(options, &scores);
-}
-
-/* In the order of the models, so that the bits are the same each time. */
-static void add_share(float *mean, const float *one, int64_t count, float share)
-{
-    for (int64_t i = 0; i < count; i++) mean[i] += one[i] * share;
 }
 
 cj_status cj_predict_ensemble(const cj_evaluate_options *options, cj_model *const *models, int64_t count)

@@ -9,6 +9,8 @@ typedef struct {
     cj_loader *loader;
     cj__batch_program step;
     float *outputs, *predictions; /* of one batch */
+    float *means;                 /* [rows,width] over several views; NULL: there is one */
+    int32_t *labels;              /* [rows], with the means */
 } cj__evaluation;
 
 /* cj__evaluation_end is due whether it fails or not. */

@@ -2,6 +2,7 @@
  * needs to go on later is in its state, which checkpoints keep: checkpoint.c. */
 #include "base/file.h"
 #include "cajal/io.h"
+#include "data/augment.h"
 #include "train/evaluate.h"
 #include "train/freezing.h"
 #include "train/run_log.h"
@@ -97,7 +98,10 @@ cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
     cj__batch_program shape;
     cj_batch batch = {0};
     cj__objective objective = objective_of(o);
+    cj__augmenter augmenter;
+    CJ__TRY(cj__augmenter_begin(&augmenter, o->augment, o->dataset, o->classes, o->seed));
     cj_dataset_row(o->dataset, 0, &batch.x, &batch.y);
+    cj__mixed_targets(&augmenter, &batch.y);
     batch.x.dtype = CJ_F32;
     batch.x.shape.dims[0] = batch.y.shape.dims[0] = o->batch_size;
     CJ__TRY(cj__freeze_for_epoch(o, 1));
@@ -350,9 +354,16 @@ static cj_status prepare_validation(fit *f, const cj_dataset *dataset, int64_t f
     return cj__evaluation_begin(&f->validation, &options);
 }
 
-static cj_status make_loader(fit *f, int64_t rows)
+/* Without a dataset of its own for validation the last rows are kept for it. */
+static int64_t training_rows(const cj_fit_options *o)
 {
-    const cj_fit_options *o = f->o;
+    int64_t rows = cj_dataset_count(o->dataset);
+    return o->validation_dataset ? rows : (int64_t)((double)rows * (1 - o->validation) + 0.5);
+}
+
+cj_status cj_fit_loader(const cj_fit_options *o, cj_loader **loader)
+{
+    int64_t rows = training_rows(o);
     cj_loader_options options = {.size = sizeof options,
                                  .dataset = o->dataset,
                                  .count = rows,
@@ -363,11 +374,12 @@ static cj_status make_loader(fit *f, int64_t rows)
                                  .shift = o->shift,
                                  .mean = o->mean,
                                  .deviation = o->deviation,
-                                 .channels = o->channels};
+                                 .channels = o->channels,
+                                 .augment = o->augment,
+                                 .classes = o->classes};
+    *loader = NULL;
     if (rows < 1) return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to train on");
-    CJ__TRY((cj_loader_new)(&f->loader, &options));
-    f->steps = cj_loader_steps(f->loader);
-    return CJ_OK;
+    return (cj_loader_new)(loader, &options);
 }
 
 static cj_status load_weights(fit *f)
@@ -440,9 +452,9 @@ static cj_status begin(fit *f)
     if (!(o->validation >= 0 && o->validation < 1))
         return cj__fail(CJ_INVALID_ARGUMENT, "validation is a share from 0 up to 1, not %g", o->validation);
     CJ__TRY(cj_schedule_check(&o->schedule));
-    int64_t rows = cj_dataset_count(o->dataset), training = rows;
-    if (!o->validation_dataset) training = (int64_t)((double)rows * (1 - o->validation) + 0.5);
-    CJ__TRY(make_loader(f, training));
+    int64_t rows = cj_dataset_count(o->dataset), training = training_rows(o);
+    CJ__TRY(cj_fit_loader(o, &f->loader));
+    f->steps = cj_loader_steps(f->loader);
     CJ__TRY(make_step(f));
     CJ__TRY(o->validation_dataset
                 ? prepare_validation(f, o->validation_dataset, 0, cj_dataset_count(o->validation_dataset))

@@ -1,6 +1,7 @@
 /* The loss of a batch as a drawing, compiled. Fit and evaluate both stand on it. Rows of padding, at the end
  * of an uneven last batch, weigh nothing. */
 #include "train/objective.h"
+#include "graph/graph.h"
 
 #include <math.h>
 
@@ -12,9 +13,12 @@ static bool is_error(cj_loss_kind kind)
 cj_status cj__objective_check(cj_loss_kind kind, const cj_batch *batch)
 {
     bool labels = batch->y.dtype == CJ_I32 && batch->y.shape.rank == 1;
-    if (kind == CJ_CROSS_ENTROPY && !labels)
-        return cj__fail(CJ_UNSUPPORTED, "cross-entropy wants one i32 label a row; for numbers use "
-                                        "CJ_BINARY_CROSS_ENTROPY or an error");
+    bool distributions = batch->y.dtype == CJ_F32 && batch->y.shape.rank == 2;
+    if (kind == CJ_CROSS_ENTROPY && !labels && !distributions)
+        return cj__fail(
+            CJ_UNSUPPORTED,
+            "cross-entropy wants one i32 label a row, or a distribution over the classes, f32 [N,C]; "
+            "for numbers use CJ_BINARY_CROSS_ENTROPY or an error");
     if (is_error(kind) && batch->y.dtype != CJ_F32)
         return cj__fail(CJ_UNSUPPORTED, "the targets of an error are numbers (f32), not labels (%s)",
                         cj_dtype_name(batch->y.dtype));
@@ -100,6 +104,38 @@ static void draw_cross_entropy(drawing *d, cj_value *loss, cj_value *correct)
     if (d->objective->in_parts) d->weight = summed_labels(d, options.class_weights);
 }
 
+static cj_value same_class(cj_value a, cj_value b)
+{
+    return cj_cast(cj_equal(cj_argmax(a, -1), cj_argmax(b, -1)), CJ_F32);
+}
+
+/* -Σ t·log p a row; t smoothed, then weighed by class. As in PyTorch the mean is by rows alone. Right is what
+ * is likeliest in both. */
+static void draw_soft_cross_entropy(drawing *d, cj_value *loss, cj_value *correct)
+{
+    double smoothing = d->objective->label_smoothing;
+    cj_value targets = d->y, rows = real_rows(d);
+    int64_t classes = cj_value_shape(d->y).dims[1];
+    if (!(smoothing >= 0 && smoothing <= 1))
+        (void)cj__graph_error(d->graph, CJ_INVALID_ARGUMENT,
+                              "label smoothing is %g, expected a share between 0 and 1", smoothing);
+    if (smoothing != 0)
+        targets = cj_add_scalar(cj_scale(targets, 1 - smoothing), smoothing / (double)classes);
+    if (d->objective->class_weights) targets = cj_mul(targets, class_weights(d));
+    *loss = weighted_mean(d, cj_soft_cross_entropy_rows(d->outputs, targets), rows);
+    *correct = sum_all(cj_mul(same_class(d->outputs, d->y), rows));
+}
+
+/* Of each row by its label, or by how much of it is 1: t f32 [N] */
+static cj_value binary_class_weights(drawing *d, cj_value t)
+{
+    cj_value weights = class_weights(d), labels = cj_cast(t, CJ_I32);
+    if (cj_value_dtype(d->y) != CJ_F32) return cj_gather(weights, labels, 0);
+    cj_value none = cj_scale(labels, 0), of_0 = cj_gather(weights, none, 0);
+    cj_value of_1 = cj_gather(weights, cj_add_scalar(none, 1), 0);
+    return cj_add(cj_mul(of_0, cj_add_scalar(cj_neg(t), 1)), cj_mul(of_1, t));
+}
+
 /* max(z,0) - z·t + log(1 + exp(-|z|)) a row; t smoothed towards a half */
 static void draw_binary(drawing *d, cj_value *loss, cj_value *correct)
 {
@@ -108,10 +144,7 @@ static void draw_binary(drawing *d, cj_value *loss, cj_value *correct)
     cj_value half = cj_constant(d->graph, CJ_F32, 0.5), zero = cj_constant(d->graph, CJ_F32, 0);
     cj_value right = cj_cast(cj_equal(cj_greater(z, zero), cj_greater(t, half)), CJ_F32);
     *correct = sum_all(cj_mul(right, weights));
-    if (d->objective->class_weights) {
-        cj_value labels = cj_cast(cj_maximum(t, zero), CJ_I32);
-        weights = cj_mul(weights, cj_gather(class_weights(d), labels, 0));
-    }
+    if (d->objective->class_weights) weights = cj_mul(weights, binary_class_weights(d, cj_maximum(t, zero)));
     double smoothing = d->objective->label_smoothing;
     if (smoothing != 0) t = cj_add_scalar(cj_scale(t, 1 - smoothing), 0.5 * smoothing);
     cj_value soft = cj_log1p(cj_exp(cj_neg(cj_abs(z))));
@@ -140,7 +173,9 @@ static void draw_error(drawing *d, cj_value *loss, cj_value *correct)
 
 static void draw_objective(drawing *d, cj_value *loss, cj_value *correct)
 {
-    if (d->objective->kind == CJ_CROSS_ENTROPY)
+    if (d->objective->kind == CJ_CROSS_ENTROPY && cj_value_dtype(d->y) == CJ_F32)
+        draw_soft_cross_entropy(d, loss, correct);
+    else if (d->objective->kind == CJ_CROSS_ENTROPY)
         draw_cross_entropy(d, loss, correct);
     else if (d->objective->kind == CJ_BINARY_CROSS_ENTROPY)
         draw_binary(d, loss, correct);

@@ -41,7 +41,7 @@ for text in "$source"/docs/man/*.md; do
     [ "$name" = cajal ] || grep -qx "$name" "$scratch/commands" || complain "docs/man/$name.md is of no command"
 done
 
-{ sed -n 's/^ *X([a-z_0-9]*, "\([a-z_.0-9]*\)".*/\1/p' "$source/src/recipe/recipe.h"; echo model; } | sort >"$scratch/a"
+{ sed -n 's/^ *X([a-z_0-9]*, "\([a-z_.0-9]*\)".*/\1/p' "$source/src/recipe/recipe.h"; echo augment; echo model; } | sort >"$scratch/a"
 section "$pages/man5/cajal-recipe.5" DESCRIPTION | awk 'before == ".TP"; { before = $0 }' | sed 's/  .*//' |
     tr -d ',' | sed 's/\\fB//g; s/\\fR//g' | tr ' ' '\n' | sort >"$scratch/b"
 same "keys of recipes (<) and of cajal-recipe(5) (>) differ"
