@@ -28,6 +28,9 @@ int read_recipe(const options *o, const char *path, int first_override, cj_recip
 /* The same for the recipe that the first operand names. */
 int open_recipe(const options *o, cj_recipe **recipe);
 
+/* `cajal data preview`. */
+int preview_data(const options *o);
+
 #define COMMAND(name, ...) int command_##name(const options *o);
 #include "commands.def"
 #undef COMMAND
