@@ -81,26 +81,44 @@ static int begin_sheet(preview *p)
 
 /* --- the labels ---------------------------------------------------------------------------------------- */
 
-/* "7", or "0.80*7+0.20*1" of mixed ones. */
-static void put_label(const cj_batch *batch, int64_t row, char text[64])
+enum { LABEL = 64, NAME = 20 };
+
+static const char *class_name(const cj_recipe *recipe, int64_t label, char text[NAME + 1])
+{
+    const char *name = cj_recipe_class(recipe, label);
+    if (name)
+        snprintf(text, NAME + 1, "%.*s", NAME, name);
+    else
+        snprintf(text, NAME + 1, "%lld", (long long)label);
+    return text;
+}
+
+/* The shares of one or two classes: "7", or "0.80*7+0.20*1". */
+static void put_shares(const cj_recipe *recipe, const float *shares, int64_t classes, char text[LABEL])
+{
+    char name[NAME + 1];
+    size_t used = 0;
+    for (int64_t c = 0; c < classes && used < LABEL / 2; c++) {
+        if (shares[c] == 1)
+            used += (size_t)snprintf(text + used, LABEL - used, "%s", class_name(recipe, c, name));
+        else if (shares[c] > 0)
+            used += (size_t)snprintf(text + used, LABEL - used, used ? "+%.2f*%s" : "%.2f*%s",
+                                     (double)shares[c], class_name(recipe, c, name));
+    }
+}
+
+static void put_label(const cj_recipe *recipe, const cj_batch *batch, int64_t row, char text[LABEL])
 {
     const cj_tensor *y = &batch->y;
     int64_t width = cj_shape_count(y->shape) / y->shape.dims[0];
-    size_t used = 0;
+    char name[NAME + 1];
     *text = 0;
-    if (y->dtype == CJ_I32) {
-        snprintf(text, 64, "%d", ((const int32_t *)y->data)[row * width]);
-        return;
-    }
-    const float *values = (const float *)y->data + row * width;
-    if (width == 1) snprintf(text, 64, "%.3g", (double)values[0]);
-    for (int64_t c = 0; width > 1 && c < width && used < 50; c++) {
-        if (values[c] == 1)
-            used += (size_t)snprintf(text + used, 64 - used, "%lld", (long long)c);
-        else if (values[c] > 0)
-            used += (size_t)snprintf(text + used, 64 - used, used ? "+%.2f*%lld" : "%.2f*%lld",
-                                     (double)values[c], (long long)c);
-    }
+    if (y->dtype == CJ_I32)
+        snprintf(text, LABEL, "%s", class_name(recipe, ((const int32_t *)y->data)[row * width], name));
+    else if (width == 1)
+        snprintf(text, LABEL, "%.3g", (double)((const float *)y->data)[row]);
+    else
+        put_shares(recipe, (const float *)y->data + row * width, width, text);
 }
 
 static bool mixes(const cj_batch *batch)
@@ -111,14 +129,14 @@ static bool mixes(const cj_batch *batch)
 static cj_status fill(preview *p)
 {
     cj_batch batch;
-    char label[64];
+    char label[LABEL];
     int64_t size = p->height * p->width * p->channels;
     for (int64_t shown = 0; shown < p->rows;) {
         if (!cj_loader_next(p->loader, &batch)) return cj_loader_status(p->loader);
         for (int64_t i = 0; i < batch.count && shown < p->rows; i++, shown++) {
             bool last = (shown + 1) % p->columns == 0 || shown + 1 == p->rows;
             put_picture(p, shown, (const float *)batch.x.data + i * size);
-            put_label(&batch, i, label);
+            put_label(p->recipe, &batch, i, label);
             printf(mixes(&batch) ? "%-14s%s" : "%-6s%s", label, last ? "\n" : " ");
         }
     }

@@ -474,8 +474,8 @@ static void test_without_helper(void **state)
 static void test_command_line(void **state)
 {
     (void)state;
-    expect(2, "list, get or verify, not ''", CJ_TEST_COMMAND, "data");
-    expect(2, "list, get or verify, not 'fetch'", CJ_TEST_COMMAND, "data", "fetch");
+    expect(2, "list, get, verify or preview, not ''", CJ_TEST_COMMAND, "data");
+    expect(2, "list, get, verify or preview, not 'fetch'", CJ_TEST_COMMAND, "data", "fetch");
     expect(2, "name a data set", CJ_TEST_COMMAND, "data", "get");
     expect(2, "there is no data set 'mnits'", CJ_TEST_COMMAND, "data", "get", "mnits");
     expect(2, "there is no data set 'mnits'", CJ_TEST_COMMAND, "data", "verify", "mnits");
