@@ -36,6 +36,8 @@ typedef enum {
     CJ_INIT_LECUN_NORMAL,
     CJ_INIT_ORTHOGONAL,    /* Saxe et al., 2014; gain: scale, 0 is 1 */
     CJ_INIT_HE_OUT_NORMAL, /* He et al.'s with what goes out instead of what comes in */
+    CJ_INIT_DIRAC, /* of a convolution: filter i passes channel i on, as far as there are channels; the other
+                    * filters are uniform in [-scale, scale) */
 } cj_init_kind;
 typedef struct {
     cj_init_kind kind;
