@@ -1,5 +1,6 @@
 /* Networks by name: each draws, and has as many parameters as published; whitening makes a first layer's
- * outputs uncorrelated. */
+ * outputs uncorrelated.
+ * labels: slow */
 #include "support.h"
 
 #include "cajal/cajal.h"
@@ -12,10 +13,13 @@ static const struct {
     int64_t parameters;
 } published[] = {
     {"resnet18", 11689512},  {"resnet34", 21797672},     {"resnet50", 25557032},  {"resnet101", 44549160},
-    {"resnet152", 60192808}, {"resnet20_cifar", 269722}, {"airbench94", 1971640}, /* PyTorch's count has 1152
-                                                                                     weights of normalisation
-                                                                                     more, which are always 1
-                                                                                   */
+    {"resnet152", 60192808}, {"resnet20_cifar", 269722}, {"alexnet", 61100840},   {"vgg11", 132863336},
+    {"vgg13", 133047848},    {"vgg16", 138357544},       {"vgg19", 143667240},    {"vgg11_bn", 132868840},
+    {"vgg13_bn", 133053736}, {"vgg16_bn", 138365992},    {"vgg19_bn", 143678248}, {"alexnet_lrn", 62378344},
+    {"airbench94", 1971640}, /* PyTorch's count has 1152
+weights of normalisation
+more, which are always 1
+*/
 };
 
 static int64_t parameters_of(const char *name)
