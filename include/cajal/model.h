@@ -14,6 +14,7 @@ typedef struct {
     size_t size;
     cj_model **model;
     uint64_t seed;
+    bool no_values; /* parameters have shapes and no values yet: to draw and count by, not to be run */
 } cj_model_options;
 /* cj_model_new(&model, .seed = 1) */
 CJ_API CJ_MUST_CHECK cj_status cj_model_new(const cj_model_options *options);
