@@ -177,6 +177,7 @@ static void a_fit_whitens_and_leaves_the_filters_alone(void **state)
     (void)state;
     static float x[8][32][32][3];
     static int32_t y[8];
+    const double mean[3] = {0.1, 0, -0.2}, deviation[3] = {0.5, 1, 2};
     for (int i = 0; i < 8 * 32 * 32 * 3; i++) ((float *)x)[i] = sinf((float)(i * i % 997));
     for (int i = 0; i < 8; i++) y[i] = i % 10;
     cj_dataset *data;
@@ -185,8 +186,14 @@ static void a_fit_whitens_and_leaves_the_filters_alone(void **state)
     cj_model *model, *other = drawn("airbench94");
     expect_ok(cj_model_new(&model, .seed = 3));
     expect_ok(cj_fit(model, forward, NULL, data, .epochs = 1, .batch_size = 8, .whiten = "0.weight",
+                     .mean = mean, .deviation = deviation, .channels = 3,
                      .optimizer = cj_sgd(.learning_rate = 0.1, .weight_decay = 0.1)));
-    cj_whiten_options options = {.size = sizeof options, .name = "0.weight", .dataset = data};
+    cj_whiten_options options = {.size = sizeof options,
+                                 .name = "0.weight",
+                                 .dataset = data,
+                                 .mean = mean,
+                                 .deviation = deviation,
+                                 .channels = 3};
     expect_ok(cj_whiten(other, &options));
     assert_memory_equal(cj_model_find(model, "0.weight").data, cj_model_find(other, "0.weight").data,
                         PATCH * FILTERS * sizeof(float));

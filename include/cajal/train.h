@@ -145,8 +145,10 @@ typedef struct {
     const char *name;
     const cj_dataset *dataset;
     int64_t rows;        /* 0: 5000; all where there are fewer */
-    double scale, shift; /* of x, as for cj_fit */
-    double epsilon;      /* added to the eigenvalues; 0: 5e-4 */
+    double scale, shift; /* of x, as for cj_fit; so are these */
+    const double *mean, *deviation;
+    int64_t channels;
+    double epsilon; /* added to the eigenvalues; 0: 5e-4 */
 } cj_whiten_options;
 CJ_API CJ_MUST_CHECK cj_status cj_whiten(cj_model *model, const cj_whiten_options *options);
 

@@ -380,7 +380,10 @@ static cj_status whiten(fit *f)
                                                     .dataset = o->dataset,
                                                     .rows = rows < 5000 ? rows : 5000,
                                                     .scale = o->scale,
-                                                    .shift = o->shift});
+                                                    .shift = o->shift,
+                                                    .mean = o->mean,
+                                                    .deviation = o->deviation,
+                                                    .channels = o->channels});
 }
 
 /* Weights that do not begin by chance. */

@@ -52,6 +52,7 @@ static cj_status add_pictures(whitening *w, cj_loader *loader)
             add_picture(w, (const float *)batch.x.data + n * (s.dims[1] * s.dims[2] * channels), s.dims[1],
                         s.dims[2]);
     }
+    CJ__TRY(cj_loader_status(loader));
     for (int64_t i = 0; i < w->size; i++)
         for (int64_t j = 0; j <= i; j++)
             w->moments[j * w->size + i] = w->moments[i * w->size + j] /= (double)w->count;
@@ -169,6 +170,9 @@ static cj_status read_pictures(const cj_whiten_options *o, whitening *w)
                                  .batch_size = BATCH,
                                  .scale = o->scale,
                                  .shift = o->shift,
+                                 .mean = o->mean,
+                                 .deviation = o->deviation,
+                                 .channels = o->channels,
                                  .prefetch = -1};
     if (rows < 1 || wanted < 1) return cj__fail(CJ_INVALID_ARGUMENT, "whitening: there are no rows");
     CJ__TRY((cj_loader_new)(&loader, &options));
