@@ -52,10 +52,10 @@ typedef enum {
     X(data_seed, "data.seed", CJ__COUNT, "0", NULL)                                                          \
     X(model_name, "model.name", CJ__TEXT, "", NULL)                                                          \
     X(model_classes, "model.classes", CJ__COUNT, "0", NULL)                                                  \
+    X(model_whiten, "model.whiten", CJ__TEXT, "", NULL)                                                      \
     X(weights, "weights.from", CJ__TEXT, "", NULL)                                                           \
     X(weights_map, "weights.map", CJ__MAP, "", NULL)                                                         \
     X(weights_skip, "weights.skip", CJ__LIST, "", NULL)                                                      \
-    X(model_whiten, "model.whiten", CJ__TEXT, "", NULL)                                                      \
     X(epochs, "training.epochs", CJ__COUNT, "5", NULL)                                                       \
     X(batch_size, "training.batch_size", CJ__COUNT, "128", NULL)                                             \
     X(accumulate, "training.accumulate", CJ__COUNT, "1", NULL)                                               \
