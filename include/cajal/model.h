@@ -14,6 +14,7 @@ typedef struct {
     size_t size;
     cj_model **model;
     uint64_t seed;
+    bool no_values; /* parameters have shapes and no values yet: to draw and count by, not to be run */
 } cj_model_options;
 /* cj_model_new(&model, .seed = 1) */
 CJ_API CJ_MUST_CHECK cj_status cj_model_new(const cj_model_options *options);
@@ -36,6 +37,8 @@ typedef enum {
     CJ_INIT_LECUN_NORMAL,
     CJ_INIT_ORTHOGONAL,    /* Saxe et al., 2014; gain: scale, 0 is 1 */
     CJ_INIT_HE_OUT_NORMAL, /* He et al.'s with what goes out instead of what comes in */
+    CJ_INIT_DIRAC, /* of a convolution: filter i passes channel i on, as far as there are channels; the other
+                    * filters are uniform in [-scale, scale) */
 } cj_init_kind;
 typedef struct {
     cj_init_kind kind;

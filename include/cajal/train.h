@@ -119,6 +119,7 @@ typedef struct {
      * TensorBoard, and at the end model.safetensors. NULL: nothing is written. */
     const char *folder;
     cj_checkpoints checkpoints;
+    const char *whiten; /* a convolution's weight to be set by cj_whiten before the first step; NULL: none */
     bool resume;        /* go on from the folder's newest whole checkpoint, if it has one */
     const char *name;   /* of the run, for its log; may be NULL */
     const char *recipe; /* a text kept with the weights: what they were trained by; may be NULL */
@@ -140,6 +141,22 @@ CJ_API CJ_MUST_CHECK cj_status cj_fit(const cj_fit_options *options, cj_progress
 /* The loader that cj_fit would read, before its first epoch: what the network sees. Uses the dataset, its
  * share for validation, scale, shift, batch size, augmentations and seed of the options. */
 CJ_API CJ_MUST_CHECK cj_status cj_fit_loader(const cj_fit_options *options, cj_loader **loader);
+
+/* Sets the filters of the model's convolution `name` ("0.weight", of a drawn model) from patches of the first
+ * rows: eigenvectors of their second moments, each over the root of its eigenvalue, and then their negatives,
+ * the largest eigenvalues first. What the layer gives is then uncorrelated and of one size. The count of
+ * filters is even, at most twice the numbers of a patch. */
+typedef struct {
+    size_t size;
+    const char *name;
+    const cj_dataset *dataset;
+    int64_t rows;        /* 0: 5000; all where there are fewer */
+    double scale, shift; /* of x, as for cj_fit; so are these */
+    const double *mean, *deviation;
+    int64_t channels;
+    double epsilon; /* added to the eigenvalues; 0: 5e-4 */
+} cj_whiten_options;
+CJ_API CJ_MUST_CHECK cj_status cj_whiten(cj_model *model, const cj_whiten_options *options);
 
 /* Draws what cj_fit would compile: the training step for one batch, to be looked at. Uses the model, forward,
  * dataset, batch size, loss and optimizer of the options. The graph is the caller's. */

@@ -97,6 +97,7 @@ typedef struct {
     double epsilon;  /* 0: 1e-5 */
     double momentum; /* of the running statistics: the share of the new; 0: 0.1 */
     bool no_affine;  /* no weight and bias */
+    bool no_weight;  /* a bias alone */
 } cj_batch_norm_options;
 CJ_API cj_value cj_batch_norm(cj_scope scope, const cj_batch_norm_options *options);
 

@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct {
     double in, out;
@@ -39,6 +40,21 @@ static void fill_truncated(cj__variable *v, uint64_t key, double deviation)
         do x = cj__normal(key, step++, (uint64_t)i);
         while (fabs(x) > 2);
         ((float *)v->data)[i] = (float)(x * deviation);
+    }
+}
+
+/* The first filters become 1 at the middle of their own channel and 0 elsewhere. [out,in,kernel…] */
+static void pass_channels_on(cj__variable *v)
+{
+    int64_t out = v->shape.dims[0], in = v->shape.dims[1], taps = 1, middle = 0;
+    for (int64_t d = 2; d < v->shape.rank; d++) {
+        middle = middle * v->shape.dims[d] + v->shape.dims[d] / 2;
+        taps *= v->shape.dims[d];
+    }
+    for (int64_t f = 0; f < in && f < out; f++) {
+        float *filter = (float *)v->data + f * in * taps;
+        memset(filter, 0, (size_t)(in * taps) * sizeof *filter);
+        filter[f * taps + middle] = 1;
     }
 }
 
@@ -121,6 +137,10 @@ static cj_status fill(cj__variable *v, uint64_t seed, cj_init init)
         break;
     case CJ_INIT_LECUN_NORMAL:
         fill_normal(v, key, sqrt(1 / f.in));
+        break;
+    case CJ_INIT_DIRAC:
+        fill_uniform(v, key, scale);
+        pass_channels_on(v);
         break;
     case CJ_INIT_ORTHOGONAL:
         return fill_orthogonal(v, key, scale == 0 ? 1 : scale);

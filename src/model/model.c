@@ -10,6 +10,7 @@ cj_status cj_model_new(const cj_model_options *options)
     *options->model = model;
     if (!model) return cj__out_of_memory(sizeof *model, "a model");
     model->seed = options->seed;
+    model->no_values = options->no_values;
     return CJ_OK;
 }
 
@@ -162,7 +163,7 @@ static cj_value parameter(cj_scope scope, const char *name, cj_shape_t shape, bo
 {
     bool fresh;
     cj_value value = find_or_make(scope, name, CJ_PARAMETER, CJ_F32, shape, kernel, &fresh);
-    if (!fresh) return value;
+    if (!fresh || scope.graph->model->no_values) return value;
     cj__variable *v = scope.graph->model->variables[scope.graph->model->count - 1];
     return settle(value, cj__initialise(v, scope.graph->model->seed, init));
 }

@@ -13,7 +13,8 @@ struct cj_model {
     int64_t count, capacity;
     char **freeze; /* [freeze_count] patterns of what training leaves alone */
     int64_t freeze_count;
-    bool complete; /* its weights were loaded: a drawing that asks for another has not been trained */
+    bool no_values; /* nothing is initialised */
+    bool complete;  /* its weights were loaded: a drawing that asks for another has not been trained */
 };
 
 /* A new variable, its values not set. */

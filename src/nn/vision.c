@@ -158,13 +158,14 @@ cj_value cj_batch_norm(cj_scope scope, const cj_batch_norm_options *o)
     cj_shape_t shape = cj_value_shape(x), by_channel = cj_shape(shape.rank ? shape.dims[shape.rank - 1] : 1);
     double epsilon = o->epsilon == 0 ? 1e-5 : o->epsilon, momentum = o->momentum == 0 ? 0.1 : o->momentum;
     cj_value weight, bias, y;
-    if (o->no_affine) {
+    if (o->no_affine || o->no_weight)
         weight = cj_broadcast(cj_constant(scope.graph, CJ_F32, 1), by_channel);
-        bias = cj_broadcast(cj_constant(scope.graph, CJ_F32, 0), by_channel);
-    } else {
+    else
         weight = cj_parameter(scope, "weight", by_channel, (cj_init){CJ_INIT_ONES, 0});
+    if (o->no_affine)
+        bias = cj_broadcast(cj_constant(scope.graph, CJ_F32, 0), by_channel);
+    else
         bias = cj_parameter(scope, "bias", by_channel, (cj_init){CJ_INIT_ZEROS, 0});
-    }
     cj_value mean = cj_state(scope, "running_mean", CJ_STATISTIC, CJ_F32, by_channel, 0);
     cj_value variance = cj_state(scope, "running_var", CJ_STATISTIC, CJ_F32, by_channel, 1);
     if (cj_graph_mode(scope.graph) == CJ_TRAINING && !cj_is_frozen(scope, "running_mean")) {

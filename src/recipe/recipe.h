@@ -53,6 +53,7 @@ typedef enum {
     X(data_seed, "data.seed", CJ__COUNT, "0", NULL)                                                          \
     X(model_name, "model.name", CJ__TEXT, "", NULL)                                                          \
     X(model_classes, "model.classes", CJ__COUNT, "0", NULL)                                                  \
+    X(model_whiten, "model.whiten", CJ__TEXT, "", NULL)                                                      \
     X(weights, "weights.from", CJ__TEXT, "", NULL)                                                           \
     X(weights_map, "weights.map", CJ__MAP, "", NULL)                                                         \
     X(weights_skip, "weights.skip", CJ__LIST, "", NULL)                                                      \

@@ -93,6 +93,7 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
                         .best = cj__recipe_truth(r, CJ__KEY_checkpoint_best)},
         .seed = cj_recipe_seed(r),
         .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
+        .whiten = *r->values[CJ__KEY_model_whiten] ? r->values[CJ__KEY_model_whiten] : NULL,
         .name = cj_recipe_name(r),
         .weights = cj_recipe_weights(r),
         .freeze = r->freeze,

@@ -382,9 +382,27 @@ cj_status cj_fit_loader(const cj_fit_options *o, cj_loader **loader)
     return (cj_loader_new)(loader, &options);
 }
 
+/* Of the training rows alone. */
+static cj_status whiten(fit *f)
+{
+    const cj_fit_options *o = f->o;
+    int64_t rows = cj_loader_rows(f->loader);
+    return cj_whiten(o->model, &(cj_whiten_options){.size = sizeof(cj_whiten_options),
+                                                    .name = o->whiten,
+                                                    .dataset = o->dataset,
+                                                    .rows = rows < 5000 ? rows : 5000,
+                                                    .scale = o->scale,
+                                                    .shift = o->shift,
+                                                    .mean = o->mean,
+                                                    .deviation = o->deviation,
+                                                    .channels = o->channels});
+}
+
+/* Weights that do not begin by chance. */
 static cj_status load_weights(fit *f)
 {
-    return f->o->weights ? cj_load_weights(f->o->model, f->o->weights, &f->weights) : CJ_OK;
+    if (f->o->weights) CJ__TRY(cj_load_weights(f->o->model, f->o->weights, &f->weights));
+    return f->o->whiten ? whiten(f) : CJ_OK;
 }
 
 /* One process at a time trains in a folder. */
