@@ -211,7 +211,8 @@ int command_data(const options *o)
     if (strcmp(what, "list") == 0) return list(o);
     if (strcmp(what, "preview") == 0) return preview_data(o);
     if (strcmp(what, "get") != 0 && strcmp(what, "verify") != 0)
-        return fprintf(stderr, "cajal: say what is to be done with data: list, get, verify or preview, not '%s'\n",
+        return fprintf(stderr,
+                       "cajal: say what is to be done with data: list, get, verify or preview, not '%s'\n",
                        what),
                EXIT_USAGE;
     int code = check_names(o);

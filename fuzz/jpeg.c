@@ -1,9 +1,7 @@
 /* Any bytes as a JPEG: read whole, and fitted, for which it may be decoded at a part of its size. */
+#include "support/input.h"
+
 #include "cajal/image.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(cj_image *image)
 {

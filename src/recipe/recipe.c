@@ -125,8 +125,9 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
         const char *wanted = wrong_kind(&keys[i], value);
         if (wanted)
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s%s%s",
-                            cj__recipe_place(r, line, where), key, value, keys[i].kind == CJ__CHOICE ? "one of " : "",
-                            wanted, keys[i].kind == CJ__MAPS ? keys[i].choices : "");
+                            cj__recipe_place(r, line, where), key, value,
+                            keys[i].kind == CJ__CHOICE ? "one of " : "", wanted,
+                            keys[i].kind == CJ__MAPS ? keys[i].choices : "");
         if (line && r->lines[i])
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is given a second time; line %d has it already",
                             cj__recipe_place(r, line, where), key, r->lines[i]);

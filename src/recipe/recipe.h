@@ -128,7 +128,7 @@ struct cj_recipe {
     cj_layer layers[CJ__MOST_LAYERS + 1];     /* ended by one without a type */
     const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
-    unsigned options_given; /* of the last layer: flags of layer_table.h */
+    unsigned options_given;                              /* of the last layer: flags of layer_table.h */
     cj_augmentation augment[CJ__MOST_AUGMENTATIONS + 1]; /* ended by one without a type */
     int augment_count;
     double class_weights[CJ__MOST_CLASS_WEIGHTS];

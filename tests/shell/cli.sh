@@ -164,7 +164,7 @@ fails 1 "found no examples, expected arrays named train_images" train "$scratch/
 # the drawing after each pass, in each format
 fails 0 "digraph" graph $small --format dot
 fails 0 "chain" graph $small --after fuse --format text
-grep -q 'matmul_chain' "$scratch/out"
+grep -q 'product_chain' "$scratch/out"
 fails 0 "matmul" graph $small --after simplify --format text
 fails 2 "--after is 'lunch', but must be one of draw|simplify|fuse" graph $small --after lunch
 fails 2 "--format is 'pdf'" graph $small --format pdf
