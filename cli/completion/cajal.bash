@@ -65,6 +65,9 @@ _cajal_operand() {
     while [[ $place -gt 0 && $# -gt 1 && $2 != ... ]]; do shift; place=$((place - 1)); done
     if [[ $place -gt 0 && ${2-} != ... ]]; then return; fi
     for kind in ${1//|/ }; do _cajal_kind "$kind"; done
+    if [[ $1 == *"|"* && ${#COMPREPLY[@]} -gt 1 ]]; then # two kinds may offer the same
+        mapfile -t COMPREPLY < <(printf '%s\n' "${COMPREPLY[@]}" | sort -u)
+    fi
 }
 
 # Sets `words` to what is typed, up to the cursor: an override or --option=value is one word again.

@@ -72,7 +72,14 @@ static void add_form(operands *o, const char *form, size_t length)
     }
 }
 
-/* Forms that begin with an option are of that option: "--resume RUN [key=value ...]". */
+static void put_places(const operands *o)
+{
+    for (int i = 0; i < o->count; i++) fprintf(to, "%s%s", i ? " " : "", o->places[i]);
+    fputs("' ;;\n", to);
+}
+
+/* Forms that begin with an option are of that option: "--resume RUN [key=value ...]"; those that begin with a
+ * word of small letters, of that word: "get SET ...". */
 static void put_operands(const command_facts *command)
 {
     operands plain = {0};
@@ -85,8 +92,14 @@ static void put_operands(const command_facts *command)
             const char *rest = form + option + 1 + value;
             add_form(&special, rest + 1, length - (size_t)(rest + 1 - form));
             fprintf(to, "    %s%.*s) echo '", command->name, (int)option, form);
-            for (int i = 0; i < special.count; i++) fprintf(to, "%s%s", i ? " " : "", special.places[i]);
-            fputs("' ;;\n", to);
+            put_places(&special);
+        } else if (*form >= 'a' && *form <= 'z' && strncmp(form, "key=", 4) != 0) {
+            operands special = {0};
+            size_t word = strcspn(form, " \n");
+            add_form(&special, form, length);
+            fprintf(to, "    %s%.*s) echo '", command->name, (int)word, form);
+            put_places(&special);
+            add_word(&plain, 0, form, word);
         } else {
             add_form(&plain, form, length);
         }
@@ -94,8 +107,7 @@ static void put_operands(const command_facts *command)
     }
     if (!plain.count) return;
     fprintf(to, "    %s) echo '", command->name);
-    for (int i = 0; i < plain.count; i++) fprintf(to, "%s%s", i ? " " : "", plain.places[i]);
-    fputs("' ;;\n", to);
+    put_places(&plain);
 }
 
 /* --- bash and zsh ------------------------------------------------------------------------------------------
@@ -213,18 +225,14 @@ static void put_fish_operands(const command_facts *command)
     operands o = {0};
     for (const char *form = command->forms; *form; form += strcspn(form, "\n"), form += *form == '\n')
         if (strncmp(form, "--", 2) != 0) add_form(&o, form, strcspn(form, "\n"));
-    for (int i = 0; i < o.count; i++) {
-        size_t k = 0, count = sizeof kinds / sizeof *kinds;
-        while (k < count && strcmp(o.places[i], kinds[k][0]) != 0) k++;
-        if (k == count && (*o.places[i] < 'a' || *o.places[i] > 'z')) continue;
-        begin_fish(command->name);
-        fputs(" -a '", to);
-        if (k < count)
-            fprintf(to, "(%s)", kinds[k][1]);
-        else
-            put_choices(o.places[i]);
-        fputs("'\n", to);
-    }
+    for (int i = 0; i < o.count; i++)
+        for (char *word = strtok(o.places[i], "|"); word; word = strtok(NULL, "|")) {
+            size_t k = 0, count = sizeof kinds / sizeof *kinds;
+            while (k < count && strcmp(word, kinds[k][0]) != 0) k++;
+            if (k == count && (*word < 'a' || *word > 'z')) continue;
+            begin_fish(command->name);
+            fprintf(to, k < count ? " -a '(%s)'\n" : " -a '%s'\n", k < count ? kinds[k][1] : word);
+        }
 }
 
 static void put_fish_settings(void)

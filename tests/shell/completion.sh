@@ -41,7 +41,7 @@ offers "" cajal train recipes/mnist-mlp.yaml training.epochs = 1
 offers "adagrad adam adamw" cajal train recipes/mnist-mlp.yaml optimizer.name = ad
 offers "constant cosine" cajal check recipes/mnist-mlp.yaml schedule.name = co
 offers "false true" cajal check recipes/mnist-mlp.yaml checkpoint.best =
-offers "runs/first runs/second" cajal evaluate ""
+offers "empty recipes runs runs/first runs/second" cajal evaluate ""
 offers "runs/second" cajal evaluate runs/s
 offers "runs/first" cajal train --resume runs/f
 offers "training.epochs=" cajal train --resume runs/first training.ep
