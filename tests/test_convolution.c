@@ -170,7 +170,7 @@ static cj_program *compile(const trial *t)
     cj_program *program;
     expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)}));
     cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
     cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
     expect_ok(cj_compile(&program, g));
     cj_graph_free(g);
@@ -335,9 +335,9 @@ static cj_graph *draw_chain(const trial *t, bool kept)
     cj_graph *g;
     expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)}));
     cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
-    cj_value scale = cj_input(g, "scale", CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1]));
-    cj_value other = cj_input(g, "other", CJ_F32, t->shape[2]);
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
+    cj_value scale = (cj_input)(g, "scale", CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1]));
+    cj_value other = (cj_input)(g, "other", CJ_F32, t->shape[2]);
     cj_value made = cj__draw(g, t->op, &t->attributes, 2, inputs);
     cj_output(g, "y", cj_add(cj_relu(cj_add(cj_mul(made, scale), scale)), other));
     if (kept) cj_output(g, "made", made);
@@ -418,7 +418,7 @@ static cj_status compile_and_run(void *context)
     cj_status status = (cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)});
     if (status != CJ_OK) return status;
     cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
     cj_output(g, "y", cj_relu(cj__draw(g, t->op, &t->attributes, 2, inputs)));
     status = cj_compile(&program, g);
     float *result = malloc((size_t)t->count * sizeof(float) + 1);
