@@ -95,6 +95,17 @@ static const window_case awkward[] = {
      34,
      6,
      {5, 4, 3}},
+    {{.rank = 3,
+      .kernel = {3, 1, 3},
+      .stride = {2, 1, 1},
+      .dilation = {1, 1, 2},
+      .before = {1, 0, 2},
+      .after = {1, 0, 2},
+      .groups = 11},
+     2,
+     11,
+     22,
+     {5, 4, 6}},
 };
 
 /* CIFAR's residual network, and the first layers of others. */
