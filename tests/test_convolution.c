@@ -95,6 +95,17 @@ static const window_case awkward[] = {
      34,
      6,
      {5, 4, 3}},
+    {{.rank = 3,
+      .kernel = {3, 1, 3},
+      .stride = {2, 1, 1},
+      .dilation = {1, 1, 2},
+      .before = {1, 0, 2},
+      .after = {1, 0, 2},
+      .groups = 11},
+     2,
+     11,
+     22,
+     {5, 4, 6}},
 };
 
 /* CIFAR's residual network, and the first layers of others. */
@@ -170,7 +181,7 @@ static cj_program *compile(const trial *t)
     cj_program *program;
     expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .no_winograd = true}));
     cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
     cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
     expect_ok(cj_compile(&program, g));
     cj_graph_free(g);
@@ -335,9 +346,9 @@ static cj_graph *draw_chain(const trial *t, bool kept)
     cj_graph *g;
     expect_ok((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .no_winograd = true}));
     cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
-    cj_value scale = cj_input(g, "scale", CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1]));
-    cj_value other = cj_input(g, "other", CJ_F32, t->shape[2]);
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
+    cj_value scale = (cj_input)(g, "scale", CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1]));
+    cj_value other = (cj_input)(g, "other", CJ_F32, t->shape[2]);
     cj_value made = cj__draw(g, t->op, &t->attributes, 2, inputs);
     cj_output(g, "y", cj_add(cj_relu(cj_add(cj_mul(made, scale), scale)), other));
     if (kept) cj_output(g, "made", made);
@@ -419,7 +430,7 @@ static cj_status compile_and_run(void *context)
         (cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options), .no_winograd = true});
     if (status != CJ_OK) return status;
     cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = cj_input(g, "x", CJ_F32, t->shape[i]);
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
     cj_output(g, "y", cj_relu(cj__draw(g, t->op, &t->attributes, 2, inputs)));
     status = cj_compile(&program, g);
     float *result = malloc((size_t)t->count * sizeof(float) + 1);

@@ -53,6 +53,57 @@ CJ__PRODUCT_CHAIN_KERNEL(pointwise_to_input, "gradient as matmul", pointwise_to_
 CJ__PRODUCT_KERNEL(pointwise_to_weight, "gradient as matmul", pointwise_to_weight,
                    CJ__OP_convolution_weight_gradient);
 
+/* --- a channel at a time -------------------------------------------------------------------------------- */
+
+static const char *refuse_depthwise(const cj__launch *launch)
+{
+    cj__window w = window_of(launch);
+    return w.in == 1 && w.groups > 1 ? NULL : "groups are not single channels";
+}
+
+static cj_status prepare_depthwise(cj__launch *launch, cj__arena *arena)
+{
+    cj__window w = window_of(launch);
+    cj__isa isa;
+    cj__depthwise_of of = launch->op == CJ__OP_convolution                  ? CJ__DEPTHWISE
+                          : launch->op == CJ__OP_convolution_input_gradient ? CJ__DEPTHWISE_TO_INPUT
+                                                                            : CJ__DEPTHWISE_TO_WEIGHT;
+    cj__depthwise_plan *plan = cj__arena_allocate(arena, sizeof *plan);
+    if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
+    CJ__TRY(cj__isa_choose(&isa));
+    cj__depthwise_plan_make(plan, &w, of, isa);
+    launch->tasks = plan->tasks;
+    launch->scratch_bytes = plan->scratch_bytes;
+    launch->data = plan;
+    return CJ_OK;
+}
+
+static void run_depthwise(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
+{
+    cj__depthwise_run(launch->data, call, task, scratch);
+}
+
+static const char *describe_depthwise(const cj__launch *launch)
+{
+    return ((const cj__depthwise_plan *)launch->data)->name;
+}
+
+#define DEPTHWISE(of)                                                                                        \
+    {                                                                                                        \
+        of, refuse_depthwise, prepare_depthwise, run_depthwise, describe_depthwise                           \
+    }
+static const cj__product depthwise = DEPTHWISE(CJ__OP_convolution);
+static const cj__product depthwise_to_input = DEPTHWISE(CJ__OP_convolution_input_gradient);
+static const cj__product depthwise_to_weight = DEPTHWISE(CJ__OP_convolution_weight_gradient);
+
+CJ__PRODUCT_KERNEL(depthwise, "depthwise convolution f32", depthwise, CJ__OP_convolution);
+CJ__PRODUCT_CHAIN_KERNEL(depthwise, "depthwise convolution f32", depthwise);
+CJ__PRODUCT_KERNEL(depthwise_to_input, "depthwise gradient by the input f32", depthwise_to_input,
+                   CJ__OP_convolution_input_gradient);
+CJ__PRODUCT_CHAIN_KERNEL(depthwise_to_input, "depthwise gradient by the input f32", depthwise_to_input);
+CJ__PRODUCT_KERNEL(depthwise_to_weight, "depthwise gradient by the weight f32", depthwise_to_weight,
+                   CJ__OP_convolution_weight_gradient);
+
 /* --- direct -------------------------------------------------------------------------------------------- */
 
 static cj_status prepare_direct(cj__launch *launch, cj__arena *arena)

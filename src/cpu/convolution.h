@@ -7,18 +7,9 @@
 
 #include "cpu/isa.h"
 #include "cpu/product.h"
-#include "ops/window.h"
+#include "cpu/sight.h"
 
 struct cj__matmul_kernels;
-
-/* One spatial axis, as those results see it that share their taps. Backwards, with a stride of s, results
- * s apart do: there are s phases. */
-typedef struct {
-    int64_t count, first, step; /* results at first, first + step, … of the axis */
-    int64_t from, stride;       /* result i sees the source from element from + i·stride on … */
-    int64_t taps, dilation;     /* … at that many elements, dilation apart … */
-    int64_t tap, tap_step;      /* … through taps tap, tap + tap_step, … of the weight */
-} cj__sight;
 
 /* --- forward, and backward to the input ---------------------------------------------------------------- */
 
@@ -64,6 +55,29 @@ typedef struct {
 
 void cj__to_weight_plan_make(cj__to_weight_plan *plan, const cj__window *window, cj__isa isa);
 void cj__to_weight_run(const cj__to_weight_plan *plan, const cj__product_call *call, int64_t task,
+                       void *scratch);
+
+/* --- a channel at a time ------------------------------------------------------------------------------- */
+
+typedef enum { CJ__DEPTHWISE, CJ__DEPTHWISE_TO_INPUT, CJ__DEPTHWISE_TO_WEIGHT } cj__depthwise_of;
+
+typedef struct {
+    int64_t tasks;
+    size_t scratch_bytes;
+    const struct cj__depthwise_kernels *kernels;
+    cj__depthwise_of of;
+    cj__window window;
+    int64_t channels;                             /* of what the convolution gives; groups of what it reads */
+    int64_t read[CJ__SPATIAL], made[CJ__SPATIAL]; /* sizes */
+    int64_t phases[CJ__SPATIAL];
+    int64_t blocks; /* of rows of each phase; to the weight: of channels */
+    size_t taps_bytes;
+    char name[32];
+} cj__depthwise_plan;
+
+void cj__depthwise_plan_make(cj__depthwise_plan *plan, const cj__window *window, cj__depthwise_of of,
+                             cj__isa isa);
+void cj__depthwise_run(const cj__depthwise_plan *plan, const cj__product_call *call, int64_t task,
                        void *scratch);
 
 #endif

@@ -16,53 +16,16 @@ enum { IMAGES = 64 };
 
 /* --- what results see ---------------------------------------------------------------------------------- */
 
-static int64_t greatest_common_divisor(int64_t a, int64_t b)
-{
-    return b == 0 ? a : greatest_common_divisor(b, a % b);
-}
-
-/* x + before = o·stride + tap·dilation: results a stride apart share their taps, and see one o after another.
- * Taps run down as o runs up. */
-static cj__sight look_back(const cj__window *w, int axis, int64_t phase)
-{
-    int64_t stride = w->stride[axis], dilation = w->dilation[axis], at = phase + w->before[axis], first = 0;
-    int64_t divisor = greatest_common_divisor(stride, dilation), apart = stride / divisor;
-    while (first < w->kernel[axis] && first < apart && (at - first * dilation) % stride != 0) first++;
-    bool none = first == apart || first >= w->kernel[axis];
-    int64_t taps = none ? 0 : (w->kernel[axis] - 1 - first) / apart + 1, last = first + (taps - 1) * apart;
-    return (cj__sight){.count = divide_up(w->size[axis] - phase, stride),
-                       .first = phase,
-                       .step = stride,
-                       .from = none ? 0 : (at - last * dilation) / stride,
-                       .stride = 1,
-                       .taps = taps,
-                       .dilation = dilation / divisor,
-                       .tap = last,
-                       .tap_step = -apart};
-}
-
 static cj__sight look(const cj__direct_plan *plan, int axis, int64_t phase)
 {
-    const cj__window *w = &plan->window;
-    if (plan->backward) return look_back(w, axis, phase);
-    return (cj__sight){.count = w->result[axis],
-                       .step = 1,
-                       .from = -w->before[axis],
-                       .stride = w->stride[axis],
-                       .taps = w->kernel[axis],
-                       .dilation = w->dilation[axis],
-                       .tap_step = 1};
+    return cj__sight_of(&plan->window, plan->backward, axis, phase);
 }
 
 /* Of all phases, one that sees through as many taps as any. */
 static cj__sight look_widely(const cj__direct_plan *plan, int axis)
 {
-    const cj__window *w = &plan->window;
     cj__sight s = look(plan, axis, 0);
-    s.taps = w->kernel[axis];
-    if (plan->backward)
-        s.taps =
-            divide_up(s.taps, w->stride[axis] / greatest_common_divisor(w->stride[axis], w->dilation[axis]));
+    s.taps = cj__most_taps(&plan->window, plan->backward, axis);
     return s;
 }
 
@@ -199,7 +162,7 @@ void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *w, bool backw
     for (int a = 0; a < CJ__SPATIAL; a++) {
         plan->size[a] = backward ? w->result[a] : w->size[a];
         plan->made[a] = backward ? w->size[a] : w->result[a];
-        plan->phases[a] = backward ? at_most(w->stride[a], w->size[a]) : 1;
+        plan->phases[a] = cj__phases(w, backward, a);
         s[a] = look(plan, a, 0);
     }
     plan->panels = divide_up(plan->out, plan->kernels->tile_columns);
