@@ -107,12 +107,18 @@ static void strip(const cj__strip *s)
 {
     static void (*const by_rows[])(const cj__strip *) = {FOR_EACH_HEIGHT(BY_ROWS)};
     static void (*const by_columns[])(const cj__strip *) = {FOR_EACH_HEIGHT(BY_COLUMNS)};
-    (s->a_row == 1 ? by_columns : by_rows)[s->rows - 1](s);
+    if (s->a_row == 1)
+        by_columns[s->rows - 1](s);
+    else
+        by_rows[s->rows - 1](s);
 }
 
 static void strip_of_stretches(const cj__strip *s)
 {
     static void (*const by_rows[])(const cj__strip *) = {FOR_EACH_HEIGHT(PIECES_BY_ROWS)};
     static void (*const by_columns[])(const cj__strip *) = {FOR_EACH_HEIGHT(PIECES_BY_COLUMNS)};
-    (s->a_row == 1 ? by_columns : by_rows)[s->rows - 1](s);
+    if (s->a_row == 1)
+        by_columns[s->rows - 1](s);
+    else
+        by_rows[s->rows - 1](s);
 }
