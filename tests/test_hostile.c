@@ -172,8 +172,11 @@ static void test_sentences(void **state)
         while (strlen(readers[r].name) != length || strncmp(readers[r].name, sentences[i].seed, length) != 0)
             r++;
         snprintf(path, sizeof path, CJ_TEST_SOURCE "/fuzz/corpus/%s", sentences[i].seed);
-        assert_int_not_equal(readers[r].read(path), CJ_OK);
+        cj_status status = readers[r].read(path);
+        assert_int_not_equal(status, CJ_OK);
         expect_message(path);
+        /* A library that this build lacks is what is told first. */
+        if (status == CJ_UNSUPPORTED && strstr(cj_error_message(), "build")) continue;
         expect_message(sentences[i].found);
         expect_message(sentences[i].expected);
     }
