@@ -457,6 +457,7 @@ static void test_out_of_memory(void **state)
 
 int main(void)
 {
+    setenv("CAJAL_WINOGRAD", "0", 1); /* tests/test_winograd.c tests it */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_awkward_windows),
