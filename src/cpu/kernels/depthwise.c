@@ -17,8 +17,8 @@ CJ__INLINE void store(float *p, cj__floats v, cj__mask tail, bool masked)
         cj__v_store(p, v);
 }
 
-/* `vectors` of channels of `pixels` neighbours. Few pixels of many channels: what is read and written then runs
- * on through memory, as prefetchers want it. */
+/* `vectors` of channels of `pixels` neighbours. Few pixels of many channels: what is read and written then
+ * runs on through memory, as prefetchers want it. */
 CJ__INLINE void line_block(const cj__depthwise_line *l, int64_t pixel, int64_t channel, cj__mask tail,
                            bool masked, int pixels, int vectors)
 {
@@ -43,8 +43,7 @@ CJ__INLINE void line_block(const cj__depthwise_line *l, int64_t pixel, int64_t c
 #pragma GCC unroll 2
     for (int i = 0; i < pixels; i++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            store(y + i * l->y_pixel + v * CJ__LANES, sum[i][v], tail, masked);
+        for (int v = 0; v < vectors; v++) store(y + i * l->y_pixel + v * CJ__LANES, sum[i][v], tail, masked);
 }
 
 CJ__INLINE void line_of(const cj__depthwise_line *l, int64_t pixel, int pixels)
