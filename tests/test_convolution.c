@@ -296,7 +296,7 @@ static void test_kernels_are_used(void **state)
             if (c->window.dilation[1] == 900 && ops[k] == CJ__OP_convolution_weight_gradient) continue;
             trial t = trial_new(c, ops[k]);
             cj_program *program = compile(&t);
-            assert_string_not_equal(program->steps[0].kernel->name, "reference");
+            assert_true(strcmp(program->steps[program->step_count - 1].kernel->name, "reference") != 0);
             cj_program_free(program);
             trial_free(&t);
         }
@@ -457,6 +457,7 @@ static void test_out_of_memory(void **state)
 
 int main(void)
 {
+    setenv("CAJAL_WINOGRAD", "0", 1); /* tests/test_winograd.c tests it */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_awkward_windows),

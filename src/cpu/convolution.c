@@ -37,13 +37,26 @@ static cj_status prepare_pointwise(cj__launch *launch, cj__arena *arena)
     return cj__matmul_prepare(launch, &shape, arena);
 }
 
-#define POINTWISE(of)                                                                                        \
+/* A matrix product is not cut along its sum; where that is long and f32 at best, shares are faster. */
+static const char *refuse_pointwise_to_weight(const cj__launch *launch)
+{
+    cj__window w = window_of(launch);
+    int64_t pixels = w.batch * w.size[0] * w.size[1] * w.size[2];
+    cj__isa isa;
+    const char *reason = refuse_pointwise(launch);
+    if (!reason && cj__isa_choose(&isa) == CJ_OK && !cj__isa_bf16_pays(isa) && pixels > 8 * (w.in + w.out))
+        return "sums over so many pixels are better shared out";
+    return reason;
+}
+
+#define POINTWISE(of, refuse)                                                                                \
     {                                                                                                        \
-        of, refuse_pointwise, prepare_pointwise, cj__matmul_launched, cj__matmul_describe                    \
+        of, refuse, prepare_pointwise, cj__matmul_launched, cj__matmul_describe                              \
     }
-static const cj__product pointwise = POINTWISE(CJ__OP_convolution);
-static const cj__product pointwise_to_input = POINTWISE(CJ__OP_convolution_input_gradient);
-static const cj__product pointwise_to_weight = POINTWISE(CJ__OP_convolution_weight_gradient);
+static const cj__product pointwise = POINTWISE(CJ__OP_convolution, refuse_pointwise);
+static const cj__product pointwise_to_input = POINTWISE(CJ__OP_convolution_input_gradient, refuse_pointwise);
+static const cj__product pointwise_to_weight =
+    POINTWISE(CJ__OP_convolution_weight_gradient, refuse_pointwise_to_weight);
 
 CJ__PRODUCT_KERNEL(pointwise, "convolution as matmul", pointwise, CJ__OP_convolution);
 CJ__PRODUCT_CHAIN_KERNEL(pointwise, "convolution as matmul", pointwise);
@@ -65,9 +78,7 @@ static cj_status prepare_depthwise(cj__launch *launch, cj__arena *arena)
 {
     cj__window w = window_of(launch);
     cj__isa isa;
-    cj__depthwise_of of = launch->op == CJ__OP_convolution                  ? CJ__DEPTHWISE
-                          : launch->op == CJ__OP_convolution_input_gradient ? CJ__DEPTHWISE_TO_INPUT
-                                                                            : CJ__DEPTHWISE_TO_WEIGHT;
+    cj__depthwise_of of = launch->op == CJ__OP_convolution ? CJ__DEPTHWISE : CJ__DEPTHWISE_TO_INPUT;
     cj__depthwise_plan *plan = cj__arena_allocate(arena, sizeof *plan);
     if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
     CJ__TRY(cj__isa_choose(&isa));
@@ -94,15 +105,12 @@ static const char *describe_depthwise(const cj__launch *launch)
     }
 static const cj__product depthwise = DEPTHWISE(CJ__OP_convolution);
 static const cj__product depthwise_to_input = DEPTHWISE(CJ__OP_convolution_input_gradient);
-static const cj__product depthwise_to_weight = DEPTHWISE(CJ__OP_convolution_weight_gradient);
 
 CJ__PRODUCT_KERNEL(depthwise, "depthwise convolution f32", depthwise, CJ__OP_convolution);
 CJ__PRODUCT_CHAIN_KERNEL(depthwise, "depthwise convolution f32", depthwise);
 CJ__PRODUCT_KERNEL(depthwise_to_input, "depthwise gradient by the input f32", depthwise_to_input,
                    CJ__OP_convolution_input_gradient);
 CJ__PRODUCT_CHAIN_KERNEL(depthwise_to_input, "depthwise gradient by the input f32", depthwise_to_input);
-CJ__PRODUCT_KERNEL(depthwise_to_weight, "depthwise gradient by the weight f32", depthwise_to_weight,
-                   CJ__OP_convolution_weight_gradient);
 
 /* --- direct -------------------------------------------------------------------------------------------- */
 
@@ -142,39 +150,109 @@ CJ__PRODUCT_CHAIN_KERNEL(direct_to_input, "gradient by the input f32", direct_to
 
 /* --- to the weight ------------------------------------------------------------------------------------- */
 
-static const char *refuse_to_weight(const cj__launch *launch)
-{
-    cj__window w = window_of(launch);
-    int64_t seen = (w.result[2] - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
-    return seen > 3 * w.size[2] + 64 ? "the padding is far wider than what it is around" : NULL;
-}
+/* A gradient by the weight, made whole or, in the stage before, in shares that are then added up. */
+typedef struct {
+    cj__to_weight_plan direct;
+    cj__depthwise_plan depthwise;
+    bool apart; /* each channel by itself: the second of the two */
+    int64_t tasks, shares, weights;
+    size_t scratch_bytes;
+} sum;
 
-static cj_status prepare_to_weight(cj__launch *launch, cj__arena *arena)
+static cj_status plan_sum(cj__launch *launch, cj__arena *arena, bool apart)
 {
     cj__window w = window_of(launch);
     cj__isa isa;
-    cj__to_weight_plan *plan = cj__arena_allocate(arena, sizeof *plan);
-    if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
+    sum *s = cj__arena_allocate(arena, sizeof *s);
+    if (!s) return cj__out_of_memory(sizeof *s, "a convolution");
     CJ__TRY(cj__isa_choose(&isa));
-    cj__to_weight_plan_make(plan, &w, isa);
-    launch->tasks = plan->tasks;
-    launch->scratch_bytes = plan->scratch_bytes;
-    launch->data = plan;
+    *s = (sum){.apart = apart};
+    if (apart) {
+        cj__depthwise_plan_make(&s->depthwise, &w, CJ__DEPTHWISE_TO_WEIGHT, isa);
+        s->tasks = s->depthwise.tasks, s->shares = s->depthwise.blocks;
+        s->weights = s->depthwise.weights, s->scratch_bytes = s->depthwise.scratch_bytes;
+    } else {
+        cj__to_weight_plan_make(&s->direct, &w, isa);
+        s->tasks = s->direct.tasks, s->shares = s->direct.shares;
+        s->weights = s->direct.weights, s->scratch_bytes = s->direct.scratch_bytes;
+    }
+    bool shared = s->shares > 1;
+    launch->tasks = shared ? cj__sum_shares_tasks(s->weights) : s->tasks;
+    launch->scratch_bytes = shared ? 0 : s->scratch_bytes;
+    launch->workspace_bytes = shared ? (size_t)(s->shares * s->weights) * sizeof(float) : 0;
+    launch->data = s;
     return CJ_OK;
 }
 
-static void run_to_weight(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
+/* operands: x, the cotangent, and the gradient or its shares */
+static void run_shares(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    cj__to_weight_run(launch->data, call, task, scratch);
+    const sum *s = launch->data;
+    cj__product_call call = {.a = operands[0], .b = operands[1], .c = operands[2]};
+    if (s->apart)
+        cj__depthwise_run(&s->depthwise, &call, task, scratch);
+    else
+        cj__to_weight_run(&s->direct, &call, task, scratch);
 }
 
-static const char *describe_to_weight(const cj__launch *launch)
+static void run_sum(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    return ((const cj__to_weight_plan *)launch->data)->name;
+    const sum *s = launch->data;
+    if (s->shares > 1)
+        cj__sum_shares(s->weights, s->shares, operands[3], operands[2], task);
+    else
+        run_shares(launch, operands, task, scratch);
 }
 
-static const cj__product to_weight = {CJ__OP_convolution_weight_gradient, refuse_to_weight, prepare_to_weight,
-                                      run_to_weight, describe_to_weight};
+static const char *describe_sum(const cj__launch *launch)
+{
+    const sum *s = launch->data;
+    return s->apart ? s->depthwise.name : s->direct.name;
+}
 
-CJ__PRODUCT_KERNEL(direct_to_weight, "gradient by the weight f32", to_weight,
-                   CJ__OP_convolution_weight_gradient);
+static cj_status prepare_shares(cj__launch *launch, cj__arena *arena)
+{
+    (void)arena;
+    const sum *s = launch->data;
+    launch->tasks = s->tasks;
+    launch->scratch_bytes = s->scratch_bytes;
+    return CJ_OK;
+}
+
+static const cj__kernel shares_kernel = {
+    .name = "shares of a gradient by the weight f32", .op = -1, .prepare = prepare_shares, .run = run_shares};
+
+#define TO_WEIGHT(title, refuse_it, prepare_it)                                                              \
+    {                                                                                                        \
+        .name = title, .op = CJ__OP_convolution_weight_gradient, .refuse = refuse_it, .prepare = prepare_it, \
+        .run = run_sum, .describe = describe_sum, .before = &shares_kernel, .before_reads = 3                \
+    }
+
+static const char *refuse_depthwise_to_weight(const cj__launch *launch)
+{
+    return launch->types[0].dtype == CJ_F32 ? refuse_depthwise(launch) : "it multiplies f32 only";
+}
+
+static cj_status prepare_depthwise_to_weight(cj__launch *launch, cj__arena *arena)
+{
+    return plan_sum(launch, arena, true);
+}
+
+const cj__kernel cj__depthwise_to_weight_kernel = TO_WEIGHT(
+    "depthwise gradient by the weight f32", refuse_depthwise_to_weight, prepare_depthwise_to_weight);
+
+static const char *refuse_direct_to_weight(const cj__launch *launch)
+{
+    cj__window w = window_of(launch);
+    int64_t seen = (w.result[2] - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
+    if (launch->types[0].dtype != CJ_F32) return "it multiplies f32 only";
+    return seen > 3 * w.size[2] + 64 ? "the padding is far wider than what it is around" : NULL;
+}
+
+static cj_status prepare_direct_to_weight(cj__launch *launch, cj__arena *arena)
+{
+    return plan_sum(launch, arena, false);
+}
+
+const cj__kernel cj__direct_to_weight_kernel =
+    TO_WEIGHT("gradient by the weight f32", refuse_direct_to_weight, prepare_direct_to_weight);

@@ -43,11 +43,14 @@ typedef struct {
     size_t scratch_bytes;
     const struct cj__matmul_kernels *kernels;
     cj__window window;
-    bool flat;    /* strips run over (tap of the last axis, channel); else over channels, tap by tap */
-    int64_t rows; /* of the weight that strips are cut from: taps·in, or in */
+    int64_t weights; /* of the result */
+    int64_t shares;  /* parts of the sum, each made by itself: c is as many weights; 1: c is the result */
+    bool flat;       /* strips run over (tap of the last axis, channel); else over channels, tap by tap */
+    int64_t rows;    /* of the weight that strips are cut from: taps·in, or in */
     int64_t strips, panels;
-    int64_t parts, part; /* of a row of results, and the longest of them */
-    int64_t lines;       /* rows (or parts of rows) of results in one step of k */
+    int64_t hop[CJ__SPATIAL]; /* with one tap, what a stride passes over is not copied */
+    int64_t parts, part;      /* of a row of results, and the longest of them */
+    int64_t lines;            /* rows (or parts of rows) of results in one step of k */
     int64_t row_blocks, column_blocks, tap_blocks;
     size_t panels_bytes, band_bytes;
     char name[72];
@@ -56,6 +59,9 @@ typedef struct {
 void cj__to_weight_plan_make(cj__to_weight_plan *plan, const cj__window *window, cj__isa isa);
 void cj__to_weight_run(const cj__to_weight_plan *plan, const cj__product_call *call, int64_t task,
                        void *scratch);
+/* The weights of one task as the sum of shares of all `weights`, in order. */
+int64_t cj__sum_shares_tasks(int64_t weights);
+void cj__sum_shares(int64_t weights, int64_t shares, const float *from, float *to, int64_t task);
 
 /* --- a channel at a time ------------------------------------------------------------------------------- */
 
@@ -70,7 +76,8 @@ typedef struct {
     int64_t channels;                             /* of what the convolution gives; groups of what it reads */
     int64_t read[CJ__SPATIAL], made[CJ__SPATIAL]; /* sizes */
     int64_t phases[CJ__SPATIAL];
-    int64_t blocks; /* of rows of each phase; to the weight: of channels */
+    int64_t blocks; /* of rows of each phase; to the weight: shares of the sum, each as c is */
+    int64_t weights;
     size_t taps_bytes;
     char name[32];
 } cj__depthwise_plan;

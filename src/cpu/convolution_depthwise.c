@@ -13,8 +13,8 @@ static const cj__depthwise_kernels *const kernels_of[CJ__ISA_COUNT] = {
     CJ__IF_NEON([CJ__ISA_NEON] = &cj__depthwise_neon, ) CJ__IF_AVX2([CJ__ISA_AVX2] = &cj__depthwise_avx2, )
         CJ__IF_AVX512([CJ__ISA_AVX512] = &cj__depthwise_avx512, )};
 
-/* Multiply-adds worth a task, and channels of one that makes a gradient by the weight: a few vectors. */
-enum { TASK_WORK = 1 << 15, MOST_TASKS = 64, WEIGHT_CHANNELS = 32 };
+/* Multiply-adds worth a task; shares of a gradient by the weight, at most. */
+enum { TASK_WORK = 1 << 15, MOST_TASKS = 64, SHARES = 16 };
 
 /* --- planning ------------------------------------------------------------------------------------------ */
 
@@ -39,7 +39,7 @@ static int64_t spread_floats(const cj__depthwise_plan *plan)
     const cj__window *w = &plan->window;
     if (w->out == 1) return 0;
     if (plan->of == CJ__DEPTHWISE) return w->kernel[0] * w->kernel[1] * w->size[2] * plan->channels;
-    return plan->of == CJ__DEPTHWISE_TO_INPUT ? w->size[2] * plan->channels : w->size[2] * WEIGHT_CHANNELS;
+    return w->size[2] * plan->channels;
 }
 
 static void plan_rows(cj__depthwise_plan *plan)
@@ -68,9 +68,12 @@ void cj__depthwise_plan_make(cj__depthwise_plan *plan, const cj__window *w, cj__
         plan->made[a] = backward ? w->size[a] : w->result[a];
     }
     snprintf(plan->name, sizeof plan->name, "%s", plan->kernels->name);
+    plan->weights = taps_of(w) * plan->channels;
     if (of == CJ__DEPTHWISE_TO_WEIGHT) {
-        plan->blocks = divide_up(plan->channels, WEIGHT_CHANNELS);
-        plan->tasks = plan->blocks * w->kernel[0] * w->kernel[1];
+        int64_t rows = w->batch * w->result[0] * w->result[1];
+        double work = (double)rows * (double)w->result[2] * (double)plan->weights;
+        plan->blocks = at_most(at_least(1, rows), work > SHARES * TASK_WORK ? SHARES : 1);
+        plan->tasks = plan->weights == 0 ? 0 : plan->blocks;
     } else {
         plan_rows(plan);
         plan->taps_bytes = aligned_bytes(taps_of(w), sizeof(cj__depthwise_tap));
@@ -80,12 +83,11 @@ void cj__depthwise_plan_make(cj__depthwise_plan *plan, const cj__window *w, cj__
 
 /* --- several results a channel ------------------------------------------------------------------------- */
 
-/* to[i][c] = x[i][(first + c) / each], for `channels` of them */
-static void spread(const float *x, int64_t x_pixel, int64_t pixels, int64_t first, int64_t channels,
-                   int64_t each, float *to)
+/* to[i][c] = x[i][c / each], for `channels` of them */
+static void spread(const float *x, int64_t x_pixel, int64_t pixels, int64_t channels, int64_t each, float *to)
 {
     for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < channels; c++) to[i * channels + c] = x[i * x_pixel + (first + c) / each];
+        for (int64_t c = 0; c < channels; c++) to[i * channels + c] = x[i * x_pixel + c / each];
 }
 
 /* to[i][c] = Σ from[i][c·each + j] over j */
@@ -154,8 +156,8 @@ static void spread_rows(const worker *w, int64_t image, int64_t i, int64_t j)
     for (int64_t t = 0; t < w->s[0].taps; t++)
         for (int64_t u = 0; u < w->s[1].taps; u++, to += row)
             if (find_row(w, image, i, j, t, u, &place))
-                spread(w->call->a + place * groups, groups, plan->read[2], 0, plan->channels,
-                       plan->window.out, to);
+                spread(w->call->a + place * groups, groups, plan->read[2], plan->channels, plan->window.out,
+                       to);
 }
 
 /* Taps of the last axis that a result sees which begins at pixel x: [low, high). */
@@ -233,41 +235,48 @@ static void run_rows(const cj__depthwise_plan *plan, const cj__product_call *cal
 
 /* --- to the weight ------------------------------------------------------------------------------------- */
 
-/* One row of the cotangent times the row of x that tap (t,u) saw for it, for each tap of the last axis. */
-static void add_row(const cj__depthwise_plan *plan, const float *x, int64_t x_pixel, const float *g,
-                    int64_t channels, float *sums)
+/* One row of the cotangent times the row of x that taps (t,u) saw for it, for each tap of the last axis. */
+static void add_row(const cj__depthwise_plan *plan, const float *x, const float *g, float *sums)
 {
     const cj__window *w = &plan->window;
-    int64_t stride = w->stride[2];
-    for (int64_t q = 0; q < w->kernel[2]; q++, sums += plan->channels) {
+    int64_t stride = w->stride[2], channels = plan->channels;
+    for (int64_t q = 0; q < w->kernel[2]; q++, sums += channels) {
         int64_t from = q * w->dilation[2] - w->before[2]; /* pixel of x for the first result */
         int64_t first = from < 0 ? divide_up(-from, stride) : 0;
         int64_t last = from < w->size[2] ? at_most(w->result[2], divide_up(w->size[2] - from, stride)) : 0;
         if (first < last)
-            plan->kernels->sums(x + (from + first * stride) * x_pixel, stride * x_pixel,
-                                g + first * plan->channels, plan->channels, last - first, channels, sums);
+            plan->kernels->sums(x + (from + first * stride) * channels, stride * channels,
+                                g + first * channels, channels, last - first, channels, sums);
+    }
+}
+
+/* Row `r` of the cotangent, times all rows that it saw. */
+static void add_rows(const cj__depthwise_plan *plan, const cj__product_call *call, int64_t r, float *sums,
+                     float *spread_out)
+{
+    const cj__window *w = &plan->window;
+    int64_t image = r / w->result[1] / w->result[0], i = r / w->result[1] % w->result[0],
+            j = r % w->result[1];
+    for (int64_t tap = 0; tap < w->kernel[0] * w->kernel[1]; tap++) {
+        int64_t plane = i * w->stride[0] - w->before[0] + tap / w->kernel[1] * w->dilation[0];
+        int64_t row = j * w->stride[1] - w->before[1] + tap % w->kernel[1] * w->dilation[1];
+        if (plane < 0 || plane >= w->size[0] || row < 0 || row >= w->size[1]) continue;
+        const float *x = call->a + ((image * w->size[0] + plane) * w->size[1] + row) * w->size[2] * w->groups;
+        if (w->out > 1) spread(x, w->groups, w->size[2], plan->channels, w->out, spread_out);
+        add_row(plan, w->out > 1 ? spread_out : x, call->b + r * w->result[2] * plan->channels,
+                sums + tap * w->kernel[2] * plan->channels);
     }
 }
 
 static void run_to_weight(const cj__depthwise_plan *plan, const cj__product_call *call, int64_t task,
                           float *spread_out)
 {
-    const cj__window *w = &plan->window;
-    int64_t row = task / plan->blocks, t = row / w->kernel[1], u = row % w->kernel[1];
-    int64_t first = task % plan->blocks * WEIGHT_CHANNELS,
-            n = at_most(WEIGHT_CHANNELS, plan->channels - first);
-    float *sums = call->c + row * w->kernel[2] * plan->channels + first;
-    for (int64_t q = 0; q < w->kernel[2]; q++) memset(sums + q * plan->channels, 0, (size_t)n * sizeof *sums);
-    for (int64_t r = 0; r < w->batch * w->result[0] * w->result[1]; r++) {
-        int64_t plane = r / w->result[1] % w->result[0] * w->stride[0] - w->before[0] + t * w->dilation[0];
-        int64_t y = r % w->result[1] * w->stride[1] - w->before[1] + u * w->dilation[1];
-        int64_t image = r / w->result[1] / w->result[0];
-        if (plane < 0 || plane >= w->size[0] || y < 0 || y >= w->size[1]) continue;
-        const float *x = call->a + ((image * w->size[0] + plane) * w->size[1] + y) * w->size[2] * w->groups;
-        const float *g = call->b + r * w->result[2] * plan->channels + first;
-        if (w->out > 1) spread(x, w->groups, w->size[2], first, n, w->out, spread_out);
-        add_row(plan, w->out > 1 ? spread_out : x + first, w->out > 1 ? n : w->groups, g, n, sums);
-    }
+    int64_t rows = plan->window.batch * plan->window.result[0] * plan->window.result[1];
+    int64_t last = part_start(rows, plan->blocks, task + 1);
+    float *sums = call->c + task * plan->weights;
+    memset(sums, 0, (size_t)plan->weights * sizeof *sums);
+    for (int64_t r = part_start(rows, plan->blocks, task); r < last; r++)
+        add_rows(plan, call, r, sums, spread_out);
 }
 
 void cj__depthwise_run(const cj__depthwise_plan *plan, const cj__product_call *call, int64_t task,

@@ -117,7 +117,7 @@ static void cut(cj__direct_plan *plan, const cj__sight s[CJ__SPATIAL])
     int64_t wanted = work > (double)MOST_TASKS * TASK_WORK ? MOST_TASKS : 1 + (int64_t)(work / TASK_WORK);
     double read =
         (double)plan->batch * (double)(plan->size[0] * plan->size[1] * plan->size[2]) * (double)plan->in;
-    int64_t fewest = (int64_t)(pixels / TASK_ROWS) + 1;
+    int64_t fewest = at_least(1, (int64_t)((pixels + TASK_ROWS - 1) / TASK_ROWS));
     for (int64_t columns = divide_up(plan->out, TASK_COLUMNS); columns <= plan->panels; columns++) {
         int64_t rows = at_most(at_least(fewest, divide_up(wanted, columns * parallel)), at_least(units, 1));
         if (plan->by_images) rows = divide_up(rows, plan->parts) * plan->parts; /* whole, for the copies */

@@ -21,7 +21,7 @@ cmake --build "$scratch/build" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exi
 # The tests' own files, against the stand-in for cmocka in tests/cross.
 flags="-std=c17 -O2 -ffp-contract=off -static -D_GNU_SOURCE -DCJ__HAVE_SCALAR=1 -DCJ__HAVE_NEON=1"
 cd "$source"
-for name in isa matmul winograd op_values ops fuse; do
+for name in isa matmul convolution winograd op_values ops fuse; do
     $compiler $flags -DCJ_TEST_SOURCE="\"$source\"" -DCJ_TEST_BUILD="\"$scratch/build\"" \
         -DCJ_TEST_COMMAND="\"$scratch/build/cajal\"" -Itests/cross -Iinclude -Isrc -Itests \
         tests/test_$name.c $(ls tests/*.c | grep -v /test_) tests/cross/cmocka.c \

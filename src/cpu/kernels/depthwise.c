@@ -17,40 +17,50 @@ CJ__INLINE void store(float *p, cj__floats v, cj__mask tail, bool masked)
         cj__v_store(p, v);
 }
 
-/* One vector of channels of `pixels` neighbours: each weight is loaded once for all of them. */
+/* `vectors` of channels of `pixels` neighbours. Few pixels of many channels: what is read and written then
+ * runs on through memory, as prefetchers want it. */
 CJ__INLINE void line_block(const cj__depthwise_line *l, int64_t pixel, int64_t channel, cj__mask tail,
-                           bool masked, int pixels)
+                           bool masked, int pixels, int vectors)
 {
-    cj__floats sum[8];
+    cj__floats sum[2][4];
     const float *x = l->x + pixel * l->x_pixel + channel, *weight = l->weight + channel;
     float *y = l->y + pixel * l->y_pixel + channel;
-#pragma GCC unroll 8
-    for (int i = 0; i < pixels; i++) sum[i] = cj__v_set(0.0f);
+#pragma GCC unroll 2
+    for (int i = 0; i < pixels; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sum[i][v] = cj__v_set(0.0f);
     for (int64_t t = 0; t < l->taps_count; t++) {
-        const float *from = x + l->taps[t].x;
-        cj__floats w = load(weight + l->taps[t].weight, tail, masked);
-#pragma GCC unroll 8
-        for (int i = 0; i < pixels; i++)
-            sum[i] = cj__v_fma(load(from + i * l->x_pixel, tail, masked), w, sum[i]);
+        const float *from = x + l->taps[t].x, *w = weight + l->taps[t].weight;
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            cj__floats factor = load(w + v * CJ__LANES, tail, masked);
+#pragma GCC unroll 2
+            for (int i = 0; i < pixels; i++)
+                sum[i][v] =
+                    cj__v_fma(load(from + i * l->x_pixel + v * CJ__LANES, tail, masked), factor, sum[i][v]);
+        }
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < pixels; i++) store(y + i * l->y_pixel, sum[i], tail, masked);
+#pragma GCC unroll 2
+    for (int i = 0; i < pixels; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) store(y + i * l->y_pixel + v * CJ__LANES, sum[i][v], tail, masked);
 }
 
 CJ__INLINE void line_of(const cj__depthwise_line *l, int64_t pixel, int pixels)
 {
     int64_t c = 0;
+    for (; c + 4 * CJ__LANES <= l->channels; c += 4 * CJ__LANES)
+        line_block(l, pixel, c, cj__m_first(0), false, pixels, 4);
     for (; c + CJ__LANES <= l->channels; c += CJ__LANES)
-        line_block(l, pixel, c, cj__m_first(0), false, pixels);
-    if (c < l->channels) line_block(l, pixel, c, cj__m_first(l->channels - c), true, pixels);
+        line_block(l, pixel, c, cj__m_first(0), false, pixels, 1);
+    if (c < l->channels) line_block(l, pixel, c, cj__m_first(l->channels - c), true, pixels, 1);
 }
 
 static void line(const cj__depthwise_line *l)
 {
     int64_t pixel = 0;
-    for (; pixel + 8 <= l->pixels; pixel += 8) line_of(l, pixel, 8);
-    for (; pixel + 4 <= l->pixels; pixel += 4) line_of(l, pixel, 4);
-    for (; pixel < l->pixels; pixel++) line_of(l, pixel, 1);
+    for (; pixel + 2 <= l->pixels; pixel += 2) line_of(l, pixel, 2);
+    if (pixel < l->pixels) line_of(l, pixel, 1);
 }
 
 /* `count` vectors of channels at a time, so that sums do not wait for each other. */
