@@ -73,7 +73,7 @@ static cj_status place_source(planner *p, const cj__node *node)
     else {
         const cj__literal_attributes *a = node->attributes;
         size_t bytes = (size_t)cj_shape_count(a->shape) * cj_dtype_size((cj_dtype)a->dtype);
-        buffer->constant = cj__arena_copy(&p->program->arena, a->data, bytes + (bytes == 0));
+        buffer->constant = cj__arena_copy(&p->program->arena, a->data, bytes);
     }
     return buffer->constant ? CJ_OK : cj__out_of_memory(0, "a constant");
 }
@@ -104,10 +104,9 @@ static const cj__chain *copy_chain(cj__arena *arena, const cj__chain *from)
 {
     cj__chain *chain = cj__arena_copy(arena, from, sizeof *from);
     if (!chain) return NULL;
-    chain->inputs =
-        cj__arena_copy(arena, from->inputs, (size_t)from->inputs_count * sizeof *from->inputs + 1);
+    chain->inputs = cj__arena_copy(arena, from->inputs, (size_t)from->inputs_count * sizeof *from->inputs);
     chain->constants =
-        cj__arena_copy(arena, from->constants, (size_t)from->constants_count * sizeof *from->constants + 1);
+        cj__arena_copy(arena, from->constants, (size_t)from->constants_count * sizeof *from->constants);
     chain->instructions = cj__arena_copy(arena, from->instructions,
                                          (size_t)from->instructions_count * sizeof *from->instructions + 1);
     chain->outputs =
@@ -130,7 +129,7 @@ static const void *keep_attributes(cj__arena *arena, const cj__node *node)
         a.chain = copy_chain(arena, a.chain);
         return a.attributes && a.chain ? cj__arena_copy(arena, &a, sizeof a) : NULL;
     }
-    return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size + 1);
+    return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size);
 }
 
 /* Of a product of x and y, with the result z. */
