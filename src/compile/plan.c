@@ -108,7 +108,7 @@ static const cj__chain *copy_chain(cj__arena *arena, const cj__chain *from)
     chain->constants =
         cj__arena_copy(arena, from->constants, (size_t)from->constants_count * sizeof *from->constants);
     chain->instructions = cj__arena_copy(arena, from->instructions,
-                                         (size_t)from->instructions_count * sizeof *from->instructions + 1);
+                                         (size_t)from->instructions_count * sizeof *from->instructions);
     chain->outputs =
         cj__arena_copy(arena, from->outputs, (size_t)from->outputs_count * sizeof *from->outputs);
     bool ok = chain->inputs && chain->constants && chain->instructions && chain->outputs;
