@@ -8,10 +8,9 @@ mean and the worst of each of the three.
 """
 import argparse
 import math
-import os
 import subprocess
-import sys
-import time
+
+from turns import geometric_mean, go_on_under, torch_best
 
 SHAPES = [  # name, batch, in, out, height, width, kernel, stride, padding, groups
     ("64", 32, 64, 64, 32, 32, 3, 1, 1, 1), ("128", 32, 128, 128, 16, 16, 3, 1, 1, 1),
@@ -41,27 +40,11 @@ def torch_run(torch, shape, op):
         g, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], groups, wanted)
 
 
-def torch_best(run, seconds):
-    run()
-    best, start = math.inf, time.thread_time()
-    now = start
-    while now - start < seconds or best == math.inf:
-        run()
-        end = time.thread_time()
-        best = min(best, end - now)
-        now = end
-    return best * 1e6
-
-
 def ours_best(server, shape, op, seconds):
     server.stdin.write(" ".join(map(str, [*shape, op, seconds])) + "\n")
     server.stdin.flush()
     microseconds, name = server.stdout.readline().split(maxsplit=1)
     return float(microseconds), name.strip()
-
-
-def geometric_mean(ratios):
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
 def compare(options):
@@ -95,14 +78,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("shapes", nargs="*")
     options = parser.parse_args()
-    if options.torch_python and os.path.abspath(options.torch_python) != sys.executable:
-        rest, skip = [], False
-        for argument in sys.argv[1:]:
-            if skip or argument == "--torch-python":
-                skip = not skip
-            elif not argument.startswith("--torch-python="):
-                rest.append(argument)
-        os.execv(options.torch_python, [options.torch_python, os.path.abspath(__file__), *rest])
+    go_on_under(options.torch_python, __file__)
     compare(options)
 
 

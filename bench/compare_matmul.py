@@ -9,10 +9,9 @@ mean and the worst. At `medium` PyTorch multiplies bf16 tensors, casts included.
 """
 import argparse
 import math
-import os
 import subprocess
-import sys
-import time
+
+from turns import geometric_mean, go_on_under, torch_best
 
 SHAPES = [  # group, batch, m, n, k, layouts
     ("mlp", 1, 128, 64, 784, "NT"), ("mlp", 1, 128, 64, 64, "NT"), ("mlp", 1, 128, 10, 64, "NT"),
@@ -48,32 +47,12 @@ def torch_product(torch, batch, m, n, k, layout, precision):
     return lambda: multiply(a, b, out=c)
 
 
-def torch_best(run, seconds):
-    run()
-    best, repeats, start = math.inf, 1, time.thread_time()
-    now = start
-    while now - start < seconds or best == math.inf:
-        for _ in range(repeats):
-            run()
-        end = time.thread_time()
-        if end - now < 20e-6:
-            repeats *= 2
-        else:
-            best = min(best, (end - now) / repeats)
-        now = end
-    return best * 1e6
-
-
 def ours_best(server, shape, layout, precision, seconds):
     fields = [*shape, int(layout[0] == "T"), int(layout[1] == "T"), PRECISIONS.index(precision), seconds]
     server.stdin.write(" ".join(map(str, fields)) + "\n")
     server.stdin.flush()
     microseconds, name = server.stdout.readline().split(maxsplit=1)
     return float(microseconds), name.strip()
-
-
-def geometric_mean(ratios):
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
 def compare(options):
@@ -111,14 +90,7 @@ def main():
     parser.add_argument("--precision", choices=PRECISIONS, default="highest")
     parser.add_argument("groups", nargs="*")
     options = parser.parse_args()
-    if options.torch_python and os.path.abspath(options.torch_python) != sys.executable:
-        rest, skip = [], False
-        for argument in sys.argv[1:]:
-            if skip or argument == "--torch-python":
-                skip = not skip
-            elif not argument.startswith("--torch-python="):
-                rest.append(argument)
-        os.execv(options.torch_python, [options.torch_python, os.path.abspath(__file__), *rest])
+    go_on_under(options.torch_python, __file__)
     compare(options)
 
 

@@ -51,7 +51,7 @@ typedef struct {
     int64_t kernels[CJ_MAX_SPATIAL], strides[CJ_MAX_SPATIAL], dilations[CJ_MAX_SPATIAL], pads[CJ_MAX_SPATIAL];
     int64_t output_pad; /* transposed: so much larger at the end than the least size that fits */
     bool no_bias;
-    cj_init weight_init, bias_init; /* default: He uniform over the inputs with gain 1/√3 as PyTorch; zeros */
+    cj_init weight_init, bias_init; /* default: Glorot uniform, zeros */
 } cj_conv_options;
 /* cj_conv2d(scope, x, .filters = 64, .kernel = 3, .padding = CJ_SAME). One function for 1, 2 and 3 spatial
  * axes: the names only check how many there are. */
@@ -89,8 +89,8 @@ CJ_API cj_value cj_global_average_pool(cj_value x); /* [N,spatial…,C] → [N,C
 CJ_API void cj_batch_moments(cj_value x, cj_value *mean, cj_value *variance);
 
 /* Ioffe and Szegedy, 2015, as PyTorch's BatchNorm: by the batch's own moments in training, which
- * "running_mean" and "running_var" (unbiased) follow; by these in inference and where the parameters are
- * frozen. Parameters "weight" and "bias" [C]. */
+ * "running_mean" and "running_var" (unbiased) follow; by these in inference and where
+ * "running_mean" is frozen (cj_model_freeze). Parameters "weight" and "bias" [C]. */
 typedef struct {
     size_t size;
     cj_value input;

@@ -3,20 +3,15 @@
  * ("0.weight") and stays; filters begin by passing channels on. */
 #define CJ_NO_LOCATIONS
 #include "models/models.h"
+#include "ops/ops.h"
 
 #include <math.h>
-
-static int64_t channels_of(cj_value x)
-{
-    cj_shape_t shape = cj_value_shape(x);
-    return shape.rank ? shape.dims[shape.rank - 1] : 1;
-}
 
 /* The gradient stops at the filters: they are the data's, not learned. Their bias is. */
 static cj_value whitened(cj_scope s, cj_value x)
 {
     enum { KERNEL = 2 };
-    int64_t channels = channels_of(x), filters = 2 * channels * KERNEL * KERNEL;
+    int64_t channels = cj__channels_of(x), filters = 2 * channels * KERNEL * KERNEL;
     cj_init init = {CJ_INIT_UNIFORM, 1 / sqrt((double)(channels * KERNEL * KERNEL))};
     cj_value weight = cj_kernel_parameter(s, "weight", cj_shape(KERNEL, KERNEL, channels, filters), init);
     cj_value y = cj_convolution(x, cj_stop_gradient(weight), &(cj_window){.groups = 1});
@@ -33,7 +28,7 @@ static cj_value conv(cj_scope s, cj_value x, int64_t filters)
         .kernel = 3,
         .pad = 1,
         .no_bias = true,
-        .weight_init = {CJ_INIT_DIRAC, 1 / sqrt(9 * (double)channels_of(x))},
+        .weight_init = {CJ_INIT_DIRAC, 1 / sqrt(9 * (double)cj__channels_of(x))},
     };
     return cj_conv2d(s, &options);
 }
@@ -70,6 +65,6 @@ cj_value cj__draw_airbench94(cj_scope s, cj_value x, int64_t classes)
                              .input = x,
                              .units = classes,
                              .no_bias = true,
-                             .weight_init = {CJ_INIT_UNIFORM, 1 / sqrt((double)channels_of(x))}};
+                             .weight_init = {CJ_INIT_UNIFORM, 1 / sqrt((double)cj__channels_of(x))}};
     return cj_scale(cj_dense(cj_at(s, "7"), &head), 1.0 / 9);
 }

@@ -2,6 +2,7 @@
  * under torchvision's names, and those of CIFAR. */
 #define CJ_NO_LOCATIONS
 #include "models/models.h"
+#include "ops/ops.h"
 
 static cj_value linear(cj_scope s, cj_value x, int64_t classes)
 {
@@ -10,18 +11,12 @@ static cj_value linear(cj_scope s, cj_value x, int64_t classes)
     return cj_dense(s, &options);
 }
 
-static int64_t channels_of(cj_value x)
-{
-    cj_shape_t shape = cj_value_shape(x);
-    return shape.dims[shape.rank - 1];
-}
-
 /* --- ImageNet ------------------------------------------------------------------------------------------ */
 
 /* A 1×1 convolution where the block changes size or channels. */
 static cj_value shortcut(cj_scope s, cj_value x, int64_t filters, int64_t stride)
 {
-    if (stride == 1 && channels_of(x) == filters) return x;
+    if (stride == 1 && cj__channels_of(x) == filters) return x;
     cj_scope down = cj_at(s, "downsample");
     return cj__bn(cj_at(down, "1"), cj__conv(cj_at(down, "0"), x, filters, 1, stride, 0));
 }
@@ -87,7 +82,7 @@ cj_value cj__draw_resnet18_cifar(cj_scope s, cj_value x, int64_t classes)
 /* Every second pixel, and zeros for the channels that there are not yet: He's shortcut A. */
 static cj_value subsampled(cj_value x, int64_t filters, int64_t stride)
 {
-    int64_t missing = filters - channels_of(x);
+    int64_t missing = filters - cj__channels_of(x);
     if (stride == 1 && missing == 0) return x;
     cj_shape_t shape = cj_value_shape(x);
     for (int axis = 1; axis <= 2; axis++) x = cj_slice(x, axis, 0, shape.dims[axis], stride);

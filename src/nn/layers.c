@@ -2,19 +2,14 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/nn.h"
 #include "graph/graph.h"
-
-static int64_t last_dimension(cj_value x)
-{
-    cj_shape_t shape = cj_value_shape(x);
-    return shape.rank ? shape.dims[shape.rank - 1] : 1;
-}
+#include "ops/ops.h"
 
 cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
 {
     if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value weight =
-        cj_parameter(scope, "weight", cj_shape(o->units, last_dimension(o->input)), o->weight_init);
+        cj_parameter(scope, "weight", cj_shape(o->units, cj__channels_of(o->input)), o->weight_init);
     cj_value y = cj_matmul_transposed(o->input, weight, false, true);
     if (!o->no_bias) {
         cj_init bias_init = o->bias_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_ZEROS, 0} : o->bias_init;
@@ -34,7 +29,7 @@ cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
     cj_value variance = cj_mean(cj_square(centred), last, CJ_KEEP_AXES);
     cj_value y = cj_mul(centred, cj_rsqrt(cj_add_scalar(variance, o->epsilon == 0 ? 1e-5 : o->epsilon)));
     if (!o->no_affine) {
-        cj_shape_t shape = cj_shape(last_dimension(x));
+        cj_shape_t shape = cj_shape(cj__channels_of(x));
         y = cj_mul(y, cj_parameter(scope, "weight", shape, (cj_init){CJ_INIT_ONES, 0}));
         y = cj_add(y, cj_parameter(scope, "bias", shape, (cj_init){CJ_INIT_ZEROS, 0}));
     }

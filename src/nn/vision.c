@@ -5,20 +5,15 @@
 #include "graph/graph.h"
 #include "ops/ops.h"
 
-static int64_t chosen(const int64_t *each, int64_t d, int64_t all, int64_t otherwise)
-{
-    return each[d] ? each[d] : all ? all : otherwise;
-}
-
 /* The window of a layer over `rank` spatial axes of x, and its kernel. */
 static cj__window_attributes window_of(const cj_conv_options *o, cj_shape_t x, int64_t rank)
 {
     cj__window_attributes a = {.rank = rank, .groups = o->groups ? o->groups : 1};
     for (int d = 0; d < rank; d++) {
-        a.kernel[d] = chosen(o->kernels, d, o->kernel, 1);
-        a.stride[d] = chosen(o->strides, d, o->stride, 1);
-        a.dilation[d] = chosen(o->dilations, d, o->dilation, 1);
-        a.before[d] = a.after[d] = chosen(o->pads, d, o->pad, 0);
+        a.kernel[d] = cj__along(o->kernels, d, o->kernel, 1);
+        a.stride[d] = cj__along(o->strides, d, o->stride, 1);
+        a.dilation[d] = cj__along(o->dilations, d, o->dilation, 1);
+        a.before[d] = a.after[d] = cj__along(o->pads, d, o->pad, 0);
         if (o->padding == CJ_SAME) cj__pad_same(&a, d, x.dims[1 + d]);
     }
     return a;

@@ -4,19 +4,14 @@
 #include "cajal/vision.h"
 #include "base/memory.h"
 #include "graph/graph.h"
+#include "ops/ops.h"
 
 #include <math.h>
-
-static int64_t channels_of(cj_value x)
-{
-    cj_shape_t shape = cj_value_shape(x);
-    return shape.rank ? shape.dims[shape.rank - 1] : 1;
-}
 
 cj_value cj_separable_conv2d(cj_scope scope, const cj_conv_options *o)
 {
     cj_conv_options depthwise = *o;
-    depthwise.filters = depthwise.groups = channels_of(o->input);
+    depthwise.filters = depthwise.groups = cj__channels_of(o->input);
     depthwise.no_bias = true;
     cj_conv_options pointwise = {.size = sizeof pointwise,
                                  .filters = o->filters,
@@ -51,7 +46,7 @@ cj_value cj_squeeze_excitation(cj_scope scope, cj_value x, int64_t squeezed, boo
 {
     cj_shape_t shape = cj_value_shape(x);
     if (!cj_value_ok(x)) return cj__poison(scope.graph);
-    int64_t channels = channels_of(x);
+    int64_t channels = cj__channels_of(x);
     cj_value all = cj_reshape(cj_global_average_pool(x), cj_shape(shape.dims[0], 1, 1, channels));
     cj_conv_options down = {.size = sizeof down, .input = all, .filters = squeezed};
     cj_conv_options up = {.size = sizeof up, .filters = channels};

@@ -3,12 +3,7 @@
 #include "cajal/vision.h"
 #include "base/memory.h"
 #include "graph/graph.h"
-
-static int64_t channels_of(cj_value x)
-{
-    cj_shape_t shape = cj_value_shape(x);
-    return shape.rank ? shape.dims[shape.rank - 1] : 1;
-}
+#include "ops/ops.h"
 
 /* x: [N,P,G,C/G], over places and the channels of a group */
 static cj_value normalise(cj_value x, double epsilon)
@@ -23,7 +18,7 @@ cj_value cj_group_norm(cj_scope scope, const cj_group_norm_options *o)
 {
     cj_value x = o->input;
     if (!cj_value_ok(x)) return cj__poison(scope.graph);
-    int64_t groups = o->groups ? o->groups : 32, channels = channels_of(x);
+    int64_t groups = o->groups ? o->groups : 32, channels = cj__channels_of(x);
     cj_shape_t shape = cj_value_shape(x), by_channel = cj_shape(channels);
     if (shape.rank < 2 || groups < 1 || channels % groups)
         return cj__graph_error(scope.graph, CJ_SHAPE_ERROR,
@@ -63,7 +58,7 @@ cj_value cj_local_response_norm(const cj_local_response_norm_options *o)
     if (width < 1 || cj_value_shape(x).rank < 2)
         return cj__graph_error(x.graph, CJ_SHAPE_ERROR,
                                "local_response_norm needs [N,…,C] and a width from 1 on");
-    cj_value sums = cj_matmul(cj_square(x), neighbours(x.graph, channels_of(x), width));
+    cj_value sums = cj_matmul(cj_square(x), neighbours(x.graph, cj__channels_of(x), width));
     cj_value base = cj_add_scalar(cj_scale(sums, alpha / (double)width), o->k == 0 ? 1 : o->k);
     return cj_mul(x, cj_pow(base, cj_constant(x.graph, cj_value_dtype(x), -beta)));
 }

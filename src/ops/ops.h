@@ -24,6 +24,17 @@ cj_value cj__sum_all(cj_value x);
 cj_value cj__smoothed_cross_entropy_rows(cj_value logits, cj_value labels, double smoothing);
 /* x with the reduced axes put back with size 1, broadcast to `shape`. */
 cj_value cj__expand_reduced(cj_value reduced, uint32_t axes, cj_shape_t shape);
+/* The size of x's last axis, along which channels lie; 1 for a scalar, and for a poisoned value. */
+static inline int64_t cj__channels_of(cj_value x)
+{
+    cj_shape_t shape = cj_value_shape(x);
+    return shape.rank ? shape.dims[shape.rank - 1] : 1;
+}
+/* An option of windows: the axis's own, else that of all axes, else the usual one; 0 is none. */
+static inline int64_t cj__along(const int64_t *each, int64_t d, int64_t all, int64_t usual)
+{
+    return each[d] ? each[d] : all ? all : usual;
+}
 /* Pads axis d, of `size`, so that there are size / stride windows, rounded up; an odd element goes behind. */
 void cj__pad_same(cj__window_attributes *a, int d, int64_t size);
 /* x: [...,C], weight and bias [C] → normalised by the moments of its channels; outputs 1 and 2 are these. */

@@ -20,21 +20,16 @@ static void round_up(cj__window_attributes *a, int d, int64_t size)
     if (wanted > a->after[d]) a->after[d] = wanted;
 }
 
-static int64_t chosen(const int64_t *each, int d, int64_t all, int64_t otherwise)
-{
-    return each[d] ? each[d] : all ? all : otherwise;
-}
-
 static cj__window_attributes pool_attributes(const cj_pool_options *o)
 {
     cj_shape_t x = cj_value_shape(o->input);
     cj__window_attributes a = {.rank = x.rank - 2, .groups = 1};
     for (int d = 0; d < a.rank && d < CJ__SPATIAL; d++) {
         int64_t size = x.dims[1 + d];
-        a.kernel[d] = chosen(o->kernels, d, o->kernel, 2);
-        a.stride[d] = chosen(o->strides, d, o->stride, a.kernel[d]);
-        a.dilation[d] = chosen(o->dilations, d, o->dilation, 1);
-        a.before[d] = a.after[d] = chosen(o->pads, d, o->pad, 0);
+        a.kernel[d] = cj__along(o->kernels, d, o->kernel, 2);
+        a.stride[d] = cj__along(o->strides, d, o->stride, a.kernel[d]);
+        a.dilation[d] = cj__along(o->dilations, d, o->dilation, 1);
+        a.before[d] = a.after[d] = cj__along(o->pads, d, o->pad, 0);
         if (o->padding == CJ_SAME) cj__pad_same(&a, d, size);
         if (o->ceil && a.stride[d] > 0) round_up(&a, d, size);
     }
@@ -77,7 +72,7 @@ static cj_value window_shares(const cj_pool_options *o, const cj__window_attribu
     for (int d = 0; d < y.rank; d++) shape.dims[d] = 1;
     for (int d = 0; d < a->rank; d++) {
         cj_shape_t along = shape;
-        int64_t pad = chosen(o->pads, d, o->pad, 0);
+        int64_t pad = cj__along(o->pads, d, o->pad, 0);
         bool inside = o->exclude_padding || o->padding == CJ_SAME;
         along.dims[1 + d] = y.dims[1 + d];
         float *counts = cj__allocate((size_t)y.dims[1 + d] * sizeof *counts);
@@ -94,7 +89,7 @@ static cj_value window_shares(const cj_pool_options *o, const cj__window_attribu
 static bool counts_differ(const cj_pool_options *o, const cj__window_attributes *a)
 {
     for (int d = 0; d < a->rank; d++) {
-        int64_t pad = chosen(o->pads, d, o->pad, 0);
+        int64_t pad = cj__along(o->pads, d, o->pad, 0);
         if (o->ceil || o->padding == CJ_SAME || (o->exclude_padding && pad > 0)) return true;
     }
     return false;

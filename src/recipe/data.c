@@ -131,6 +131,14 @@ static cj_status open_named(const cj_recipe *r, cj_recipe_sets *sets)
     return cj__recipe_number(r, CJ__KEY_data_test) == 0 ? cj_dataset_open(&sets->test, name, true) : CJ_OK;
 }
 
+/* A share of the rows that is kept back takes the place of test rows that the data has. */
+static void prefer_share(const cj_recipe *r, cj_recipe_sets *sets)
+{
+    if (!(cj__recipe_number(r, CJ__KEY_data_test) > 0)) return;
+    cj_dataset_free(sets->test);
+    sets->test = NULL;
+}
+
 /* Its own validation and test rows, unless the recipe keeps some of the others back for the test. Numbers are
  * taken as they are where the recipe says nothing of their scale, which is meant for bytes. */
 static cj_status open_archive(cj_recipe *r, cj_recipe_sets *sets)
@@ -138,10 +146,7 @@ static cj_status open_archive(cj_recipe *r, cj_recipe_sets *sets)
     char path[4096];
     CJ__TRY(cj_data_find(r->values[CJ__KEY_data_file], path, sizeof path));
     CJ__TRY(cj_dataset_read_npz(path, &sets->whole, &sets->validation, &sets->test));
-    if (cj__recipe_number(r, CJ__KEY_data_test) > 0) {
-        cj_dataset_free(sets->test);
-        sets->test = NULL;
-    }
+    prefer_share(r, sets);
     if (cj_dataset_x(sets->whole).dtype == CJ_F32 && is_standard(r, CJ__KEY_data_scale))
         r->values[CJ__KEY_data_scale] = "1";
     return CJ_OK;
@@ -203,10 +208,7 @@ static cj_status open_pictures(cj_recipe *r, bool sample, cj_recipe_sets *sets)
 {
     CJ__TRY(is_set(r, CJ__KEY_data_pictures) ? open_picture_table(r, sample, sets)
                                              : open_folder(r, sample, sets));
-    if (cj__recipe_number(r, CJ__KEY_data_test) > 0) {
-        cj_dataset_free(sets->test);
-        sets->test = NULL;
-    }
+    prefer_share(r, sets);
     if (is_standard(r, CJ__KEY_data_split))
         r->values[CJ__KEY_data_split] = cj_dataset_y(sets->whole).dtype == CJ_I32 ? "stratified" : "random";
     return CJ_OK;
