@@ -19,4 +19,5 @@ set(CAJAL_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= tak
 if(CAJAL_SANITIZE)
     add_compile_options(-fsanitize=${CAJAL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${CAJAL_SANITIZE})
+    add_compile_definitions(CJ__SANITIZED=1)
 endif()

@@ -106,22 +106,33 @@ isa_runs_here() {
     done
 }
 
-# fuzz_all: ten minutes ($CAJAL_FUZZ_SECONDS) of libFuzzer for each fuzz/NAME.c, starting from its corpus. What is new
-# stays in build/fuzz/found/NAME, what fails in build/fuzz/found/NAME-crash-...; a single request for a gigabyte, or
-# 2.5 in all, is a failure, as inputs are of 64 KB at most.
+# fuzz NAME: libFuzzer for ten minutes ($CAJAL_FUZZ_SECONDS), starting from the corpus. What is new stays in
+# build/fuzz/found/NAME, what fails in build/fuzz/found/NAME-crash-...; a single request for a gigabyte, or 2.5 in all,
+# is a failure, as inputs are of 64 KB at most.
+fuzz() {
+    mkdir -p "build/fuzz/found/$1"
+    "build/fuzz/fuzz/$1" -max_total_time="${CAJAL_FUZZ_SECONDS:-600}" -timeout=10 -max_len=65536 -malloc_limit_mb=1024 \
+        -rss_limit_mb=2560 -print_final_stats=1 -artifact_prefix="build/fuzz/found/$1-" \
+        "build/fuzz/found/$1" "fuzz/corpus/$1" >"$logs/fuzz-$1.log" 2>&1 </dev/null
+    echo $? >"$logs/fuzz-$1.ended"
+}
+
+# fuzz_all: every fuzz/NAME.c, as many at once as there are processors.
 fuzz_all() {
+    running=0
+    for source in fuzz/*.c; do
+        fuzz "$(basename "$source" .c)" &
+        running=$((running + 1))
+        [ $((running % jobs)) -ne 0 ] || wait
+    done
+    wait
     for source in fuzz/*.c; do
         name=$(basename "$source" .c)
-        target=build/fuzz/fuzz/$name
-        log=$logs/fuzz-$name.log
-        mkdir -p "build/fuzz/found/$name"
-        if "$target" -max_total_time="${CAJAL_FUZZ_SECONDS:-600}" -timeout=10 -max_len=65536 -malloc_limit_mb=1024 \
-            -rss_limit_mb=2560 -print_final_stats=1 -artifact_prefix="build/fuzz/found/$name-" \
-            "build/fuzz/found/$name" "fuzz/corpus/$name" >"$log" 2>&1 </dev/null; then
+        if [ "$(cat "$logs/fuzz-$name.ended")" = 0 ]; then
             record pass "fuzz $name"
         else
             record fail "fuzz $name"
-            show "$log"
+            show "$logs/fuzz-$name.log"
         fi
     done
 }

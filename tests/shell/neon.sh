@@ -1,5 +1,6 @@
 # The kernels on 64-bit Arm: the library is cross-built without dependencies, as one static program a test, and
-# the tests of kernels run under qemu's emulation of that processor, NEON and denormals included.
+# the tests of kernels run under qemu's emulation of that processor, NEON and denormals included. The slower half
+# of them is in neon-all.sh.
 # level: default
 set -eu
 compiler=aarch64-linux-gnu-gcc
@@ -18,14 +19,16 @@ cmake -S "$source" -B "$scratch/build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$scratch
     -DCAJAL_EXAMPLES=OFF >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 cmake --build "$scratch/build" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 
-# The tests' own files, against the stand-in for cmocka in tests/cross.
+# The tests' own files, against the stand-in for cmocka in tests/cross; as many at once as there are processors.
 flags="-std=c17 -O2 -ffp-contract=off -static -D_GNU_SOURCE -DCJ__HAVE_SCALAR=1 -DCJ__HAVE_NEON=1"
+cat >"$scratch/one" <<EOF
+set -eu
 cd "$source"
-for name in isa matmul convolution winograd op_values ops fuse; do
-    $compiler $flags -DCJ_TEST_SOURCE="\"$source\"" -DCJ_TEST_BUILD="\"$scratch/build\"" \
-        -DCJ_TEST_COMMAND="\"$scratch/build/cajal\"" -Itests/cross -Iinclude -Isrc -Itests \
-        tests/test_$name.c $(ls tests/*.c | grep -v /test_) tests/cross/cmocka.c \
-        "$scratch/build/libcajal.a" -lm -lpthread -o "$scratch/$name"
-    qemu-aarch64 "$scratch/$name" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
-    tail -n 3 "$scratch/log"
-done
+$compiler $flags -DCJ_TEST_SOURCE='"$source"' -DCJ_TEST_BUILD='"$scratch/build"' \
+    -DCJ_TEST_COMMAND='"$scratch/build/cajal"' -Itests/cross -Iinclude -Isrc -Itests \
+    tests/test_\$1.c \$(ls tests/*.c | grep -v /test_) tests/cross/cmocka.c \
+    "$scratch/build/libcajal.a" -lm -lpthread -o "$scratch/\$1"
+qemu-aarch64 "$scratch/\$1" >"$scratch/\$1.log" 2>&1 || { cat "$scratch/\$1.log"; exit 1; }
+tail -n 3 "$scratch/\$1.log"
+EOF
+printf '%s\n' ${names:-isa op_values fuse matmul convolution} | xargs -P "$(nproc)" -n 1 sh "$scratch/one"

@@ -3,10 +3,18 @@
 
 #define COLUMNS (VECTORS * CJ__LANES)
 
+/* Under a sanitizer one tile serves all heights, its loops left as loops: the same sums, without minutes of
+ * compiling. */
+#ifdef CJ__SANITIZED
+#define TILE_FUNCTION static
+#else
+#define TILE_FUNCTION CJ__INLINE
+#endif
+
 /* One tile. `rows`, `vectors`, `masked`, `by_rows` and `pieces` are constants wherever this is inlined: the
  * loops over them vanish and `sum` becomes registers. `tail` masks the last vector where `masked`. */
-CJ__INLINE void tile(const cj__strip *s, const float *b, float *c, cj__mask tail, int rows, int vectors,
-                     bool masked, bool by_rows, bool pieces)
+TILE_FUNCTION void tile(const cj__strip *s, const float *b, float *c, cj__mask tail, int rows, int vectors,
+                        bool masked, bool by_rows, bool pieces)
 {
     cj__floats sum[ROWS][VECTORS];
 #pragma GCC unroll 14
@@ -57,7 +65,7 @@ CJ__INLINE void tile(const cj__strip *s, const float *b, float *c, cj__mask tail
 }
 
 /* A strip of `rows` rows, panel after panel. */
-CJ__INLINE void strip_of(const cj__strip *s, int rows, bool by_rows, bool pieces)
+TILE_FUNCTION void strip_of(const cj__strip *s, int rows, bool by_rows, bool pieces)
 {
     const float *b = s->b;
     float *c = s->c;
