@@ -427,6 +427,45 @@ static void test_new_weights(void **state)
     cj_model_free(m);
 }
 
+/* Over an embedding the table is multiplied in place of the sequence: outputs and gradients must not tell.
+ * The index -1 is outside, and so a vector of zeros. */
+static void test_over_embedding(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"embedding.weight", "layer.weight_ih_l0", "layer.bias_ih_l0"};
+    int32_t words[N * T];
+    float found[2][N * T * H + 4 * C + 4 * H * C + 4 * H];
+    for (int i = 0; i < N * T; i++) words[i] = i * i % 5 - 1;
+    for (int plain = 0; plain < 2; plain++) {
+        cj_model *m;
+        cj_graph *g;
+        cj_program *program;
+        cj_value x[3], results[4];
+        expect_ok(cj_model_new(&m, .seed = 1));
+        expect_ok(cj_graph_new(&g, m));
+        cj_value in = cj_input(g, "words", CJ_I32, cj_shape(N, T));
+        cj_value vectors = cj_embedding(cj_at(cj_root(g), "embedding"), in, .count = 4, .width = C);
+        if (plain) vectors = cj_scale(vectors, 1);
+        cj_value y = cj_lstm(cj_at(cj_root(g), "layer"), vectors, .units = H).output;
+        for (int i = 0; i < 3; i++)
+            x[i] = cj_parameter(cj_root(g), names[i], cj_model_find(m, names[i]).shape, (cj_init){0});
+        cj_gradients(cj_mul(y, cj_square(y)), 3, x, results);
+        results[3] = y;
+        for (int i = 0; i < 4; i++) results[i] = cj_reshape(results[i], cj_shape(-1));
+        cj_output(g, "all", cj_concatenate(4, results, 0));
+        expect_ok(cj_compile(&program, g));
+        assert_int_equal(cj_shape_count(cj_program_output(program, 0).shape),
+                         sizeof found[0] / sizeof(float));
+        expect_ok(
+            cj_program_run(program, .inputs = {{words, CJ_I32, cj_shape(N, T)}}, .outputs = {found[plain]}));
+        cj_program_free(program);
+        cj_graph_free(g);
+        cj_model_free(m);
+    }
+    for (size_t i = 0; i < sizeof found[0] / sizeof(float); i++)
+        assert_true(fabsf(found[0][i] - found[1][i]) <= 1e-6F * (1 + fabsf(found[1][i])));
+}
+
 /* --- refusals, memory ---------------------------------------------------------------------------------- */
 
 static void refuse(layer draw, cj_recurrent_options o, cj_shape_t shape, const char *sentence)
@@ -533,6 +572,7 @@ int main(void)
                                        cmocka_unit_test(test_carried_state),
                                        cmocka_unit_test(test_lengths),
                                        cmocka_unit_test(test_new_weights),
+                                       cmocka_unit_test(test_over_embedding),
                                        cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_allocations)};
     return cmocka_run_group_tests_name("recurrent", tests, NULL, NULL);

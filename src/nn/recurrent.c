@@ -123,6 +123,21 @@ static void draw_biases(const network *n, int64_t layer, int64_t direction, cj__
     r->gates = cj_add(r->gates, cj_add(input, hidden));
 }
 
+/* x·weightᵀ. Where x are rows of a table, an embedding's, with fewer rows than there are places, the table is
+ * multiplied and rows of the product are taken; the way back adds up by rows first. */
+static cj_value project(cj_value x, cj_value weight)
+{
+    const cj__node *node = cj_value_ok(x) ? cj__node_of(x) : NULL;
+    if (node && node->op == CJ__OP_gather && ((const cj__axis_attributes *)node->attributes)->axis == 0) {
+        cj_value table = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[0]));
+        cj_value indices = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[1]));
+        cj_shape_t rows = cj_value_shape(table);
+        if (rows.rank == 2 && rows.dims[0] < cj_shape_count(cj_value_shape(indices)))
+            return cj_gather(cj_matmul_transposed(table, weight, false, true), indices, 0);
+    }
+    return cj_matmul_transposed(x, weight, false, true);
+}
+
 static cj__recurrence_results draw_direction(const network *n, cj_value x, int64_t layer, int64_t direction)
 {
     int64_t index = layer * n->directions + direction, wide = cj__cell_gates(n->cell) * n->o->units;
@@ -132,7 +147,7 @@ static cj__recurrence_results draw_direction(const network *n, cj_value x, int64
                                  .first = begin_with(n, n->o->hidden, index),
                                  .lengths = n->o->lengths};
     r.weight = parameter(n, "weight_hh", layer, direction, cj_shape(wide, n->o->units));
-    r.gates = cj_matmul_transposed(x, input, false, true);
+    r.gates = project(x, input);
     if (n->cell == CJ__LSTM) r.extra = begin_with(n, n->o->cell, index);
     draw_biases(n, layer, direction, &r);
     return cj__recurrence(&r);

@@ -6,9 +6,29 @@
 
 enum { MOST = CJ__UNITS_AT_ONCE };
 
-CJ__INLINE float sigmoid_of(float x)
+/* e to the power of x, less 1, as e - 1 = p·2ⁿ + (2ⁿ - 1) for p near 0: good to 2 units in the last place on
+ * both sides of 0, for x between -87 and 87. What lies beyond changes no gate. */
+CJ__INLINE float expm1_within(float x)
 {
-    return 1 / (1 + exp_of(-x));
+    x = x > 87.0f ? 87.0f : x;
+    x = x < -87.0f ? -87.0f : x;
+    float shifted = x * 1.44269504f + 12582912.0f; /* as in exp_of */
+    float n = shifted - 12582912.0f;
+    float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    float scale = from_bits((to_bits(shifted) << 23) + (127u << 23));
+    return exp_series_minus_1(r) * scale + (scale - 1);
+}
+
+CJ__INLINE float sigmoid(float x)
+{
+    return 1 / (2 + expm1_within(-x));
+}
+
+CJ__INLINE float tanh_within(float x)
+{
+    x = x > 10.0f ? 10.0f : x; /* from there on it is 1 */
+    float e = expm1_within(2 * x);
+    return e / (e + 2);
 }
 
 #define EACH for (int u = 0; u < n; u++)
@@ -49,12 +69,12 @@ CJ__INLINE void lstm(int n, const cj__cell_step *s)
     sum_gate(n, s, 1, f);
     sum_gate(n, s, 2, g);
     sum_gate(n, s, 3, o);
-    EACH i[u] = sigmoid_of(i[u]);
-    EACH f[u] = sigmoid_of(f[u]);
-    EACH g[u] = tanh_of(g[u]);
-    EACH o[u] = sigmoid_of(o[u]);
+    EACH i[u] = sigmoid(i[u]);
+    EACH f[u] = sigmoid(f[u]);
+    EACH g[u] = tanh_within(g[u]);
+    EACH o[u] = sigmoid(o[u]);
     EACH c[u] = f[u] * s->cell[u] + i[u] * g[u];
-    EACH h[u] = o[u] * tanh_of(c[u]);
+    EACH h[u] = o[u] * tanh_within(c[u]);
     copy(n, c, s->cell);
     put_state(n, s, h);
     if (!s->gates) return;
@@ -71,10 +91,10 @@ CJ__INLINE void gru(int n, const cj__cell_step *s)
     float r[MOST], z[MOST], m[MOST], q[MOST], h[MOST];
     sum_gate(n, s, 0, r);
     sum_gate(n, s, 1, z);
-    EACH r[u] = sigmoid_of(r[u]);
-    EACH z[u] = sigmoid_of(z[u]);
+    EACH r[u] = sigmoid(r[u]);
+    EACH z[u] = sigmoid(z[u]);
     EACH q[u] = s->product[2 * MOST + u] + s->bias[u];
-    EACH m[u] = tanh_of(s->x[2 * s->gate_step + u] + r[u] * q[u]);
+    EACH m[u] = tanh_within(s->x[2 * s->gate_step + u] + r[u] * q[u]);
     EACH h[u] = (1 - z[u]) * m[u] + z[u] * s->before[u];
     put_state(n, s, h);
     if (!s->gates) return;
@@ -89,7 +109,7 @@ CJ__INLINE void rnn_tanh(int n, const cj__cell_step *s)
 {
     float h[MOST];
     sum_gate(n, s, 0, h);
-    EACH h[u] = tanh_of(h[u]);
+    EACH h[u] = tanh_within(h[u]);
     put_state(n, s, h);
 }
 CELL(rnn_tanh, cj__cell_step)
@@ -118,7 +138,7 @@ CJ__INLINE void lstm_back(int n, const cj__cell_back *s)
     copy(n, s->gates + s->gate_step, f);
     copy(n, s->gates + 2 * s->gate_step, g);
     copy(n, s->gates + 3 * s->gate_step, o);
-    EACH t[u] = tanh_of(s->saved[u]);
+    EACH t[u] = tanh_within(s->saved[u]);
     EACH dh[u] = s->dh[u] + s->dy[u];
     EACH dc[u] = s->dc[u] + dh[u] * o[u] * (1 - t[u] * t[u]);
     EACH d[u] = dc[u] * g[u] * (i[u] * (1 - i[u]));
