@@ -24,8 +24,17 @@ static cj_value mlp(cj_scope s, cj_value x)
     return cj_dense(cj_at(s, "4"), x, .units = 10);
 }
 
+/* x: [N,T] characters → logits: [N,T,65] */
+static cj_value lstm(cj_scope s, cj_value x)
+{
+    x = cj_embedding(cj_at(s, "embedding"), x, .count = 65, .width = 256);
+    x = cj_lstm(cj_at(s, "lstm"), x, .units = 256, .layers = 2).output;
+    return cj_dense(cj_at(s, "output"), x, .units = 65);
+}
+
 const workload workloads[] = {
-    {"mlp", mlp, 128, 784, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}},
+    {"mlp", mlp, 128, {784}, 1, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false},
+    {"lstm", lstm, 32, {64}, 1, 65, {.kind = CJ_ADAM, .learning_rate = 1e-3}, true},
 };
 const int workload_count = sizeof workloads / sizeof *workloads;
 
@@ -39,24 +48,32 @@ const workload *find_workload(const char *name)
 /* --- a job -------------------------------------------------------------------------------------------------
  */
 
-/* Nearly normal numbers (sums of twelve uniform ones) and random labels. */
+static void fill_classes(const job *j, cj_tensor t)
+{
+    for (int64_t i = 0; i < cj_shape_count(t.shape); i++)
+        ((int32_t *)t.data)[i] = (int32_t)(rand() % j->w->classes);
+}
+
+/* Nearly normal numbers (sums of twelve uniform ones) or random characters, and random labels. */
 static void fill(job *j)
 {
     float *x = j->x.data;
-    int32_t *y = j->y.data;
     srand(1);
-    for (int64_t i = 0; i < cj_shape_count(j->x.shape); i++) {
+    if (j->w->characters) fill_classes(j, j->x);
+    for (int64_t i = 0; !j->w->characters && i < cj_shape_count(j->x.shape); i++) {
         double sum = 0;
         for (int k = 0; k < 12; k++) sum += (double)rand() / RAND_MAX;
         x[i] = (float)(sum - 6);
     }
-    for (int64_t i = 0; i < j->batch; i++) y[i] = (int32_t)(rand() % j->w->classes);
+    fill_classes(j, j->y);
 }
 
 cj_status job_fill(job *j)
 {
-    j->x = (cj_tensor){NULL, CJ_F32, cj_shape(j->batch, j->w->features)};
-    j->y = (cj_tensor){NULL, CJ_I32, cj_shape(j->batch)};
+    j->x =
+        (cj_tensor){NULL, j->w->characters ? CJ_I32 : CJ_F32, {.rank = j->w->rank + 1, .dims = {j->batch}}};
+    memcpy(j->x.shape.dims + 1, j->w->example, (size_t)j->w->rank * sizeof *j->w->example);
+    j->y = (cj_tensor){NULL, CJ_I32, j->w->characters ? j->x.shape : cj_shape(j->batch)};
     j->x.data = malloc(cj_tensor_bytes(&j->x));
     j->y.data = malloc(cj_tensor_bytes(&j->y));
     if (!j->x.data || !j->y.data) return CJ_OUT_OF_MEMORY;
@@ -107,19 +124,20 @@ void job_discard(job *j)
     free(j->y.data);
 }
 
-/* Mean cross-entropy of logits [N,C] against labels [N], outside of what is timed. */
+/* Mean cross-entropy of logits [...,C] against labels [...], outside of what is timed. */
 static double cross_entropy(const job *j)
 {
     const int32_t *labels = j->y.data;
     const float *logits = j->result;
     double total = 0;
-    for (int64_t r = 0; r < j->batch; r++, logits += j->w->classes) {
+    int64_t count = cj_shape_count(j->y.shape);
+    for (int64_t r = 0; r < count; r++, logits += j->w->classes) {
         double largest = (double)logits[0], sum = 0;
         for (int64_t c = 1; c < j->w->classes; c++) largest = fmax(largest, (double)logits[c]);
         for (int64_t c = 0; c < j->w->classes; c++) sum += exp((double)logits[c] - largest);
         total += largest + log(sum) - (double)logits[labels[r]];
     }
-    return total / (double)j->batch;
+    return total / (double)count;
 }
 
 double job_loss(const job *j)

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_INPUTS = 6 };
+enum { MOST_INPUTS = 8 };
 
 typedef struct {
     cj__op op;

@@ -19,6 +19,7 @@
 #include "cajal/model.h"
 #include "cajal/models.h"
 #include "cajal/nn.h"
+#include "cajal/sequence.h"
 #include "cajal/vision.h"
 
 #endif

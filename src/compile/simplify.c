@@ -128,6 +128,13 @@ static void lower(rebuild *r, const cj__node *node, const int32_t *inputs, int32
     r->composites = true;
 }
 
+/* A composite whose f32 kernels do it in one; other types, which are for checking, are computed as spelled
+ * out. */
+static bool stays_whole(const rebuild *r, const cj__node *node)
+{
+    return cj__info(node)->flags & CJ__WHOLE && r->to->values[node->inputs[0]].dtype == CJ_F32;
+}
+
 /* Whether a node computes on bf16, which is a type to store in. */
 static bool computes_on_bf16(const rebuild *r, const cj__node *node)
 {
@@ -162,7 +169,7 @@ static cj_status emit(rebuild *r, int32_t index)
     node.inputs = inputs;
     if (computes_on_bf16(r, &node)) {
         widen(r, &node, types, results);
-    } else if (cj__info(&node)->flags & CJ__COMPOSITE) {
+    } else if (cj__info(&node)->flags & CJ__COMPOSITE && !stays_whole(r, &node)) {
         lower(r, &node, inputs, results);
     } else if (!(cj__info(&node)->flags & CJ__EFFECT) &&
                (identity(r, &node, results) || fold_constant(r, &node, types, results))) {

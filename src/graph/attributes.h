@@ -131,6 +131,13 @@ typedef struct {
     int64_t length, reverse;
 } cj__scan_attributes;
 
+/* A recurrence over [N,T,…], one layer in one direction: ops/recurrence.h. */
+typedef struct {
+    int64_t cell;    /* a cj__cell */
+    int64_t reverse; /* from each row's last step to its first */
+    int64_t varied;  /* some rows may have fewer steps than T */
+} cj__recurrence_attributes;
+
 /* A fused chain of elementwise ops, made by the compiler only: compile/chain.h. */
 struct cj__chain;
 typedef struct {

@@ -32,6 +32,7 @@ enum {
     CJ__INTERNAL = 128, /* made by the compiler only */
     CJ__ANY_TYPE = 256, /* takes bf16 as it is; other ops on bf16 compute in f32 */
     CJ__PRODUCT = 512,  /* its kernels for f32 can carry a chain on the way out (cpu/product.h) */
+    CJ__WHOLE = 1024,   /* a composite that has kernels for f32: it is lowered for other types only */
 };
 enum { CJ__MOST_VALUES = 64 }; /* inputs of a node, and its outputs */
 
@@ -86,7 +87,7 @@ typedef struct {
         cj_dtype dtype;
         cj_shape_t shape;
         double low, high; /* both 0: -2, 2 (integers: 0, 5) */
-    } inputs[6];
+    } inputs[8];
 } cj__sample;
 typedef struct {
     void (*add)(void *context, const cj__sample *sample); /* the test that wants them */

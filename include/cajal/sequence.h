@@ -1,0 +1,71 @@
+/* Layers for sequences [N,T,C]: recurrent networks, with PyTorch's names, layouts and order of gates. */
+#ifndef CAJAL_SEQUENCE_H
+#define CAJAL_SEQUENCE_H
+
+#include "cajal/nn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- recurrent networks -------------------------------------------------------------------------------- */
+
+/* Parameters of layer k, G gates: "weight_ih_lk" [G·units,what it reads], "weight_hh_lk" [G·units,units],
+ * "bias_ih_lk" and "bias_hh_lk" [G·units]; those of the way back end in "_reverse". They begin uniform in
+ * ±1/√units, as PyTorch's. */
+typedef struct {
+    size_t size;
+    cj_value input; /* [N,T,C], f32 */
+    int64_t units;
+    int64_t layers;     /* each reads what the one before gives; 0: 1 */
+    bool bidirectional; /* two networks, the second from each row's end to its beginning, side by side */
+    bool no_bias;
+    bool relu;      /* of cj_rnn: ReLU in place of tanh */
+    double dropout; /* rate, between layers, in training */
+    /* [N], integers: the steps of each row, the others being padding. A length is forced into 0 to T. What
+     * lies beyond is never looked at: there the output is 0, and no gradient comes from it or goes to it.
+     * None: T for all. */
+    cj_value lengths;
+    /* [directions·layers,N,units], in PyTorch's order (layer 0 forward, layer 0 back, layer 1 forward, …):
+     * the state to begin with; none: zeros. `cell` is LSTM's. */
+    cj_value hidden, cell;
+    const char *file; /* the caller's, for error messages; the macros set them */
+    int line;
+} cj_recurrent_options;
+typedef struct {
+    cj_value output;       /* [N,T,directions·units] of the last layer */
+    cj_value last;         /* [N,directions·units]: of each direction what it gave at its last step */
+    cj_value hidden, cell; /* [directions·layers,N,units], as each row's last step left them */
+} cj_recurrent;
+
+/* h' = tanh(W x + b + U h + c). Elman, 1990. */
+CJ_API cj_recurrent cj_rnn(cj_scope scope, const cj_recurrent_options *options);
+/* Gates i f g o: c' = f c + i g, h' = o tanh(c'). Hochreiter and Schmidhuber, 1997; Gers et al., 2000. */
+CJ_API cj_recurrent cj_lstm(cj_scope scope, const cj_recurrent_options *options);
+/* Gates r z n: n = tanh(W x + b + r (U h + c)), h' = (1 - z) n + z h. Cho et al., 2014, with r as in PyTorch
+ * and cuDNN. */
+CJ_API cj_recurrent cj_gru(cj_scope scope, const cj_recurrent_options *options);
+
+/* One step: input [N,C], `hidden` and `cell` [N,units]; `output` and `last` are the new `hidden`. Parameters
+ * "weight_ih", "weight_hh", "bias_ih", "bias_hh". Layers, directions, dropout and lengths are not for cells.
+ */
+CJ_API cj_recurrent cj_rnn_cell(cj_scope scope, const cj_recurrent_options *options);
+CJ_API cj_recurrent cj_lstm_cell(cj_scope scope, const cj_recurrent_options *options);
+CJ_API cj_recurrent cj_gru_cell(cj_scope scope, const cj_recurrent_options *options);
+
+#if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
+#define CJ_RECURRENT_OPTIONS(...)                                                                            \
+    CJ_OPTIONS(cj_recurrent_options, .file = __FILE__, .line = __LINE__, .input = __VA_ARGS__)
+/* cj_lstm(cj_at(s, "lstm"), x, .units = 256, .layers = 2).output */
+#define cj_rnn(scope, ...)       (cj_rnn)(scope, CJ_RECURRENT_OPTIONS(__VA_ARGS__))
+#define cj_lstm(scope, ...)      (cj_lstm)(scope, CJ_RECURRENT_OPTIONS(__VA_ARGS__))
+#define cj_gru(scope, ...)       (cj_gru)(scope, CJ_RECURRENT_OPTIONS(__VA_ARGS__))
+#define cj_rnn_cell(scope, ...)  (cj_rnn_cell)(scope, CJ_RECURRENT_OPTIONS(__VA_ARGS__))
+#define cj_lstm_cell(scope, ...) (cj_lstm_cell)(scope, CJ_RECURRENT_OPTIONS(__VA_ARGS__))
+#define cj_gru_cell(scope, ...)  (cj_gru_cell)(scope, CJ_RECURRENT_OPTIONS(__VA_ARGS__))
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

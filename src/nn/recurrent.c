@@ -1,0 +1,254 @@
+/* Recurrent layers: what the input gives to all gates is one product for all steps, the rest an op of its own
+ * (ops/recurrence.h). Layers and directions are so many of these. */
+#define CJ_NO_LOCATIONS
+#include "cajal/sequence.h"
+#include "ops/recurrence.h"
+
+#include <math.h>
+#include <stdio.h>
+
+typedef struct {
+    cj_scope scope;
+    const cj_recurrent_options *o;
+    cj__cell cell;
+    const char *type; /* as summaries call it */
+    int64_t layers, directions, rows;
+    bool single; /* one step of a cell, whose parameters have no number */
+} network;
+
+/* --- checks -------------------------------------------------------------------------------------------- */
+
+static cj_recurrent refused(const network *n)
+{
+    cj_value bad = cj__poison(n->scope.graph);
+    return (cj_recurrent){bad, bad, bad, bad};
+}
+
+#define REFUSE(n, ...) return (void)cj__graph_error((n)->scope.graph, CJ_SHAPE_ERROR, __VA_ARGS__), false
+
+static bool check_options(const network *n)
+{
+    const cj_recurrent_options *o = n->o;
+    const char *path = n->scope.path;
+    if (o->units < 1) REFUSE(n, "%s at '%s' has %lld units", n->type, path, (long long)o->units);
+    if (n->layers < 1) REFUSE(n, "%s at '%s' has %lld layers", n->type, path, (long long)n->layers);
+    if (!(o->dropout >= 0 && o->dropout < 1))
+        REFUSE(n, "%s at '%s' has a dropout of %g, but a rate is from 0 up to 1", n->type, path, o->dropout);
+    if (o->cell.graph && n->cell != CJ__LSTM)
+        REFUSE(n, "%s at '%s' was given a cell, which only an LSTM has", n->type, path);
+    if (o->relu && n->cell != CJ__RNN_RELU)
+        REFUSE(n, "%s at '%s' has no ReLU; only cj_rnn may have it", n->type, path);
+    if (n->single && (n->directions > 1 || o->layers > 1 || o->dropout > 0 || o->lengths.graph))
+        REFUSE(n, "%s at '%s' is one step of one layer: it has no layers, directions, dropout or lengths",
+               n->type, path);
+    return true;
+}
+
+static bool check_input(const network *n)
+{
+    cj_shape_t x = cj_value_shape(n->o->input);
+    if (x.rank != (n->single ? 2 : 3))
+        REFUSE(n, "%s at '%s' has an input of %lld dimensions, but needs %s", n->type, n->scope.path,
+               (long long)x.rank,
+               n->single ? "[N,C]" : "[N,T,C]; hint: numbers of words become vectors by cj_embedding");
+    return true;
+}
+
+static bool check_state(const network *n, cj_value state, const char *name)
+{
+    char wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
+    cj_shape_t shape = n->single ? cj_shape(n->rows, n->o->units)
+                                 : cj_shape(n->layers * n->directions, n->rows, n->o->units);
+    if (!state.graph || !cj_value_ok(state) || cj_shape_equal(cj_value_shape(state), shape)) return true;
+    REFUSE(n, "%s at '%s': %s is %s, but must be %s", n->type, n->scope.path, name,
+           cj__shape_text(cj_value_shape(state), found), cj__shape_text(shape, wanted));
+}
+
+static bool check_lengths(const network *n)
+{
+    cj_value lengths = n->o->lengths;
+    if (!lengths.graph || !cj_value_ok(lengths)) return true;
+    cj_dtype dtype = cj_value_dtype(lengths);
+    if (cj_shape_equal(cj_value_shape(lengths), cj_shape(n->rows)) && (dtype == CJ_I32 || dtype == CJ_I64))
+        return true;
+    REFUSE(n, "%s at '%s': lengths must be %lld integers (i32 or i64), one a row", n->type, n->scope.path,
+           (long long)n->rows);
+}
+
+/* --- drawing ------------------------------------------------------------------------------------------- */
+
+static cj_value parameter(const network *n, const char *name, int64_t layer, int64_t direction,
+                          cj_shape_t shape)
+{
+    char whole[64];
+    if (n->single)
+        snprintf(whole, sizeof whole, "%s", name);
+    else
+        snprintf(whole, sizeof whole, "%s_l%lld%s", name, (long long)layer, direction ? "_reverse" : "");
+    cj_init init = {CJ_INIT_UNIFORM, 1 / sqrt((double)n->o->units)};
+    return cj_parameter(n->scope, whole, shape, init);
+}
+
+/* Layer `index` of a state [count,N,units]: [N,units]; zeros where there is none. */
+static cj_value begin_with(const network *n, cj_value state, int64_t index)
+{
+    cj_shape_t shape = cj_shape(n->rows, n->o->units);
+    if (!state.graph) return cj_broadcast(cj_constant(n->scope.graph, cj_value_dtype(n->o->input), 0), shape);
+    return n->single ? state : cj_reshape(cj_slice(state, 0, index, index + 1, 1), shape);
+}
+
+/* Elements of a bias [G·units]. */
+static cj_value units_from(cj_value x, int64_t from, int64_t to)
+{
+    return cj_slice(x, 0, from, to, 1);
+}
+
+/* A GRU's n has the recurrent bias within: it goes to the op, the others to the input's product. */
+static void draw_biases(const network *n, int64_t layer, int64_t direction, cj__recurrence_operands *r)
+{
+    int64_t units = n->o->units;
+    cj_shape_t shape = cj_shape(cj__cell_gates(n->cell) * units);
+    if (n->o->no_bias) {
+        cj_value none = cj_constant(n->scope.graph, cj_value_dtype(n->o->input), 0);
+        if (n->cell == CJ__GRU) r->extra = cj_broadcast(none, cj_shape(units));
+        return;
+    }
+    cj_value input = parameter(n, "bias_ih", layer, direction, shape);
+    cj_value hidden = parameter(n, "bias_hh", layer, direction, shape);
+    if (n->cell == CJ__GRU) {
+        r->extra = units_from(hidden, 2 * units, 3 * units);
+        cj_value none = cj__full_like(r->extra, 0);
+        hidden = cj_concatenate(2, (cj_value[]){units_from(hidden, 0, 2 * units), none}, 0);
+    }
+    r->gates = cj_add(r->gates, cj_add(input, hidden));
+}
+
+/* x·weightᵀ. Where x are rows of a table, an embedding's, with fewer rows than there are places, the table is
+ * multiplied and rows of the product are taken; the way back adds up by rows first. */
+static cj_value project(cj_value x, cj_value weight)
+{
+    const cj__node *node = cj_value_ok(x) ? cj__node_of(x) : NULL;
+    if (node && node->op == CJ__OP_gather && ((const cj__axis_attributes *)node->attributes)->axis == 0) {
+        cj_value table = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[0]));
+        cj_value indices = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[1]));
+        cj_shape_t rows = cj_value_shape(table);
+        if (rows.rank == 2 && rows.dims[0] < cj_shape_count(cj_value_shape(indices)))
+            return cj_gather(cj_matmul_transposed(table, weight, false, true), indices, 0);
+    }
+    return cj_matmul_transposed(x, weight, false, true);
+}
+
+static cj__recurrence_results draw_direction(const network *n, cj_value x, int64_t layer, int64_t direction)
+{
+    int64_t index = layer * n->directions + direction, wide = cj__cell_gates(n->cell) * n->o->units;
+    cj_value input = parameter(n, "weight_ih", layer, direction, cj_shape(wide, cj__channels_of(x)));
+    cj__recurrence_operands r = {.cell = n->cell,
+                                 .reverse = direction,
+                                 .first = begin_with(n, n->o->hidden, index),
+                                 .lengths = n->o->lengths};
+    r.weight = parameter(n, "weight_hh", layer, direction, cj_shape(wide, n->o->units));
+    r.gates = project(x, input);
+    if (n->cell == CJ__LSTM) r.extra = begin_with(n, n->o->cell, index);
+    draw_biases(n, layer, direction, &r);
+    return cj__recurrence(&r);
+}
+
+/* Both directions, side by side along the last axis. */
+static cj_value joined(const network *n, const cj_value *parts)
+{
+    return n->directions == 1 ? parts[0] : cj_concatenate(2, parts, -1);
+}
+
+/* States of layers and directions, [N,units] each, as one. */
+static cj_value stacked(const network *n, cj_value so_far, cj_value state)
+{
+    cj_value one = cj_reshape(state, cj_shape(1, n->rows, n->o->units));
+    return so_far.graph ? cj_concatenate(2, (cj_value[]){so_far, one}, 0) : one;
+}
+
+static cj_recurrent draw_layers(const network *n)
+{
+    cj_value x = n->o->input, states[2], last[2];
+    cj_recurrent result = {0};
+    for (int64_t layer = 0; layer < n->layers && cj_value_ok(x); layer++) {
+        if (layer > 0 && n->o->dropout > 0) x = cj_dropout(n->scope, x, n->o->dropout);
+        for (int64_t d = 0; d < n->directions; d++) {
+            cj__recurrence_results r = draw_direction(n, x, layer, d);
+            states[d] = r.states;
+            last[d] = r.last;
+            result.hidden = stacked(n, result.hidden, r.last);
+            if (n->cell == CJ__LSTM) result.cell = stacked(n, result.cell, r.cell);
+        }
+        x = joined(n, states);
+    }
+    result.output = x;
+    result.last = joined(n, last);
+    return result;
+}
+
+/* A sequence of one step. */
+static cj_recurrent draw_single(network *n)
+{
+    cj_shape_t x = cj_value_shape(n->o->input);
+    cj_recurrent_options o = *n->o;
+    n->o = &o;
+    o.input = cj_reshape(o.input, cj_shape(x.dims[0], 1, x.dims[1]));
+    cj_recurrent r = draw_layers(n);
+    r.output = r.hidden = r.last;
+    if (n->cell == CJ__LSTM) r.cell = cj_reshape(r.cell, cj_shape(x.dims[0], o.units));
+    return r;
+}
+
+static cj_recurrent draw(cj_scope scope, const cj_recurrent_options *o, cj__cell cell, const char *type,
+                         bool single)
+{
+    network n = {scope, o, cell, type, o->layers ? o->layers : 1, o->bidirectional ? 2 : 1, 0, single};
+    cj_recurrent result = refused(&n);
+    if (!cj_value_ok(o->input)) return result;
+    const char *outer = cj__enter(scope.graph, scope.path);
+    n.rows = cj_value_shape(o->input).rank ? cj_value_shape(o->input).dims[0] : 0;
+    bool ok = check_options(&n) && check_input(&n) && check_lengths(&n) &&
+              check_state(&n, o->hidden, "hidden") && check_state(&n, o->cell, "cell");
+    if (ok) result = single ? draw_single(&n) : draw_layers(&n);
+    cj__enter(scope.graph, outer);
+    if (o->file) (void)cj_here(result.output, o->file, o->line);
+    result.output = cj_note_layer(scope, type, result.output);
+    return result;
+}
+
+/* --- the layers ---------------------------------------------------------------------------------------- */
+
+static cj__cell simple(const cj_recurrent_options *o)
+{
+    return o->relu ? CJ__RNN_RELU : CJ__RNN_TANH;
+}
+
+cj_recurrent cj_rnn(cj_scope scope, const cj_recurrent_options *o)
+{
+    return draw(scope, o, simple(o), "rnn", false);
+}
+
+cj_recurrent cj_lstm(cj_scope scope, const cj_recurrent_options *o)
+{
+    return draw(scope, o, CJ__LSTM, "lstm", false);
+}
+
+cj_recurrent cj_gru(cj_scope scope, const cj_recurrent_options *o)
+{
+    return draw(scope, o, CJ__GRU, "gru", false);
+}
+
+cj_recurrent cj_rnn_cell(cj_scope scope, const cj_recurrent_options *o)
+{
+    return draw(scope, o, simple(o), "rnn_cell", true);
+}
+
+cj_recurrent cj_lstm_cell(cj_scope scope, const cj_recurrent_options *o)
+{
+    return draw(scope, o, CJ__LSTM, "lstm_cell", true);
+}
+
+cj_recurrent cj_gru_cell(cj_scope scope, const cj_recurrent_options *o)
+{
+    return draw(scope, o, CJ__GRU, "gru_cell", true);
+}
