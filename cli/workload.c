@@ -24,8 +24,49 @@ static cj_value mlp(cj_scope s, cj_value x)
     return cj_dense(cj_at(s, "4"), x, .units = 10);
 }
 
+/* --- a GPT of six blocks of six heads, width 384; the output shares the embedding's weights --- */
+
+enum { GPT_CHARACTERS = 65, GPT_WIDTH = 384, GPT_HEADS = 6, GPT_LAYERS = 6, GPT_LENGTH = 256 };
+
+/* x: [N,T,W] → queries, keys and values [N,T,heads,W/heads] by thirds of one weight */
+static void project(cj_scope s, cj_value x, cj_value parts[3])
+{
+    cj_shape_t shape = cj_value_shape(x);
+    cj_value weight = cj_parameter(s, "weight", cj_shape(3 * GPT_WIDTH, GPT_WIDTH), (cj_init){0});
+    cj_value bias = cj_parameter(s, "bias", cj_shape(3 * GPT_WIDTH), (cj_init){CJ_INIT_ZEROS, 0});
+    for (int i = 0; i < 3; i++) {
+        int64_t from = i * GPT_WIDTH, to = from + GPT_WIDTH;
+        cj_value y = cj_matmul_transposed(x, cj_slice(weight, 0, from, to, 1), false, true);
+        y = cj_add(y, cj_slice(bias, 0, from, to, 1));
+        parts[i] = cj_reshape(y, cj_shape(shape.dims[0], shape.dims[1], GPT_HEADS, GPT_WIDTH / GPT_HEADS));
+    }
+}
+
+static cj_value gpt_block(cj_scope s, cj_value x)
+{
+    cj_value parts[3];
+    project(cj_at(s, "c_attn"), cj_layer_norm(cj_at(s, "ln_1"), x), parts);
+    cj_value y = cj_attention(s, parts[0], .key = parts[1], .value = parts[2], .causal = true);
+    x = cj_add(x, cj_dense(cj_at(s, "c_proj"), cj_reshape(y, cj_value_shape(x)), .units = GPT_WIDTH));
+    y = cj_dense(cj_at(s, "c_fc"), cj_layer_norm(cj_at(s, "ln_2"), x), .units = 4 * GPT_WIDTH);
+    return cj_add(x, cj_dense(cj_at(s, "mlp_proj"), cj_gelu(y), .units = GPT_WIDTH));
+}
+
+/* x: [N,T] characters → logits: [N,T,65] */
+static cj_value gpt(cj_scope s, cj_value x)
+{
+    cj_value y = cj_embedding(cj_at(s, "wte"), x, .count = GPT_CHARACTERS, .width = GPT_WIDTH);
+    y = cj_learned_positions(cj_at(s, "wpe"), y, .count = GPT_LENGTH);
+    for (int i = 0; i < GPT_LAYERS; i++) y = gpt_block(cj_at(s, "h.%d", i), y);
+    y = cj_layer_norm(cj_at(s, "ln_f"), y);
+    cj_value weight =
+        cj_parameter(cj_at(s, "wte"), "weight", cj_shape(GPT_CHARACTERS, GPT_WIDTH), (cj_init){0});
+    return cj_matmul_transposed(y, weight, false, true);
+}
+
 const workload workloads[] = {
-    {"mlp", mlp, 128, 784, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}},
+    {"mlp", mlp, 128, {784}, 1, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false},
+    {"gpt", gpt, 8, {256}, 1, 65, {.kind = CJ_ADAMW, .learning_rate = 1e-3, .weight_decay = 0.01}, true},
 };
 const int workload_count = sizeof workloads / sizeof *workloads;
 
@@ -39,24 +80,32 @@ const workload *find_workload(const char *name)
 /* --- a job -------------------------------------------------------------------------------------------------
  */
 
-/* Nearly normal numbers (sums of twelve uniform ones) and random labels. */
+static void fill_classes(const job *j, cj_tensor t)
+{
+    for (int64_t i = 0; i < cj_shape_count(t.shape); i++)
+        ((int32_t *)t.data)[i] = (int32_t)(rand() % j->w->classes);
+}
+
+/* Nearly normal numbers (sums of twelve uniform ones) or random characters, and random labels. */
 static void fill(job *j)
 {
     float *x = j->x.data;
-    int32_t *y = j->y.data;
     srand(1);
-    for (int64_t i = 0; i < cj_shape_count(j->x.shape); i++) {
+    if (j->w->characters) fill_classes(j, j->x);
+    for (int64_t i = 0; !j->w->characters && i < cj_shape_count(j->x.shape); i++) {
         double sum = 0;
         for (int k = 0; k < 12; k++) sum += (double)rand() / RAND_MAX;
         x[i] = (float)(sum - 6);
     }
-    for (int64_t i = 0; i < j->batch; i++) y[i] = (int32_t)(rand() % j->w->classes);
+    fill_classes(j, j->y);
 }
 
 cj_status job_fill(job *j)
 {
-    j->x = (cj_tensor){NULL, CJ_F32, cj_shape(j->batch, j->w->features)};
-    j->y = (cj_tensor){NULL, CJ_I32, cj_shape(j->batch)};
+    j->x =
+        (cj_tensor){NULL, j->w->characters ? CJ_I32 : CJ_F32, {.rank = j->w->rank + 1, .dims = {j->batch}}};
+    memcpy(j->x.shape.dims + 1, j->w->example, (size_t)j->w->rank * sizeof *j->w->example);
+    j->y = (cj_tensor){NULL, CJ_I32, j->w->characters ? j->x.shape : cj_shape(j->batch)};
     j->x.data = malloc(cj_tensor_bytes(&j->x));
     j->y.data = malloc(cj_tensor_bytes(&j->y));
     if (!j->x.data || !j->y.data) return CJ_OUT_OF_MEMORY;
@@ -107,19 +156,20 @@ void job_discard(job *j)
     free(j->y.data);
 }
 
-/* Mean cross-entropy of logits [N,C] against labels [N], outside of what is timed. */
+/* Mean cross-entropy of logits [...,C] against labels [...], outside of what is timed. */
 static double cross_entropy(const job *j)
 {
     const int32_t *labels = j->y.data;
     const float *logits = j->result;
     double total = 0;
-    for (int64_t r = 0; r < j->batch; r++, logits += j->w->classes) {
+    int64_t count = cj_shape_count(j->y.shape);
+    for (int64_t r = 0; r < count; r++, logits += j->w->classes) {
         double largest = (double)logits[0], sum = 0;
         for (int64_t c = 1; c < j->w->classes; c++) largest = fmax(largest, (double)logits[c]);
         for (int64_t c = 0; c < j->w->classes; c++) sum += exp((double)logits[c] - largest);
         total += largest + log(sum) - (double)logits[labels[r]];
     }
-    return total / (double)j->batch;
+    return total / (double)count;
 }
 
 double job_loss(const job *j)

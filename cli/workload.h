@@ -11,10 +11,11 @@
 typedef struct {
     const char *name;
     cj_value (*forward)(cj_scope s, cj_value x);
-    int64_t batch;    /* in training */
-    int64_t features; /* of an example: normal numbers */
-    int64_t classes;  /* labels are drawn from 0 … classes-1 */
+    int64_t batch;            /* in training */
+    int64_t example[3], rank; /* shape of an example: normal numbers, or characters */
+    int64_t classes;          /* labels are drawn from 0 … classes-1 */
     cj_optimizer optimizer;
+    bool characters; /* examples are of them, i32 below `classes`, and each has a label */
 } workload;
 extern const workload workloads[];
 extern const int workload_count;
@@ -27,11 +28,11 @@ typedef struct {
     bool evaluate; /* inference instead of training */
     cj_precision precision;
 
-    cj_tensor x, y; /* f32 [N,features], i32 [N] */
+    cj_tensor x, y; /* f32 or i32 [N,example…]; i32 [N], or of x's shape */
     cj_model *model;
     cj_graph *graph;
     cj_program *program;
-    float *result; /* the loss, or logits [N,classes] */
+    float *result; /* the loss, or logits [labels,classes] */
     int64_t runs;
     double loss; /* that proves the work: of training after ten updates */
 } job;
