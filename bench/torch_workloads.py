@@ -247,7 +247,9 @@ def measure(options):
     network, x = make_network(), make_example(batch)
     y = torch.randint(classes, (batch, *label_shape))
     if options.save_init:
-        state = {name: tensor for name, tensor in network.state_dict().items() if tensor.dtype == torch.float32}
+        named = {tensor.data_ptr(): name for name, tensor in reversed(network.state_dict().items())}  # tied weights once
+        state = {name: tensor for name, tensor in network.state_dict().items()
+                 if tensor.dtype == torch.float32 and named[tensor.data_ptr()] == name}
         save_safetensors(options.save_init, {**state, "batch.x": x, "batch.y": y})
     if options.channels_last:
         network, x = network.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)

@@ -32,9 +32,50 @@ static cj_value lstm(cj_scope s, cj_value x)
     return cj_dense(cj_at(s, "output"), x, .units = 65);
 }
 
+/* --- a GPT of six blocks of six heads, width 384; the output shares the embedding's weights --- */
+
+enum { GPT_CHARACTERS = 65, GPT_WIDTH = 384, GPT_HEADS = 6, GPT_LAYERS = 6, GPT_LENGTH = 256 };
+
+/* x: [N,T,W] → queries, keys and values [N,T,heads,W/heads] by thirds of one weight */
+static void project(cj_scope s, cj_value x, cj_value parts[3])
+{
+    cj_shape_t shape = cj_value_shape(x);
+    cj_value weight = cj_parameter(s, "weight", cj_shape(3 * GPT_WIDTH, GPT_WIDTH), (cj_init){0});
+    cj_value bias = cj_parameter(s, "bias", cj_shape(3 * GPT_WIDTH), (cj_init){CJ_INIT_ZEROS, 0});
+    for (int i = 0; i < 3; i++) {
+        int64_t from = i * GPT_WIDTH, to = from + GPT_WIDTH;
+        cj_value y = cj_matmul_transposed(x, cj_slice(weight, 0, from, to, 1), false, true);
+        y = cj_add(y, cj_slice(bias, 0, from, to, 1));
+        parts[i] = cj_reshape(y, cj_shape(shape.dims[0], shape.dims[1], GPT_HEADS, GPT_WIDTH / GPT_HEADS));
+    }
+}
+
+static cj_value gpt_block(cj_scope s, cj_value x)
+{
+    cj_value parts[3];
+    project(cj_at(s, "c_attn"), cj_layer_norm(cj_at(s, "ln_1"), x), parts);
+    cj_value y = cj_attention(s, parts[0], .key = parts[1], .value = parts[2], .causal = true);
+    x = cj_add(x, cj_dense(cj_at(s, "c_proj"), cj_reshape(y, cj_value_shape(x)), .units = GPT_WIDTH));
+    y = cj_dense(cj_at(s, "c_fc"), cj_layer_norm(cj_at(s, "ln_2"), x), .units = 4 * GPT_WIDTH);
+    return cj_add(x, cj_dense(cj_at(s, "mlp_proj"), cj_gelu(y), .units = GPT_WIDTH));
+}
+
+/* x: [N,T] characters → logits: [N,T,65] */
+static cj_value gpt(cj_scope s, cj_value x)
+{
+    cj_value y = cj_embedding(cj_at(s, "wte"), x, .count = GPT_CHARACTERS, .width = GPT_WIDTH);
+    y = cj_learned_positions(cj_at(s, "wpe"), y, .count = GPT_LENGTH);
+    for (int i = 0; i < GPT_LAYERS; i++) y = gpt_block(cj_at(s, "h.%d", i), y);
+    y = cj_layer_norm(cj_at(s, "ln_f"), y);
+    cj_value weight =
+        cj_parameter(cj_at(s, "wte"), "weight", cj_shape(GPT_CHARACTERS, GPT_WIDTH), (cj_init){0});
+    return cj_matmul_transposed(y, weight, false, true);
+}
+
 const workload workloads[] = {
     {"mlp", mlp, 128, {784}, 1, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false},
     {"lstm", lstm, 32, {64}, 1, 65, {.kind = CJ_ADAM, .learning_rate = 1e-3}, true},
+    {"gpt", gpt, 8, {256}, 1, 65, {.kind = CJ_ADAMW, .learning_rate = 1e-3, .weight_decay = 0.01}, true},
 };
 const int workload_count = sizeof workloads / sizeof *workloads;
 
