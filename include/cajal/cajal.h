@@ -7,9 +7,11 @@
 
 #include "cajal/base.h"
 #include "cajal/data.h"
+#include "cajal/generate.h"
 #include "cajal/graph.h"
 #include "cajal/image.h"
 #include "cajal/io.h"
+#include "cajal/language.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"
 #include "cajal/report.h"
