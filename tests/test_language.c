@@ -216,14 +216,13 @@ static void ten_steps_of_training(void **state)
     cj_value x = cj_input(graph, "x", CJ_I32, cj_shape(ROWS, BLOCK));
     cj_value y = cj_input(graph, "y", CJ_I32, cj_shape(ROWS, BLOCK));
     cj_value loss = cj_cross_entropy(nano_gpt(cj_root(graph), x), y);
-    cj_minimize(loss, cj_adamw(.learning_rate = 1e-2, .beta2 = 0.99, .weight_decay = 0.1, .clip_norm = 1,
-                               .groups = {{"*.bias", .no_weight_decay = true},
-                                          {"*.ln_*", .no_weight_decay = true}}));
+    cj_minimize(
+        loss, cj_adamw(.learning_rate = 1e-2, .beta2 = 0.99, .weight_decay = 0.1, .clip_norm = 1,
+                       .groups = {{"*.bias", .no_weight_decay = true}, {"*.ln_*", .no_weight_decay = true}}));
     cj_output(graph, "loss", loss);
     expect_ok(cj_compile(&program, graph));
     for (int i = 0; i < 10; i++)
-        expect_ok(
-            cj_program_run(program, .inputs = {value_of("x"), value_of("y")}, .outputs = {&losses[i]}));
+        expect_ok(cj_program_run(program, .inputs = {value_of("x"), value_of("y")}, .outputs = {&losses[i]}));
     expect_near("losses", losses, 1e-4);
     cj_program_free(program);
     cj_graph_free(graph);
@@ -261,7 +260,8 @@ static void sizes_that_do_not_fit(void **state)
 {
     (void)state;
     expect_drawing_error(nano_gpt, CJ_F32, cj_shape(ROWS, BLOCK), "gpt reads tokens, i32 [N,T], not f32");
-    expect_drawing_error(llama, CJ_I32, cj_shape(ROWS, BLOCK + 1), "llama: 11 tokens are more than its block");
+    expect_drawing_error(llama, CJ_I32, cj_shape(ROWS, BLOCK + 1),
+                         "llama: 11 tokens are more than its block");
     expect_drawing_error(uneven_heads, CJ_I32, cj_shape(ROWS, BLOCK), "the width a multiple of the heads");
 }
 

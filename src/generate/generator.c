@@ -8,7 +8,7 @@ enum { CHUNK = 32 };
 
 /* --- programs ------------------------------------------------------------------------------------------ */
 
-static cj_status draw(const cj_generator *g, cj_graph *graph, int64_t width)
+static cj_status draw(cj_generator *g, cj_graph *graph, int64_t width)
 {
     cj_reading reading = {.tokens = cj_input(graph, "tokens", CJ_I32, cj_shape(g->o.texts, width)),
                           .position = cj_input(graph, "position", CJ_I32, cj_scalar_shape()),
@@ -20,6 +20,7 @@ static cj_status draw(const cj_generator *g, cj_graph *graph, int64_t width)
         cj_value_dtype(logits) != CJ_F32)
         return cj__fail(CJ_SHAPE_ERROR, "a reader gives logits, f32 [%lld,1,vocabulary], of the last token",
                         (long long)g->o.texts);
+    g->vocabulary = shape.dims[2];
     cj_output(graph, "logits", logits);
     return CJ_OK;
 }
@@ -73,12 +74,11 @@ static cj_status check(const cj_generator_options *o)
     return CJ_OK;
 }
 
-/* Room for what comes and goes; the program for one token tells how large the vocabulary is. */
+/* Room for what comes and goes; drawing tells how large the vocabulary is. */
 static cj_status prepare(cj_generator *g)
 {
     CJ__TRY(cj_model_new(&(cj_model_options){.size = sizeof(cj_model_options), .model = &g->session}));
     CJ__TRY(make(g, 1, &g->one));
-    g->vocabulary = cj_program_output(g->one, 0).shape.dims[2];
     size_t logits = (size_t)(g->o.texts * g->vocabulary) * sizeof *g->logits;
     size_t tokens = (size_t)(g->o.texts * g->o.chunk) * sizeof *g->tokens;
     g->room = g->o.block;
