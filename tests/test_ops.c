@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_INPUTS = 6 };
+enum { MOST_INPUTS = 10 };
 
 typedef struct {
     cj__op op;
@@ -412,7 +412,8 @@ static void test_mutants(void **state)
     for (int op = 0; op < CJ__OP_COUNT; op++) {
         int64_t applied = 0;
         int before = mutants;
-        for (int input = 0; cj__ops[op].vjp && input < MOST_INPUTS; input++)
+        int inputs = cj__ops[op].inputs < 0 ? MOST_INPUTS : cj__ops[op].inputs;
+        for (int input = 0; cj__ops[op].vjp && input < inputs; input++)
             for (int kind = CJ__MUTATE_SCALE; kind <= CJ__MUTATE_OPERAND; kind++) {
                 double error = error_with((cj__mutation)kind, op, input, &applied);
                 if (applied == 0) break;

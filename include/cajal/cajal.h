@@ -5,6 +5,7 @@
 #ifndef CAJAL_H
 #define CAJAL_H
 
+#include "cajal/attention.h"
 #include "cajal/base.h"
 #include "cajal/data.h"
 #include "cajal/generate.h"

@@ -10,13 +10,21 @@ static const cj__random_table *const tables[CJ__ISA_COUNT] = {
     CJ__IF_NEON([CJ__ISA_NEON] = &cj__random_neon, ) CJ__IF_AVX2([CJ__ISA_AVX2] = &cj__random_avx2, )
         CJ__IF_AVX512([CJ__ISA_AVX512] = &cj__random_avx512, )};
 
+cj_status cj__random_choose(const cj__random_table **table)
+{
+    cj__isa isa;
+    CJ__TRY(cj__isa_choose(&isa));
+    *table = tables[cj__isa_vectors(isa)];
+    return CJ_OK;
+}
+
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
     (void)arena;
-    cj__isa isa;
-    CJ__TRY(cj__isa_choose(&isa));
+    const cj__random_table *table;
+    CJ__TRY(cj__random_choose(&table));
     launch->tasks = (cj_shape_count(launch->types[1].shape) + TASK_ELEMENTS - 1) / TASK_ELEMENTS;
-    launch->data = tables[cj__isa_vectors(isa)];
+    launch->data = table;
     return CJ_OK;
 }
 

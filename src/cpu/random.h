@@ -11,4 +11,7 @@ typedef struct {
 
 extern const cj__random_table cj__random_scalar, cj__random_neon, cj__random_avx2, cj__random_avx512;
 
+/* The one of the instruction set in use. */
+CJ_MUST_CHECK cj_status cj__random_choose(const cj__random_table **table);
+
 #endif

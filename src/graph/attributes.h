@@ -29,6 +29,17 @@ typedef struct {
     int32_t transpose_a, transpose_b;
 } cj__matmul_attributes;
 
+/* What stands behind the tensors that every attention has, in this order; behind them, where `rate` is not 0,
+ * the run counter. */
+enum { CJ__ATTENTION_BIAS = 1, CJ__ATTENTION_FIRST = 2, CJ__ATTENTION_LENGTHS = 4 };
+typedef struct {
+    double scale;   /* of the scores */
+    int64_t causal; /* query i sees keys 0 … first + i */
+    int64_t has;    /* CJ__ATTENTION_ flags */
+    double rate;    /* of dropout on the probabilities */
+    uint64_t key;   /* of its draws */
+} cj__attention_attributes;
+
 /* Windows that slide over the spatial axes of [N,spatial…,C], of convolutions and pooling. */
 enum { CJ__SPATIAL = 3 };
 typedef struct {

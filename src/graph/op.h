@@ -86,7 +86,7 @@ typedef struct {
         cj_dtype dtype;
         cj_shape_t shape;
         double low, high; /* both 0: -2, 2 (integers: 0, 5) */
-    } inputs[6];
+    } inputs[10];
 } cj__sample;
 typedef struct {
     void (*add)(void *context, const cj__sample *sample); /* the test that wants them */

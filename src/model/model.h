@@ -38,5 +38,8 @@ void cj__model_thaw(cj_model *model);
 cj__variable *cj__variable_of(cj_value value);
 /* Whether the drawing so far assigns the variable that the value reads. */
 bool cj__is_assigned(cj_value variable);
+/* What the next random draw at the scope is keyed by, and the counter of runs that steps it (random.c). */
+uint64_t cj__draw_key(cj_scope scope);
+cj_value cj__run_counter(cj_graph *graph);
 
 #endif

@@ -16,13 +16,13 @@ static uint64_t ordinal_in(const cj_graph *graph, const char *path)
     return draws;
 }
 
-static uint64_t key_at(cj_scope scope)
+uint64_t cj__draw_key(cj_scope scope)
 {
     uint64_t seed = scope.graph->model ? scope.graph->model->seed : 0;
     return cj__mix(cj__mix(seed, cj__hash_text(scope.path)), ordinal_in(scope.graph, scope.path));
 }
 
-static cj_value run_counter(cj_graph *graph)
+cj_value cj__run_counter(cj_graph *graph)
 {
     cj_value counter = cj_state(cj_root(graph), "random.counter", CJ_COUNTER, CJ_I64, cj_scalar_shape(), 0);
     if (cj_value_ok(counter) && !cj__is_assigned(counter)) cj_assign(counter, cj_add_scalar(counter, 1));
@@ -31,8 +31,8 @@ static cj_value run_counter(cj_graph *graph)
 
 static cj_value draw_random(cj__op op, cj_scope scope, cj_shape_t shape)
 {
-    cj__random_attributes attributes = {shape, key_at(scope)};
-    cj_value counter = run_counter(scope.graph);
+    cj__random_attributes attributes = {shape, cj__draw_key(scope)};
+    cj_value counter = cj__run_counter(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value value = cj__draw1(op, &attributes, counter);
     cj__enter(scope.graph, outer);
@@ -52,8 +52,8 @@ cj_value cj_random_normal(cj_scope scope, cj_shape_t shape)
 cj_value cj_dropout(cj_scope scope, cj_value x, double rate)
 {
     if (!cj_value_ok(x) || scope.graph->mode == CJ_INFERENCE || rate == 0) return x;
-    cj__dropout_attributes attributes = {rate, key_at(scope)};
-    cj_value counter = run_counter(scope.graph);
+    cj__dropout_attributes attributes = {rate, cj__draw_key(scope)};
+    cj_value counter = cj__run_counter(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value value = cj__draw2(CJ__OP_dropout, &attributes, x, counter);
     cj__enter(scope.graph, outer);

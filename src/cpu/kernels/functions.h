@@ -61,6 +61,19 @@ static inline __attribute__((unused)) float exp_of(float x)
     return (exp_series_minus_1(r) + 1) * scale1 * scale2;
 }
 
+/* e to the power of x <= 0: the bits of exp_of, which takes any x, with less to do. Powers of two that no
+ * normal number holds become 0, and so does what they scale. */
+static inline __attribute__((unused)) float exp_below(float x)
+{
+    x = x < -104.0f ? -104.0f : x;
+    float shifted = x * 1.44269504f + 12582912.0f;
+    float n = shifted - 12582912.0f;
+    float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    int32_t power = (int32_t)to_bits(shifted) - 0x4b400000;
+    power = power > 127 ? 127 : power < -127 ? -127 : power; /* NaN arrives here with any bits */
+    return (exp_series_minus_1(r) + 1) * from_bits((uint32_t)(power + 127) << 23);
+}
+
 static inline __attribute__((unused)) float expm1_of(float x)
 {
     float small = exp_series_minus_1(x), large = exp_of(x) - 1;

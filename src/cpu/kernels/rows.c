@@ -25,19 +25,6 @@ static inline float largest(int64_t n, const float *x)
     return top;
 }
 
-/* e to the power of x <= 0: the bits of exp_of, which takes any x, with less to do. Powers of two that no
- * normal number holds become 0, and so does what they scale. */
-static inline float exp_below(float x)
-{
-    x = x < -104.0f ? -104.0f : x;
-    float shifted = x * 1.44269504f + 12582912.0f;
-    float n = shifted - 12582912.0f;
-    float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
-    int32_t power = (int32_t)to_bits(shifted) - 0x4b400000;
-    power = power > 127 ? 127 : power < -127 ? -127 : power; /* NaN arrives here with any bits */
-    return (exp_series_minus_1(r) + 1) * from_bits((uint32_t)(power + 127) << 23);
-}
-
 /* Running sums folded in one order: a function of the row's length alone. */
 static inline float sum(int64_t n, const float *x)
 {

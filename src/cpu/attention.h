@@ -1,0 +1,75 @@
+/* What attention and its gradient have in common on the CPU: the plan of a launch, and the view that one head
+ * of one example has of its operands. */
+#ifndef CJ__CPU_ATTENTION_H
+#define CJ__CPU_ATTENTION_H
+
+#include "cpu/attention_kernels.h"
+#include "cpu/backend.h"
+#include "cpu/matmul_blocks.h"
+#include "cpu/random.h"
+#include "ops/attention.h"
+
+/* Keys are taken in blocks of so many: packed twice over, they fit into L2, and a row of their scores into
+ * L1. */
+enum { CJ__ATTENTION_KEYS = 256 };
+
+typedef struct {
+    const cj__attention_attributes *a;
+    cj__attention_sizes n;
+    cj__attention_places at;
+    const cj__matmul_kernels *products;
+    const cj__attention_kernels *rows;
+    const cj__random_table *random;
+    int64_t bias_stride[4]; /* 0: shared along this axis */
+    bool first_of_each;     /* each example has a first position of its own */
+    int outputs;            /* where the results stand among the operands */
+} cj__attention_plan;
+
+CJ_MUST_CHECK cj_status cj__attention_plan_make(cj__attention_plan **plan, const cj__launch *launch,
+                                                int tensors, cj__arena *arena);
+
+typedef struct {
+    const cj__attention_plan *plan;
+    void *const *operands;
+    int64_t example, head, first, length;
+} cj__attention_head;
+
+cj__attention_head cj__attention_head_at(const cj__attention_plan *plan, void *const *operands,
+                                         int64_t example, int64_t head);
+/* Row i of an operand that has the queries' shape, and row j of one that has the keys'. */
+float *cj__attention_query(const cj__attention_head *head, int operand, int64_t i);
+float *cj__attention_key(const cj__attention_head *head, int operand, int64_t j);
+/* Of the keys [from, from + count), how many query i sees. */
+int64_t cj__attention_seen(const cj__attention_head *head, int64_t i, int64_t from, int64_t count);
+/* What the bias adds to them; NULL: nothing. `room` is for a bias that they share. */
+const float *cj__attention_bias(const cj__attention_head *head, int64_t i, int64_t from, int64_t count,
+                                float *room);
+/* Drops some of the row's probabilities; from is a multiple of 4. */
+void cj__attention_drop(const cj__attention_head *head, int64_t i, int64_t from, int64_t count, float *room,
+                        float *probabilities);
+/* Operand `operand` of the keys [from, from + count), packed for products: as columns, a key each, or as
+ * rows. */
+void cj__attention_pack_columns(const cj__attention_head *head, int operand, int64_t from, int64_t count,
+                                float *panels);
+void cj__attention_pack_rows(const cj__attention_head *head, int operand, int64_t from, int64_t count,
+                             float *panels);
+/* Floats that packing takes. */
+int64_t cj__attention_column_panels(const cj__attention_plan *plan);
+int64_t cj__attention_row_panels(const cj__attention_plan *plan, int64_t rows);
+
+/* Query i's results, of its sum of exponentials times values, its largest score and the sum of exponentials.
+ */
+void cj__attention_finish(const cj__attention_head *head, int64_t i, const float *sums, float top,
+                          float total);
+const char *cj__attention_refuse(const cj__launch *launch);
+const char *cj__attention_describe(const cj__launch *launch);
+
+/* A part of a thread's scratch, and the next one behind it. */
+static inline float *cj__attention_part(char **scratch, int64_t floats)
+{
+    float *part = (float *)(void *)*scratch;
+    *scratch += aligned_bytes(floats, sizeof *part);
+    return part;
+}
+
+#endif

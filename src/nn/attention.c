@@ -1,0 +1,174 @@
+/* Attention by its options, and multi-head attention: the projections around it. */
+#define CJ_NO_LOCATIONS
+#include "cajal/attention.h"
+#include "cajal/nn.h"
+#include "model/model.h"
+#include "ops/attention.h"
+#include "ops/ops.h"
+
+#include <math.h>
+
+/* --- scaled dot products ------------------------------------------------------------------------------- */
+
+/* The mask as a bias: 0 where a key is seen, -∞ where not. A mask [N,S] is for all heads and queries. */
+static cj_value masked(const cj_attention_options *o)
+{
+    cj_value mask = o->mask;
+    cj_shape_t shape = cj_value_shape(mask);
+    if (shape.rank == 2) mask = cj_reshape(mask, cj_shape(shape.dims[0], 1, 1, shape.dims[1]));
+    cj_dtype dtype = cj_value_dtype(o->query);
+    cj_value shown = o->bias.graph ? o->bias : cj_constant(mask.graph, dtype, 0);
+    return cj_select(mask, shown, cj_constant(mask.graph, dtype, -INFINITY));
+}
+
+static bool operands_ok(const cj_attention_options *o)
+{
+    const cj_value more[] = {o->first, o->lengths, o->mask, o->bias};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        if (more[i].graph && !cj_value_ok(more[i])) return false;
+    return cj_value_ok(o->query) && cj_value_ok(o->key) && cj_value_ok(o->value);
+}
+
+static cj_value draw_attention(cj_scope scope, const cj_attention_options *o)
+{
+    cj_shape_t shape = cj_value_shape(o->query);
+    double width = shape.rank == 4 ? (double)shape.dims[3] : 1;
+    cj__attention_attributes a = {.scale = o->scale == 0 ? 1 / sqrt(width) : o->scale, .causal = o->causal};
+    cj_value inputs[CJ__ATTENTION_TENSORS + 4] = {o->query, o->key, o->value};
+    cj_value bias = o->mask.graph ? masked(o) : o->bias;
+    const cj_value more[] = {bias, o->first, o->lengths};
+    int count = CJ__ATTENTION_TENSORS;
+    for (int i = 0; i < 3; i++) {
+        if (!more[i].graph) continue;
+        a.has |= 1 << i;
+        inputs[count++] = more[i];
+    }
+    if (o->dropout != 0 && cj_graph_mode(scope.graph) == CJ_TRAINING) {
+        a.rate = o->dropout;
+        a.key = cj__draw_key(scope);
+        inputs[count++] = cj__run_counter(scope.graph);
+    }
+    return cj__draw(scope.graph, CJ__OP_attention, &a, count, inputs);
+}
+
+cj_value cj_attention(cj_scope scope, const cj_attention_options *o)
+{
+    if (!operands_ok(o)) return cj__poison(scope.graph);
+    const char *outer = cj__enter(scope.graph, scope.path);
+    cj_value y = draw_attention(scope, o);
+    cj__enter(scope.graph, outer);
+    return y;
+}
+
+/* --- many heads ---------------------------------------------------------------------------------------- */
+
+typedef cj_multi_head_attention_options heads_options;
+
+static int64_t kv_heads_of(const heads_options *o)
+{
+    return o->kv_heads ? o->kv_heads : o->heads;
+}
+
+static bool wrong_heads(cj_scope scope, const heads_options *o)
+{
+    cj_shape_t x = cj_value_shape(o->input);
+    int64_t width = cj__channels_of(o->input);
+    if (x.rank == 3 && o->heads >= 1 && kv_heads_of(o) >= 1 && width % o->heads == 0 &&
+        o->heads % kv_heads_of(o) == 0 && (!o->context.graph || cj_value_shape(o->context).rank == 3))
+        return false;
+    cj__graph_error(
+        scope.graph, CJ_SHAPE_ERROR,
+        "attention at '%s' of %lld heads and %lld of keys needs an input and a context of three "
+        "dimensions, [N,T,width], a width that the heads divide, and heads that those of keys divide; "
+        "the input has %lld dimensions and width %lld",
+        scope.path, (long long)o->heads, (long long)kv_heads_of(o), (long long)x.rank, (long long)width);
+    return true;
+}
+
+/* x: [N,T,·] → [N,T,heads,D] by rows [start, start + heads · D) of the joint weight. */
+static cj_value project_by_part(cj_value x, cj_value weight, cj_value bias, int64_t start, int64_t heads,
+                                int64_t width)
+{
+    cj_shape_t shape = cj_value_shape(x);
+    int64_t end = start + heads * width;
+    x = cj_matmul_transposed(x, cj_slice(weight, 0, start, end, 1), false, true);
+    if (bias.graph) x = cj_add(x, cj_slice(bias, 0, start, end, 1));
+    return cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], heads, width));
+}
+
+static void project_jointly(cj_scope scope, const heads_options *o, cj_value context, cj_value parts[3])
+{
+    int64_t all = cj__channels_of(o->input), width = all / o->heads;
+    cj_value weight = cj_parameter(scope, "in_proj_weight", cj_shape(3 * all, all), (cj_init){0});
+    cj_value bias = cj__none();
+    if (!o->no_bias)
+        bias = cj_parameter(scope, "in_proj_bias", cj_shape(3 * all), (cj_init){CJ_INIT_ZEROS, 0});
+    for (int i = 0; i < 3; i++)
+        parts[i] = project_by_part(i ? context : o->input, weight, bias, i * all, o->heads, width);
+}
+
+static void project_apart(cj_scope scope, const heads_options *o, cj_value context, cj_value parts[3])
+{
+    static const char *const names[] = {"q_proj", "k_proj", "v_proj"};
+    int64_t width = cj__channels_of(o->input) / o->heads;
+    for (int i = 0; i < 3; i++) {
+        cj_value x = i ? context : o->input;
+        cj_shape_t shape = cj_value_shape(x);
+        int64_t heads = i ? kv_heads_of(o) : o->heads;
+        cj_dense_options dense = {
+            .size = sizeof dense, .input = x, .units = heads * width, .no_bias = o->no_bias};
+        x = cj_dense(cj_at(scope, "%s", names[i]), &dense);
+        parts[i] = cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], heads, width));
+    }
+}
+
+static void rotate(const heads_options *o, cj_value parts[3])
+{
+    for (int i = 0; o->rotation != CJ_NO_ROTATION && i < 2; i++) {
+        cj_rotary_options rotary = {.size = sizeof rotary,
+                                    .input = parts[i],
+                                    .first = o->first,
+                                    .theta = o->theta,
+                                    .interleaved = o->rotation == CJ_ROTATE_PAIRS};
+        parts[i] = cj_rotary(&rotary);
+    }
+}
+
+static cj_value out_of_heads(cj_scope scope, const heads_options *o, cj_value y)
+{
+    cj_shape_t shape = cj_value_shape(o->input);
+    cj_dense_options out = {
+        .size = sizeof out, .input = cj_reshape(y, shape), .units = shape.dims[2], .no_bias = o->no_bias};
+    return cj_dense(cj_at(scope, "out_proj"), &out);
+}
+
+static cj_value draw_heads(cj_scope scope, const heads_options *o)
+{
+    cj_value context = o->context.graph ? o->context : o->input, parts[3];
+    bool apart =
+        o->separate || kv_heads_of(o) != o->heads || cj__channels_of(context) != cj__channels_of(o->input);
+    (apart ? project_apart : project_jointly)(scope, o, context, parts);
+    rotate(o, parts);
+    cj_attention_options attention = {.size = sizeof attention,
+                                      .query = parts[0],
+                                      .key = parts[1],
+                                      .value = parts[2],
+                                      .causal = o->causal,
+                                      .first = o->causal ? o->first : cj__none(),
+                                      .lengths = o->lengths,
+                                      .mask = o->mask,
+                                      .bias = o->bias,
+                                      .dropout = o->dropout};
+    cj_value y = cj_attention(scope, &attention);
+    return cj_value_ok(y) ? out_of_heads(scope, o, y) : y;
+}
+
+cj_value cj_multi_head_attention(cj_scope scope, const heads_options *o)
+{
+    bool bad = !cj_value_ok(o->input) || (o->context.graph && !cj_value_ok(o->context));
+    if (bad || wrong_heads(scope, o)) return cj__poison(scope.graph);
+    const char *outer = cj__enter(scope.graph, scope.path);
+    cj_value y = draw_heads(scope, o);
+    cj__enter(scope.graph, outer);
+    return cj_value_ok(y) ? cj_note_layer(scope, "attention", y) : y;
+}
