@@ -57,6 +57,7 @@ typedef struct {
     double auc;                 /* of labels 0 and 1, */
     cj_threshold at;            /* and what the recipe's threshold makes of them */
     double r_squared, distance; /* of one number: R² and the mean absolute error */
+    cj_text_facts text;         /* zeros: it is none */
 } report;
 /* Scores, precision, recall and F1 of each class, and the confusion matrix, on standard output. */
 void show_report(const report *r);

@@ -37,7 +37,7 @@ int command_evaluate(const options *o)
 {
     run r;
     cj_recipe_sets sets = {0};
-    const char *part = o->part ? o->part : "test";
+    const char *part = o->part;
     if (o->count < 1)
         return fprintf(stderr, "cajal: name a run's folder, runs/mnist-mlp, say, or a recipe with weights\n"),
                EXIT_USAGE;
@@ -45,6 +45,7 @@ int command_evaluate(const options *o)
     if (code == EXIT_OK) {
         cj_status status = cj_recipe_open_data(r.recipe, &sets);
         if (status == CJ_OK) tell_skipped(&sets);
+        if (!part) part = sets.tokenizer && !sets.test ? "validation" : "test";
         code = status == CJ_OK ? report_on(o, &r, &sets, part) : failed(status);
     }
     cj_recipe_close_data(&sets);

@@ -77,6 +77,16 @@ static int load_preprocessing(run *r, const char *folder)
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
+/* A text is cut as the run's own was, whatever text it is. */
+static int use_tokenizer(run *r, const char *folder)
+{
+    char path[MOST_PATH + 32];
+    if (!cj_recipe_is_text(r->recipe) || !there(folder, "tokenizer.json")) return EXIT_OK;
+    snprintf(path, sizeof path, "%.4000s/tokenizer.json", folder);
+    cj_status status = cj_recipe_set_tokenizer(r->recipe, path);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
 static int open_folder(const options *o, const char *folder, int first_override, run *r)
 {
     char path[MOST_PATH];
@@ -86,6 +96,7 @@ static int open_folder(const options *o, const char *folder, int first_override,
     }
     snprintf(path, sizeof path, "%.4000s/recipe.yaml", folder);
     int code = read_recipe(o, path, first_override, &r->recipe);
+    if (code == EXIT_OK) code = use_tokenizer(r, folder);
     if (code != EXIT_OK) return code;
     r->count = cj_recipe_members(r->recipe);
     for (int64_t i = 0; i < r->count && code == EXIT_OK; i++) code = load_member(r, folder, i);
@@ -101,7 +112,8 @@ static cj_status draw_network(run *r)
     if (status != CJ_OK) return status;
     cj_tensor x;
     cj_dataset_row(sets.training, 0, &x, NULL);
-    status = cj_draw_network(r->models[0], cj_recipe_forward, r->recipe, x.shape);
+    cj_dtype dtype = x.dtype == CJ_I32 ? CJ_I32 : CJ_F32;
+    status = cj_draw_network_of(r->models[0], cj_recipe_forward, r->recipe, dtype, x.shape);
     r->preprocessing = sets.preprocessing;
     sets.preprocessing = NULL;
     cj_recipe_close_data(&sets);
@@ -160,6 +172,7 @@ void tell_skipped(const cj_recipe_sets *sets)
 static int64_t classes_of(const cj_recipe *recipe)
 {
     cj_loss_kind loss = cj_recipe_loss(recipe);
+    if (cj_recipe_is_text(recipe)) return 0;
     if (loss == CJ_BINARY_CROSS_ENTROPY) return 2;
     return loss == CJ_CROSS_ENTROPY ? cj_recipe_classes(recipe) : 0;
 }
@@ -247,6 +260,8 @@ cj_status evaluate_run(run *r, const cj_dataset *rows, report *result)
     cj_evaluate_options options = cj_recipe_evaluate_options(r->recipe);
     options.model = r->models[0];
     options.dataset = rows;
+    result->text = cj_dataset_text(rows);
+    if (cj_recipe_is_text(r->recipe)) return (cj_evaluate)(&options, &result->scores);
     options.classes = result->classes;
     options.confusion = result->confusion;
     cj_status status = begin_comparison(&c, rows, cj_recipe_classes(r->recipe));

@@ -158,9 +158,18 @@ static void show_confusion(int64_t classes, const int64_t *confusion)
 
 enum { MANY_CLASSES = 10 }; /* beyond, the five likeliest are of interest */
 
+/* Bits for each token's share of the characters and bytes that the text has. */
+static double bits_per(const report *r, int64_t units)
+{
+    return cj_bits_per_unit(r->scores.loss, r->text.tokens, units);
+}
+
 static void show_metrics(const report *r)
 {
-    if (r->loss == CJ_BINARY_CROSS_ENTROPY)
+    if (r->text.tokens)
+        printf("perplexity %.3f; %.4f bits a character, %.4f bits a byte\n", cj_perplexity(r->scores.loss),
+               bits_per(r, r->text.characters), bits_per(r, r->text.bytes));
+    else if (r->loss == CJ_BINARY_CROSS_ENTROPY)
         printf("AUC %.4f; at threshold %.3g: precision %.4f, recall %.4f, F1 %.4f\n", r->auc, r->at.threshold,
                r->at.precision, r->at.recall, r->at.f1);
     else if (r->classes > MANY_CLASSES)
@@ -173,7 +182,7 @@ void show_report(const report *r)
 {
     printf("%s loss %.4f", r->part, r->scores.loss);
     if (isfinite(r->scores.accuracy)) printf(", %s accuracy %.2f %%", r->part, 100 * r->scores.accuracy);
-    printf(" of %lld examples\n", (long long)r->scores.count);
+    printf(" of %lld %s\n", (long long)r->scores.count, r->text.tokens ? "tokens" : "examples");
     show_metrics(r);
     if (r->classes < 1 || r->classes > 40) return;
     printf("\n");
@@ -216,7 +225,11 @@ static void json_report(const report *r)
     printf(", \"%s\": {", r->part);
     json_number("loss", r->scores.loss, ", ");
     json_number("accuracy", r->scores.accuracy, ", ");
-    if (r->loss == CJ_BINARY_CROSS_ENTROPY) {
+    if (r->text.tokens) {
+        json_number("perplexity", cj_perplexity(r->scores.loss), ", ");
+        json_number("bits_per_character", bits_per(r, r->text.characters), ", ");
+        json_number("bits_per_byte", bits_per(r, r->text.bytes), ", ");
+    } else if (r->loss == CJ_BINARY_CROSS_ENTROPY) {
         json_number("auc", r->auc, ", ");
         json_number("threshold", r->at.threshold, ", ");
         json_number("precision", r->at.precision, ", ");

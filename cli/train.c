@@ -46,6 +46,14 @@ static cj_status fit_one(training *t, int64_t member, const char *folder)
     return status;
 }
 
+/* A text often has no test part: its validation is told in full then. */
+static cj_status judge_text(training *t)
+{
+    if (!t->sets.tokenizer || t->sets.test || !t->sets.validation) return CJ_OK;
+    t->report.part = "validation";
+    return evaluate_run(&t->run, t->sets.validation, &t->report);
+}
+
 /* The test of one member, or of the whole run when `member` is -1. */
 static cj_status test(training *t, int64_t member, const char *folder)
 {
@@ -97,6 +105,10 @@ static cj_status save_recipe(const training *t)
     if (!*t->folder) return CJ_OK;
     snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
     cj_status status = cj_recipe_save(t->run.recipe, path);
+    if (status == CJ_OK && t->sets.tokenizer) {
+        snprintf(path, sizeof path, "%s/tokenizer.json", t->folder);
+        status = cj_tokenizer_save(t->sets.tokenizer, path);
+    }
     if (status != CJ_OK || !t->sets.preprocessing) return status;
     snprintf(path, sizeof path, "%s/preprocessing.json", t->folder);
     return cj_preprocessing_save(t->sets.preprocessing, path);
@@ -113,6 +125,7 @@ static cj_status train(training *t)
         status = choose_threshold(&t->run, t->sets.validation);
         if (status == CJ_OK) status = test(t, -1, t->folder);
     }
+    if (status == CJ_OK) status = judge_text(t);
     return status == CJ_OK ? save_recipe(t) : status; /* with the threshold that was chosen */
 }
 
@@ -143,7 +156,7 @@ static int open_training(training *t)
 
 static void tell(const training *t, double seconds)
 {
-    const report *tested = t->sets.test ? &t->report : NULL;
+    const report *tested = t->report.scores.count ? &t->report : NULL;
     bool ensemble = t->run.count > 1;
     if (t->o->json) {
         show_json(&(results){.recipe = cj_recipe_name(t->run.recipe),

@@ -17,6 +17,7 @@
 #include "cajal/program.h"
 #include "cajal/report.h"
 #include "cajal/sets.h"
+#include "cajal/text.h"
 #include "cajal/train.h"
 #include "cajal/recipe.h"
 #include "cajal/model.h"

@@ -89,7 +89,7 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_moments(const cj_dataset *dataset, int
  * (~/.cache/cajal), else below /usr/share/datasets; also where it has .gz behind its name. Writes its path,
  * zero included, into `size` bytes. */
 CJ_API CJ_MUST_CHECK cj_status cj_data_find(const char *file, char *path, size_t size);
-/* Copies both; equal first dimensions. x: u8 or f32, y: i32 or f32. */
+/* Copies both; equal first dimensions. x: u8, f32 or i32, y: i32 or f32. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x,
                                                        const cj_tensor *y);
 CJ_API void cj_dataset_free(cj_dataset *dataset);
@@ -101,13 +101,41 @@ CJ_API int64_t cj_dataset_count(const cj_dataset *dataset); /* rows; 0 for NULL 
 CJ_API cj_tensor cj_dataset_x(const cj_dataset *dataset);
 CJ_API cj_tensor cj_dataset_y(const cj_dataset *dataset);
 /* Row `index` of any dataset, borrowed: x [1,…] and y [1,…]. Either may be NULL. The data of x is NULL where
- * it is read from a file: cj_dataset_fetch does that. */
+ * it is read from a file: cj_dataset_fetch does that. Windows of a text have no data for y either. */
 CJ_API void cj_dataset_row(const cj_dataset *dataset, int64_t index, cj_tensor *x, cj_tensor *y);
 /* Copies x of row `index` of any dataset to where there is room for it; a picture is read from its file. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x);
 /* The classes of a classification: as many as have names, else the largest label + 1. 0 where the targets are
  * no i32. */
 CJ_API int64_t cj_dataset_classes(const cj_dataset *dataset);
+
+/* --- text ----------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t tokens, characters, bytes; /* of the whole of it */
+} cj_text_facts;
+
+typedef struct {
+    size_t size;
+    const int32_t *tokens; /* [count], copied */
+    int64_t count;
+    int64_t vocabulary; /* how many tokens there are: each is from 0 up to it */
+    int64_t window;     /* tokens of an example */
+    /* How many windows an epoch has. Each begins anywhere, another in each epoch, by the loader's (seed,
+     * epoch) and its row. 0: they lie one behind the other, and every token but the first is a target once.
+     */
+    int64_t drawn;
+    /* Windows that lie one behind the other may do so in several lanes of equal length: a batch has one row
+     * of each, which goes on where that of the batch before ended, for networks that carry a state. Batches
+     * are of so many rows then, and in order. 0: one lane, in batches of any size. */
+    int64_t lanes;
+    int64_t characters, bytes; /* of the text, for cj_dataset_text */
+} cj_text_windows;
+/* A text for language models. x: i32 [N,window], y: the tokens that come next; behind the end of the text x
+ * is 0 and y is -1, which no loss and no score counts. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_of_text(cj_dataset **dataset, const cj_text_windows *options);
+/* Zeros where the dataset is no text. */
+CJ_API cj_text_facts cj_dataset_text(const cj_dataset *dataset);
 
 /* --- views: rows of another dataset, which owns the memory and must outlive them. A view is a dataset like
  * any other; views of views are views of the first. -------------------------------------------------------
@@ -224,7 +252,7 @@ typedef struct {
 /* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is 0, labels are
  * -1, distributions 0. */
 typedef struct {
-    cj_tensor x; /* f32 [batch_size,…]: value · scale + shift */
+    cj_tensor x; /* f32 [batch_size,…]: value · scale + shift; of whole numbers i32, as they are */
     cj_tensor y; /* i32 or f32 [batch_size,…]; where labels are mixed f32 [batch_size,classes] */
     int64_t count;
 } cj_batch;

@@ -4,6 +4,7 @@
 #define CAJAL_RECIPE_H
 
 #include "cajal/image.h"
+#include "cajal/text.h"
 #include "cajal/train.h"
 
 #ifdef __cplusplus
@@ -49,18 +50,24 @@ CJ_API const cj_weights *cj_recipe_weights(const cj_recipe *recipe);
 
 /* The recipe's data, read and split. Any but `training` may be NULL where the recipe keeps no rows for it. */
 typedef struct {
-    cj_dataset *whole; /* what the others are views of */
+    cj_dataset *whole; /* what the others are views of; NULL: they are sets of their own */
     cj_dataset *training, *validation, *test;
     cj_preprocessing *preprocessing; /* of a table; NULL: the data is no table */
+    cj_tokenizer *tokenizer;         /* of a text; NULL: the data is none */
 } cj_recipe_sets;
 /* Afterwards the recipe knows the shape of an example, `data.shape`, the names of the classes,
- * `data.classes`, and where they are fitted `data.mean` and `data.deviation`, so that it can be used without
- * data. */
+ * `data.classes`, of a text the tokens there are, `data.vocabulary`, and where they are fitted `data.mean`
+ * and `data.deviation`, so that it can be used without data. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_sets *sets);
 /* As much of it as drawing the model takes: `training` has one row at least, others may be NULL. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_sample(cj_recipe *recipe, cj_recipe_sets *sets);
 CJ_API void cj_recipe_close_data(cj_recipe_sets *sets);
 CJ_API bool cj_recipe_is_table(const cj_recipe *recipe); /* its data is a table, not pictures */
+CJ_API bool cj_recipe_is_text(const cj_recipe *recipe);  /* its data is a text, for a language model */
+/* How many tokens its tokenizer has; 0 while that is not known. */
+CJ_API int64_t cj_recipe_vocabulary(const cj_recipe *recipe);
+/* The file of a tokenizer in place of what `data.tokenizer` says: a finished run's. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_tokenizer(cj_recipe *recipe, const char *path);
 /* A table of the same form as the recipe's, to be prepared by the run's preprocessing. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_read_table(const cj_recipe *recipe, const char *path,
                                                     cj_table **table);

@@ -16,14 +16,16 @@ extern "C" {
 typedef cj_value (*cj_forward)(cj_scope scope, cj_value x, void *context);
 
 typedef enum {
-    CJ_CROSS_ENTROPY,        /* logits [N,C], labels i32 [N] or distributions f32 [N,C] */
+    CJ_CROSS_ENTROPY, /* logits [N,C], labels i32 [N] or distributions f32 [N,C]; or logits [N,T,C], labels
+                         i32 [N,T], of which those below 0 do not count */
     CJ_BINARY_CROSS_ENTROPY, /* logits [N] or [N,1], labels 0 or 1, i32 or f32 [N] */
     CJ_SQUARED_ERROR,        /* predictions and targets f32 of the same count */
     CJ_ABSOLUTE_ERROR,
     CJ_HUBER_ERROR, /* bends at 1 */
 } cj_loss_kind;
 
-/* Means over `count` examples; an uneven last batch weighs by its rows. */
+/* Means over `count` examples, or over labels where an example has several; an uneven batch weighs by what it
+ * has. */
 typedef struct {
     double loss;
     double accuracy; /* NaN where the loss is an error: nothing is right or wrong there */
@@ -34,6 +36,9 @@ typedef struct {
  * asks for: at their initial values, to be replaced by cj_load_weights. */
 CJ_API CJ_MUST_CHECK cj_status cj_draw_network(cj_model *model, cj_forward forward, void *context,
                                                cj_shape_t shape);
+/* The same for x of another type: i32 tokens [N,T]. */
+CJ_API CJ_MUST_CHECK cj_status cj_draw_network_of(cj_model *model, cj_forward forward, void *context,
+                                                  cj_dtype dtype, cj_shape_t shape);
 
 /* --- fit ----------------------------------------------------------------------------------------------- */
 

@@ -29,8 +29,10 @@ static cj_status check_channels(const cj__batch_maker *m, const cj_loader_option
 cj_status cj__batch_maker_begin(cj__batch_maker *m, const cj_loader_options *o)
 {
     const cj_tensor *x = &o->dataset->x;
-    *m = (cj__batch_maker){
-        .data = o->dataset, .batch_size = o->batch_size, .channels = o->channels ? o->channels : 1};
+    *m = (cj__batch_maker){.data = o->dataset,
+                           .seed = o->seed,
+                           .batch_size = o->batch_size,
+                           .channels = o->channels ? o->channels : 1};
     if (o->channels) CJ__TRY(check_channels(m, o));
     m->size = x->shape.dims[0] > 0 ? cj_shape_count(x->shape) / x->shape.dims[0] : 0;
     m->period = CJ__SCALED_AT_ONCE / m->channels * m->channels;
@@ -90,6 +92,12 @@ static cj_status take(const cj__batch_maker *m, int64_t place, void *scratch, co
     return CJ_OK;
 }
 
+/* Whole numbers stand for themselves: they are tokens, not amounts. */
+static void copy_integers(const cj__batch_maker *m, const void *row, const cj_batch *batch, int64_t index)
+{
+    memcpy((int32_t *)batch->x.data + index * m->size, row, (size_t)m->size * sizeof(int32_t));
+}
+
 static void to_floats(const cj__batch_maker *m, const void *row, float *out)
 {
     bool bytes = m->data->x.dtype == CJ_U8;
@@ -115,14 +123,28 @@ static void copy_y(const cj__batch_maker *m, int64_t place, const cj_batch *batc
            bytes);
 }
 
+/* Example and target at once, made where they belong. */
+static cj_status draw(const cj__batch_maker *m, int64_t epoch, int64_t place, const cj_batch *batch,
+                      int64_t index)
+{
+    cj__row_wanted row = {m->seed, epoch, place};
+    return m->data->maker.draw(m->data->maker.context, &row,
+                               (char *)batch->x.data + (size_t)index * row_bytes(&batch->x),
+                               (char *)batch->y.data + (size_t)index * row_bytes(&batch->y));
+}
+
 cj_status cj__batch_put(const cj__batch_maker *m, int64_t epoch, int64_t place, const cj_batch *batch,
                         int64_t index, void *scratch)
 {
     const void *row;
+    if (m->data->maker.draw) return draw(m, epoch, place, batch, index);
     CJ__TRY(take(m, place, scratch, &row));
     if (m->augmenter.step_count)
         row = cj__augment_picture(&m->augmenter, epoch, place, row, (uint8_t *)scratch + row_room(m));
-    to_floats(m, row, (float *)batch->x.data + index * m->size);
+    if (m->data->x.dtype == CJ_I32)
+        copy_integers(m, row, batch, index);
+    else
+        to_floats(m, row, (float *)batch->x.data + index * m->size);
     copy_y(m, place, batch, index);
     return CJ_OK;
 }
@@ -138,7 +160,7 @@ void cj__batch_pad(const cj_batch *batch, int64_t from)
 /* Rows in memory lie anywhere there: the next is asked for while this one is copied. */
 void cj__batch_ask_for(const cj__batch_maker *m, int64_t place)
 {
-    if (m->data->maker.make) return;
+    if (!m->data->x.data) return;
     size_t bytes = row_bytes(&m->data->x);
     const char *from = (const char *)m->data->x.data + (size_t)place * bytes;
     for (size_t i = 0; i < bytes && i < 4096; i += 64) __builtin_prefetch(from + i);

@@ -13,6 +13,7 @@ typedef struct {
     const cj_dataset *data;
     const cj__vector_table *vectors;
     cj__augmenter augmenter;
+    uint64_t seed;
     int64_t batch_size;
     int64_t size;     /* elements of an example */
     int64_t channels; /* that have a scale of their own */

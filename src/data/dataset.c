@@ -59,7 +59,7 @@ int64_t cj_dataset_classes(const cj_dataset *dataset)
 {
     int64_t largest = -1;
     if (dataset->class_count > 0) return dataset->class_count;
-    if (dataset->y.dtype != CJ_I32 || cj_shape_count(dataset->y.shape) == 0) return 0;
+    if (dataset->y.dtype != CJ_I32 || !dataset->y.data || cj_shape_count(dataset->y.shape) == 0) return 0;
     int64_t width = cj_shape_count(dataset->y.shape) / dataset->y.shape.dims[0];
     for (int64_t i = 0; i < dataset->count; i++) {
         const int32_t *labels = (const int32_t *)dataset->y.data + cj__dataset_place(dataset, i) * width;
@@ -71,7 +71,8 @@ int64_t cj_dataset_classes(const cj_dataset *dataset)
 
 const char *cj_dataset_class_name(const cj_dataset *dataset, int64_t label)
 {
-    return label >= 0 && label < dataset->class_count ? dataset->class_names[label] : NULL;
+    bool named = dataset->class_names && label >= 0 && label < dataset->class_count;
+    return named ? dataset->class_names[label] : NULL;
 }
 
 int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first)
@@ -86,8 +87,10 @@ cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x)
     if (index < 0 || index >= dataset->count)
         return cj__fail(CJ_INVALID_ARGUMENT, "row %lld was asked for; there are rows 0 to %lld",
                         (long long)index, (long long)dataset->count - 1);
-    if (dataset->maker.make)
-        return dataset->maker.make(dataset->maker.context, cj__dataset_place(dataset, index), x);
+    int64_t place = cj__dataset_place(dataset, index);
+    if (dataset->maker.make) return dataset->maker.make(dataset->maker.context, place, x);
+    if (dataset->maker.draw)
+        return dataset->maker.draw(dataset->maker.context, &(cj__row_wanted){.place = place}, x, NULL);
     cj_dataset_row(dataset, index, &row, NULL);
     memcpy(x, row.data, cj_tensor_bytes(&row));
     return CJ_OK;
@@ -170,11 +173,28 @@ static cj_status copy_x(cj_tensor *to, const cj_dataset *dataset)
     return CJ_OK;
 }
 
+/* Of windows of a text, as they are in a first epoch. */
+static cj_status draw_y(cj_tensor *to, const cj_dataset *dataset)
+{
+    cj_tensor row = some_rows(dataset->x, 0, 1);
+    size_t bytes = cj_tensor_bytes(to) / (size_t)(dataset->count ? dataset->count : 1);
+    void *x = cj__allocate(cj_tensor_bytes(&row));
+    cj_status status = x ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(&row), "a dataset");
+    for (int64_t i = 0; i < dataset->count && status == CJ_OK; i++) {
+        cj__row_wanted wanted = {.place = cj__dataset_place(dataset, i)};
+        status =
+            dataset->maker.draw(dataset->maker.context, &wanted, x, (char *)to->data + (size_t)i * bytes);
+    }
+    cj__free(x);
+    return status;
+}
+
 static cj_status copy_y(cj_tensor *to, const cj_dataset *dataset)
 {
     cj_tensor row = some_rows(dataset->y, 0, 1);
     size_t bytes = cj_tensor_bytes(&row);
     CJ__TRY(make_room(to, dataset, &dataset->y));
+    if (!dataset->y.data) return draw_y(to, dataset);
     for (int64_t i = 0; i < dataset->count; i++) {
         cj_dataset_row(dataset, i, NULL, &row);
         memcpy((char *)to->data + (size_t)i * bytes, row.data, bytes);
@@ -196,9 +216,10 @@ cj_status cj_dataset_from_tensors(cj_dataset **dataset, const cj_tensor *x, cons
     *dataset = NULL;
     if (x->shape.rank < 1 || y->shape.rank < 1 || x->shape.dims[0] != y->shape.dims[0])
         return cj__fail(CJ_SHAPE_ERROR, "a dataset needs as many rows of y as of x");
-    if ((x->dtype != CJ_U8 && x->dtype != CJ_F32) || (y->dtype != CJ_I32 && y->dtype != CJ_F32))
+    if ((x->dtype != CJ_U8 && x->dtype != CJ_F32 && x->dtype != CJ_I32) ||
+        (y->dtype != CJ_I32 && y->dtype != CJ_F32))
         return cj__fail(CJ_INVALID_ARGUMENT,
-                        "a dataset takes x of u8 or f32 and y of i32 or f32, not %s and %s",
+                        "a dataset takes x of u8, f32 or i32 and y of i32 or f32, not %s and %s",
                         cj_dtype_name(x->dtype), cj_dtype_name(y->dtype));
     return cj_dataset_copy(dataset, &(cj_dataset){.x = *x, .y = *y, .count = x->shape.dims[0]});
 }

@@ -7,11 +7,20 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/data.h"
 
+/* A row as it is in an epoch of a loader with that seed. */
+typedef struct {
+    uint64_t seed;
+    int64_t epoch, place;
+} cj__row_wanted;
+
 /* Rows of x that are made when they are asked for, such as pictures in files. */
 typedef struct {
     /* Row `place` of x, its bytes as x's type and shape say. Several threads call it at once. NULL: the rows
      * are in memory, at x.data. */
     cj_status (*make)(const void *context, int64_t place, void *row);
+    /* The same for x and y together, where they are another each epoch: windows of a text. `y` may be NULL.
+     * y.data is NULL then, too. */
+    cj_status (*draw)(const void *context, const cj__row_wanted *row, void *x, void *y);
     void (*free)(void *context);
     void *context;
 } cj__row_maker;
@@ -22,10 +31,12 @@ struct cj_dataset {
     bool view; /* x and y belong to another dataset */
     int64_t first, count;
     int64_t *rows;                  /* [count] indices into x and y; NULL: count rows from first on */
-    const char *const *class_names; /* [class_count], owned by the maker or by nobody */
+    const char *const *class_names; /* [class_count], owned by the maker or by nobody; NULL: numbers */
     int64_t class_count;            /* 0: they have no names */
     int64_t skipped;                /* pictures that could not be read, and why the first could not */
     const char *first_skipped;
+    int64_t lanes;      /* rows are taken in order, in batches of so many; 0: in any order */
+    cj_text_facts text; /* zeros: the rows are no text */
 };
 
 /* Where row `index` of the dataset lies in x and y. */

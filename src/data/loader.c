@@ -287,7 +287,7 @@ static cj_status make_slot(cj_loader *l, slot *s)
 {
     const cj_dataset *data = l->o.dataset;
     cj_tensor y = cj__batch_targets(&l->maker);
-    CJ__TRY(make_room(&s->batch.x, &data->x, l->o.batch_size, CJ_F32));
+    CJ__TRY(make_room(&s->batch.x, &data->x, l->o.batch_size, data->x.dtype == CJ_I32 ? CJ_I32 : CJ_F32));
     CJ__TRY(make_room(&s->batch.y, &y, l->o.batch_size, y.dtype));
     s->places = cj__allocate((size_t)l->o.batch_size * sizeof *s->places);
     return s->places ? CJ_OK : cj__out_of_memory((size_t)l->o.batch_size * sizeof *s->places, "a batch");
@@ -306,6 +306,18 @@ static cj_status make_loader(cj_loader *l)
     return CJ_OK;
 }
 
+/* Each row of a batch goes on where that of the batch before ended. */
+static cj_status check_lanes(cj_loader_options *o)
+{
+    int64_t lanes = o->dataset->lanes;
+    if (lanes == 0) return CJ_OK;
+    if (o->batch_size != lanes)
+        return cj__fail(CJ_INVALID_ARGUMENT, "batches of %lld do not fit a text in %lld lanes: expected %lld",
+                        (long long)o->batch_size, (long long)lanes, (long long)lanes);
+    o->shuffle = false;
+    return CJ_OK;
+}
+
 cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options)
 {
     *loader = NULL;
@@ -316,6 +328,7 @@ cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options)
         return cj__fail(
             CJ_INVALID_ARGUMENT, "a loader of rows %lld to %lld in batches of %lld does not fit %lld rows",
             (long long)o.first, (long long)(o.first + o.count), (long long)o.batch_size, (long long)rows);
+    CJ__TRY(check_lanes(&o));
     cj_loader *l = cj__allocate_zeroed(sizeof *l);
     if (!l) return cj__out_of_memory(sizeof *l, "a loader");
     l->o = o;

@@ -103,6 +103,8 @@ cj_status cj_dataset_moments(const cj_dataset *dataset, int64_t channels, double
 {
     cj_shape_t shape = dataset->x.shape;
     int64_t last = shape.rank == 4 ? shape.dims[3] : 1;
+    if (dataset->x.dtype == CJ_I32)
+        return cj__fail(CJ_UNSUPPORTED, "tokens are numbers of pieces, not amounts: they have no mean");
     if (dataset->count < 1) return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to take the mean of");
     if (channels < 1 || channels > CJ__MOST_CHANNELS || (channels != 1 && channels != last))
         return cj__fail(CJ_SHAPE_ERROR, "the mean of %lld channels was asked for, but examples have %lld",

@@ -202,7 +202,8 @@ static cj_status adopt(cj_dataset **dataset, pictures *p, float *targets)
         y = (cj_tensor){p->listing.labels, CJ_I32, cj_shape(count)};
         p->listing.labels = NULL;
     }
-    return cj__dataset_adopt_maker(dataset, (cj__row_maker){make_row, free_pictures, p}, x, y);
+    return cj__dataset_adopt_maker(
+        dataset, (cj__row_maker){.make = make_row, .free = free_pictures, .context = p}, x, y);
 }
 
 cj_status cj__pictures_dataset(cj_dataset **dataset, cj__listing *listing, const cj__picture_form *form,

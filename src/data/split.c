@@ -213,7 +213,7 @@ static cj_status gather_labels(const cj_dataset *dataset, const cj_split_options
 {
     *labels = NULL;
     if (o->kind != CJ_SPLIT_STRATIFIED) return CJ_OK;
-    if (cj_shape_count(dataset->y.shape) != dataset->y.shape.dims[0])
+    if (cj_shape_count(dataset->y.shape) != dataset->y.shape.dims[0] || !dataset->y.data)
         return cj__fail(CJ_UNSUPPORTED, "a stratified split needs one label a row; split at random instead");
     *labels = cj__allocate((size_t)dataset->count * sizeof **labels);
     if (!*labels) return cj__out_of_memory((size_t)dataset->count * sizeof **labels, "a stratified split");

@@ -66,6 +66,7 @@ cj_status cj__recipe_check_data(cj_recipe *r)
     if (is_set(r, CJ__KEY_data_folder) && file && !pictures)
         return cj__recipe_bad_value(r, CJ__KEY_data_pictures,
                                     "the column of data.file with paths in data.folder");
+    CJ__TRY(cj__recipe_check_text(r));
     CJ__TRY(read_normalisation(r));
     return read_classes(r);
 }
@@ -280,9 +281,18 @@ static cj_status split(const cj_recipe *r, cj_recipe_sets *sets)
                             sets->validation ? NULL : &sets->validation, sets->test ? NULL : &sets->test);
 }
 
+static cj_status open_text(cj_recipe *r, cj_recipe_sets *sets)
+{
+    cj_status status = cj__recipe_open_text(r, sets);
+    if (status == CJ_OK) status = remember_shape(r, sets->training);
+    if (status != CJ_OK) cj_recipe_close_data(sets);
+    return status;
+}
+
 static cj_status open_all(cj_recipe *r, bool sample, cj_recipe_sets *sets)
 {
     *sets = (cj_recipe_sets){0};
+    if (cj_recipe_is_text(r)) return open_text(r, sets);
     cj_status status = has_pictures(r)         ? open_pictures(r, sample, sets)
                        : cj_recipe_is_table(r) ? open_table(r, sets)
                        : is_archive(r)         ? open_archive(r, sets)
@@ -303,7 +313,8 @@ cj_status cj_recipe_open_data(cj_recipe *r, cj_recipe_sets *sets)
 /* A file tells no width before it has been read. */
 cj_status cj_recipe_open_sample(cj_recipe *r, cj_recipe_sets *sets)
 {
-    if (is_set(r, CJ__KEY_data_file) || has_pictures(r)) return open_all(r, true, sets);
+    if (is_set(r, CJ__KEY_data_file) || has_pictures(r) || cj_recipe_is_text(r))
+        return open_all(r, true, sets);
     *sets = (cj_recipe_sets){0};
     CJ__TRY(cj_dataset_open_sample(&sets->training, r->values[CJ__KEY_data_name], 1));
     cj_status status = cj_dataset_count(sets->training) > 0
@@ -320,6 +331,7 @@ void cj_recipe_close_data(cj_recipe_sets *sets)
     cj_dataset_free(sets->test);
     cj_dataset_free(sets->whole);
     cj_preprocessing_free(sets->preprocessing);
+    cj_tokenizer_free(sets->tokenizer);
     *sets = (cj_recipe_sets){0};
 }
 

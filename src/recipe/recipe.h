@@ -31,6 +31,13 @@ typedef enum {
     X(data_file, "data.file", CJ__TEXT, "", NULL)                                                            \
     X(data_folder, "data.folder", CJ__TEXT, "", NULL)                                                        \
     X(data_pictures, "data.pictures", CJ__TEXT, "", NULL)                                                    \
+    X(data_text, "data.text", CJ__TEXT, "", NULL)                                                            \
+    X(data_tokenizer, "data.tokenizer", CJ__TEXT, "character", NULL)                                         \
+    X(data_vocabulary, "data.vocabulary", CJ__COUNT, "0", NULL)                                              \
+    X(data_window, "data.window", CJ__COUNT, "64", NULL)                                                     \
+    X(data_windows, "data.windows", CJ__COUNT, "0", NULL)                                                    \
+    X(data_order, "data.order", CJ__CHOICE, "drawn", "drawn|lanes")                                          \
+    X(data_invalid, "data.invalid", CJ__CHOICE, "error", "error|replace")                                    \
     X(data_target, "data.target", CJ__TEXT, "", NULL)                                                        \
     X(data_number, "data.target_is_number", CJ__TRUTH, "false", NULL)                                        \
     X(data_drop, "data.drop", CJ__LIST, "", NULL)                                                            \
@@ -176,6 +183,9 @@ CJ_MUST_CHECK cj_status cj__recipe_resolve_lists(cj_recipe *recipe);
 cj_status cj__recipe_bad_value(const cj_recipe *recipe, cj__key key, const char *wanted);
 /* What the keys of data say together; reads mean, deviation and classes from their lists: data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_check_data(cj_recipe *recipe);
+/* What the keys of a text say together, and opening it, as windows of tokens: text_data.c. */
+CJ_MUST_CHECK cj_status cj__recipe_check_text(const cj_recipe *recipe);
+CJ_MUST_CHECK cj_status cj__recipe_open_text(cj_recipe *recipe, cj_recipe_sets *sets);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 

@@ -56,6 +56,12 @@ static cj_status check_views(const cj_evaluate_options *o)
                     "error: moved or mirrored, a picture may have another target");
 }
 
+/* Whether anything is wanted of what the network says but its scores. */
+static bool looks_at(const cj_evaluate_options *o)
+{
+    return o->outputs || o->confusion || o->views;
+}
+
 /* What the sum of several passes needs. */
 static cj_status make_means(cj__evaluation *e)
 {
@@ -71,6 +77,7 @@ static cj_status make_buffers(cj__evaluation *e)
     if (e->o.outputs && e->o.width != e->step.width)
         return cj__fail(CJ_INVALID_ARGUMENT, "the model gives %lld numbers a row, but there is room for %lld",
                         (long long)e->step.width, (long long)e->o.width);
+    if (!looks_at(&e->o)) return CJ_OK;
     e->outputs = cj__allocate(bytes);
     e->predictions = cj__allocate(bytes);
     if (!e->outputs || !e->predictions) return cj__out_of_memory(2 * bytes, "evaluation");
@@ -80,7 +87,7 @@ static cj_status make_buffers(cj__evaluation *e)
 cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
 {
     cj_batch batch;
-    cj__objective objective = {.kind = o->loss, .precision = o->precision};
+    cj__objective objective = {.kind = o->loss, .precision = o->precision, .scores_only = !looks_at(o)};
     const cj_augmentation views[] = {{"views", o->views == CJ_VIEW_FLIP ? "flip" : "flip_shift"}, {0}};
     *e = (cj__evaluation){.o = *o};
     CJ__TRY(check_views(o));
@@ -172,7 +179,7 @@ cj_status cj__evaluation_run(cj__evaluation *e, cj_scores *scores)
     if (o->confusion) memset(o->confusion, 0, (size_t)(o->classes * o->classes) * sizeof *o->confusion);
     while (cj_loader_next(e->loader, &batch)) {
         CJ__TRY(cj__batch_program_run(&e->step, &batch, &loss, &correct, e->outputs, e->predictions));
-        cj__scores_add(scores, (double)loss, (double)correct, batch.count);
+        cj__scores_add(scores, (double)loss, (double)correct, cj__batch_counted(&batch));
         if (o->confusion) count_confusion(e, &batch);
         keep_predictions(e, row, batch.count);
         row += batch.count;

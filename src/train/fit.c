@@ -89,8 +89,12 @@ static cj_status tell(fit *f)
 
 static cj__objective objective_of(const cj_fit_options *o)
 {
-    return (cj__objective){o->loss,        o->label_smoothing, o->class_weights,
-                           o->class_count, o->precision,       o->accumulate > 1};
+    return (cj__objective){.kind = o->loss,
+                           .label_smoothing = o->label_smoothing,
+                           .class_weights = o->class_weights,
+                           .class_count = o->class_count,
+                           .precision = o->precision,
+                           .in_parts = o->accumulate > 1};
 }
 
 cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
@@ -102,7 +106,7 @@ cj_status cj_draw_step(const cj_fit_options *o, cj_graph **graph)
     CJ__TRY(cj__augmenter_begin(&augmenter, o->augment, o->dataset, o->classes, o->seed));
     cj_dataset_row(o->dataset, 0, &batch.x, &batch.y);
     cj__mixed_targets(&augmenter, &batch.y);
-    batch.x.dtype = CJ_F32;
+    if (batch.x.dtype != CJ_I32) batch.x.dtype = CJ_F32;
     batch.x.shape.dims[0] = batch.y.shape.dims[0] = o->batch_size;
     CJ__TRY(cj__freeze_for_epoch(o, 1));
     return cj__batch_draw(graph, &shape, o->model, o->forward, o->context, &batch, &objective, &o->optimizer);
@@ -204,7 +208,7 @@ static cj_status run_step(fit *f, const cj_batch *batch)
     if (status != CJ_OK)
         return cj__fail_within(status, "epoch %lld, step %lld", (long long)f->progress.epoch,
                                (long long)f->state.step + 1);
-    cj__scores_add(&f->state.training, (double)loss, (double)correct, batch->count);
+    cj__scores_add(&f->state.training, (double)loss, (double)correct, cj__batch_counted(batch));
     f->state.step++;
     f->state.updates++;
     f->progress.training = f->state.training;

@@ -12,12 +12,12 @@ static bool is_error(cj_loss_kind kind)
 
 cj_status cj__objective_check(cj_loss_kind kind, const cj_batch *batch)
 {
-    bool labels = batch->y.dtype == CJ_I32 && batch->y.shape.rank == 1;
+    bool labels = batch->y.dtype == CJ_I32;
     bool distributions = batch->y.dtype == CJ_F32 && batch->y.shape.rank == 2;
     if (kind == CJ_CROSS_ENTROPY && !labels && !distributions)
         return cj__fail(
             CJ_UNSUPPORTED,
-            "cross-entropy wants one i32 label a row, or a distribution over the classes, f32 [N,C]; "
+            "cross-entropy wants labels, i32 [N] or [N,…], or a distribution over the classes, f32 [N,C]; "
             "for numbers use CJ_BINARY_CROSS_ENTROPY or an error");
     if (is_error(kind) && batch->y.dtype != CJ_F32)
         return cj__fail(CJ_UNSUPPORTED, "the targets of an error are numbers (f32), not labels (%s)",
@@ -28,6 +28,15 @@ cj_status cj__objective_check(cj_loss_kind kind, const cj_batch *batch)
 cj_scores cj__scores_none(cj_loss_kind kind)
 {
     return (cj_scores){.accuracy = is_error(kind) ? (double)NAN : 0};
+}
+
+int64_t cj__batch_counted(const cj_batch *batch)
+{
+    const cj_tensor *y = &batch->y;
+    if (y->dtype != CJ_I32 || y->shape.rank < 2) return batch->count;
+    int64_t labels = cj_shape_count(y->shape), counted = 0;
+    for (int64_t i = 0; i < labels; i++) counted += ((const int32_t *)y->data)[i] >= 0;
+    return counted;
 }
 
 void cj__scores_add(cj_scores *scores, double loss, double correct, int64_t count)
@@ -192,7 +201,7 @@ static cj_value predictions_of(cj_loss_kind kind, cj_value outputs)
 static void draw_batch(drawing *d, cj_forward forward, void *context, const cj_batch *batch,
                        const cj_optimizer *optimizer)
 {
-    cj_value loss, correct, x = cj_input(d->graph, "x", CJ_F32, batch->x.shape);
+    cj_value loss, correct, x = cj_input(d->graph, "x", batch->x.dtype, batch->x.shape);
     d->y = cj_input(d->graph, "y", batch->y.dtype, batch->y.shape);
     d->count = cj_input(d->graph, "count", CJ_I32, cj_scalar_shape());
     d->outputs = forward(cj_root(d->graph), x, context);
@@ -205,7 +214,7 @@ static void draw_batch(drawing *d, cj_forward forward, void *context, const cj_b
         cj_accumulate(cj_mul(loss, d->weight), d->weight, *optimizer);
     } else if (optimizer) {
         cj_minimize(loss, *optimizer);
-    } else {
+    } else if (!d->objective->scores_only) {
         cj_output(d->graph, "outputs", d->outputs);
         cj_output(d->graph, "predictions", predictions_of(d->objective->kind, d->outputs));
     }
@@ -236,10 +245,16 @@ cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *mo
 
 cj_status cj_draw_network(cj_model *model, cj_forward forward, void *context, cj_shape_t shape)
 {
+    return cj_draw_network_of(model, forward, context, CJ_F32, shape);
+}
+
+cj_status cj_draw_network_of(cj_model *model, cj_forward forward, void *context, cj_dtype dtype,
+                             cj_shape_t shape)
+{
     cj_graph *graph;
     cj_graph_options options = {.size = sizeof options, .model = model, .mode = CJ_INFERENCE};
     CJ__TRY((cj_graph_new)(&graph, &options));
-    (void)forward(cj_root(graph), cj_input(graph, "x", CJ_F32, shape), context);
+    (void)forward(cj_root(graph), cj_input(graph, "x", dtype, shape), context);
     cj_status status = cj_graph_status(graph);
     cj_graph_free(graph);
     return status;

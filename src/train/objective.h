@@ -12,7 +12,8 @@ typedef struct {
     const double *class_weights; /* [class_count], or NULL */
     int64_t class_count;
     cj_precision precision;
-    bool in_parts; /* gradients are added up; another program updates */
+    bool in_parts;    /* gradients are added up; another program updates */
+    bool scores_only; /* of an inference graph: nothing is wanted but the loss and how many are right */
 } cj__objective;
 
 /* A program over one batch: inputs x, y and how many rows count; outputs loss, how many are right, and when
@@ -37,7 +38,10 @@ void cj__batch_program_free(cj__batch_program *p);
 CJ_MUST_CHECK cj_status cj__batch_program_run(cj__batch_program *p, const cj_batch *batch, float *loss,
                                               float *correct, float *outputs, float *predictions);
 
-/* Weighs the batch's means into `scores` by its rows. */
+/* What the means of a batch are over: its rows, or, where each has several labels, those that are no padding.
+ */
+int64_t cj__batch_counted(const cj_batch *batch);
+/* Weighs the batch's means into `scores`. */
 void cj__scores_add(cj_scores *scores, double loss, double correct, int64_t count);
 /* Nothing counted yet; errors have no accuracy. */
 cj_scores cj__scores_none(cj_loss_kind kind);

@@ -1,0 +1,100 @@
+/* Text: tokenizers, which turn it into numbers and back. */
+#ifndef CAJAL_TEXT_H
+#define CAJAL_TEXT_H
+
+#include "cajal/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A vocabulary and the rules by which text is cut into its pieces, tokens, numbered from 0. Any thread may
+ * use it at any time once it is made; it is the caller's, for cj_tokenizer_free. Where a call that makes one
+ * fails there is none, and the pointer is NULL. */
+typedef struct cj_tokenizer cj_tokenizer;
+
+typedef enum {
+    CJ_TOKENS_CHARACTER, /* one for each character (code point) that the training text had */
+    CJ_TOKENS_BYTE,      /* one for each of the 256 bytes: any text, and what is none */
+    CJ_TOKEN_KIND_COUNT
+} cj_token_kind;
+CJ_API const char *cj_token_kind_name(cj_token_kind kind); /* "character" */
+
+/* Tokens that stand for no text. A tokenizer need not have them. */
+typedef enum {
+    CJ_TOKEN_PADDING, /* behind the end of a shorter text of a batch; 0 where there is one */
+    CJ_TOKEN_UNKNOWN, /* what the vocabulary does not have */
+    CJ_TOKEN_BEGIN,   /* before a text */
+    CJ_TOKEN_END,     /* after it */
+    CJ_SPECIAL_TOKENS
+} cj_special_token;
+
+/* What is done to text before it is cut. */
+typedef struct {
+    bool replace_invalid; /* bytes that are no UTF-8 become U+FFFD; else they are an error that names the
+                             line. The byte tokenizer takes them as they are */
+} cj_text_cleaning;
+
+typedef struct {
+    size_t size;
+    cj_token_kind kind;
+    const char *text; /* UTF-8, `bytes` of it */
+    size_t bytes;
+    cj_text_cleaning cleaning;
+    int64_t vocabulary; /* the most tokens there may be, special ones among them; 0: as many as there are. The
+                           commonest are kept, of equally common ones the smaller */
+    bool specials;      /* begin with padding, unknown, begin and end, 0 to 3 */
+} cj_tokenizer_training;
+/* Characters are numbered in ascending order. Those that `vocabulary` has no room for are unknown, which then
+ * is a token, the first; where all have room there is none, and a character that is met later is an error. */
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_train(cj_tokenizer **tokenizer,
+                                                  const cj_tokenizer_training *training);
+/* As JSON, whole or not at all, and back. */
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_save(const cj_tokenizer *tokenizer, const char *path);
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_load(cj_tokenizer **tokenizer, const char *path);
+CJ_API void cj_tokenizer_free(cj_tokenizer *tokenizer);
+
+CJ_API cj_token_kind cj_tokenizer_kind(const cj_tokenizer *tokenizer);
+CJ_API int64_t cj_tokenizer_count(const cj_tokenizer *tokenizer); /* of tokens */
+/* The token's number; -1: it has none of these. */
+CJ_API int32_t cj_tokenizer_special(const cj_tokenizer *tokenizer, cj_special_token token);
+/* The piece with that number, `*size` bytes of it and a zero behind them; NULL: there is no such number. */
+CJ_API const char *cj_tokenizer_piece(const cj_tokenizer *tokenizer, int32_t token, size_t *size);
+/* The number of the piece; -1: there is no such piece. */
+CJ_API int32_t cj_tokenizer_find(const cj_tokenizer *tokenizer, const char *piece, size_t size);
+
+/* A growing list of tokens: begin with zeros, end with cj_tokens_free. */
+typedef struct {
+    int32_t *ids; /* [count] */
+    int64_t count, room;
+} cj_tokens;
+CJ_API void cj_tokens_free(cj_tokens *tokens);
+
+/* Appends the tokens of `size` bytes of text. Special tokens are the caller's to add (cj_tokens_add). */
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_encode(const cj_tokenizer *tokenizer, const char *text,
+                                                   size_t size, cj_tokens *tokens);
+CJ_API CJ_MUST_CHECK cj_status cj_tokens_add(cj_tokens *tokens, int32_t token);
+/* The text of the tokens, `*size` bytes and a zero behind them; free with cj_text_free. Special tokens are
+ * nothing; a number that is no token is an error. A byte's token may be part of a character only. */
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_decode(const cj_tokenizer *tokenizer, const int32_t *ids,
+                                                   int64_t count, char **text, size_t *size);
+/* The same one by one, for text that is shown while it is made: what `token` adds behind `previous` (-1: it
+ * is the first), `*size` bytes, without a zero. They belong to the tokenizer. NULL: it is no token. */
+CJ_API const char *cj_tokenizer_text(const cj_tokenizer *tokenizer, int32_t previous, int32_t token,
+                                     size_t *size);
+
+/* How many characters the text has; a byte that is no UTF-8 counts as one. */
+CJ_API int64_t cj_count_characters(const char *text, size_t size);
+
+/* --- metrics ------------------------------------------------------------------------------------------- */
+
+/* Of a mean cross-entropy in nats a token: among how many equally likely tokens it is like guessing. */
+CJ_API double cj_perplexity(double loss);
+/* The same loss over `tokens` in bits for each of the `units` that these stand for, characters or bytes, so
+ * that vocabularies can be compared. NaN without units. */
+CJ_API double cj_bits_per_unit(double loss, int64_t tokens, int64_t units);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,163 @@
+/* A recipe's text: its tokenizer made or read, the text split by position, and each part cut into windows. */
+#include "base/text.h"
+#include "data/source.h"
+#include "recipe/recipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool cj_recipe_is_text(const cj_recipe *r)
+{
+    return *r->values[CJ__KEY_data_text] != 0;
+}
+
+int64_t cj_recipe_vocabulary(const cj_recipe *r)
+{
+    return cj_recipe_is_text(r) ? cj__recipe_count(r, CJ__KEY_data_vocabulary) : 0;
+}
+
+cj_status cj_recipe_set_tokenizer(cj_recipe *r, const char *path)
+{
+    return cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_data_tokenizer].name, path);
+}
+
+cj_status cj__recipe_check_text(const cj_recipe *r)
+{
+    if (!cj_recipe_is_text(r)) return CJ_OK;
+    if (*r->values[CJ__KEY_data_file] || *r->values[CJ__KEY_data_folder] || *r->values[CJ__KEY_data_pictures])
+        return cj__recipe_bad_value(r, CJ__KEY_data_text,
+                                    "left out where there is data.file, data.folder or data.pictures");
+    if (cj__recipe_count(r, CJ__KEY_data_window) < 1)
+        return cj__recipe_bad_value(r, CJ__KEY_data_window, "1 or more");
+    if (cj_recipe_loss(r) != CJ_CROSS_ENTROPY)
+        return cj__recipe_bad_value(r, CJ__KEY_loss, "cross_entropy, which is what a text is learned by");
+    return CJ_OK;
+}
+
+/* --- the tokenizer ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    cj_recipe *r;
+    char path[4096];
+    char *text;
+    size_t size;
+} opening;
+
+static cj_status train_tokenizer(const opening *o, cj_token_kind kind, cj_tokenizer **made)
+{
+    cj_tokenizer_training training = {
+        .size = sizeof training,
+        .kind = kind,
+        .text = o->text,
+        .bytes = o->size,
+        .cleaning = {.replace_invalid = cj__recipe_choice(o->r, CJ__KEY_data_invalid) == 1},
+        .vocabulary = cj__recipe_count(o->r, CJ__KEY_data_vocabulary)};
+    cj_status status = cj_tokenizer_train(made, &training);
+    return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", o->path);
+}
+
+/* One of the kinds by its name, made from the whole text; else a file, looked for like data. */
+static cj_status open_tokenizer(const opening *o, cj_tokenizer **made)
+{
+    char path[4096];
+    const char *name = o->r->values[CJ__KEY_data_tokenizer];
+    for (int kind = 0; kind < CJ_TOKEN_KIND_COUNT; kind++)
+        if (strcmp(name, cj_token_kind_name((cj_token_kind)kind)) == 0)
+            return train_tokenizer(o, (cj_token_kind)kind, made);
+    if (!strchr(name, '.') && !strchr(name, '/'))
+        return cj__recipe_bad_value(o->r, CJ__KEY_data_tokenizer,
+                                    "character, byte, or the file of a tokenizer");
+    CJ__TRY(cj_data_find(name, path, sizeof path));
+    return cj_tokenizer_load(made, path);
+}
+
+/* Then the recipe can be used without the text, and a network known by name has as many logits. */
+static cj_status remember_vocabulary(cj_recipe *r, int64_t count)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)count);
+    CJ__TRY(cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_data_vocabulary].name, text));
+    if (*r->values[CJ__KEY_model_name] && cj__recipe_count(r, CJ__KEY_model_classes) == 0)
+        CJ__TRY(cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_model_classes].name, text));
+    if (cj_recipe_classes(r) >= count) return CJ_OK;
+    return cj__fail(
+        CJ_INVALID_ARGUMENT,
+        "%s: the network ends in %lld logits, but the text has %lld different tokens: expected one "
+        "logit for each",
+        r->path, (long long)cj_recipe_classes(r), (long long)count);
+}
+
+/* --- the parts ----------------------------------------------------------------------------------------- */
+
+/* The byte at which that many characters end. */
+static size_t bytes_of(const opening *o, int64_t characters)
+{
+    const char *at = o->text, *end = o->text + o->size;
+    for (; characters > 0 && at < end; characters--) {
+        int length = cj__utf8_length(at, end);
+        at += length ? length : 1;
+    }
+    return (size_t)(at - o->text);
+}
+
+static cj_status cut(const opening *o, const cj_tokens *tokens, const cj_text_facts *facts, bool training,
+                     cj_dataset **part)
+{
+    const cj_recipe *r = o->r;
+    bool lanes = cj__recipe_choice(r, CJ__KEY_data_order) == 1;
+    int64_t window = cj__recipe_count(r, CJ__KEY_data_window),
+            drawn = cj__recipe_count(r, CJ__KEY_data_windows);
+    if (drawn == 0) drawn = (tokens->count + window - 1) / window;
+    cj_text_windows options = {.size = sizeof options,
+                               .tokens = tokens->ids,
+                               .count = tokens->count,
+                               .vocabulary = cj_recipe_vocabulary(r),
+                               .window = window,
+                               .drawn = training && !lanes ? drawn : 0,
+                               .lanes = lanes ? cj__recipe_count(r, CJ__KEY_batch_size) : 0,
+                               .characters = facts->characters,
+                               .bytes = facts->bytes};
+    return cj_dataset_of_text(part, &options);
+}
+
+/* The characters from `from` on, up to `to`. */
+static cj_status make_part(const opening *o, const cj_tokenizer *tokenizer, int64_t from, int64_t to,
+                           const char *name, cj_dataset **part)
+{
+    cj_tokens tokens = {0};
+    size_t first = bytes_of(o, from), size = bytes_of(o, to) - first;
+    cj_text_facts facts = {.characters = to - from, .bytes = (int64_t)size};
+    if (from == to) return CJ_OK;
+    cj_status status = cj_tokenizer_encode(tokenizer, o->text + first, size, &tokens);
+    if (status == CJ_OK) status = cut(o, &tokens, &facts, strcmp(name, "training") == 0, part);
+    cj_tokens_free(&tokens);
+    return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s, its %s part", o->path, name);
+}
+
+/* By position, as a text is one thing: first what is trained on, then validation, then the test. */
+static cj_status split(const opening *o, cj_recipe_sets *sets)
+{
+    int64_t all = cj_count_characters(o->text, o->size);
+    double test = cj__recipe_number(o->r, CJ__KEY_data_test);
+    double training = 1 - cj__recipe_number(o->r, CJ__KEY_data_validation) - test;
+    int64_t first = (int64_t)((double)all * training), second = (int64_t)((double)all * (1 - test));
+    CJ__TRY(make_part(o, sets->tokenizer, 0, first, "training", &sets->training));
+    if (!sets->training)
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: %lld characters leave none for training", o->path,
+                        (long long)all);
+    CJ__TRY(make_part(o, sets->tokenizer, first, second, "validation", &sets->validation));
+    return make_part(o, sets->tokenizer, second, all, "test", &sets->test);
+}
+
+cj_status cj__recipe_open_text(cj_recipe *r, cj_recipe_sets *sets)
+{
+    opening o = {.r = r};
+    CJ__TRY(cj_data_find(r->values[CJ__KEY_data_text], o.path, sizeof o.path));
+    CJ__TRY(cj__source_read_whole(o.path, &o.text, &o.size));
+    cj_status status = o.size ? open_tokenizer(&o, &sets->tokenizer)
+                              : cj__fail(CJ_FORMAT_ERROR, "%s: the file is empty, expected a text", o.path);
+    if (status == CJ_OK) status = remember_vocabulary(r, cj_tokenizer_count(sets->tokenizer));
+    if (status == CJ_OK) status = split(&o, sets);
+    cj__free(o.text);
+    return status;
+}

@@ -1,0 +1,182 @@
+/* Tokenizers of every kind: making, looking into, encoding and decoding. What a kind does is its row of the
+ * table here, and its own file. */
+#include "text/tokenizer.h"
+#include "text/unicode.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* In the order of cj_token_kind. */
+const cj__token_kind cj__token_kinds[CJ_TOKEN_KIND_COUNT] = {
+    {"character", cj__characters_train, cj__characters_encode, NULL, false},
+    {"byte", cj__bytes_train, cj__bytes_encode, NULL, true},
+};
+
+/* As they stand in a tokenizer's file, in the order of cj_special_token. */
+const char *const cj__special_names[CJ_SPECIAL_TOKENS] = {"padding", "unknown", "begin", "end"};
+
+const char *cj_token_kind_name(cj_token_kind kind)
+{
+    return kind < CJ_TOKEN_KIND_COUNT ? cj__token_kinds[kind].name : "unknown";
+}
+
+/* --- making -------------------------------------------------------------------------------------------- */
+
+cj_status cj__tokenizer_new(cj_tokenizer **tokenizer, cj_token_kind kind)
+{
+    cj_tokenizer *t = *tokenizer = cj__allocate_zeroed(sizeof *t);
+    if (!t) return cj__out_of_memory(sizeof *t, "a tokenizer");
+    t->kind = kind;
+    t->facts = &cj__token_kinds[kind];
+    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++) t->specials[i] = -1;
+    return CJ_OK;
+}
+
+void cj_tokenizer_free(cj_tokenizer *t)
+{
+    if (!t) return;
+    cj__pieces_free(&t->pieces);
+    cj__free(t);
+}
+
+cj_status cj__tokenizer_add_specials(cj_tokenizer *t, bool all, bool unknown)
+{
+    static const char *const pieces[CJ_SPECIAL_TOKENS] = {"<pad>", "<unk>", "<s>", "</s>"};
+    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++)
+        if (all || (unknown && i == CJ_TOKEN_UNKNOWN))
+            CJ__TRY(cj__pieces_add(&t->pieces, pieces[i], strlen(pieces[i]), &t->specials[i]));
+    return CJ_OK;
+}
+
+cj_status cj_tokenizer_train(cj_tokenizer **tokenizer, const cj_tokenizer_training *o)
+{
+    cj__text room = {0};
+    const char *text = o->text;
+    size_t size = o->bytes;
+    *tokenizer = NULL;
+    if ((unsigned)o->kind >= CJ_TOKEN_KIND_COUNT)
+        return cj__fail(CJ_INVALID_ARGUMENT, "there is no tokenizer of kind %d", (int)o->kind);
+    if (o->vocabulary < 0 || o->vocabulary > CJ__MOST_TOKENS)
+        return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld: expected up to %d tokens",
+                        (long long)o->vocabulary, CJ__MOST_TOKENS);
+    cj_status status = cj__tokenizer_new(tokenizer, o->kind);
+    if (status == CJ_OK) (*tokenizer)->cleaning = o->cleaning;
+    if (status == CJ_OK && !(*tokenizer)->facts->any_bytes)
+        status = cj__text_clean(&o->cleaning, text, size, &room, &text, &size);
+    if (status == CJ_OK) status = (*tokenizer)->facts->train(*tokenizer, o, text, size);
+    cj__text_free(&room);
+    if (status == CJ_OK) return CJ_OK;
+    cj_tokenizer_free(*tokenizer);
+    *tokenizer = NULL;
+    return status;
+}
+
+/* --- looking into -------------------------------------------------------------------------------------- */
+
+cj_token_kind cj_tokenizer_kind(const cj_tokenizer *t)
+{
+    return t->kind;
+}
+
+int64_t cj_tokenizer_count(const cj_tokenizer *t)
+{
+    return t->pieces.count;
+}
+
+int32_t cj_tokenizer_special(const cj_tokenizer *t, cj_special_token token)
+{
+    return (unsigned)token < CJ_SPECIAL_TOKENS ? t->specials[token] : -1;
+}
+
+bool cj__tokenizer_is_special(const cj_tokenizer *t, int32_t token)
+{
+    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++)
+        if (t->specials[i] == token) return token >= 0;
+    return false;
+}
+
+const char *cj_tokenizer_piece(const cj_tokenizer *t, int32_t token, size_t *size)
+{
+    if (size) *size = 0;
+    if (token < 0 || token >= t->pieces.count) return NULL;
+    if (size) *size = t->pieces.list[token].size;
+    return t->pieces.list[token].bytes;
+}
+
+int32_t cj_tokenizer_find(const cj_tokenizer *t, const char *piece, size_t size)
+{
+    return cj__pieces_find(&t->pieces, piece, size);
+}
+
+/* --- encoding ------------------------------------------------------------------------------------------ */
+
+void cj_tokens_free(cj_tokens *tokens)
+{
+    cj__free(tokens->ids);
+    *tokens = (cj_tokens){0};
+}
+
+cj_status cj_tokens_add(cj_tokens *tokens, int32_t token)
+{
+    CJ__TRY(cj__grow(&tokens->ids, &tokens->room, tokens->count, sizeof *tokens->ids));
+    tokens->ids[tokens->count++] = token;
+    return CJ_OK;
+}
+
+cj_status cj__tokenizer_unknown(const cj_tokenizer *t, const char *text, const char *at, const char *end)
+{
+    int length = cj__utf8_length(at, end);
+    return cj__fail(CJ_NOT_FOUND,
+                    "line %lld: '%.*s' (U+%04X) is none of the %lld tokens of the %s tokenizer, which was "
+                    "made from a text without it",
+                    (long long)cj__line_at(text, at), (int)(end - at), at,
+                    length ? (unsigned)cj__utf8_code(at, length) : (unsigned char)*at,
+                    (long long)t->pieces.count, t->facts->name);
+}
+
+cj_status cj_tokenizer_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
+{
+    cj__text room = {0};
+    cj_status status = CJ_OK;
+    if (!t->facts->any_bytes) status = cj__text_clean(&t->cleaning, text, size, &room, &text, &size);
+    if (status == CJ_OK) status = t->facts->encode(t, text, size, tokens);
+    cj__text_free(&room);
+    return status;
+}
+
+/* --- decoding ------------------------------------------------------------------------------------------ */
+
+const char *cj_tokenizer_text(const cj_tokenizer *t, int32_t previous, int32_t token, size_t *size)
+{
+    *size = 0;
+    if (token < 0 || token >= t->pieces.count) return NULL;
+    if (cj__tokenizer_is_special(t, token)) return "";
+    return t->facts->text ? t->facts->text(t, previous, token, size) : cj_tokenizer_piece(t, token, size);
+}
+
+cj_status cj_tokenizer_decode(const cj_tokenizer *t, const int32_t *ids, int64_t count, char **text,
+                              size_t *size)
+{
+    cj__text whole = {0};
+    *text = NULL;
+    *size = 0;
+    cj__text_put(&whole, "");
+    for (int64_t i = 0; i < count; i++) {
+        size_t part;
+        const char *bytes = cj_tokenizer_text(t, i ? ids[i - 1] : -1, ids[i], &part);
+        if (!bytes) {
+            cj__text_free(&whole);
+            return cj__fail(CJ_INVALID_ARGUMENT, "token %lld of %lld is %d, but the vocabulary has %lld",
+                            (long long)i + 1, (long long)count, ids[i], (long long)t->pieces.count);
+        }
+        cj__text_add(&whole, bytes, part);
+    }
+    cj_status status = cj__text_check(&whole, "decoded text");
+    if (status != CJ_OK) {
+        cj__text_free(&whole);
+        return status;
+    }
+    *text = whole.data;
+    *size = whole.size;
+    return CJ_OK;
+}

@@ -1,0 +1,87 @@
+/* Text from outside becomes well-formed UTF-8, or an error that says where it is not. Stands before every
+ * tokenizer that cuts by characters. */
+#include "text/unicode.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+uint32_t cj__utf8_code(const char *text, int length)
+{
+    static const unsigned char first[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t code = (unsigned char)*text & first[length];
+    for (int i = 1; i < length; i++) code = code << 6 | ((unsigned char)text[i] & 0x3f);
+    return code;
+}
+
+void cj__utf8_put(cj__text *text, uint32_t code)
+{
+    char bytes[4];
+    size_t size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = size; i-- > 1; code >>= 6) bytes[i] = (char)(0x80 | (code & 0x3f));
+    bytes[0] = (char)(first[size] | code);
+    cj__text_add(text, bytes, size);
+}
+
+int64_t cj__line_at(const char *text, const char *at)
+{
+    int64_t line = 1;
+    for (; text < at; text++) line += *text == '\n';
+    return line;
+}
+
+int64_t cj_count_characters(const char *text, size_t size)
+{
+    int64_t count = 0;
+    for (const char *end = text + size; text < end; count++) {
+        int length = cj__utf8_length(text, end);
+        text += length ? length : 1;
+    }
+    return count;
+}
+
+/* The first byte that is no part of a character, or a zero; `end`: there is none. */
+static const char *first_fault(const char *at, const char *end)
+{
+    while (at < end) {
+        int length = *at ? cj__utf8_length(at, end) : 0;
+        if (length == 0) return at;
+        at += length;
+    }
+    return end;
+}
+
+static cj_status refuse(const char *text, const char *at)
+{
+    long long line = (long long)cj__line_at(text, at);
+    if (!*at) return cj__fail(CJ_FORMAT_ERROR, "line %lld: found a zero byte, expected text", line);
+    return cj__fail(CJ_FORMAT_ERROR,
+                    "line %lld: found byte 0x%02x, which is no UTF-8 here, expected text in UTF-8", line,
+                    (unsigned char)*at);
+}
+
+/* Each byte that is no part of a character becomes U+FFFD. */
+static void repair(cj__text *room, const char *at, const char *end)
+{
+    while (at < end) {
+        const char *fault = first_fault(at, end);
+        cj__text_add(room, at, (size_t)(fault - at));
+        if (fault < end) cj__utf8_put(room, 0xfffd);
+        at = fault + (fault < end);
+    }
+}
+
+cj_status cj__text_clean(const cj_text_cleaning *cleaning, const char *text, size_t size, cj__text *room,
+                         const char **clean, size_t *clean_size)
+{
+    const char *end = text + size, *fault = first_fault(text, end);
+    *clean = text;
+    *clean_size = size;
+    if (fault == end) return CJ_OK;
+    if (!cleaning->replace_invalid) return refuse(text, fault);
+    repair(room, text, end);
+    CJ__TRY(cj__text_check(room, "text"));
+    *clean = room->data;
+    *clean_size = room->size;
+    return CJ_OK;
+}

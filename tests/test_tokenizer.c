@@ -1,0 +1,314 @@
+/* Tokenizers: characters and bytes, there and back; what is no text or not in the vocabulary; the file that a
+ * run's folder keeps. */
+#include "support.h"
+
+#include "base/memory.h"
+#include "cajal/cajal.h"
+
+#include <string.h>
+
+static cj_status train(cj_tokenizer **t, cj_token_kind kind, const char *text, int64_t vocabulary)
+{
+    return cj_tokenizer_train(t, &(cj_tokenizer_training){.size = sizeof(cj_tokenizer_training),
+                                                          .kind = kind,
+                                                          .text = text,
+                                                          .bytes = strlen(text),
+                                                          .vocabulary = vocabulary});
+}
+
+static void expect_ids(const cj_tokenizer *t, const char *text, const int32_t *ids, int64_t count)
+{
+    cj_tokens tokens = {0};
+    expect_ok(cj_tokenizer_encode(t, text, strlen(text), &tokens));
+    assert_int_equal(tokens.count, count);
+    for (int64_t i = 0; i < count; i++) assert_int_equal(tokens.ids[i], ids[i]);
+    cj_tokens_free(&tokens);
+}
+
+/* Whole, and token by token. */
+static void expect_text(const cj_tokenizer *t, const int32_t *ids, int64_t count, const char *text)
+{
+    char *whole;
+    size_t size, at = 0, part;
+    expect_ok(cj_tokenizer_decode(t, ids, count, &whole, &size));
+    assert_int_equal(size, strlen(text));
+    assert_memory_equal(whole, text, size + 1);
+    for (int64_t i = 0; i < count; i++) {
+        const char *bytes = cj_tokenizer_text(t, i ? ids[i - 1] : -1, ids[i], &part);
+        assert_non_null(bytes);
+        assert_memory_equal(bytes, text + at, part);
+        at += part;
+    }
+    assert_int_equal(at, size);
+    cj_text_free(whole);
+}
+
+static void expect_there_and_back(const cj_tokenizer *t, const char *text)
+{
+    cj_tokens tokens = {0};
+    expect_ok(cj_tokenizer_encode(t, text, strlen(text), &tokens));
+    expect_text(t, tokens.ids, tokens.count, text);
+    cj_tokens_free(&tokens);
+}
+
+static const char mixed[] = "Zeit: \xc3\xa9t\xc3\xa9, \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x99\x82\n";
+
+/* --- characters ---------------------------------------------------------------------------------------- */
+
+/* nanoGPT's numbers: the set of characters, sorted. */
+static void test_characters(void **state)
+{
+    (void)state;
+    cj_tokenizer *t;
+    size_t size;
+    expect_ok(train(&t, CJ_TOKENS_CHARACTER, "hello there", 0));
+    assert_int_equal(cj_tokenizer_count(t), 7); /* " ehlort" */
+    expect_ids(t, "hero", (int32_t[]){2, 1, 5, 4}, 4);
+    expect_text(t, (int32_t[]){2, 1, 5, 4}, 4, "hero");
+    assert_string_equal(cj_tokenizer_piece(t, 0, &size), " ");
+    assert_int_equal(cj_tokenizer_find(t, "t", 1), 6);
+    assert_int_equal(cj_tokenizer_find(t, "x", 1), -1);
+    assert_null(cj_tokenizer_piece(t, 7, &size));
+    assert_int_equal(cj_tokenizer_special(t, CJ_TOKEN_UNKNOWN), -1);
+    expect_ids(t, "", NULL, 0);
+    cj_tokenizer_free(t);
+}
+
+static void test_characters_of_many_bytes(void **state)
+{
+    (void)state;
+    cj_tokenizer *t;
+    size_t size;
+    expect_ok(train(&t, CJ_TOKENS_CHARACTER, mixed, 0));
+    expect_there_and_back(t, mixed);
+    assert_int_equal(cj_tokenizer_count(t), 12);
+    assert_string_equal(cj_tokenizer_piece(t, 11, &size), "\xf0\x9f\x99\x82");
+    assert_int_equal(size, 4);
+    assert_int_equal(cj_count_characters(mixed, strlen(mixed)), 16);
+    cj_tokenizer_free(t);
+}
+
+/* Without room for all the rarest are unknown; ties go to the smaller. */
+static void test_unknown_characters(void **state)
+{
+    (void)state;
+    cj_tokenizer *t;
+    expect_ok(train(&t, CJ_TOKENS_CHARACTER, "abababcdce", 4));
+    assert_int_equal(cj_tokenizer_count(t), 4);
+    assert_int_equal(cj_tokenizer_special(t, CJ_TOKEN_UNKNOWN), 0);
+    expect_ids(t, "abcd", (int32_t[]){1, 2, 3, 0}, 4);
+    expect_text(t, (int32_t[]){1, 0, 3}, 3, "ac");
+    cj_tokenizer_free(t);
+
+    expect_ok(train(&t, CJ_TOKENS_CHARACTER, "ab", 0));
+    cj_tokens tokens = {0};
+    expect_status(cj_tokenizer_encode(t, "ab\na\xc3\xa9", 6, &tokens), CJ_NOT_FOUND);
+    expect_message("line 1: '\n' (U+000A) is none of the 2 tokens");
+    tokens.count = 0;
+    expect_status(cj_tokenizer_encode(t, "a\xc3\xa9", 3, &tokens), CJ_NOT_FOUND);
+    expect_message("'\xc3\xa9' (U+00E9)");
+    cj_tokens_free(&tokens);
+    cj_tokenizer_free(t);
+}
+
+static void test_specials(void **state)
+{
+    (void)state;
+    cj_tokenizer *t;
+    cj_tokenizer_training training = {
+        .size = sizeof training, .kind = CJ_TOKENS_CHARACTER, .text = "ba", .bytes = 2, .specials = true};
+    expect_ok(cj_tokenizer_train(&t, &training));
+    assert_int_equal(cj_tokenizer_count(t), 6);
+    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++)
+        assert_int_equal(cj_tokenizer_special(t, (cj_special_token)i), i);
+    expect_ids(t, "abz", (int32_t[]){4, 5, 1}, 3);
+    expect_text(t, (int32_t[]){2, 5, 4, 3, 0, 0}, 6, "ba");
+    cj_tokenizer_free(t);
+}
+
+/* --- bytes --------------------------------------------------------------------------------------------- */
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    cj_tokenizer *t;
+    cj_tokens tokens = {0};
+    char *text;
+    size_t size;
+    expect_ok(train(&t, CJ_TOKENS_BYTE, "", 0));
+    assert_int_equal(cj_tokenizer_count(t), 256);
+    expect_ids(t, "A\xc3\xa9", (int32_t[]){65, 0xc3, 0xa9}, 3);
+    expect_there_and_back(t, mixed);
+    expect_ok(cj_tokenizer_encode(t, "\0\xff\xfe", 3, &tokens));
+    expect_ok(cj_tokenizer_decode(t, tokens.ids, tokens.count, &text, &size));
+    assert_int_equal(size, 3);
+    assert_memory_equal(text, "\0\xff\xfe", 4);
+    cj_text_free(text);
+    expect_status(cj_tokenizer_decode(t, (int32_t[]){1, 256}, 2, &text, &size), CJ_INVALID_ARGUMENT);
+    expect_message("token 2 of 2 is 256, but the vocabulary has 256");
+    expect_status(cj_tokenizer_decode(t, (int32_t[]){-1}, 1, &text, &size), CJ_INVALID_ARGUMENT);
+    cj_tokens_free(&tokens);
+    cj_tokenizer_free(t);
+    expect_status(train(&t, CJ_TOKENS_BYTE, "", 255), CJ_INVALID_ARGUMENT);
+    assert_null(t);
+}
+
+/* --- what is no text ----------------------------------------------------------------------------------- */
+
+static void test_invalid_text(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"ab\nc\xff",    "\xc3",     "\xe6\x97",
+                                      "\xed\xa0\x80", "\xc0\xaf", "\xf5\x80\x80\x80"};
+    cj_tokenizer *t;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        expect_status(train(&t, CJ_TOKENS_CHARACTER, bad[i], 0), CJ_FORMAT_ERROR);
+        expect_message("which is no UTF-8 here");
+        assert_null(t);
+    }
+    expect_status(train(&t, CJ_TOKENS_CHARACTER, bad[0], 0), CJ_FORMAT_ERROR);
+    expect_message("line 2: found byte 0xff");
+    cj_tokenizer_training training = {
+        .size = sizeof training, .kind = CJ_TOKENS_CHARACTER, .text = "a\0b", .bytes = 3};
+    expect_status(cj_tokenizer_train(&t, &training), CJ_FORMAT_ERROR);
+    expect_message("found a zero byte");
+    training.cleaning.replace_invalid = true;
+    training.text = "a\xff\xff\xe6\x97z";
+    training.bytes = 6;
+    expect_ok(cj_tokenizer_train(&t, &training));
+    assert_int_equal(cj_tokenizer_count(t), 3);
+    expect_ids(t, "a\xf0z", (int32_t[]){0, 2, 1}, 3);
+    expect_text(t, (int32_t[]){0, 2, 1}, 3, "a\xef\xbf\xbdz");
+    cj_tokenizer_free(t);
+}
+
+/* --- the file ------------------------------------------------------------------------------------------ */
+
+static void expect_saved(cj_tokenizer *t, const char *text)
+{
+    char *folder = cj_test_new_folder();
+    const char *path = cj_test_path(folder, "tokenizer.json");
+    cj_tokenizer *again;
+    cj_tokens a = {0}, b = {0};
+    expect_ok(cj_tokenizer_save(t, path));
+    expect_ok(cj_tokenizer_load(&again, path));
+    assert_int_equal(cj_tokenizer_kind(again), cj_tokenizer_kind(t));
+    assert_int_equal(cj_tokenizer_count(again), cj_tokenizer_count(t));
+    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++)
+        assert_int_equal(cj_tokenizer_special(again, (cj_special_token)i),
+                         cj_tokenizer_special(t, (cj_special_token)i));
+    expect_ok(cj_tokenizer_encode(t, text, strlen(text), &a));
+    expect_ok(cj_tokenizer_encode(again, text, strlen(text), &b));
+    assert_int_equal(a.count, b.count);
+    assert_memory_equal(a.ids, b.ids, (size_t)a.count * sizeof *a.ids);
+    cj_tokens_free(&a);
+    cj_tokens_free(&b);
+    cj_tokenizer_free(again);
+    cj_tokenizer_free(t);
+    cj_test_remove_folder(folder);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    cj_tokenizer *t;
+    expect_ok(train(&t, CJ_TOKENS_CHARACTER, mixed, 0));
+    expect_saved(t, mixed);
+    expect_ok(train(&t, CJ_TOKENS_CHARACTER, mixed, 5));
+    expect_saved(t, mixed);
+    expect_ok(train(&t, CJ_TOKENS_BYTE, "", 0));
+    expect_saved(t, mixed);
+    cj_tokenizer_training training = {.size = sizeof training,
+                                      .kind = CJ_TOKENS_BYTE,
+                                      .text = "",
+                                      .cleaning.replace_invalid = true,
+                                      .specials = true};
+    expect_ok(cj_tokenizer_train(&t, &training));
+    assert_int_equal(cj_tokenizer_count(t), 260);
+    expect_ids(t, "A", (int32_t[]){69}, 1);
+    expect_saved(t, mixed);
+}
+
+static void test_bad_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *sentence;
+    } bad[] = {
+        {"", "expected '{'"},
+        {"{}", "found format 0, expected 1"},
+        {"{\"format\": 1}", "found no \"kind\""},
+        {"{\"format\": 1, \"kind\": \"letter\"}", "expected the name of a kind of tokenizer"},
+        {"{\"format\": 1, \"kind\": \"character\"}", "found no pieces"},
+        {"{\"format\": 1, \"kind\": \"character\", \"pieces\": [\"a\", \"b\", \"a\"]}",
+         "expected a piece that is not there yet"},
+        {"{\"format\": 1, \"kind\": \"character\", \"pieces\": [\"a\"], \"specials\": {\"unknown\": 1}}",
+         "found token 1 for unknown, expected one of the 1 there are"},
+        {"{\"format\": 1, \"kind\": \"character\", \"pieces\": [\"a\"], \"specials\": {\"other\": 0}}",
+         "expected padding, unknown, begin or end"},
+        {"{\"format\": 1, \"kind\": \"byte\", \"pieces\": [\"a\"]}", "expected none of a byte tokenizer"},
+        {"{\"format\": 1, \"kind\": \"character\", \"specials\": {\"unknown\": 9223372036854775807}}",
+         "expected padding, unknown"},
+    };
+    char *folder = cj_test_new_folder();
+    cj_tokenizer *t;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *path = cj_test_path(folder, "bad.json");
+        cj_test_write_file(path, bad[i].text, strlen(bad[i].text));
+        assert_int_not_equal(cj_tokenizer_load(&t, path), CJ_OK);
+        expect_message(bad[i].sentence);
+        expect_message("bad.json: ");
+        assert_null(t);
+    }
+    expect_status(cj_tokenizer_load(&t, cj_test_path(folder, "none")), CJ_NOT_FOUND);
+    cj_test_remove_folder(folder);
+}
+
+static char *scenario_folder;
+
+static cj_status everything(void *context)
+{
+    const cj_token_kind *kind = context;
+    cj_tokenizer *t = NULL, *again = NULL;
+    cj_tokens tokens = {0};
+    char *text = NULL;
+    size_t size;
+    cj_tokenizer_training training = {.size = sizeof training,
+                                      .kind = *kind,
+                                      .text = "some t\xffxt",
+                                      .bytes = 9,
+                                      .cleaning.replace_invalid = true,
+                                      .specials = true};
+    cj_status status = cj_tokenizer_train(&t, &training);
+    if (status == CJ_OK) status = cj_tokenizer_encode(t, "some \xff text", 11, &tokens);
+    if (status == CJ_OK) status = cj_tokenizer_decode(t, tokens.ids, tokens.count, &text, &size);
+    if (status == CJ_OK) status = cj_tokenizer_save(t, cj_test_path(scenario_folder, "t.json"));
+    if (status == CJ_OK) status = cj_tokenizer_load(&again, cj_test_path(scenario_folder, "t.json"));
+    cj_text_free(text);
+    cj_tokens_free(&tokens);
+    cj_tokenizer_free(t);
+    cj_tokenizer_free(again);
+    return status;
+}
+
+static void test_allocations(void **state)
+{
+    (void)state;
+    cj_token_kind kinds[] = {CJ_TOKENS_CHARACTER, CJ_TOKENS_BYTE};
+    scenario_folder = cj_test_new_folder();
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        cj_test_every_allocation_fails(everything, &kinds[i]);
+    cj_test_remove_folder(scenario_folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_characters),  cmocka_unit_test(test_characters_of_many_bytes),
+        cmocka_unit_test(test_specials),    cmocka_unit_test(test_unknown_characters),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_invalid_text),
+        cmocka_unit_test(test_files),       cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_allocations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
