@@ -60,11 +60,11 @@ static cj_value embed(cj_scope s, const cj_gpt_options *o)
                                    .count = o->vocabulary,
                                    .width = o->width,
                                    .weight_init = init};
-    cj_embedding_options places = tokens;
-    places.input = cj__positions(&o->input);
-    places.count = o->block;
-    cj_value x = cj_embedding(cj_at(s, "wte"), &tokens);
-    return cj_dropout(cj_at(s, "drop"), cj_add(x, cj_embedding(cj_at(s, "wpe"), &places)), o->dropout);
+    cj_positions_options places = {.size = sizeof places,
+                                   .input = cj_embedding(cj_at(s, "wte"), &tokens),
+                                   .first = o->input.position,
+                                   .count = o->block};
+    return cj_dropout(cj_at(s, "drop"), cj_learned_positions(cj_at(s, "wpe"), &places), o->dropout);
 }
 
 cj_value cj_gpt(cj_scope s, const cj_gpt_options *o)

@@ -1,9 +1,6 @@
 /* The parts that language models share. Here alone is decided how attention is drawn and how the past is
  * kept. */
 #include "models/language.h"
-#include "ops/ops.h"
-
-#include <math.h>
 
 static bool sizes_fit(const cj__language_sizes *s)
 {
@@ -39,12 +36,6 @@ bool cj__language_check(cj_graph *graph, const cj_reading *input, const cj__lang
     return cj_graph_status(graph) == CJ_OK;
 }
 
-cj_value cj__positions(const cj_reading *input)
-{
-    cj_value places = cj_iota(input->tokens.graph, CJ_I32, cj_value_shape(input->tokens).dims[1]);
-    return input->position.graph ? cj_add(places, input->position) : places;
-}
-
 /* --- attention ----------------------------------------------------------------------------------------- */
 
 /* What was kept, with `new` [N,T,heads,D] where it stands: [N,block,heads,D]. */
@@ -58,38 +49,6 @@ static cj_value remember(cj_scope s, const char *name, const cj_reading *input, 
     return grown;
 }
 
-/* [N,T,heads,D] → [N,heads,T,D] */
-static cj_value heads_first(cj_value x)
-{
-    return cj_transpose(x, cj_axes(0, 2, 1, 3));
-}
-
-/* scores: [N,heads,T,S], of what lies ahead nothing is seen. */
-static cj_value hide_future(const cj_reading *input, cj_value scores)
-{
-    cj_shape_t shape = cj_value_shape(scores);
-    if (!cj_value_ok(scores)) return scores;
-    cj_value from = cj_reshape(cj__positions(input), cj_shape(shape.dims[2], 1));
-    cj_value to = cj_iota(scores.graph, CJ_I32, shape.dims[3]);
-    return cj_select(cj_less_equal(to, from), scores, cj_constant(scores.graph, CJ_F32, -1e30));
-}
-
-/* q: [N,T,heads,D], k, v: [N,S,kv_heads,D] → [N,T,heads·D] */
-static cj_value attend(cj_scope s, const cj_reading *input, cj_value q, cj_value k, cj_value v,
-                       double dropout)
-{
-    cj_shape_t shape = cj_value_shape(q), keys = cj_value_shape(k);
-    int64_t n = shape.dims[0], t = shape.dims[1], heads = shape.dims[2], d = shape.dims[3];
-    int64_t seen = keys.dims[1], groups = keys.dims[2], rows = groups ? heads / groups * t : 0;
-    q = cj_scale(cj_reshape(heads_first(q), cj_shape(n, groups, rows, d)), 1 / sqrt((double)d));
-    cj_value y = cj_matmul_transposed(q, heads_first(k), false, true);
-    y = cj_softmax(hide_future(input, cj_reshape(y, cj_shape(n, heads, t, seen))), -1);
-    y = cj_dropout(s, y, dropout);
-    y = cj_matmul(cj_reshape(y, cj_shape(n, groups, rows, seen)), heads_first(v));
-    y = heads_first(cj_reshape(y, cj_shape(n, heads, t, d)));
-    return cj_reshape(y, cj_shape(n, t, heads * d));
-}
-
 cj_value cj__attend_to_past(cj_scope s, const cj_reading *input, int64_t block, cj_value q, cj_value k,
                             cj_value v, double dropout)
 {
@@ -98,7 +57,16 @@ cj_value cj__attend_to_past(cj_scope s, const cj_reading *input, int64_t block, 
         k = remember(s, "keys", input, block, k);
         v = remember(s, "values", input, block, v);
     }
-    return attend(s, input, q, k, v, dropout);
+    cj_attention_options options = {.size = sizeof options,
+                                    .query = q,
+                                    .key = k,
+                                    .value = v,
+                                    .causal = true,
+                                    .first = input->position,
+                                    .dropout = dropout};
+    cj_shape_t shape = cj_value_shape(q);
+    return cj_reshape(cj_attention(s, &options),
+                      cj_shape(shape.dims[0], shape.dims[1], shape.dims[2] * shape.dims[3]));
 }
 
 cj_value cj__wanted_rows(const cj_reading *input, cj_value x)

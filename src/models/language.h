@@ -1,8 +1,9 @@
-/* What language models draw with in common: positions, attention to what came before, and the last token. */
+/* What language models draw with in common: attention to what came before, and the last token. */
 #ifndef CJ__LANGUAGE_H
 #define CJ__LANGUAGE_H
 
 #define CJ_NO_LOCATIONS
+#include "cajal/attention.h"
 #include "cajal/language.h"
 #include "cajal/nn.h"
 #include "graph/graph.h"
@@ -14,9 +15,6 @@ typedef struct {
 } cj__language_sizes;
 /* Whether the options can be drawn and the tokens fit; else the graph has the error. */
 bool cj__language_check(cj_graph *graph, const cj_reading *input, const cj__language_sizes *sizes);
-
-/* Where each of the tokens stands: i32 [T] */
-cj_value cj__positions(const cj_reading *input);
 
 /* Each token attends to itself and to what came before it. q: [N,T,heads,D], k, v: [N,T,kv_heads,D] →
  * [N,T,heads·D]. Where the reading has a position, k and v are kept at the scope as "keys" and "values". */
