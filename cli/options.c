@@ -43,17 +43,18 @@ static bool is_number(const option_facts *option, const char *text)
 {
     char *end;
     errno = 0;
-    long long number = strtoll(text, &end, 10);
+    double number = option->kind == OPTION_DECIMAL ? strtod(text, &end) : (double)strtoll(text, &end, 10);
     return *text && !*end && !errno && number >= option->least && number <= option->most &&
-           !strchr(" \t\n\v\f\r+", *text);
+           strchr("-.0123456789", *text);
 }
 
 /* A value that is not of the option's kind is told with what it should be. */
 static int check_value(const option_facts *option, const char *value)
 {
-    if (option->kind == OPTION_NUMBER && !is_number(option, value))
-        return fprintf(stderr, "cajal: --%s is '%s', but must be a whole number from %lld to %lld\n",
-                       option->name, value, (long long)option->least, (long long)option->most),
+    bool whole = option->kind == OPTION_NUMBER;
+    if ((whole || option->kind == OPTION_DECIMAL) && !is_number(option, value))
+        return fprintf(stderr, "cajal: --%s is '%s', but must be a %snumber from %.16g to %.16g\n",
+                       option->name, value, whole ? "whole " : "", option->least, option->most),
                EXIT_USAGE;
     if (option->kind == OPTION_CHOICE && !is_choice(option->value, value))
         return fprintf(stderr, "cajal: --%s is '%s', but must be one of %s\n", option->name, value,

@@ -103,11 +103,14 @@ static int open_folder(const options *o, const char *folder, int first_override,
     return code == EXIT_OK ? load_preprocessing(r, folder) : code;
 }
 
-/* One example of the recipe's data tells the shape to draw the network for. */
+/* One example of the recipe's data tells the shape to draw the network for; a language model of a known
+ * vocabulary needs none. */
 static cj_status draw_network(run *r)
 {
     cj_recipe_sets sets;
     cj_status status = cj_model_new(&r->models[0], .seed = cj_recipe_seed(r->recipe));
+    if (status == CJ_OK && cj_recipe_is_language(r->recipe) && cj_recipe_classes(r->recipe) > 0)
+        return cj_draw_network_of(r->models[0], cj_recipe_forward, r->recipe, CJ_I32, cj_shape(1, 1));
     if (status == CJ_OK) status = cj_recipe_open_sample(r->recipe, &sets);
     if (status != CJ_OK) return status;
     cj_tensor x;

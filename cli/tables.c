@@ -8,7 +8,9 @@ const option_facts option_table[] = {
 #define FLAG(field, name, about)                {name, about, OPTION_FLAG, NULL, 0, 0, PLACE(field)},
 #define NUMBER(field, name, least, most, about) {name, about, OPTION_NUMBER, "N", least, most, PLACE(field)},
 #define CHOICE(field, name, choices, about)     {name, about, OPTION_CHOICE, choices, 0, 0, PLACE(field)},
-#define TEXT(field, name, value, about)         {name, about, OPTION_TEXT, value, 0, 0, PLACE(field)},
+#define DECIMAL(field, name, least, most, about)                                                             \
+    {name, about, OPTION_DECIMAL, "X", least, most, PLACE(field)},
+#define TEXT(field, name, value, about) {name, about, OPTION_TEXT, value, 0, 0, PLACE(field)},
 #include "options.def"
 };
 const int option_count = sizeof option_table / sizeof *option_table;

@@ -206,7 +206,7 @@ static void put_fish_option(const char *command, const option_facts *option)
     begin_fish(command);
     fprintf(to, " -l %s", option->name);
     if (option->kind == OPTION_CHOICE) fputs(" -x -a '", to), put_choices(option->value), fputs("'", to);
-    if (option->kind == OPTION_NUMBER) fputs(" -x", to);
+    if (option->kind == OPTION_NUMBER || option->kind == OPTION_DECIMAL) fputs(" -x", to);
     if (option->kind == OPTION_TEXT)
         fprintf(to, " -x -a '(_cajal_%s)'", strcmp(option->value, "RUN") == 0 ? "runs" : "folders");
     fputs(" -d '", to);

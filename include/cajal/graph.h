@@ -52,6 +52,10 @@ typedef struct {
      * mean squares, 64 to 256 channels), in half the time. The environment variable CAJAL_WINOGRAD=0 forbids
      * them everywhere. */
     bool no_winograd;
+    /* Where variables of the role CJ_CARRIED live; NULL: in the model. With a session of its own, another
+     * model, each reader of a text goes on from its own past with the same weights. It must outlive the graph
+     * and its programs, as the model must. */
+    cj_model *session;
 } cj_graph_options;
 
 /* cj_graph_new(&graph, model, .mode = CJ_TRAINING). The model must outlive the graph. */

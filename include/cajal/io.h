@@ -26,7 +26,8 @@ extern "C" {
  *   names with dots; of a checkpoint that has the weights under "state_dict", "model_state_dict" or "model"
  *   these alone are listed, by their own names. Texts and numbers in the outermost dictionary are metadata. A
  *   tensor by itself is named "tensor". Such a file is a Python pickle, which may name any class or function;
- *   none is ever called, and one that builds no tensor is CJ_UNSUPPORTED with its name in the sentence. */
+ *   none is ever called, and one that builds no tensor is CJ_UNSUPPORTED with its name in the sentence;
+ * - a checkpoint of llama2.c (its version 0), under the names that cj_llama has (language.h). */
 typedef struct cj_tensor_file cj_tensor_file;
 
 /* Reads and checks the index, and the SHA-256 of the elements when a safetensors file carries one (files
@@ -117,6 +118,10 @@ typedef struct {
      * values. A new head, of whatever shape. */
     const char *const *skip;
     int64_t skip_count;
+    /* Patterns of the network's names that lie transposed in the file: matrices [in,out] there, as GPT-2's
+     * ("*.c_attn.weight", "*.c_fc.weight", "*.c_proj.weight"). */
+    const char *const *transpose;
+    int64_t transpose_count;
 } cj_weights;
 
 typedef enum {

@@ -51,6 +51,7 @@ typedef enum {
     CJ_OPTIMIZER_STATE, /* moments, step counters */
     CJ_AVERAGE,         /* moving average of a parameter: "ema." and its name */
     CJ_COUNTER,         /* the run counter that random draws are keyed by */
+    CJ_CARRIED,         /* what one run leaves to the next: keys and values, a recurrent state */
 } cj_role;
 
 /* The parameter `name` at `scope` ("hidden1" + "weight" → "hidden1.weight"), f32. Asking again with another

@@ -27,6 +27,7 @@ typedef struct {
     cj_value input;
     double epsilon; /* 0: 1e-5 */
     bool no_affine; /* no weight and bias */
+    bool no_bias;
 } cj_layer_norm_options;
 CJ_API cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *options);
 

@@ -151,6 +151,10 @@ CJ_API cj_value cj_gather(cj_value x, cj_value indices, int axis);
 /* updates: [A…,I…,B…] at indices [I…] → [A…,size,B…]: zeros, and each part of `updates` added at its index
  * along the axis; one whose index is outside goes nowhere. */
 CJ_API cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int64_t size);
+/* x with `part` in place of its elements start, start + 1, … along the axis; start is a scalar, i32 or i64.
+ * What comes to lie outside x goes nowhere. Assigned to the variable that x is, it writes no more than the
+ * part: how keys, values and other windows on the past grow. */
+CJ_API cj_value cj_put(cj_value x, cj_value part, cj_value start, int axis);
 CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* outside [0,depth): zeros */
 CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype);                         /* to integers: towards zero */
 CJ_API cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count);     /* 0, 1, 2, … */

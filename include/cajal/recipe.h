@@ -4,6 +4,7 @@
 #define CAJAL_RECIPE_H
 
 #include "cajal/image.h"
+#include "cajal/language.h"
 #include "cajal/text.h"
 #include "cajal/train.h"
 
@@ -44,6 +45,15 @@ CJ_API const char *cj_recipe_class(const cj_recipe *recipe, int64_t label);
 CJ_API cj_loss_kind cj_recipe_loss(const cj_recipe *recipe);
 CJ_API uint64_t cj_recipe_seed(const cj_recipe *recipe);
 CJ_API int64_t cj_recipe_members(const cj_recipe *recipe); /* of its ensemble; 1: it is none */
+
+/* Language models by name: whether the recipe's is one, and how many tokens it sees at once. */
+CJ_API bool cj_recipe_is_language(const cj_recipe *recipe);
+CJ_API int64_t cj_recipe_block(const cj_recipe *recipe);
+/* Draws it for a reading: a cj_reader whose context is the recipe. */
+CJ_API cj_value cj_recipe_reader(cj_scope scope, const cj_reading *reading, void *recipe);
+
+/* How its texts are cut into tokens: read from its file; made from the recipe's text where it has none. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_tokenizer(cj_recipe *recipe, cj_tokenizer **tokenizer);
 
 /* The weights it begins with, as cj_load_weights takes them; NULL: it names none. */
 CJ_API const cj_weights *cj_recipe_weights(const cj_recipe *recipe);

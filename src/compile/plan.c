@@ -353,27 +353,30 @@ static bool variable_read_beside(const planner *p, const cj__group *group, const
     return false;
 }
 
-/* A chain reads element i before it writes element i, but a broadcast input of a variable that the same step
- * writes would be read too late. */
-static bool reads_broadcast_of_own(const planner *p, const cj__step *step)
+/* A chain reads element i before it writes element i, and `put` has its first input where it writes; but any
+ * other input of a variable that the same step writes, a broadcast one say, would be read too late. */
+static bool reads_too_late(const planner *p, const cj__step *step)
 {
-    if (step->launch.op != CJ__OP_chain) return false;
-    const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
+    const cj__chain *chain = NULL;
+    if (step->launch.op == CJ__OP_chain)
+        chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
     for (int i = 0; i < step->launch.inputs_count; i++) {
         const cj__buffer *in = &p->program->buffers[step->operands[i]];
-        if (in->storage != CJ__VARIABLE || chain->inputs[i].whole) continue;
+        if (in->storage != CJ__VARIABLE || (chain ? chain->inputs[i].whole : i == 0)) continue;
         for (int64_t c = 0; c < p->program->commit_count; c++)
             if (p->program->commits[c].variable == in->variable) return true;
     }
     return false;
 }
 
-/* Whether a result may be written over its one variable's old value, which nobody needs from then on. */
+/* Whether a result may be written over its one variable's old value, which nobody needs from then on. Others
+ * may read the result, unless it stays away when the guard is false. */
 static bool output_in_place(const planner *p, const cj__group *group, const cj__step *step, int32_t output)
 {
     int32_t at = p->made_at[output];
     int owners = 0;
-    if (p->last_use[output] >= 0 || is_output(p, output) || output == p->program->guard) return false;
+    if (is_output(p, output) || output == p->program->guard) return false;
+    if (p->last_use[output] >= 0 && p->program->guard >= 0) return false;
     for (int64_t c = 0; c < p->program->commit_count; c++) {
         const cj__commit *commit = &p->program->commits[c];
         if (commit->buffer != output) continue;
@@ -386,7 +389,7 @@ static bool output_in_place(const planner *p, const cj__group *group, const cj__
 
 static bool can_update_in_place(const planner *p, const cj__group *group, const cj__step *step)
 {
-    if (!step->kernel->in_place || !cj__only_commits(p->program, step) || reads_broadcast_of_own(p, step))
+    if (!step->kernel->in_place || !cj__only_commits(p->program, step) || reads_too_late(p, step))
         return false;
     for (int i = 0; i < step->launch.outputs_count; i++)
         if (!output_in_place(p, group, step, step->operands[step->launch.inputs_count + i])) return false;

@@ -1,6 +1,6 @@
 /* Ops that move elements without looking at them: transpose, broadcast, slice, concatenate, split, gather;
- * and scatter_add, which moves and adds. Elements are so many bytes, so every type moves exactly; f64 is left
- * to the definitions, which the tests measure these kernels by. */
+ * put; and scatter_add, which moves and adds. Elements are so many bytes, so every type moves exactly; f64 is
+ * left to the definitions, which the tests measure these kernels by. */
 #include "base/shape.h"
 #include "cpu/backend.h"
 
@@ -188,6 +188,38 @@ static void run_gather(const cj__launch *launch, void *const *operands, int64_t 
             memset(to, 0, row_bytes);
     }
 }
+
+/* --- put ----------------------------------------------------------------------------------------------- */
+
+static cj_status prepare_put(cj__launch *launch, cj__arena *arena)
+{
+    const cj__axis_attributes *a = launch->attributes;
+    return describe_blocks(launch, arena, launch->types[0].shape, a->axis);
+}
+
+/* As one task: where it writes the variable it reads, there is little to do. */
+static void run_put(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)task, (void)scratch;
+    const cj__axis_attributes *a = launch->attributes;
+    const blocks *b = launch->data;
+    size_t row = (size_t)b->inner * cj_dtype_size(launch->types[0].dtype);
+    int64_t count = launch->types[1].shape.dims[a->axis],
+            start = index_at(launch->types[2].dtype, operands[2], 0);
+    if (operands[3] != operands[0]) memcpy(operands[3], operands[0], (size_t)(b->outer * b->length) * row);
+    if (start <= -count || start >= b->length) return;
+    int64_t first = start < 0 ? -start : 0, end = b->length - start < count ? b->length - start : count;
+    for (int64_t o = 0; o < b->outer; o++)
+        memcpy((char *)operands[3] + (size_t)(o * b->length + start + first) * row,
+               (const char *)operands[1] + (size_t)(o * count + first) * row, (size_t)(end - first) * row);
+}
+
+const cj__kernel cj__put_kernel = {.name = "put",
+                                   .op = CJ__OP_put,
+                                   .refuse = refuse,
+                                   .prepare = prepare_put,
+                                   .run = run_put,
+                                   .in_place = true};
 
 /* --- scatter_add --------------------------------------------------------------------------------------- */
 

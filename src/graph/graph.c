@@ -15,6 +15,7 @@ cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
     cj_graph *g = cj__allocate_zeroed(sizeof *g);
     if (!g) return cj__out_of_memory(sizeof *g, "a graph");
     g->model = options->model;
+    g->session = options->session ? options->session : options->model;
     g->mode = options->mode;
     g->precision = options->precision;
     g->no_winograd = options->no_winograd;
@@ -28,6 +29,7 @@ cj_status cj__graph_like(cj_graph **graph, const cj_graph *from)
 {
     return cj_graph_new(graph, &(cj_graph_options){.size = sizeof(cj_graph_options),
                                                    .model = from->model,
+                                                   .session = from->session,
                                                    .mode = from->mode,
                                                    .precision = from->precision,
                                                    .no_winograd = from->no_winograd});

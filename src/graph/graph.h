@@ -40,6 +40,7 @@ typedef struct {
 
 struct cj_graph {
     cj_model *model;
+    cj_model *session; /* of carried variables; never NULL where there is a model */
     cj_mode mode;
     cj_precision precision;
     bool no_winograd;

@@ -109,6 +109,10 @@ static cj_status load(cj_tensor_file *file)
     bool zip = empty_zip || memcmp(first, "PK\3\4", 4) == 0;
     if (zip && (first[4] | first[5] | first[6] | first[7])) return load_zip(file);
     bool numpy = memcmp(first, "\x93NUMPY", 6) == 0, pickle = is_pickle(first);
+    if (!numpy && !pickle && cj__is_llama2c(file)) {
+        file->read = cj__llama2c_read;
+        return cj__llama2c_load(file);
+    }
     file->read = numpy ? cj__npy_read : pickle ? cj__torch_read : cj__safetensors_read;
     return numpy ? cj__npy_load(file) : pickle ? cj__torch_stream_load(file) : cj__safetensors_load(file);
 }

@@ -1,5 +1,5 @@
 /* A file of tensors inside: an index, filled by the format's reader (safetensors_read.c, npy_read.c,
- * pytorch_read.c), and the bytes of the file, on the disk or in memory. */
+ * pytorch_read.c, llama2c_read.c), and the bytes of the file, on the disk or in memory. */
 #ifndef CJ__TENSOR_FILE_H
 #define CJ__TENSOR_FILE_H
 
@@ -22,6 +22,7 @@ typedef struct {
     bool swapped;         /* big-endian */
     /* PyTorch: */
     const struct cj__torch_view *view; /* where its elements lie in which storage */
+    int64_t heads; /* llama2.c: whose rows are brought into another order; 0: as they lie */
 } cj__tensor_entry;
 
 struct cj_tensor_file {
@@ -54,9 +55,14 @@ CJ_MUST_CHECK cj_status cj__npy_load(cj_tensor_file *file);
 CJ_MUST_CHECK cj_status cj__npz_load(cj_tensor_file *file);
 CJ_MUST_CHECK cj_status cj__torch_zip_load(cj_tensor_file *file);
 CJ_MUST_CHECK cj_status cj__torch_stream_load(cj_tensor_file *file);
+CJ_MUST_CHECK cj_status cj__llama2c_load(cj_tensor_file *file);
 CJ_MUST_CHECK cj_status cj__safetensors_read(cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
 CJ_MUST_CHECK cj_status cj__npy_read(cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
 CJ_MUST_CHECK cj_status cj__torch_read(cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
+CJ_MUST_CHECK cj_status cj__llama2c_read(cj_tensor_file *file, const cj__tensor_entry *entry, void *raw);
+
+/* Whether the file begins as one of llama2.c does: with seven sizes that go together. */
+bool cj__is_llama2c(const cj_tensor_file *file);
 
 /* Whether a member of a zip archive is the pickle of a PyTorch file: "archive/data.pkl". */
 bool cj__is_torch_pickle(const char *name, size_t size);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cajal/data.h"
 #include "cajal/io.h"
+#include "io/safetensors.h"
 #include "model/model.h"
 
 #include <inttypes.h>
@@ -104,11 +105,22 @@ static source *source_of(const loading *l, const char *name)
     return l->count ? bsearch(&key, l->sources, (size_t)l->count, sizeof key, compare_sources) : NULL;
 }
 
+static bool fits_any(const char *const *patterns, int64_t count, const char *name)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (cj__text_matches(patterns[i], name)) return true;
+    return false;
+}
+
 static bool is_skipped(const cj_weights *o, const char *name)
 {
-    for (int64_t i = 0; i < o->skip_count; i++)
-        if (cj__text_matches(o->skip[i], name)) return true;
-    return false;
+    return fits_any(o->skip, o->skip_count, name);
+}
+
+/* Only matrices can lie transposed. */
+static bool is_transposed(const cj_weights *o, const cj__variable *v)
+{
+    return v->shape.rank == 2 && fits_any(o->transpose, o->transpose_count, v->name);
 }
 
 /* --- the comparison ------------------------------------------------------------------------------------ */
@@ -118,11 +130,16 @@ static bool is_weight(const cj__variable *v)
     return v->role == CJ_PARAMETER || v->role == CJ_STATISTIC;
 }
 
+static cj_shape_t wanted_shape(const cj_weights *o, const cj__variable *v)
+{
+    return is_transposed(o, v) ? cj_shape(v->shape.dims[1], v->shape.dims[0]) : cj__file_shape(v);
+}
+
 /* Floating point of any width is brought to the model's; anything else must be the same. */
-static bool fits(const cj_tensor *found, const cj__variable *v)
+static bool fits(const cj_weights *o, const cj_tensor *found, const cj__variable *v)
 {
     bool convertible = cj__dtype_is_float(found->dtype) && v->dtype == CJ_F32;
-    return cj_shape_equal(found->shape, cj__file_shape(v)) && (found->dtype == v->dtype || convertible);
+    return cj_shape_equal(found->shape, wanted_shape(o, v)) && (found->dtype == v->dtype || convertible);
 }
 
 static cj_weight *add(loading *l, const char *name, cj_weight_fate fate, int64_t place)
@@ -144,12 +161,12 @@ static cj_status compare_one(loading *l, const cj__variable *v)
     if (from) from->used = true;
     bool skipped = is_skipped(l->o, name);
     if (from && !skipped) CJ__TRY(cj_tensor_file_describe(l->file, from->index, &found));
-    cj_weight_fate fate = skipped           ? CJ_WEIGHT_SKIPPED
-                          : !from           ? CJ_WEIGHT_MISSING
-                          : fits(&found, v) ? CJ_WEIGHT_LOADED
-                                            : CJ_WEIGHT_CLASHING;
+    cj_weight_fate fate = skipped                 ? CJ_WEIGHT_SKIPPED
+                          : !from                 ? CJ_WEIGHT_MISSING
+                          : fits(l->o, &found, v) ? CJ_WEIGHT_LOADED
+                                                  : CJ_WEIGHT_CLASHING;
     cj_weight *w = add(l, name, fate, fate == CJ_WEIGHT_LOADED ? from->index : -1);
-    w->wanted = (cj_tensor){NULL, v->dtype, cj__file_shape(v)};
+    w->wanted = (cj_tensor){NULL, v->dtype, wanted_shape(l->o, v)};
     w->found = found;
     return CJ_OK;
 }
@@ -273,11 +290,24 @@ static cj_status read_elements(loading *l, cj__variable *v, int64_t index)
     return status;
 }
 
+/* Elements that were read as [columns,rows] become [rows,columns]. */
+static cj_status transpose(cj__variable *v)
+{
+    int64_t rows = v->shape.dims[0], columns = v->shape.dims[1];
+    size_t size = cj_dtype_size(v->dtype), bytes = (size_t)(rows * columns) * size;
+    char *from = cj__allocate(bytes + 1);
+    if (!from) return cj__out_of_memory(bytes, v->name);
+    memcpy(from, v->data, bytes);
+    cj__gather_elements(v->data, from, v->shape, (int64_t[]){1, rows}, size);
+    cj__free(from);
+    return CJ_OK;
+}
+
 static cj_status read_weight(loading *l, cj__variable *v, int64_t index)
 {
     v->version++;
     CJ__TRY(read_elements(l, v, index));
-    return cj__from_file_layout(v);
+    return is_transposed(l->o, v) ? transpose(v) : cj__from_file_layout(v);
 }
 
 static cj_status read_all(loading *l)

@@ -108,11 +108,17 @@ static cj_status adopt_kernel(cj__variable *v, cj_shape_t shape)
     return cj__from_file_layout(v);
 }
 
+static cj_model *owner_of(const cj_graph *graph, cj_role role)
+{
+    return role == CJ_CARRIED ? graph->session : graph->model;
+}
+
 /* Finds the variable, or makes it and leaves its values to the caller. */
 static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_dtype dtype, cj_shape_t shape,
                              bool kernel, bool *fresh)
 {
     cj_graph *graph = scope.graph;
+    cj_model *model = owner_of(graph, role);
     char path[CJ__LONGEST_NAME + 1], wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
     *fresh = false;
     if (graph->status != CJ_OK) return cj__poison(graph);
@@ -121,17 +127,17 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
         return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                                "variable '%.100s…' has a name of %d characters; %d are the most", path,
                                length, (int)sizeof path - 1);
-    if (!graph->model)
+    if (!model)
         return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                                "parameter '%s': the graph was drawn without a model", path);
     if (!cj__shape_valid(shape))
         return cj__graph_error(graph, CJ_SHAPE_ERROR, "parameter '%s' has no possible shape", path);
-    cj__variable *v = cj__model_find(graph->model, path);
+    cj__variable *v = cj__model_find(model, path);
     if (!v) {
-        if (graph->model->complete && (role == CJ_PARAMETER || role == CJ_STATISTIC))
+        if (model->complete && (role == CJ_PARAMETER || role == CJ_STATISTIC))
             return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                                    "the loaded weights have no '%s': they are of another network", path);
-        cj_status status = cj__model_add(graph->model, path, role, dtype, shape, &v);
+        cj_status status = cj__model_add(model, path, role, dtype, shape, &v);
         if (status != CJ_OK) return cj__graph_error(graph, status, "out of memory for variable '%s'", path);
         v->kernel = kernel;
         *fresh = true;
@@ -149,10 +155,9 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
 }
 
 /* A variable whose values could not be made is taken back: nothing half-made stays. */
-static cj_value settle(cj_value value, cj_status status)
+static cj_value settle(cj_value value, cj_model *model, cj_status status)
 {
     if (status == CJ_OK) return value;
-    cj_model *model = value.graph->model;
     free_variable(model->variables[--model->count]);
     char why[512];
     snprintf(why, sizeof why, "%.500s", cj_error_message());
@@ -165,7 +170,7 @@ static cj_value parameter(cj_scope scope, const char *name, cj_shape_t shape, bo
     cj_value value = find_or_make(scope, name, CJ_PARAMETER, CJ_F32, shape, kernel, &fresh);
     if (!fresh || scope.graph->model->no_values) return value;
     cj__variable *v = scope.graph->model->variables[scope.graph->model->count - 1];
-    return settle(value, cj__initialise(v, scope.graph->model->seed, init));
+    return settle(value, scope.graph->model, cj__initialise(v, scope.graph->model->seed, init));
 }
 
 cj_value cj_parameter(cj_scope scope, const char *name, cj_shape_t shape, cj_init init)
@@ -186,10 +191,12 @@ cj_value cj_state(cj_scope scope, const char *name, cj_role role, cj_dtype dtype
     bool fresh;
     cj_value value = find_or_make(scope, name, role, dtype, shape, false, &fresh);
     if (!fresh) return value;
-    cj__variable *v = scope.graph->model->variables[scope.graph->model->count - 1];
+    cj_model *model = owner_of(scope.graph, role);
+    cj__variable *v = model->variables[model->count - 1];
     if (!cj__dtype_holds(dtype, start))
-        return settle(value, cj__fail(CJ_INVALID_ARGUMENT, "variable '%s': %s cannot hold %g", v->name,
-                                      cj_dtype_name(dtype), start));
+        return settle(value, model,
+                      cj__fail(CJ_INVALID_ARGUMENT, "variable '%s': %s cannot hold %g", v->name,
+                               cj_dtype_name(dtype), start));
     cj__fill(dtype, cj_shape_count(shape), start, v->data);
     return value;
 }

@@ -31,7 +31,7 @@ cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
     if (!o->no_affine) {
         cj_shape_t shape = cj_shape(cj__channels_of(x));
         y = cj_mul(y, cj_parameter(scope, "weight", shape, (cj_init){CJ_INIT_ONES, 0}));
-        y = cj_add(y, cj_parameter(scope, "bias", shape, (cj_init){CJ_INIT_ZEROS, 0}));
+        if (!o->no_bias) y = cj_add(y, cj_parameter(scope, "bias", shape, (cj_init){CJ_INIT_ZEROS, 0}));
     }
     cj__enter(scope.graph, outer);
     return cj_note_layer(scope, "layer_norm", y);

@@ -307,6 +307,21 @@ cj_status cj__infer_scatter_add(cj__inference *i)
     return gives(i, i->inputs[0].dtype, shape);
 }
 
+/* x: [A…, D, B…], part: [A…, P, B…], start: [] → [A…, D, B…] */
+cj_status cj__infer_put(cj__inference *i)
+{
+    const cj__axis_attributes *a = i->attributes;
+    CJ__TRY(want_axis(i, a->axis));
+    cj_shape_t x = i->inputs[0].shape, part = i->inputs[1].shape;
+    if (i->inputs[1].dtype != i->inputs[0].dtype) FAIL("the part is of another element type");
+    if (i->inputs[2].shape.rank != 0 || (i->inputs[2].dtype != CJ_I32 && i->inputs[2].dtype != CJ_I64))
+        FAIL("the start must be a scalar, i32 or i64");
+    if (part.rank != x.rank) FAIL("the part has another number of dimensions");
+    for (int64_t d = 0; d < x.rank; d++)
+        if (d != a->axis && part.dims[d] != x.dims[d]) FAIL("the part differs along axis %lld", (long long)d);
+    return gives(i, i->inputs[0].dtype, x);
+}
+
 /* indices: [I…] → [I…, depth] */
 cj_status cj__infer_one_hot(cj__inference *i)
 {

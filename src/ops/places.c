@@ -92,6 +92,12 @@ cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int64_t si
     return cj__draw2(CJ__OP_scatter_add, (&(cj__scatter_attributes){axis, size}), updates, indices);
 }
 
+cj_value cj_put(cj_value x, cj_value part, cj_value start, int axis)
+{
+    cj_value operands[] = {x, part, start};
+    return cj__draw(x.graph, CJ__OP_put, &(cj__axis_attributes){cj__axis(x, axis)}, 3, operands);
+}
+
 cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count)
 {
     return cj__draw(graph, CJ__OP_iota, &(cj__iota_attributes){dtype, count}, 0, NULL);
@@ -165,6 +171,18 @@ void cj__scatter_add_vjp(cj__vjp *v)
 {
     const cj__scatter_attributes *a = v->attributes;
     if (v->wanted[0]) v->gradients[0] = cj_gather(v->cotangents[0], v->inputs[1], (int)a->axis);
+}
+
+/* What the part covered gets nothing; the part gets what lies where it was put. */
+void cj__put_vjp(cj__vjp *v)
+{
+    const cj__axis_attributes *a = v->attributes;
+    cj_value start = v->inputs[2];
+    int64_t count = cj_value_shape(v->inputs[1]).dims[a->axis];
+    cj_value places = cj_add(cj_iota(v->graph, cj_value_dtype(start), count), start);
+    if (v->wanted[0])
+        v->gradients[0] = cj_put(v->cotangents[0], cj__full_like(v->inputs[1], 0), start, (int)a->axis);
+    if (v->wanted[1]) v->gradients[1] = cj_gather(v->cotangents[0], places, (int)a->axis);
 }
 
 /* --- definitions --------------------------------------------------------------------------------------- */
@@ -281,6 +299,23 @@ void cj__scatter_add_reference(const cj__reference *r)
             }
 }
 
+void cj__put_reference(const cj__reference *r)
+{
+    const cj__axis_attributes *a = r->attributes;
+    cj__split whole = cj__split_at(r->output_types[0].shape, a->axis);
+    int64_t count = r->input_types[1].shape.dims[a->axis];
+    double start = r->inputs[2][0];
+    for (int64_t o = 0; o < whole.outer; o++)
+        for (int64_t k = 0; k < whole.length; k++)
+            for (int64_t i = 0; i < whole.inner; i++) {
+                double from = (double)k - start;
+                bool covered = from >= 0 && from < (double)count;
+                int64_t place = (o * whole.length + k) * whole.inner + i;
+                r->outputs[0][place] = covered ? r->inputs[1][(o * count + (int64_t)from) * whole.inner + i]
+                                               : r->inputs[0][place];
+            }
+}
+
 void cj__iota_reference(const cj__reference *r)
 {
     for (int64_t i = 0; i < cj_shape_count(r->output_types[0].shape); i++) r->outputs[0][i] = (double)i;
@@ -372,6 +407,21 @@ void cj__scatter_add_samples(cj__samples *samples)
                .inputs = {{CJ_F32, cj_shape(1), 0, 0}, {CJ_I32, cj_shape(1), 0, 1}});
     CJ__SAMPLE(samples, .attributes = &(cj__scatter_attributes){0, 6}, .inputs_count = 2,
                .inputs = {{CJ_F32, cj_shape(0, 5), 0, 0}, {CJ_I32, cj_shape(0), 0, 6}});
+}
+
+#define PUT(samples, axis_, shape, part, type, low, high)                                                    \
+    CJ__SAMPLE(                                                                                              \
+        samples, .attributes = &(cj__axis_attributes){axis_}, .inputs_count = 3,                             \
+        .inputs = {{CJ_F32, shape, 0, 0}, {CJ_F32, part, 0, 0}, {type, cj_scalar_shape(), low, high}})
+
+void cj__put_samples(cj__samples *samples)
+{
+    PUT(samples, 1, cj_shape(3, 7, 5), cj_shape(3, 2, 5), CJ_I32, 4, 5);
+    PUT(samples, 0, cj_shape(7), cj_shape(3), CJ_I64, 5, 6);
+    PUT(samples, 2, cj_shape(2, 3, 4), cj_shape(2, 3, 3), CJ_I32, -2, -1);
+    PUT(samples, 0, cj_shape(4, 3), cj_shape(2, 3), CJ_I32, 9, 10);
+    PUT(samples, 0, cj_shape(1), cj_shape(1), CJ_I32, 0, 1);
+    PUT(samples, 0, cj_shape(0, 3), cj_shape(0, 3), CJ_I32, 0, 1);
 }
 
 void cj__iota_samples(cj__samples *samples)

@@ -114,8 +114,10 @@ static cj_status resolve_map(cj_recipe *r)
                               .from = r->values[CJ__KEY_weights],
                               .map = r->map,
                               .map_count = count,
-                              .skip = r->skip};
-    return split(r, CJ__KEY_weights_skip, CJ__MOST_PATTERNS, r->skip, &r->weights.skip_count);
+                              .skip = r->skip,
+                              .transpose = r->transpose};
+    CJ__TRY(split(r, CJ__KEY_weights_skip, CJ__MOST_PATTERNS, r->skip, &r->weights.skip_count));
+    return split(r, CJ__KEY_weights_transpose, CJ__MOST_PATTERNS, r->transpose, &r->weights.transpose_count);
 }
 
 /* Rates of groups are told as they are; the schedule moves all of them together. */

@@ -61,9 +61,22 @@ typedef enum {
     X(model_name, "model.name", CJ__TEXT, "", NULL)                                                          \
     X(model_classes, "model.classes", CJ__COUNT, "0", NULL)                                                  \
     X(model_whiten, "model.whiten", CJ__TEXT, "", NULL)                                                      \
+    X(model_block, "model.block", CJ__COUNT, "0", NULL)                                                      \
+    X(model_layers, "model.layers", CJ__COUNT, "0", NULL)                                                    \
+    X(model_heads, "model.heads", CJ__COUNT, "0", NULL)                                                      \
+    X(model_kv_heads, "model.kv_heads", CJ__COUNT, "0", NULL)                                                \
+    X(model_width, "model.width", CJ__COUNT, "0", NULL)                                                      \
+    X(model_hidden, "model.hidden", CJ__COUNT, "0", NULL)                                                    \
+    X(model_dropout, "model.dropout", CJ__NUMBER, "0", NULL)                                                 \
+    X(model_bias, "model.bias", CJ__TRUTH, "true", NULL)                                                     \
+    X(model_gelu, "model.gelu", CJ__CHOICE, "tanh", "tanh|exact")                                            \
+    X(model_head, "model.head", CJ__CHOICE, "tied", "tied|own")                                              \
+    X(model_theta, "model.theta", CJ__NUMBER, "0", NULL)                                                     \
+    X(model_epsilon, "model.epsilon", CJ__NUMBER, "0", NULL)                                                 \
     X(weights, "weights.from", CJ__TEXT, "", NULL)                                                           \
     X(weights_map, "weights.map", CJ__MAP, "", NULL)                                                         \
     X(weights_skip, "weights.skip", CJ__LIST, "", NULL)                                                      \
+    X(weights_transpose, "weights.transpose", CJ__LIST, "", NULL)                                            \
     X(epochs, "training.epochs", CJ__COUNT, "5", NULL)                                                       \
     X(batch_size, "training.batch_size", CJ__COUNT, "128", NULL)                                             \
     X(accumulate, "training.accumulate", CJ__COUNT, "1", NULL)                                               \
@@ -143,6 +156,7 @@ struct cj_recipe {
     cj_weights weights;                                 /* of `map` and `skip` */
     cj_weight_rename map[CJ__MOST_PATTERNS];
     const char *skip[CJ__MOST_PATTERNS];
+    const char *transpose[CJ__MOST_PATTERNS];
     const char *freeze[CJ__MOST_PATTERNS];
     cj_unfreezing unfreeze[CJ__MOST_PATTERNS];
     int64_t freeze_count, unfreeze_count;
@@ -186,6 +200,9 @@ CJ_MUST_CHECK cj_status cj__recipe_check_data(cj_recipe *recipe);
 /* What the keys of a text say together, and opening it, as windows of tokens: text_data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_check_text(const cj_recipe *recipe);
 CJ_MUST_CHECK cj_status cj__recipe_open_text(cj_recipe *recipe, cj_recipe_sets *sets);
+/* Language models: language.c. */
+const char *cj__recipe_language_at(int index); /* the names there are; NULL beyond */
+CJ_MUST_CHECK cj_status cj__recipe_check_language(const cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 

@@ -163,7 +163,7 @@ static void put_augmentations(cj__text *t, const cj_recipe *r)
 /* Where layers are listed, `model` is that list. */
 static bool about_network(cj__key key)
 {
-    return key == CJ__KEY_model_name || key == CJ__KEY_model_classes || key == CJ__KEY_model_whiten;
+    return strncmp(cj__recipe_keys[key].name, "model.", 6) == 0;
 }
 
 cj_status cj_recipe_text(const cj_recipe *r, char **text)

@@ -1,0 +1,232 @@
+/* cajal generate: a language model goes on with a prompt, on standard output as it comes. */
+#include "run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+    const options *o;
+    run run;
+    cj_tokenizer *tokenizer;
+    cj_generator *generator;
+    char *typed; /* the prompt, where it came from standard input */
+    const char *prompt;
+    size_t prompt_size;
+    cj_tokens tokens; /* of the prompt */
+    int32_t previous; /* token told last */
+} generation;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double decimal(const char *option, double standard)
+{
+    return option ? strtod(option, NULL) : standard;
+}
+
+static int64_t whole(const char *option, int64_t standard)
+{
+    return option ? strtoll(option, NULL, 10) : standard;
+}
+
+/* --- the prompt ---------------------------------------------------------------------------------------- */
+
+/* All of standard input. */
+static cj_status read_typed(generation *g)
+{
+    size_t room = 1 << 12;
+    g->typed = malloc(room);
+    while (g->typed && !feof(stdin) && !ferror(stdin)) {
+        g->prompt_size += fread(g->typed + g->prompt_size, 1, room - g->prompt_size, stdin);
+        if (g->prompt_size < room) continue;
+        char *bigger = realloc(g->typed, room *= 2);
+        if (!bigger) free(g->typed);
+        g->typed = bigger;
+    }
+    g->prompt = g->typed;
+    return g->typed ? CJ_OK : CJ_OUT_OF_MEMORY;
+}
+
+static cj_status find_prompt(generation *g)
+{
+    if (g->o->prompt && strcmp(g->o->prompt, "-") == 0) return read_typed(g);
+    g->prompt = g->o->prompt ? g->o->prompt : "";
+    g->prompt_size = strlen(g->prompt);
+    return CJ_OK;
+}
+
+/* Where the vocabulary has a token for the beginning, texts begin with it; else a text that begins with
+ * nothing begins with a line break. */
+static cj_status cut_prompt(generation *g)
+{
+    int32_t begin = cj_tokenizer_special(g->tokenizer, CJ_TOKEN_BEGIN);
+    if (begin >= 0 && cj_tokens_add(&g->tokens, begin) != CJ_OK) return CJ_OUT_OF_MEMORY;
+    if (begin < 0 && g->prompt_size == 0) {
+        g->prompt = "\n";
+        g->prompt_size = 1;
+    }
+    return cj_tokenizer_encode(g->tokenizer, g->prompt, g->prompt_size, &g->tokens);
+}
+
+static void tell_cut(const generation *g)
+{
+    int64_t block = cj_recipe_block(g->run.recipe);
+    if (g->tokens.count > block && !g->o->quiet)
+        fprintf(stderr,
+                "cajal: the prompt has %lld tokens and the network sees %lld at once: it goes on from the "
+                "last of them\n",
+                (long long)g->tokens.count, (long long)block);
+}
+
+/* --- telling ------------------------------------------------------------------------------------------- */
+
+/* False: the network has ended the text. */
+static bool tell(int32_t token, void *context)
+{
+    generation *g = context;
+    size_t size;
+    if (token == cj_tokenizer_special(g->tokenizer, CJ_TOKEN_BEGIN) ||
+        token == cj_tokenizer_special(g->tokenizer, CJ_TOKEN_END))
+        return false;
+    const char *text = cj_tokenizer_text(g->tokenizer, g->previous, token, &size);
+    if (text) fwrite(text, 1, size, stdout);
+    g->previous = token;
+    return fflush(stdout) == 0;
+}
+
+static void tell_speed(const generation *g, int64_t count, double seconds)
+{
+    if (!g->o->quiet)
+        fprintf(stderr, "%lld tokens, %.0f a second\n", (long long)count,
+                seconds > 0 ? (double)count / seconds : 0);
+}
+
+/* --- generating ---------------------------------------------------------------------------------------- */
+
+static cj_status sample(generation *g, int64_t *count)
+{
+    cj_generate_options options = {.size = sizeof options,
+                                   .generator = g->generator,
+                                   .prompt = g->tokens.ids,
+                                   .prompt_count = g->tokens.count,
+                                   .tokens = whole(g->o->tokens, 256),
+                                   .sampling = {.temperature = decimal(g->o->temperature, 0.8),
+                                                .top_k = whole(g->o->top_k, 0),
+                                                .top_p = decimal(g->o->top_p, 1),
+                                                .repetition_penalty = decimal(g->o->repetition_penalty, 1),
+                                                .seed = cj_recipe_seed(g->run.recipe)},
+                                   .each = tell,
+                                   .context = g};
+    return (cj_generate)(count, &options);
+}
+
+static cj_status search(generation *g, int64_t *count)
+{
+    int32_t end = cj_tokenizer_special(g->tokenizer, CJ_TOKEN_END);
+    cj_beam_options options = {.size = sizeof options,
+                               .generator = g->generator,
+                               .prompt = g->tokens.ids,
+                               .prompt_count = g->tokens.count,
+                               .tokens = whole(g->o->tokens, 256),
+                               .has_stop = end >= 0,
+                               .stop = end,
+                               .length_penalty = decimal(g->o->length_penalty, 0)};
+    options.made = calloc((size_t)options.tokens + 1, sizeof *options.made);
+    if (!options.made) return CJ_OUT_OF_MEMORY;
+    cj_status status = (cj_beam_search)(count, &options);
+    for (int64_t i = 0; status == CJ_OK && i < *count && tell(options.made[i], g); i++) continue;
+    free(options.made);
+    return status;
+}
+
+static cj_status generate(generation *g)
+{
+    int64_t count = 0;
+    double start = now();
+    fwrite(g->prompt, 1, g->prompt_size, stdout);
+    fflush(stdout);
+    g->previous = g->tokens.ids[g->tokens.count - 1];
+    cj_status status = g->o->beams ? search(g, &count) : sample(g, &count);
+    printf("\n");
+    if (status == CJ_OK) tell_speed(g, count, now() - start);
+    return status;
+}
+
+static cj_status open_generator(generation *g)
+{
+    cj_generator_options options = {.size = sizeof options,
+                                    .model = g->run.models[0],
+                                    .reader = cj_recipe_reader,
+                                    .context = g->run.recipe,
+                                    .block = cj_recipe_block(g->run.recipe),
+                                    .texts = whole(g->o->beams, 1),
+                                    .precision = cj_recipe_evaluate_options(g->run.recipe).precision};
+    return (cj_generator_new)(&g->generator, &options);
+}
+
+/* --- the command --------------------------------------------------------------------------------------- */
+
+static int check(const generation *g)
+{
+    const char *fault = !cj_recipe_is_language(g->run.recipe)
+                            ? "no language model: `model: {name: gpt, ...}`, say"
+                        : g->run.count > 1 ? "an ensemble; name one of its members' folders"
+                                           : NULL;
+    if (!fault) return EXIT_OK;
+    fprintf(stderr, "cajal: %s is %s\n", g->o->operands[0], fault);
+    return EXIT_USAGE;
+}
+
+/* What the network gives and what the tokenizer knows must be the same tokens. */
+static int check_vocabulary(const generation *g)
+{
+    int64_t logits = cj_generator_vocabulary(g->generator), known = cj_tokenizer_count(g->tokenizer);
+    if (logits == known) return EXIT_OK;
+    fprintf(
+        stderr,
+        "cajal: the network has %lld logits, but the tokenizer %lld tokens: they do not belong together\n",
+        (long long)logits, (long long)known);
+    return EXIT_FAILED;
+}
+
+static int run_command(generation *g)
+{
+    int code = open_run(g->o, g->o->operands[0], 1, &g->run);
+    if (code == EXIT_OK) code = check(g);
+    if (code != EXIT_OK) return code;
+    cj_status status = cj_recipe_open_tokenizer(g->run.recipe, &g->tokenizer);
+    if (status == CJ_OK) status = find_prompt(g);
+    if (status == CJ_OK) status = cut_prompt(g);
+    if (status == CJ_OK) status = open_generator(g);
+    if (status != CJ_OK) return failed(status);
+    code = check_vocabulary(g);
+    if (code != EXIT_OK) return code;
+    tell_cut(g);
+    status = generate(g);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
+int command_generate(const options *o)
+{
+    generation g = {.o = o};
+    if (o->count < 1) {
+        fprintf(
+            stderr,
+            "cajal: name a run's folder, runs/shakespeare-char-gpt-small, say, or a recipe with weights\n");
+        return EXIT_USAGE;
+    }
+    int code = run_command(&g);
+    cj_generator_free(g.generator);
+    cj_tokenizer_free(g.tokenizer);
+    cj_tokens_free(&g.tokens);
+    free(g.typed);
+    close_run(&g.run);
+    return code;
+}

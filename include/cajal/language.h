@@ -1,0 +1,62 @@
+/* Language models: functions that draw logits over a vocabulary for tokens, under the names of parameters
+ * that their originals have, so that weights travel both ways. The same drawing serves three ends: whole
+ * texts (training, evaluation), a prompt, and one token more; the last two go on from keys and values that
+ * are kept from run to run. generate.h makes texts with them. */
+#ifndef CAJAL_LANGUAGE_H
+#define CAJAL_LANGUAGE_H
+
+#include "cajal/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What is read. */
+typedef struct {
+    cj_value tokens; /* i32 [N,T] */
+    /* Where the first of them stands in its text, an i32 scalar: what came before it is remembered, and they
+     * are remembered in turn, in variables of the role CJ_CARRIED whose first axis is N. None: texts from
+     * their beginning, of which nothing is kept. */
+    cj_value position;
+    /* Logits are wanted after this one alone of the T tokens, an i32 scalar; those behind it are padding, and
+     * will be read over. None: after each. */
+    cj_value last;
+} cj_reading;
+
+/* Radford et al., 2019, as in nanoGPT: layer norms before attention and MLP, learned positions, the embedding
+ * used again for the logits. Parameters: transformer.wte, transformer.wpe, transformer.h.N.ln_1,
+ * transformer.h.N.attn.c_attn, …, transformer.ln_f. Weights are [out,in]; files of GPT-2 have those of
+ * c_attn, c_fc and c_proj transposed: cj_weights.transpose. */
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary, block; /* tokens there are; the most that are seen at once */
+    int64_t layers, heads, width;
+    double dropout;
+    bool no_bias;    /* in no layer and no norm */
+    bool exact_gelu; /* by the error function, as nanoGPT has it; else GPT-2's approximation by tanh */
+} cj_gpt_options;
+/* Logits [N,T,vocabulary]; of the last alone [N,1,vocabulary]. */
+CJ_API cj_value cj_gpt(cj_scope scope, const cj_gpt_options *options);
+
+/* Touvron et al., 2023: RMS norms, rotary positions, SwiGLU, keys and values shared by groups of heads.
+ * Parameters are named as in the transformers package: model.embed_tokens, model.layers.N.self_attn.q_proj,
+ * …, model.norm, lm_head; the halves of a head turn against each other. A file of llama2.c reads as these. */
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary, block;
+    int64_t layers, heads, width;
+    int64_t kv_heads; /* 0: as many as heads */
+    int64_t hidden;   /* of the MLP; 0: 8/3 of the width, rounded up to a multiple of 32 */
+    double theta;     /* base of the rotary positions; 0: 10000 */
+    double epsilon;   /* of the norms; 0: 1e-5 */
+    double dropout;
+    bool own_head; /* the logits have a weight of their own, lm_head; else the embedding is used again */
+} cj_llama_options;
+CJ_API cj_value cj_llama(cj_scope scope, const cj_llama_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,28 @@
+/* Generation inside: one reader with its session, its programs and what was read. */
+#ifndef CJ__GENERATE_H
+#define CJ__GENERATE_H
+
+#define CJ_NO_LOCATIONS
+#include "base/memory.h"
+#include "cajal/generate.h"
+#include "cajal/program.h"
+
+struct cj_generator {
+    cj_generator_options o;  /* with its defaults filled in */
+    cj_model *session;       /* of what is carried */
+    cj_program *chunk, *one; /* NULL until they are needed: `chunk` tokens a text, and one */
+    int64_t vocabulary;
+    int64_t position; /* of the next token */
+    int32_t *history; /* [texts,room]: the tokens read since position 0, or the last `room` of them */
+    int64_t room;     /* the block; 0: nothing need be read anew */
+    int32_t *tokens;  /* [texts,chunk]: of the run at hand */
+    float *logits;    /* [texts,vocabulary] */
+    void *spare;      /* for reordering: as large as the largest that is reordered */
+    size_t spare_size;
+};
+
+/* The prompt, or a sentence about what is wrong with it. */
+CJ_MUST_CHECK cj_status cj__read_prompt(cj_generator *generator, const int32_t *prompt, int64_t count,
+                                        int64_t tokens);
+
+#endif

@@ -1,0 +1,142 @@
+/* Reading the checkpoints of llama2.c: seven whole numbers, then the weights of a Llama in a fixed order,
+ * f32. They are given the names of the transformers package, and rows of q_proj and k_proj its order, in
+ * which the halves of a head turn against each other instead of neighbours.
+ * https://github.com/karpathy/llama2.c: export.py, version 0 */
+#include "base/shape.h"
+#include "io/tensor_file.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { HEADER = 28, MOST_LAYERS = 1 << 12, MOST = 1 << 20 };
+
+typedef struct {
+    int64_t dim, hidden, layers, heads, kv_heads, vocabulary, block;
+    bool own_head;
+} sizes;
+
+static int64_t whole_number(const unsigned char *at)
+{
+    return (int32_t)((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24);
+}
+
+/* A negative vocabulary says that the logits have a weight of their own. */
+static sizes sizes_in(const unsigned char header[HEADER])
+{
+    int64_t n[7];
+    for (int i = 0; i < 7; i++) n[i] = whole_number(header + 4 * i);
+    return (sizes){n[0], n[1], n[2], n[3], n[4], llabs(n[5]), n[6], n[5] < 0};
+}
+
+static bool is_size(int64_t size, int64_t most)
+{
+    return size >= 1 && size <= most;
+}
+
+bool cj__is_llama2c(const cj_tensor_file *file)
+{
+    unsigned char header[HEADER];
+    if (file->size < HEADER || cj__tensor_file_bytes(file, 0, header, HEADER) != CJ_OK) return false;
+    sizes s = sizes_in(header);
+    return is_size(s.dim, MOST) && is_size(s.hidden, MOST) && is_size(s.layers, MOST_LAYERS) &&
+           is_size(s.heads, s.dim) && is_size(s.kv_heads, s.heads) && is_size(s.vocabulary, MOST) &&
+           is_size(s.block, MOST) && s.dim % s.heads == 0 && s.heads % s.kv_heads == 0 &&
+           s.dim / s.heads % 2 == 0;
+}
+
+/* --- the index ----------------------------------------------------------------------------------------- */
+
+/* Adds a tensor at the end of those before it. Sizes are small enough for no product to overflow. */
+static cj_status add(cj_tensor_file *file, char *name, cj_shape_t shape, int64_t heads, uint64_t *at)
+{
+    if (!name) return cj__out_of_memory(0, "the name of a tensor");
+    if (!cj__shape_valid(shape))
+        return cj__fail(CJ_FORMAT_ERROR, "%s: tensor %s would be larger than any memory", file->path, name);
+    CJ__TRY(cj__grow(&file->entries, &file->capacity, file->count, sizeof *file->entries));
+    uint64_t bytes = (uint64_t)cj_shape_count(shape) * sizeof(float);
+    file->entries[file->count++] = (cj__tensor_entry){.name = name,
+                                                      .type = cj__stored_type_of(CJ_F32),
+                                                      .shape = shape,
+                                                      .begin = *at,
+                                                      .end = *at + bytes,
+                                                      .heads = heads};
+    *at += bytes;
+    return CJ_OK;
+}
+
+static cj_status add_each(cj_tensor_file *file, const sizes *s, const char *name, cj_shape_t shape,
+                          int64_t heads, uint64_t *at)
+{
+    for (int64_t i = 0; i < s->layers; i++)
+        CJ__TRY(add(file, cj__arena_format(&file->arena, "model.layers.%" PRId64 ".%s.weight", i, name),
+                    shape, heads, at));
+    return CJ_OK;
+}
+
+static cj_status add_named(cj_tensor_file *file, const char *name, cj_shape_t shape, uint64_t *at)
+{
+    return add(file, cj__arena_string(&file->arena, name), shape, 0, at);
+}
+
+static cj_status add_layers(cj_tensor_file *file, const sizes *s, uint64_t *at)
+{
+    int64_t keys = s->dim / s->heads * s->kv_heads;
+    cj_shape_t norm = cj_shape(s->dim), square = cj_shape(s->dim, s->dim), narrow = cj_shape(keys, s->dim);
+    cj_shape_t up = cj_shape(s->hidden, s->dim), down = cj_shape(s->dim, s->hidden);
+    CJ__TRY(add_each(file, s, "input_layernorm", norm, 0, at));
+    CJ__TRY(add_each(file, s, "self_attn.q_proj", square, s->heads, at));
+    CJ__TRY(add_each(file, s, "self_attn.k_proj", narrow, s->kv_heads, at));
+    CJ__TRY(add_each(file, s, "self_attn.v_proj", narrow, 0, at));
+    CJ__TRY(add_each(file, s, "self_attn.o_proj", square, 0, at));
+    CJ__TRY(add_each(file, s, "post_attention_layernorm", norm, 0, at));
+    CJ__TRY(add_each(file, s, "mlp.gate_proj", up, 0, at));
+    CJ__TRY(add_each(file, s, "mlp.down_proj", down, 0, at));
+    return add_each(file, s, "mlp.up_proj", up, 0, at);
+}
+
+/* Behind the last norm stand cosines and sines of the positions, which are worked out here. */
+static cj_status add_all(cj_tensor_file *file, const sizes *s, uint64_t *at)
+{
+    cj_shape_t table = cj_shape(s->vocabulary, s->dim);
+    CJ__TRY(add_named(file, "model.embed_tokens.weight", table, at));
+    CJ__TRY(add_layers(file, s, at));
+    CJ__TRY(add_named(file, "model.norm.weight", cj_shape(s->dim), at));
+    *at += (uint64_t)(s->block * (s->dim / s->heads)) * sizeof(float);
+    return s->own_head ? add_named(file, "lm_head.weight", table, at) : CJ_OK;
+}
+
+cj_status cj__llama2c_load(cj_tensor_file *file)
+{
+    unsigned char header[HEADER];
+    uint64_t at = 0;
+    CJ__TRY(cj__tensor_file_bytes(file, 0, header, HEADER));
+    sizes s = sizes_in(header);
+    file->data_start = HEADER;
+    CJ__TRY(add_all(file, &s, &at));
+    if (at == file->size - HEADER) return CJ_OK;
+    return cj__fail(CJ_FORMAT_ERROR,
+                    "%s: found %" PRIu64 " bytes; as a checkpoint of llama2.c of %" PRId64
+                    " layers, width %" PRId64 " and vocabulary %" PRId64 ", as which it begins, %" PRIu64
+                    " were expected",
+                    file->path, file->size, s.layers, s.dim, s.vocabulary, at + HEADER);
+}
+
+/* --- the elements -------------------------------------------------------------------------------------- */
+
+/* Row (head, half, i) stands in the file as (head, i, half). */
+static cj_status read_halves(cj_tensor_file *file, const cj__tensor_entry *e, char *raw)
+{
+    int64_t d = e->shape.dims[0] / e->heads;
+    size_t row = (size_t)e->shape.dims[1] * sizeof(float);
+    for (int64_t r = 0; r < e->shape.dims[0]; r++) {
+        int64_t head = r / d, half = r % d / (d / 2), i = r % (d / 2), from = head * d + 2 * i + half;
+        CJ__TRY(cj__tensor_file_bytes(file, file->data_start + e->begin + (uint64_t)from * row,
+                                      raw + (size_t)r * row, row));
+    }
+    return CJ_OK;
+}
+
+cj_status cj__llama2c_read(cj_tensor_file *file, const cj__tensor_entry *e, void *raw)
+{
+    return e->heads ? read_halves(file, e, raw) : cj__safetensors_read(file, e, raw);
+}
