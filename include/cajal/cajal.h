@@ -7,6 +7,7 @@
 
 #include "cajal/base.h"
 #include "cajal/data.h"
+#include "cajal/explain.h"
 #include "cajal/graph.h"
 #include "cajal/image.h"
 #include "cajal/io.h"
