@@ -46,6 +46,7 @@ void show_weights(const cj_weights_report *report);
 /* The layers, parameters and costs of a step, on standard error. */
 void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_program *step);
 
+enum { MOST_MISTAKES = 48 };
 /* How a model did on rows it had not seen. */
 typedef struct {
     const char *part; /* "test" */
@@ -53,11 +54,13 @@ typedef struct {
     int64_t classes; /* of the confusion matrix; 0: none */
     int64_t *confusion;
     cj_scores scores;
-    double top5;                /* of several classes */
-    double auc;                 /* of labels 0 and 1, */
-    cj_threshold at;            /* and what the recipe's threshold makes of them */
-    double r_squared, distance; /* of one number: R² and the mean absolute error */
-    cj_text_facts text;         /* zeros: it is none */
+    double top5;                        /* of several classes */
+    double auc;                         /* of labels 0 and 1, */
+    cj_threshold at;                    /* and what the recipe's threshold makes of them */
+    double r_squared, distance;         /* of one number: R² and the mean absolute error */
+    cj_text_facts text;                 /* zeros: it is none */
+    cj_mistake mistakes[MOST_MISTAKES]; /* of a classification, the surest first */
+    int64_t mistake_count;              /* of those that are listed */
 } report;
 /* Scores, precision, recall and F1 of each class, and the confusion matrix, on standard output. */
 void show_report(const report *r);

@@ -1,5 +1,5 @@
 /* cajal predict: what a finished run's network says of pictures, of the rows of a table or of an array's. */
-#include "run.h"
+#include "answer.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -16,76 +16,25 @@ typedef struct {
     bool first;                      /* no object of the JSON array was printed yet */
 } prediction;
 
-/* --- predicting ---------------------------------------------------------------------------------------- */
-
-/* [rows,width] to be freed, or NULL with a message told. */
-static float *predict(prediction *p, const cj_dataset *data)
-{
-    cj_evaluate_options options = cj_recipe_evaluate_options(p->run.recipe);
-    int64_t rows = cj_dataset_count(data);
-    options.dataset = data;
-    options.batch_size = rows < options.batch_size ? rows : options.batch_size;
-    options.width = p->width;
-    options.outputs = calloc((size_t)(rows * p->width) + 1, sizeof *options.outputs);
-    if (!options.outputs) return NULL;
-    if (cj_predict_ensemble(&options, p->run.models, p->run.count) == CJ_OK) return options.outputs;
-    free(options.outputs);
-    return NULL;
-}
-
-static bool classifies(const prediction *p)
-{
-    cj_loss_kind loss = cj_recipe_loss(p->run.recipe);
-    return loss == CJ_CROSS_ENTROPY || loss == CJ_BINARY_CROSS_ENTROPY;
-}
-
-/* The classes in question: a single probability stands for two of them. */
-static int64_t classes_of(const prediction *p)
-{
-    return p->width == 1 ? 2 : p->width;
-}
-
-static double probability(const prediction *p, const float *row, int64_t c)
-{
-    return p->width > 1 ? (double)row[c] : c ? (double)row[0] : 1 - (double)row[0];
-}
-
-static const char *class_name(const prediction *p, int64_t c, char number[24])
-{
-    if (p->preprocessing && c < cj_preprocessing_classes(p->preprocessing))
-        return cj_preprocessing_class(p->preprocessing, c);
-    if (cj_recipe_class(p->run.recipe, c)) return cj_recipe_class(p->run.recipe, c);
-    snprintf(number, 24, "%lld", (long long)c);
-    return number;
-}
-
-/* What is said first: the likeliest class; of two, by the recipe's threshold. */
-static int64_t said(const prediction *p, const float *row)
-{
-    int64_t best = 0;
-    if (p->width == 1) return (double)row[0] > cj_recipe_threshold(p->run.recipe);
-    for (int64_t c = 1; c < p->width; c++)
-        if (row[c] > row[best]) best = c;
-    return best;
-}
+/* --- ranking ------------------------------------------------------------------------------------------- */
 
 /* The class that comes after those in `told`, by probability. */
-static int64_t next_likely(const prediction *p, const float *row, const int64_t *told, int64_t count)
+static int64_t next_likely(const run *r, const float *row, const int64_t *told, int64_t count)
 {
     int64_t best = -1;
-    for (int64_t c = 0; c < classes_of(p); c++) {
+    for (int64_t c = 0; c < classes_in_question(r); c++) {
         bool already = false;
         for (int64_t i = 0; i < count; i++) already |= told[i] == c;
-        if (!already && (best < 0 || probability(p, row, c) > probability(p, row, best))) best = c;
+        if (!already && (best < 0 || probability(r, row, c) > probability(r, row, best))) best = c;
     }
     return best;
 }
 
 static int64_t rank(const prediction *p, const float *row, int64_t *told)
 {
-    int64_t count = p->top < classes_of(p) ? p->top : classes_of(p);
-    told[0] = said(p, row);
-    for (int64_t i = 1; i < count; i++) told[i] = next_likely(p, row, told, i);
+    int64_t classes = classes_in_question(&p->run), count = p->top < classes ? p->top : classes;
+    told[0] = said_class(&p->run, row);
+    for (int64_t i = 1; i < count; i++) told[i] = next_likely(&p->run, row, told, i);
     return count;
 }
 
@@ -100,20 +49,20 @@ static void tell_object(prediction *p, const char *name, const float *row)
     printf(p->first ? "{\"input\": " : ",\n {\"input\": ");
     p->first = false;
     json_string(name);
-    if (!classifies(p)) {
+    if (!classifies(&p->run)) {
         printf(", \"outputs\": [");
         for (int64_t i = 0; i < p->width; i++) printf(i ? ", %.9g" : "%.9g", (double)row[i]);
         printf("]}");
         return;
     }
     printf(", \"class\": ");
-    json_string(class_name(p, said(p, row), number));
+    json_string(class_name(&p->run, said_class(&p->run, row), number));
     printf(", \"top\": [");
     int64_t count = rank(p, row, told);
     for (int64_t i = 0; i < count; i++) {
         printf(i ? ", {\"class\": " : "{\"class\": ");
-        json_string(class_name(p, told[i], number));
-        printf(", \"probability\": %.9g}", probability(p, row, told[i]));
+        json_string(class_name(&p->run, told[i], number));
+        printf(", \"probability\": %.9g}", probability(&p->run, row, told[i]));
     }
     printf("]}");
 }
@@ -123,65 +72,33 @@ static void tell_line(const prediction *p, const char *name, const float *row)
     int64_t told[MOST_TOLD];
     char number[24];
     printf("%s:", name);
-    if (!classifies(p)) {
+    if (!classifies(&p->run)) {
         for (int64_t i = 0; i < p->width; i++) printf(" %.6g", (double)row[i]);
     } else {
         int64_t count = rank(p, row, told);
         for (int64_t i = 0; i < count; i++)
-            printf("%s %s %.4f", i ? "," : "", class_name(p, told[i], number), probability(p, row, told[i]));
+            printf("%s %s %.4f", i ? "," : "", class_name(&p->run, told[i], number),
+                   probability(&p->run, row, told[i]));
     }
     printf("\n");
 }
 
 /* --- pictures ------------------------------------------------------------------------------------------ */
 
-static cj_status to_dataset(const prediction *p, const cj_image *image, cj_dataset **data)
-{
-    int32_t label = 0;
-    cj_shape_t shape = cj_recipe_shape(p->run.recipe);
-    int64_t count = image->height * image->width * image->channels;
-    cj_tensor x = {image->pixels, CJ_U8, {.rank = shape.rank + 1, .dims = {1}}};
-    for (int64_t i = 0; i < shape.rank; i++) x.shape.dims[i + 1] = shape.dims[i];
-    for (int64_t i = 0; p->o->invert && i < count; i++) image->pixels[i] = (uint8_t)(255 - image->pixels[i]);
-    return cj_dataset_from_tensors(data, &x, &(cj_tensor){&label, CJ_I32, cj_shape(1)});
-}
-
-/* As those of the training were read. */
-static cj_status read_picture(cj_image *image, const char *path, const cj_image_fit_options *fit)
-{
-    if (strcmp(path, "-") != 0) return cj_image_read_fit(image, path, fit);
-    size_t size = 0, room = 1 << 16;
-    char *data = malloc(room);
-    while (data && !feof(stdin) && !ferror(stdin) && size < (size_t)1 << 28) {
-        size += fread(data + size, 1, room - size, stdin);
-        if (size < room) continue;
-        char *bigger = realloc(data, room *= 2);
-        if (!bigger) free(data);
-        data = bigger;
-    }
-    if (!data) return CJ_OUT_OF_MEMORY;
-    cj_status status = cj_image_read_fit_memory(image, data, size, "standard input", fit);
-    free(data);
-    return status;
-}
-
 static int predict_picture(prediction *p, const char *path)
 {
     cj_image image;
     cj_dataset *data = NULL;
     float *row = NULL;
-    cj_image_fit_options fit = cj_recipe_picture(p->run.recipe);
-    if (fit.channels == 0)
-        return fprintf(stderr, "cajal: the run was trained on no pictures; give it a table: rows.csv\n"),
-               EXIT_USAGE;
-    cj_status status = read_picture(&image, path, &fit);
-    if (status == CJ_OK) status = to_dataset(p, &image, &data);
-    if (status == CJ_OK) row = predict(p, data);
+    int code = read_picture(p->o, &p->run, path, &image);
+    if (code != EXIT_OK) return code;
+    cj_status status = to_dataset(&p->run, &image, &data);
+    if (status == CJ_OK) row = predict_rows(&p->run, data);
     if (row && p->o->json)
         tell_object(p, path, row);
     else if (row)
         tell_line(p, path, row);
-    int code = row ? EXIT_OK : failed(status);
+    if (!row) code = failed(status);
     cj_image_free(&image);
     cj_dataset_free(data);
     free(row);
@@ -217,7 +134,7 @@ static cj_status array_to_dataset(const prediction *p, const cj_tensor *x, cj_da
     float *floats = NULL;
     void *targets = calloc((size_t)(count * p->width) + 1, sizeof(float));
     cj_tensor rows = *x, y = {targets, CJ_F32, {.rank = 2, .dims = {count, p->width}}};
-    if (classifies(p)) y = (cj_tensor){targets, CJ_I32, {.rank = 1, .dims = {count}}};
+    if (classifies(&p->run)) y = (cj_tensor){targets, CJ_I32, {.rank = 1, .dims = {count}}};
     if (x->dtype != CJ_U8 && x->dtype != CJ_F32) {
         rows.data = floats = to_floats(x);
         rows.dtype = CJ_F32;
@@ -247,15 +164,15 @@ static bool has_rows(const prediction *p, const char *path, const cj_tensor *x)
 static void tell_array(prediction *p, int64_t rows, const float *outputs)
 {
     char name[32], number[24];
-    if (!p->o->json) printf(classifies(p) ? "row,prediction,probability\n" : "row,prediction\n");
+    if (!p->o->json) printf(classifies(&p->run) ? "row,prediction,probability\n" : "row,prediction\n");
     for (int64_t i = 0; i < rows; i++) {
         const float *row = outputs + i * p->width;
         snprintf(name, sizeof name, "row %lld", (long long)i);
         if (p->o->json)
             tell_object(p, name, row);
-        else if (classifies(p))
-            printf("%lld,%s,%.6g\n", (long long)i, class_name(p, said(p, row), number),
-                   probability(p, row, said(p, row)));
+        else if (classifies(&p->run))
+            printf("%lld,%s,%.6g\n", (long long)i, class_name(&p->run, said_class(&p->run, row), number),
+                   probability(&p->run, row, said_class(&p->run, row)));
         else
             printf("%lld,%.9g\n", (long long)i, (double)row[0]);
     }
@@ -272,7 +189,7 @@ static int predict_array(prediction *p, const char *path)
     if (status == CJ_OK) status = cj_tensor_file_tensor(file, 0, &x);
     bool fits = status != CJ_OK || has_rows(p, path, &x);
     if (status == CJ_OK && fits) status = array_to_dataset(p, &x, &data);
-    if (status == CJ_OK && fits) outputs = predict(p, data);
+    if (status == CJ_OK && fits) outputs = predict_rows(&p->run, data);
     if (outputs) tell_array(p, x.shape.dims[0], outputs);
     int code = outputs ? EXIT_OK : !fits ? EXIT_FAILED : failed(status);
     cj_tensor_file_close(file);
@@ -303,7 +220,7 @@ static void put_header(const prediction *p, const cj_table *table)
     size_t size;
     const char *line = cj_table_line(table, -1, &size);
     printf("%.*s,prediction", (int)size, line);
-    if (classifies(p)) printf(",probability");
+    if (classifies(&p->run)) printf(",probability");
     printf("\n");
 }
 
@@ -314,10 +231,10 @@ static void put_row(const prediction *p, const cj_table *table, int64_t index, c
     char number[24];
     const char *line = cj_table_line(table, index, &size);
     printf("%.*s,", (int)size, line);
-    if (classifies(p)) {
-        int64_t c = said(p, row);
-        put_field(class_name(p, c, number));
-        printf(",%.6g\n", probability(p, row, c));
+    if (classifies(&p->run)) {
+        int64_t c = said_class(&p->run, row);
+        put_field(class_name(&p->run, c, number));
+        printf(",%.6g\n", probability(&p->run, row, c));
     } else {
         printf("%.9g\n", (double)row[0]);
     }
@@ -345,7 +262,7 @@ static int predict_table(prediction *p, const char *path)
     cj_status status =
         cj_recipe_read_table(p->run.recipe, strcmp(path, "-") == 0 ? "/dev/stdin" : path, &table);
     if (status == CJ_OK) status = cj_preprocessing_apply(p->preprocessing, table, false, &data);
-    if (status == CJ_OK && cj_table_rows(table) > 0) outputs = predict(p, data);
+    if (status == CJ_OK && cj_table_rows(table) > 0) outputs = predict_rows(&p->run, data);
     if (outputs || (status == CJ_OK && cj_table_rows(table) == 0)) tell_table(p, table, outputs);
     int code = status == CJ_OK && (outputs || cj_table_rows(table) == 0) ? EXIT_OK : failed(status);
     free(outputs);

@@ -231,8 +231,17 @@ static void judge_binary(const comparison *c, double threshold, report *r)
         r->confusion[2 * (c->labels[i] > 0) + ((double)c->outputs[i] > threshold)]++;
 }
 
+/* The surest of what is taken for something else. */
+static void list_mistakes(const run *run, const comparison *c, report *r)
+{
+    int64_t found = cj_find_mistakes(c->rows, c->width, c->outputs, c->labels,
+                                     cj_recipe_threshold(run->recipe), MOST_MISTAKES, r->mistakes);
+    r->mistake_count = found < MOST_MISTAKES ? found : MOST_MISTAKES;
+}
+
 static void judge(const run *run, const comparison *c, report *r)
 {
+    if (r->classes) list_mistakes(run, c, r);
     if (r->loss == CJ_BINARY_CROSS_ENTROPY) {
         judge_binary(c, cj_recipe_threshold(run->recipe), r);
     } else if (r->loss == CJ_CROSS_ENTROPY) {
@@ -291,5 +300,29 @@ cj_status choose_threshold(run *r, const cj_dataset *validation)
         status = cj_recipe_set_threshold(r->recipe, best.threshold);
     }
     end_comparison(&c);
+    return status;
+}
+
+cj_status report_run(const run *r, const char *folder, const cj_dataset *rows, const report *result,
+                     const char *weights)
+{
+    cj_mistake_sheet sheet;
+    const char *names[MOST_NAMES];
+    bool named = result->classes > 0 && result->classes <= MOST_NAMES;
+    for (int64_t c = 0; c < result->classes && named; c++)
+        named = (names[c] = cj_recipe_class(r->recipe, c)) != NULL;
+    cj_status status =
+        cj_mistake_sheet_make(&sheet, rows, result->mistakes, result->mistake_count, named ? names : NULL);
+    if (status == CJ_OK) status = cj_run_log_test(folder, &result->scores);
+    cj_run_report_options report = {.size = sizeof report,
+                                    .test = &result->scores,
+                                    .classes = result->classes,
+                                    .confusion = result->confusion,
+                                    .class_names = named ? names : NULL,
+                                    .weights = weights,
+                                    .mistakes = sheet.pictures,
+                                    .mistake_count = sheet.count};
+    if (status == CJ_OK) status = cj_run_report(folder, &report);
+    cj_mistake_sheet_free(&sheet);
     return status;
 }

@@ -62,13 +62,7 @@ static cj_status test(training *t, int64_t member, const char *folder)
     if (member >= 0) one = (run){.recipe = t->run.recipe, .models = {t->run.models[member]}, .count = 1};
     cj_status status = evaluate_run(&one, t->sets.test, &t->report);
     if (status != CJ_OK || !*folder) return status;
-    cj_run_report_options report = {.size = sizeof report,
-                                    .test = &t->report.scores,
-                                    .classes = t->report.classes,
-                                    .confusion = t->report.confusion,
-                                    .weights = one.count == 1 ? t->weights : NULL};
-    status = cj_run_log_test(folder, &t->report.scores);
-    return status == CJ_OK ? cj_run_report(folder, &report) : status;
+    return report_run(&one, folder, t->sets.test, &t->report, one.count == 1 ? t->weights : NULL);
 }
 
 static cj_status train_member(training *t, int64_t member)

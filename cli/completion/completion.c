@@ -201,14 +201,24 @@ static void begin_fish(const char *command)
     fprintf(to, "complete -c cajal -n '__fish_seen_subcommand_from %s'", command);
 }
 
+/* Folders of runs, folders, or words that are not known here. */
+static void put_fish_value(const char *kind)
+{
+    if (strcmp(kind, "RUN") == 0)
+        fputs(" -x -a '(_cajal_runs)'", to);
+    else if (strcmp(kind, "DIR") == 0)
+        fputs(" -x -a '(_cajal_folders)'", to);
+    else
+        fputs(" -x", to);
+}
+
 static void put_fish_option(const char *command, const option_facts *option)
 {
     begin_fish(command);
     fprintf(to, " -l %s", option->name);
     if (option->kind == OPTION_CHOICE) fputs(" -x -a '", to), put_choices(option->value), fputs("'", to);
     if (option->kind == OPTION_NUMBER || option->kind == OPTION_DECIMAL) fputs(" -x", to);
-    if (option->kind == OPTION_TEXT)
-        fprintf(to, " -x -a '(_cajal_%s)'", strcmp(option->value, "RUN") == 0 ? "runs" : "folders");
+    if (option->kind == OPTION_TEXT) put_fish_value(option->value);
     fputs(" -d '", to);
     put_quoted(option->about);
     fputs("'\n", to);

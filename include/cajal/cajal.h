@@ -8,6 +8,7 @@
 #include "cajal/attention.h"
 #include "cajal/base.h"
 #include "cajal/data.h"
+#include "cajal/explain.h"
 #include "cajal/generate.h"
 #include "cajal/graph.h"
 #include "cajal/image.h"

@@ -87,6 +87,14 @@ CJ_API cj_value cj_named(cj_value value, const char *name);
 /* Lists `output` as what the layer at `scope` gives, for summaries: "hidden1 (dense)". Layers here do it
  * themselves; a block of your own may. `type` must outlive the graph. Returns the output. */
 CJ_API cj_value cj_note_layer(cj_scope scope, const char *type, cj_value output);
+/* The layers noted so far, in the order of drawing, from index 0 on; false beyond the last. A layer that is
+ * drawn twice is listed twice. The output is a value like any other: to be given out, or differentiated by.
+ */
+typedef struct {
+    const char *path, *type; /* "layer1.0.conv1", "conv2d"; they live as long as the graph */
+    cj_value output;
+} cj_drawn_layer;
+CJ_API bool cj_graph_layer_at(cj_graph *graph, int64_t index, cj_drawn_layer *layer);
 
 /* Gives the nodes drawn since the last call, and an error found since, the caller's file and line.
  * The macros around drawing functions call it; `(cj_relu)(x)` is the plain function. */

@@ -1,9 +1,11 @@
-/* The report of a training: its curves, the confusion matrix of a test and the facts of the run, as one SVG
- * picture or as one HTML page that opens without a network. Both follow the reader's light or dark setting.
+/* The report of a training: its curves, the confusion matrix of a test, pictures and the facts of the run, as
+ * one SVG picture or as one HTML page that opens without a network. Both follow the reader's light or dark
+ * setting.
  */
 #ifndef CAJAL_REPORT_H
 #define CAJAL_REPORT_H
 
+#include "cajal/image.h"
 #include "cajal/io.h"
 
 #ifdef __cplusplus
@@ -26,6 +28,11 @@ typedef struct {
     int64_t count;
 } cj_report_panel;
 
+typedef struct {
+    cj_image image;      /* of 1 or 3 channels */
+    const char *caption; /* "cat taken for dog, 98.3 %" */
+} cj_report_picture;
+
 /* Everything is borrowed for the call. Texts are UTF-8 and may hold anything: they are escaped. */
 typedef struct {
     size_t size;
@@ -35,8 +42,11 @@ typedef struct {
     const cj_report_panel *panels; /* two to a row: loss, accuracy, … */
     int64_t panel_count;
     int64_t classes;
-    const int64_t *confusion;       /* [classes,classes] counts, true class by row; NULL: there is none */
-    const char *const *class_names; /* [classes]; NULL: 0, 1, 2, … */
+    const int64_t *confusion;          /* [classes,classes] counts, true class by row; NULL: there is none */
+    const char *const *class_names;    /* [classes]; NULL: 0, 1, 2, … */
+    const char *pictures_title;        /* "Mistakes"; NULL: "Pictures" */
+    const cj_report_picture *pictures; /* of the page alone */
+    int64_t picture_count;
 } cj_report;
 
 /* Both replace the file in one step, like everything written here. The page holds the picture, and precision,

@@ -7,6 +7,7 @@
 #include "cajal/io.h"
 #include "cajal/nn.h"
 #include "cajal/program.h"
+#include "cajal/report.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -228,9 +229,11 @@ typedef struct {
     size_t size;
     const cj_scores *test; /* NULL: none yet */
     int64_t classes;
-    const int64_t *confusion;       /* [classes,classes] of the test; NULL: none */
-    const char *const *class_names; /* [classes]; NULL: 0, 1, 2, … */
-    const char *weights;            /* their SHA-256; NULL: not said */
+    const int64_t *confusion;          /* [classes,classes] of the test; NULL: none */
+    const char *const *class_names;    /* [classes]; NULL: 0, 1, 2, … */
+    const char *weights;               /* their SHA-256; NULL: not said */
+    const cj_report_picture *mistakes; /* pictures of what was taken for something else */
+    int64_t mistake_count;
 } cj_run_report_options;
 CJ_API CJ_MUST_CHECK cj_status cj_run_report(const char *folder, const cj_run_report_options *options);
 /* Appends the test scores to the folder's log. */

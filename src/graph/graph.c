@@ -339,3 +339,11 @@ cj_value cj_note_layer(cj_scope scope, const char *type, cj_value output)
     g->layers[g->layer_count++] = (cj__layer_note){scope.path, type, output.id};
     return output;
 }
+
+bool cj_graph_layer_at(cj_graph *graph, int64_t index, cj_drawn_layer *layer)
+{
+    if (index < 0 || index >= graph->layer_count) return false;
+    const cj__layer_note *note = &graph->layers[index];
+    *layer = (cj_drawn_layer){note->path, note->type, cj__make_value(graph, note->output)};
+    return true;
+}

@@ -14,6 +14,8 @@ CJ_MUST_CHECK cj_status cj__image_make(cj_image *image, int64_t height, int64_t 
                                        const char *name);
 
 CJ_MUST_CHECK cj_status cj__png_read(cj_image *image, const void *data, size_t size, const char *name);
+/* The file's bytes, for cj__free; NULL where it fails. */
+CJ_MUST_CHECK cj_status cj__png_encode(const cj_image *image, const char *name, void **data, size_t *size);
 CJ_MUST_CHECK cj_status cj__pnm_read(cj_image *image, const unsigned char *data, size_t size,
                                      const char *name);
 /* Scaled down by 2, 4 or 8 where `fit` (NULL: none) allows it; height and width are the file's. */

@@ -109,35 +109,32 @@ cj_status cj__png_read(cj_image *image, const void *data, size_t size, const cha
     return status;
 }
 
-static cj_status encode(spng_ctx *png, const cj_image *image, const char *path)
+static cj_status encode(spng_ctx *png, const cj_image *image, const char *name, void **data, size_t *size)
 {
     struct spng_ihdr header = {.width = (uint32_t)image->width,
                                .height = (uint32_t)image->height,
                                .bit_depth = 8,
                                .color_type = image->channels == 3 ? SPNG_COLOR_TYPE_TRUECOLOR
                                                                   : SPNG_COLOR_TYPE_GRAYSCALE};
-    size_t size = 0;
     spng_set_option(png, SPNG_ENCODE_TO_BUFFER, 1);
     int code = spng_set_ihdr(png, &header);
     if (!code)
         code = spng_encode_image(png, image->pixels, (size_t)(image->height * image->width * image->channels),
                                  SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
-    void *data = code ? NULL : spng_get_png_buffer(png, &size, &code);
-    if (!data) return png_error(code, path);
-    cj_status status = cj__file_replace(path, data, size);
-    cj__free(data);
-    return status;
+    *data = code ? NULL : spng_get_png_buffer(png, size, &code);
+    return *data ? CJ_OK : png_error(code, name);
 }
 
-cj_status cj_image_write_png(const char *path, const cj_image *image)
+cj_status cj__png_encode(const cj_image *image, const char *name, void **data, size_t *size)
 {
+    *data = NULL;
     if (image->channels != 1 && image->channels != 3)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: a PNG picture has 1 or 3 channels here, not %lld", path,
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: a PNG picture has 1 or 3 channels here, not %lld", name,
                         (long long)image->channels);
-    CJ__TRY(cj__image_check_size(path, image->height, image->width));
+    CJ__TRY(cj__image_check_size(name, image->height, image->width));
     spng_ctx *png = new_context(SPNG_CTX_ENCODER);
-    if (!png) return cj__out_of_memory(1024, path);
-    cj_status status = encode(png, image, path);
+    if (!png) return cj__out_of_memory(1024, name);
+    cj_status status = encode(png, image, name, data, size);
     spng_ctx_free(png);
     return status;
 }
@@ -148,10 +145,21 @@ cj_status cj__png_read(cj_image *image, const void *data, size_t size, const cha
     return cj__fail(CJ_UNSUPPORTED, "%s: this build reads no PNG: install libspng-dev and build again", name);
 }
 
-cj_status cj_image_write_png(const char *path, const cj_image *image)
+cj_status cj__png_encode(const cj_image *image, const char *name, void **data, size_t *size)
 {
-    (void)image;
+    (void)image, (void)size;
+    *data = NULL;
     return cj__fail(CJ_UNSUPPORTED, "%s: this build writes no PNG: install libspng-dev and build again",
-                    path);
+                    name);
 }
 #endif
+
+cj_status cj_image_write_png(const char *path, const cj_image *image)
+{
+    void *data;
+    size_t size;
+    CJ__TRY(cj__png_encode(image, path, &data, &size));
+    cj_status status = cj__file_replace(path, data, size);
+    cj__free(data);
+    return status;
+}

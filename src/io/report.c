@@ -143,6 +143,8 @@ static const char page_style[] =
     "th{font-weight:500;color:#5a5f66}\nthead th,tfoot th{font-weight:600}\n"
     ".number{text-align:right;padding:4px 0 4px 18px}\ntfoot td,tfoot th{border-bottom:none}\n"
     ".columns{display:flex;flex-wrap:wrap;gap:0 48px;align-items:flex-start}\n"
+    ".pictures{display:flex;flex-wrap:wrap;gap:14px 18px}figure{margin:0;width:128px;font-size:12px}\n"
+    "img{width:128px;image-rendering:pixelated}\n"
     "@media (prefers-color-scheme:dark){body{background:#16181c;color:#eceef1}th,td{border-color:#2b2f36}"
     "th{color:#a3abb5}}\n";
 
@@ -214,12 +216,12 @@ static void put_test(cj__text *out, const cj_report *report)
     cj__text_put(out, "</svg>\n</div>\n");
 }
 
-/* The policy forbids the page to load anything at all. */
+/* The policy forbids the page to load anything but the pictures within it. */
 static void put_page(cj__text *out, const cj_report *report)
 {
     cj__text_put(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                      "style-src 'unsafe-inline'\">\n"
+                      "style-src 'unsafe-inline'; img-src data:\">\n"
                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
     cj__markup_text(out, title_of(report), CJ__WHOLE);
     cj__text_print(out, "</title>\n<style>\n%s%s</style>\n</head>\n<body>\n<h1>", page_style,
@@ -229,6 +231,7 @@ static void put_page(cj__text *out, const cj_report *report)
     put_facts(out, report);
     put_panels(out, report);
     put_test(out, report);
+    cj__report_put_pictures(out, report);
     cj__text_put(out, "</body>\n</html>\n");
 }
 
@@ -263,6 +266,19 @@ static cj_status check_classes(const cj_report *report)
     return CJ_OK;
 }
 
+static cj_status check_pictures(const cj_report *report)
+{
+    if (report->picture_count < 0 || (report->picture_count > 0 && !report->pictures))
+        return refuse("pictures", "are missing");
+    for (int64_t i = 0; i < report->picture_count; i++) {
+        const cj_report_picture *p = &report->pictures[i];
+        if (!p->caption || !p->image.pixels) return refuse("picture", "has no pixels or no caption");
+        if (p->image.channels != 1 && p->image.channels != 3)
+            return refuse("picture", "has not 1 or 3 channels");
+    }
+    return CJ_OK;
+}
+
 static cj_status check(const cj_report *report)
 {
     if (report->fact_count < 0 || (report->fact_count > 0 && !report->facts))
@@ -272,6 +288,7 @@ static cj_status check(const cj_report *report)
     if (report->panel_count < 0 || (report->panel_count > 0 && !report->panels))
         return refuse("panels", "are missing");
     for (int64_t i = 0; i < report->panel_count; i++) CJ__TRY(check_panel(&report->panels[i]));
+    CJ__TRY(check_pictures(report));
     return check_classes(report);
 }
 

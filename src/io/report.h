@@ -39,4 +39,7 @@ cj__class_scores cj__report_class(const cj_report *report, int64_t c);
 /* The class's name, or its number written into `number`. */
 const char *cj__report_class_name(const cj_report *report, int64_t c, char number[24]);
 
+/* The section of pictures of an HTML page; nothing where there are none. */
+void cj__report_put_pictures(cj__text *out, const cj_report *report);
+
 #endif

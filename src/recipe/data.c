@@ -320,6 +320,7 @@ cj_status cj_recipe_open_sample(cj_recipe *r, cj_recipe_sets *sets)
     cj_status status = cj_dataset_count(sets->training) > 0
                            ? remember_shape(r, sets->training)
                            : cj__fail(CJ_FORMAT_ERROR, "%s has no rows", r->values[CJ__KEY_data_name]);
+    if (status == CJ_OK) status = remember_classes(r, sets->training);
     if (status != CJ_OK) cj_recipe_close_data(sets);
     return status;
 }

@@ -262,7 +262,10 @@ cj_status cj_run_report(const char *folder, const cj_run_report_options *options
                             .panel_count = list_panels(&h, curves, panels),
                             .classes = options->confusion ? options->classes : 0,
                             .confusion = options->confusion,
-                            .class_names = options->class_names};
+                            .class_names = options->class_names,
+                            .pictures_title = "Mistakes",
+                            .pictures = options->mistakes,
+                            .picture_count = options->mistake_count};
         status = write_both(folder, &report);
     }
     for (int i = 0; i < CURVES; i++) cj__free(h.values[i]);
