@@ -415,7 +415,9 @@ cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
     cj_recipe *recipe = context;
     const char *name = recipe->values[CJ__KEY_model_name];
     if (!*name) return cj_sequential(scope, x, recipe->layers);
-    cj_network_options options = {
-        .size = sizeof options, .input = x, .classes = cj__recipe_count(recipe, CJ__KEY_model_classes)};
+    cj_network_options options = {.size = sizeof options,
+                                  .input = x,
+                                  .classes = cj__recipe_count(recipe, CJ__KEY_model_classes),
+                                  .channels = cj__recipe_count(recipe, CJ__KEY_model_channels)};
     return cj_network(scope, name, &options);
 }

@@ -163,7 +163,8 @@ static void put_augmentations(cj__text *t, const cj_recipe *r)
 /* Where layers are listed, `model` is that list. */
 static bool about_network(cj__key key)
 {
-    return key == CJ__KEY_model_name || key == CJ__KEY_model_classes || key == CJ__KEY_model_whiten;
+    return key == CJ__KEY_model_name || key == CJ__KEY_model_classes || key == CJ__KEY_model_channels ||
+           key == CJ__KEY_model_whiten;
 }
 
 cj_status cj_recipe_text(const cj_recipe *r, char **text)
