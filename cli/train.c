@@ -148,6 +148,13 @@ static int open_training(training *t)
     return read_recipe(t->o, path, 0, &t->run.recipe);
 }
 
+static void show_duration(double seconds)
+{
+    bool long_one = seconds >= 120;
+    printf("trained and tested in %.1f %s\n", long_one ? seconds / 60 : seconds,
+           long_one ? "minutes" : "seconds");
+}
+
 static void tell(const training *t, double seconds)
 {
     const report *tested = t->report.scores.count ? &t->report : NULL;
@@ -167,6 +174,7 @@ static void tell(const training *t, double seconds)
     if (ensemble && tested) show_members(t);
     if (tested) show_report(tested);
     if (!ensemble) printf("\nweights sha256 %s\n", t->weights);
+    show_duration(seconds);
     if (*t->folder) printf("saved in %s; its curves: %s/report.html\n", t->folder, t->folder);
 }
 

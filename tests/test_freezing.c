@@ -237,12 +237,14 @@ static cj_dataset *make_data(void)
 }
 
 static const char *const body[] = {"body.*"};
-static const cj_unfreezing gradually[] = {{3, "body.1.*"}, {5, "body.0.weight"}};
+static const cj_unfreezing gradually[] = {{3, "body.1.*"}, {5, "body.0.weight"}}, again[] = {{5, "body.1.*"}};
+static const cj_freezing less_and_less[] = {{4, "body.1.*"}, {2, "body.0.*"}};
 
 typedef struct {
     int64_t stop;     /* after so many updates; -1: never */
     bool between;     /* stop in the call after an epoch */
     bool with_extras; /* averages, and updates after several batches */
+    bool later;       /* all is trained at first, then less and less, then one part again */
     char notes[512];
     double body0[EPOCHS + 1], body1[EPOCHS + 1]; /* a weight of each after every epoch */
 } course;
@@ -280,6 +282,13 @@ static cj_fit_options fit_options(cj_model *model, const cj_dataset *data, cours
         o.optimizer.ema_decay = 0.9;
         o.accumulate = 2;
     }
+    if (c->later) {
+        o.freeze_count = 0;
+        o.freeze_later = less_and_less;
+        o.freeze_later_count = 2;
+        o.unfreeze = again;
+        o.unfreeze_count = 1;
+    }
     return o;
 }
 
@@ -310,18 +319,34 @@ static void test_gradual_unfreezing(void **state)
     assert_non_null(strstr(c.notes, "epoch 5: more of the network is trained"));
 }
 
-/* Stopped within and between epochs, before and after each unfreezing: 3 updates an epoch. */
-static void test_resume_with_unfreezing(void **state)
+/* The first layer in one epoch, the second in three and again from the fifth on. */
+static void test_freezing_later(void **state)
 {
     (void)state;
-    for (int extras = 0; extras < 2; extras++) {
-        course whole = {.stop = -1, .with_extras = extras};
+    course c = {.stop = -1, .later = true};
+    char digest[65];
+    train(NULL, false, CJ_OK, &c, digest);
+    assert_true(c.body0[1] == c.body0[2] && c.body0[2] == c.body0[EPOCHS]);
+    assert_true(c.body1[1] != c.body1[2] && c.body1[2] != c.body1[3]);
+    assert_true(c.body1[3] == c.body1[4] && c.body1[4] != c.body1[5]);
+    assert_non_null(strstr(c.notes, "epoch 2: less of the network is trained"));
+    assert_non_null(strstr(c.notes, "epoch 4: less of the network is trained"));
+    assert_non_null(strstr(c.notes, "epoch 5: more of the network is trained"));
+}
+
+/* Stopped within and between epochs, before and after each change: 3 updates an epoch. */
+static void test_resume_with_changes(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        bool extras = kind > 0, later = kind == 2;
+        course whole = {.stop = -1, .with_extras = extras, .later = later};
         char expected[65], found[65];
         train(NULL, false, CJ_OK, &whole, expected);
-        for (int64_t stop = 1; stop < 18; stop++)
+        for (int64_t stop = 1 + later; stop < 18; stop += later ? 4 : 1)
             for (int between = 0; between < 1 + (stop % 3 == 0); between++) {
-                course part = {.stop = stop, .between = between, .with_extras = extras},
-                       rest = {.stop = -1, .with_extras = extras};
+                course part = {.stop = stop, .between = between, .with_extras = extras, .later = later},
+                       rest = {.stop = -1, .with_extras = extras, .later = later};
                 char *folder = cj_test_new_folder();
                 train(folder, false, CJ_INTERRUPTED, &part, found);
                 train(folder, true, CJ_OK, &rest, found);
@@ -349,6 +374,22 @@ static void expect_fit_refused(const char *const *freeze, const cj_unfreezing *u
     cj_dataset_free(data);
 }
 
+static void expect_later_refused(cj_freezing later, const char *message)
+{
+    cj_model *model;
+    course c = {.stop = -1};
+    cj_dataset *data = make_data();
+    expect_ok(cj_model_new(&model, .seed = 4));
+    cj_fit_options o = fit_options(model, data, &c);
+    o.freeze_count = o.unfreeze_count = 0;
+    o.freeze_later = &later;
+    o.freeze_later_count = 1;
+    expect_status((cj_fit)(&o, NULL), CJ_INVALID_ARGUMENT);
+    expect_message(message);
+    cj_model_free(model);
+    cj_dataset_free(data);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -360,6 +401,9 @@ static void test_refused(void **state)
     expect_fit_refused(body, zero, "unfreeze: epochs are counted from 1, not from 0");
     expect_fit_refused(body, head, "unfreeze: no weight that is frozen fits the pattern 'head.*'");
     expect_fit_refused(body, nothing, "unfreeze: no weight that is frozen fits the pattern 'tail.*'");
+    expect_later_refused((cj_freezing){0, "body.*"}, "freeze: epochs are counted from 1, not from 0");
+    expect_later_refused((cj_freezing){2, "tail.*"}, "freeze: no weight fits the pattern 'tail.*'");
+    expect_later_refused((cj_freezing){2, "*"}, "every parameter that the loss depends on is frozen");
 }
 
 /* --- beginning with weights ---------------------------------------------------------------------------- */
@@ -422,6 +466,7 @@ static void test_fit_with_weights(void **state)
 static cj_status fit_a_little(void *data)
 {
     static const cj_unfreezing soon[] = {{2, "body.1.*"}};
+    static const cj_freezing later[] = {{2, "body.0.bias"}};
     cj_model *model;
     course c = {.stop = -1};
     cj_status status = cj_model_new(&model, .seed = 4);
@@ -429,6 +474,8 @@ static cj_status fit_a_little(void *data)
     cj_fit_options o = fit_options(model, data, &c);
     o.unfreeze = soon;
     o.unfreeze_count = 1;
+    o.freeze_later = later;
+    o.freeze_later_count = 1;
     o.epochs = 2;
     o.optimizer.ema_decay = 0.9;
     o.accumulate = 2;
@@ -460,7 +507,8 @@ int main(void)
         cmocka_unit_test(test_averages_begin_late),
         cmocka_unit_test(test_groups_of_frozen_parameters),
         cmocka_unit_test(test_gradual_unfreezing),
-        cmocka_unit_test(test_resume_with_unfreezing),
+        cmocka_unit_test(test_freezing_later),
+        cmocka_unit_test(test_resume_with_changes),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_fit_with_weights),
         cmocka_unit_test(test_failing_allocations),

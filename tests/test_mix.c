@@ -41,6 +41,9 @@ static void sums_of(const float *y, double *all, double *weighed)
 
 static void expect_padding(const cj_batch *batch)
 {
+    const float *x = batch->x.data;
+    for (int64_t i = batch->count; i < BATCH; i++)
+        assert_memory_equal(x + i * SIZE, x + i % batch->count * SIZE, SIZE * sizeof *x);
     for (int64_t i = batch->count * CLASSES; i < BATCH * CLASSES; i++)
         assert_true(((float *)batch->y.data)[i] == 0);
 }

@@ -53,6 +53,40 @@ static void networks_have_as_many_parameters_as_published(void **state)
     }
 }
 
+/* Grey pictures on three channels give what the same in colour gives. */
+static void grey_pictures_are_shown_on_more_channels(void **state)
+{
+    (void)state;
+    enum { SIDE = 8 };
+    cj_model *model;
+    cj_graph *graph;
+    cj_program *program;
+    float grey[SIDE * SIDE], colour[SIDE * SIDE * 3], found[10], wanted[10];
+    for (int i = 0; i < SIDE * SIDE * 3; i++) grey[i / 3] = colour[i] = (float)(i / 3 * 37 % 64) / 32 - 1;
+    expect_ok(cj_model_new(&model, .seed = 3));
+    expect_ok(cj_graph_new(&graph, model));
+    cj_value x = cj_input(graph, "grey", CJ_F32, cj_shape(1, SIDE, SIDE)),
+             y = cj_input(graph, "colour", CJ_F32, cj_shape(1, SIDE, SIDE, 3));
+    cj_network_options options = {.size = sizeof options, .input = x, .channels = 3};
+    cj_output(graph, "found", cj_network(cj_root(graph), "resnet20_cifar", &options));
+    options.input = y;
+    cj_output(graph, "wanted", cj_network(cj_root(graph), "resnet20_cifar", &options));
+    expect_ok(cj_compile(&program, graph));
+    expect_ok(cj_program_run(
+        program,
+        .inputs = {{grey, CJ_F32, cj_shape(1, SIDE, SIDE)}, {colour, CJ_F32, cj_shape(1, SIDE, SIDE, 3)}},
+        .outputs = {found, wanted}));
+    assert_memory_equal(found, wanted, sizeof found);
+    assert_true(found[0] != found[1]);
+    cj_program_free(program);
+    options.channels = 4;
+    cj_network(cj_root(graph), "resnet20_cifar", &options);
+    expect_status(cj_graph_status(graph), CJ_SHAPE_ERROR);
+    expect_message("pictures have 3 channels, and only grey ones can be shown on 4");
+    cj_graph_free(graph);
+    cj_model_free(model);
+}
+
 /* --- whitening ----------------------------------------------------------------------------------------- */
 
 enum { ROWS = 40, SIDE = 8, CHANNELS = 3, PATCH = 12, FILTERS = 24 };
@@ -207,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_have_as_many_parameters_as_published),
+        cmocka_unit_test(grey_pictures_are_shown_on_more_channels),
         cmocka_unit_test(whitened_outputs_are_uncorrelated_and_of_one_size),
         cmocka_unit_test(whitening_refuses_what_it_cannot_do),
         cmocka_unit_test(the_first_filters_pass_channels_on),

@@ -60,6 +60,7 @@ static void test_rates(void **state)
         {"step", {.kind = CJ_SCHEDULE_STEP, .every = 7, .factor = 0.4}},
         {"exponential", {.kind = CJ_SCHEDULE_EXPONENTIAL, .factor = 0.9}},
         {"cosine", {.kind = CJ_SCHEDULE_COSINE, .minimum = 0.01}},
+        {"linear", {.kind = CJ_SCHEDULE_LINEAR, .minimum = 0.06}},
         {"one_cycle", {.kind = CJ_SCHEDULE_ONE_CYCLE}},
         {"one_cycle_options",
          {.kind = CJ_SCHEDULE_ONE_CYCLE, .rising = 0.45, .initial_divisor = 10, .final_divisor = 50}},
@@ -67,6 +68,7 @@ static void test_rates(void **state)
         {"warm_step",
          {.kind = CJ_SCHEDULE_STEP, .every = 7, .factor = 0.4, .warm_up = 5, .warm_up_start = 0.1}},
         {"warm_cosine", {.kind = CJ_SCHEDULE_COSINE, .warm_up = 8, .warm_up_start = 0.01}},
+        {"warm_linear", {.kind = CJ_SCHEDULE_LINEAR, .minimum = 0.021, .warm_up = 9, .warm_up_start = 0.2}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         series wanted = expected(cases[i].name);

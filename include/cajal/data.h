@@ -249,8 +249,8 @@ typedef struct {
     const char *type, *parameters;
 } cj_augmentation;
 
-/* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is 0, labels are
- * -1, distributions 0. */
+/* What a loader hands out: borrowed until the next call. Rows from `count` on are padding: x is the batch's
+ * own over again, labels are -1, distributions 0. */
 typedef struct {
     cj_tensor x; /* f32 [batch_size,…]: value · scale + shift; of whole numbers i32, as they are */
     cj_tensor y; /* i32 or f32 [batch_size,…]; where labels are mixed f32 [batch_size,classes] */

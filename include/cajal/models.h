@@ -13,6 +13,9 @@ typedef struct {
     size_t size;
     cj_value input;  /* pictures [N,H,W,C]; grey ones may be [N,H,W] */
     int64_t classes; /* 0: as many as the network was published with */
+    /* Grey pictures are shown to the network on so many, all alike: 3 for one that was trained in colour. 0:
+     * as they are. */
+    int64_t channels;
 } cj_network_options;
 
 /* Draws the network of that name: logits [N,classes], or what its row says. An unknown name is an error that

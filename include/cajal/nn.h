@@ -198,19 +198,20 @@ typedef enum {
     CJ_SCHEDULE_ONE_CYCLE, /* up to base, then down to almost nothing, by half cosines. Smith and Topin, 2018
                             */
     CJ_SCHEDULE_PLATEAU,   /* times `factor` when the validation loss stops falling */
+    CJ_SCHEDULE_LINEAR,    /* straight down to `minimum`; with a warm-up before it a triangle */
 } cj_schedule_kind;
-#define CJ_SCHEDULE_COUNT 6
-/* "constant", "step", "exponential", "cosine", "one_cycle", "plateau"; NULL beyond. */
+#define CJ_SCHEDULE_COUNT 7
+/* "constant", "step", "exponential", "cosine", "one_cycle", "plateau", "linear"; NULL beyond. */
 CJ_API const char *cj_schedule_name(cj_schedule_kind kind);
 
 /* All zeros: a constant rate. The formulas and defaults are those of PyTorch's lr_scheduler (StepLR,
- * ExponentialLR, CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau, and LinearLR for the warm-up). */
+ * ExponentialLR, CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau, LinearLR, which is also the warm-up). */
 typedef struct {
     cj_schedule_kind kind;
     int64_t every;  /* steps between two decays (step), or for one decay by `factor` (exponential); 0: 1 */
     double factor;  /* of a decay, between 0 and 1; 0: 0.1 */
-    double minimum; /* the rate where cosine ends and below which plateau does not go */
-    int64_t period; /* steps until cosine and one-cycle end; 0: all that follow the warm-up */
+    double minimum; /* the rate where cosine and linear end and below which plateau does not go */
+    int64_t period; /* steps until cosine, linear and one-cycle end; 0: all that follow the warm-up */
     double rising;  /* one-cycle: share of its steps that go up; 0: 0.3 */
     double initial_divisor, final_divisor; /* one-cycle: base / initial is the start (0: 25), start / final
                                             * the end (0: 1e4) */

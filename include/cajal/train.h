@@ -92,11 +92,23 @@ typedef struct {
     bool best;            /* keep the best epoch's as well: checkpoints/best.safetensors */
 } cj_checkpoints;
 
-/* From the epoch on, counted from 1, what fits the pattern is frozen no more. */
+/* From the epoch on, counted from 1, what fits the pattern is frozen, or is frozen no more. */
 typedef struct {
     int64_t epoch;
     const char *parameters;
-} cj_unfreezing;
+} cj_freezing;
+typedef cj_freezing cj_unfreezing;
+
+/* Lookahead (Zhang et al., 2019): after every so many steps the weights go back to slow copies of themselves,
+ * which have come part of the way towards them: slow · keep + weights · (1 - keep). Statistics do likewise.
+ * The copies are made at the first such step. As in Jordan's airbench94, keep may rise with the share of the
+ * training that is over, and at the end of each epoch the weights are the copies as they are. */
+typedef struct {
+    int64_t every;      /* steps; 0: no lookahead */
+    int64_t from_epoch; /* counted from 1, which 0 stands for */
+    double keep;        /* 0: 0.5 */
+    double power;       /* keep is multiplied by (steps done / all steps)^power */
+} cj_lookahead;
 
 typedef struct {
     size_t size;
@@ -137,8 +149,11 @@ typedef struct {
     int64_t freeze_count;
     const cj_unfreezing *unfreeze;
     int64_t unfreeze_count;
-    const cj_augmentation *augment; /* of the training rows, as in cj_loader_options; NULL: none */
-    int64_t classes;                /* the model's, where labels are mixed; 0: the largest label + 1 */
+    const cj_augmentation *augment;  /* of the training rows, as in cj_loader_options; NULL: none */
+    int64_t classes;                 /* the model's, where labels are mixed; 0: the largest label + 1 */
+    const cj_freezing *freeze_later; /* what is trained at first and not from an epoch on; drawn again, too */
+    int64_t freeze_later_count;
+    cj_lookahead lookahead;
 } cj_fit_options;
 /* Trains the model. `last`, if not NULL, gets the last epoch's figures. The same options give the same bits,
  * however often the run was killed and resumed. */

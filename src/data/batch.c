@@ -149,12 +149,14 @@ cj_status cj__batch_put(const cj__batch_maker *m, int64_t epoch, int64_t place, 
     return CJ_OK;
 }
 
-void cj__batch_pad(const cj_batch *batch, int64_t from)
+void cj__batch_pad(const cj_batch *batch)
 {
     size_t x = row_bytes(&batch->x), y = row_bytes(&batch->y);
-    size_t rest = (size_t)(batch->x.shape.dims[0] - from);
-    memset((char *)batch->x.data + (size_t)from * x, 0, rest * x);
-    memset((char *)batch->y.data + (size_t)from * y, batch->y.dtype == CJ_I32 ? 0xff : 0, rest * y);
+    char *to = batch->x.data;
+    int64_t from = batch->count, rows = batch->x.shape.dims[0];
+    for (int64_t i = from; i < rows; i++) memcpy(to + (size_t)i * x, to + (size_t)(i - from) * x, x);
+    memset((char *)batch->y.data + (size_t)from * y, batch->y.dtype == CJ_I32 ? 0xff : 0,
+           (size_t)(rows - from) * y);
 }
 
 /* Rows in memory lie anywhere there: the next is asked for while this one is copied. */

@@ -36,8 +36,9 @@ static inline bool cj__batch_is_mixed(const cj__batch_maker *maker)
 }
 void cj__batch_mix(const cj__batch_maker *maker, int64_t epoch, int64_t step, const int64_t *places,
                    const cj_batch *batch, void *scratch);
-/* Zeros in x, -1 in labels, from example `from` on: losses and metrics count neither. */
-void cj__batch_pad(const cj_batch *batch, int64_t from);
+/* Fills an uneven batch up: with its own pictures over again, so that batch normalisation sees nothing
+ * strange, and in labels with -1, which losses and metrics do not count. */
+void cj__batch_pad(const cj_batch *batch);
 /* Row `place` will be wanted soon. */
 void cj__batch_ask_for(const cj__batch_maker *maker, int64_t place);
 

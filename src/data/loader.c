@@ -96,8 +96,20 @@ static void make_examples(const cj_loader *l, const slot *s, int64_t from, int64
         failed->status = cj__batch_put(&l->maker, s->at.epoch, s->places[i], &s->batch, i, scratch);
         failed->index = i;
     }
-    if (to == s->batch.count) cj__batch_pad(&s->batch, to);
     if (failed->status != CJ_OK) snprintf(failed->message, MOST_MESSAGE, "%s", cj_error_message());
+}
+
+static bool is_unfinished(const cj_loader *l, const slot *s)
+{
+    return cj__batch_is_mixed(&l->maker) || s->batch.count < l->o.batch_size;
+}
+
+/* What is done when every example is there. */
+static void finish(const cj_loader *l, slot *s, void *scratch)
+{
+    if (cj__batch_is_mixed(&l->maker))
+        cj__batch_mix(&l->maker, s->at.epoch, s->at.step, s->places, &s->batch, scratch);
+    cj__batch_pad(&s->batch);
 }
 
 /* Whichever thread met it, the first example's failure is told. */
@@ -143,15 +155,15 @@ static int64_t claim_size(const cj_loader *l)
     return l->running == 1 ? l->o.batch_size : share > 1 ? share : 1;
 }
 
-/* Whoever made the last example mixes the batch, out of the lock; until then the slot counts as being made.
- */
-static void mix_when_whole(cj_loader *l, slot *s, void *scratch)
+/* Whoever made the last example finishes the batch, out of the lock; until then the slot counts as being
+ * made. */
+static void finish_when_whole(cj_loader *l, slot *s, void *scratch)
 {
     bool whole = s->pending == 0 && s->claimed == s->batch.count && !s->stale && s->failure.status == CJ_OK;
-    if (!whole || !cj__batch_is_mixed(&l->maker)) return;
+    if (!whole || !is_unfinished(l, s)) return;
     s->pending = 1;
     pthread_mutex_unlock(&l->lock);
-    cj__batch_mix(&l->maker, s->at.epoch, s->at.step, s->places, &s->batch, scratch);
+    finish(l, s, scratch);
     pthread_mutex_lock(&l->lock);
     s->pending = 0;
 }
@@ -160,7 +172,7 @@ static void end_claim(cj_loader *l, slot *s, int64_t made, const failure *failed
 {
     s->pending -= made;
     keep_first(&s->failure, failed);
-    mix_when_whole(l, s, scratch);
+    finish_when_whole(l, s, scratch);
     if (s->pending > 0 || (s->claimed < s->batch.count && !s->stale)) return;
     s->ready = !s->stale;
     s->begun = s->ready;
@@ -388,8 +400,7 @@ static slot *make_now(cj_loader *l)
     slot *s = &l->slots[0];
     begin(l, s, l->next);
     make_examples(l, s, 0, s->batch.count, l->workers[0].scratch, &s->failure);
-    if (s->failure.status == CJ_OK && cj__batch_is_mixed(&l->maker))
-        cj__batch_mix(&l->maker, s->at.epoch, s->at.step, s->places, &s->batch, l->workers[0].scratch);
+    if (s->failure.status == CJ_OK) finish(l, s, l->workers[0].scratch);
     return s;
 }
 

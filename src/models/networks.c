@@ -31,12 +31,28 @@ static const char *name_at(int index)
     return index < COUNT ? networks[index].facts.name : NULL;
 }
 
+/* x: [N,H,W] or [N,H,W,C] → [N,H,W,channels] */
+static cj_value on_channels(cj_value x, int64_t channels)
+{
+    cj_shape_t shape = cj_value_shape(x);
+    if (shape.rank == 3) {
+        shape = cj_shape(shape.dims[0], shape.dims[1], shape.dims[2], 1);
+        x = cj_reshape(x, shape);
+    }
+    if (channels == 0 || shape.rank != 4 || shape.dims[3] == channels) return x;
+    if (shape.dims[3] != 1)
+        return cj__graph_error(
+            x.graph, CJ_SHAPE_ERROR,
+            "network: pictures have %lld channels, and only grey ones can be shown on %lld",
+            (long long)shape.dims[3], (long long)channels);
+    shape.dims[3] = channels;
+    return cj_broadcast(x, shape);
+}
+
 cj_value cj_network(cj_scope scope, const char *name, const cj_network_options *o)
 {
-    cj_value x = o->input;
-    if (!cj_value_ok(x)) return cj__poison(scope.graph);
-    cj_shape_t shape = cj_value_shape(x);
-    if (shape.rank == 3) x = cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], shape.dims[2], 1));
+    if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
+    cj_value x = on_channels(o->input, o->channels);
     for (int i = 0; i < COUNT; i++)
         if (strcmp(networks[i].facts.name, name) == 0)
             return networks[i].draw(scope, x, o->classes ? o->classes : networks[i].facts.classes);

@@ -8,8 +8,8 @@
 
 static const double PI = 3.14159265358979323846;
 
-static const char *const names[CJ_SCHEDULE_COUNT] = {"constant", "step",      "exponential",
-                                                     "cosine",   "one_cycle", "plateau"};
+static const char *const names[CJ_SCHEDULE_COUNT] = {"constant",  "step",    "exponential", "cosine",
+                                                     "one_cycle", "plateau", "linear"};
 
 const char *cj_schedule_name(cj_schedule_kind kind)
 {
@@ -61,6 +61,11 @@ static double decayed(const cj_schedule *s, double base, double decays)
     return base * pow(or_default(s->factor, 0.1), decays);
 }
 
+static double linear(const cj_schedule *s, double base, int64_t step, int64_t steps)
+{
+    return step >= steps ? s->minimum : base + (s->minimum - base) * ((double)step / (double)steps);
+}
+
 static double cosine(const cj_schedule *s, double base, int64_t step, int64_t steps)
 {
     return step >= steps ? s->minimum : half_cosine(base, s->minimum, (double)step / (double)steps);
@@ -92,6 +97,8 @@ double cj_schedule_rate(const cj_schedule *s, double base, int64_t step, int64_t
         return decayed(s, base, (double)step / (double)every);
     case CJ_SCHEDULE_COSINE:
         return cosine(s, base, step, steps);
+    case CJ_SCHEDULE_LINEAR:
+        return linear(s, base, step, steps);
     case CJ_SCHEDULE_ONE_CYCLE:
         return one_cycle(s, base, step, steps);
     case CJ_SCHEDULE_CONSTANT:

@@ -156,23 +156,30 @@ static cj_status resolve_groups(cj_recipe *r)
     return CJ_OK;
 }
 
-static cj_status resolve_freezing(cj_recipe *r)
+/* A list of epochs and what is frozen, or frozen no more, from each on. */
+static cj_status resolve_changes(cj_recipe *r, cj__key key, cj_freezing *list, int64_t *count)
 {
     static const char wanted[] = "a list of epochs from 1 on and parameters: [{epoch: 3, parameters: "
                                  "'layer4.*'}]";
     const char *items[CJ__MOST_PATTERNS];
     double epoch;
     bool there;
-    CJ__TRY(split(r, CJ__KEY_freeze, CJ__MOST_PATTERNS, r->freeze, &r->freeze_count));
-    CJ__TRY(split(r, CJ__KEY_unfreeze, CJ__MOST_PATTERNS, items, &r->unfreeze_count));
-    for (int64_t i = 0; i < r->unfreeze_count; i++) {
-        CJ__TRY(pattern_of(r, CJ__KEY_unfreeze, items[i], wanted, &r->unfreeze[i].parameters));
-        CJ__TRY(number_of(r, CJ__KEY_unfreeze, items[i], "epoch", wanted, &epoch, &there));
+    CJ__TRY(split(r, key, CJ__MOST_PATTERNS, items, count));
+    for (int64_t i = 0; i < *count; i++) {
+        CJ__TRY(pattern_of(r, key, items[i], wanted, &list[i].parameters));
+        CJ__TRY(number_of(r, key, items[i], "epoch", wanted, &epoch, &there));
         if (!(epoch >= 1 && epoch < 1e15) || epoch != (double)(int64_t)epoch)
-            return bad_value(r, CJ__KEY_unfreeze, wanted);
-        r->unfreeze[i].epoch = (int64_t)epoch;
+            return bad_value(r, key, wanted);
+        list[i].epoch = (int64_t)epoch;
     }
     return CJ_OK;
+}
+
+static cj_status resolve_freezing(cj_recipe *r)
+{
+    CJ__TRY(split(r, CJ__KEY_freeze, CJ__MOST_PATTERNS, r->freeze, &r->freeze_count));
+    CJ__TRY(resolve_changes(r, CJ__KEY_unfreeze, r->unfreeze, &r->unfreeze_count));
+    return resolve_changes(r, CJ__KEY_freeze_later, r->freeze_later, &r->freeze_later_count);
 }
 
 cj_status cj__recipe_resolve_lists(cj_recipe *r)

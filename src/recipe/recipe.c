@@ -422,7 +422,9 @@ cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
     const char *name = recipe->values[CJ__KEY_model_name];
     if (!*name) return cj_sequential(scope, x, recipe->layers);
     if (cj_recipe_is_language(recipe)) return cj_recipe_reader(scope, &(cj_reading){.tokens = x}, recipe);
-    cj_network_options options = {
-        .size = sizeof options, .input = x, .classes = cj__recipe_count(recipe, CJ__KEY_model_classes)};
+    cj_network_options options = {.size = sizeof options,
+                                  .input = x,
+                                  .classes = cj__recipe_count(recipe, CJ__KEY_model_classes),
+                                  .channels = cj__recipe_count(recipe, CJ__KEY_model_channels)};
     return cj_network(scope, name, &options);
 }

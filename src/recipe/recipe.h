@@ -60,6 +60,7 @@ typedef enum {
     X(data_seed, "data.seed", CJ__COUNT, "0", NULL)                                                          \
     X(model_name, "model.name", CJ__TEXT, "", NULL)                                                          \
     X(model_classes, "model.classes", CJ__COUNT, "0", NULL)                                                  \
+    X(model_channels, "model.channels", CJ__COUNT, "0", NULL)                                                \
     X(model_whiten, "model.whiten", CJ__TEXT, "", NULL)                                                      \
     X(model_block, "model.block", CJ__COUNT, "0", NULL)                                                      \
     X(model_layers, "model.layers", CJ__COUNT, "0", NULL)                                                    \
@@ -86,6 +87,7 @@ typedef enum {
     X(label_smoothing, "training.label_smoothing", CJ__NUMBER, "0", NULL)                                    \
     X(class_weights, "training.class_weights", CJ__LIST, "", NULL)                                           \
     X(unfreeze, "training.unfreeze", CJ__MAPS, "", "epoch|parameters")                                       \
+    X(freeze_later, "training.freeze", CJ__MAPS, "", "epoch|parameters")                                     \
     X(precision, "training.precision", CJ__CHOICE, "highest", "highest|high|medium")                         \
     X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion|muon")           \
     X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001", NULL)                                   \
@@ -101,7 +103,7 @@ typedef enum {
     X(ema_decay, "optimizer.ema_decay", CJ__NUMBER, "0", NULL)                                               \
     X(clip_norm, "optimizer.clip_norm", CJ__NUMBER, "0", NULL)                                               \
     X(schedule, "schedule.name", CJ__CHOICE, "constant",                                                     \
-      "constant|step|exponential|cosine|one_cycle|plateau")                                                  \
+      "constant|step|exponential|cosine|one_cycle|plateau|linear")                                           \
     X(schedule_every, "schedule.every", CJ__COUNT, "0", NULL)                                                \
     X(schedule_factor, "schedule.factor", CJ__NUMBER, "0", NULL)                                             \
     X(schedule_minimum, "schedule.minimum", CJ__NUMBER, "0", NULL)                                           \
@@ -111,6 +113,10 @@ typedef enum {
     X(schedule_cooldown, "schedule.cooldown", CJ__COUNT, "0", NULL)                                          \
     X(schedule_warm_up, "schedule.warm_up", CJ__COUNT, "0", NULL)                                            \
     X(schedule_warm_up_start, "schedule.warm_up_start", CJ__NUMBER, "0", NULL)                               \
+    X(lookahead_every, "lookahead.every", CJ__COUNT, "0", NULL)                                              \
+    X(lookahead_from, "lookahead.from_epoch", CJ__COUNT, "1", NULL)                                          \
+    X(lookahead_keep, "lookahead.keep", CJ__NUMBER, "0.5", NULL)                                             \
+    X(lookahead_power, "lookahead.power", CJ__NUMBER, "0", NULL)                                             \
     X(early_monitor, "early_stopping.monitor", CJ__CHOICE, "loss", "loss|accuracy")                          \
     X(early_patience, "early_stopping.patience", CJ__COUNT, "0", NULL)                                       \
     X(early_min_delta, "early_stopping.min_delta", CJ__NUMBER, "0", NULL)                                    \
@@ -158,8 +164,8 @@ struct cj_recipe {
     const char *skip[CJ__MOST_PATTERNS];
     const char *transpose[CJ__MOST_PATTERNS];
     const char *freeze[CJ__MOST_PATTERNS];
-    cj_unfreezing unfreeze[CJ__MOST_PATTERNS];
-    int64_t freeze_count, unfreeze_count;
+    cj_freezing unfreeze[CJ__MOST_PATTERNS], freeze_later[CJ__MOST_PATTERNS];
+    int64_t freeze_count, unfreeze_count, freeze_later_count;
     double mean[CJ__MOST_MEANS], deviation[CJ__MOST_MEANS]; /* [channels], as read from their lists */
     int64_t channels;
     cj__names classes; /* what they are called; none: numbers */

@@ -101,7 +101,13 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
         .unfreeze = r->unfreeze,
         .unfreeze_count = r->unfreeze_count,
         .augment = r->augment_count ? r->augment : NULL,
-        .classes = cj_recipe_classes(r)};
+        .classes = cj_recipe_classes(r),
+        .freeze_later = r->freeze_later,
+        .freeze_later_count = r->freeze_later_count,
+        .lookahead = {.every = cj__recipe_count(r, CJ__KEY_lookahead_every),
+                      .from_epoch = cj__recipe_count(r, CJ__KEY_lookahead_from),
+                      .keep = cj__recipe_number(r, CJ__KEY_lookahead_keep),
+                      .power = cj__recipe_number(r, CJ__KEY_lookahead_power)}};
 }
 
 cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)

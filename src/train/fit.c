@@ -5,6 +5,7 @@
 #include "data/augment.h"
 #include "train/evaluate.h"
 #include "train/freezing.h"
+#include "train/lookahead.h"
 #include "train/run_log.h"
 #include "train/state.h"
 
@@ -29,6 +30,7 @@ typedef struct {
     int64_t steps;           /* an epoch */
     cj__fit_state state;
     cj__best_weights best;
+    cj__lookahead lookahead;
     cj__checkpointing checkpointing;
     cj__run_log log;
     int lock; /* on the folder; -1: none */
@@ -154,23 +156,27 @@ static cj_status make_step(fit *f)
     return f->learning_rate.data ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "the network has nothing to train");
 }
 
-/* Where an epoch since the step was drawn trains more than it does, draws it anew. */
-static cj_status unfreeze(fit *f, int64_t epoch)
+/* Where an epoch since the step was drawn trains more or less than it does, draws it anew. */
+static cj_status redraw(fit *f, int64_t epoch)
 {
-    if (!cj__unfreezes(f->o, f->drawn_for + 1, epoch)) return CJ_OK;
+    bool more = cj__unfreezes(f->o, f->drawn_for + 1, epoch),
+         less = cj__freezes(f->o, f->drawn_for + 1, epoch);
+    if (!more && !less) return CJ_OK;
     CJ__TRY(draw_for(f, epoch));
-    snprintf(f->note, sizeof f->note, "epoch %lld: more of the network is trained from here on",
-             (long long)epoch);
+    snprintf(f->note, sizeof f->note, "epoch %lld: %s of the network is trained from here on",
+             (long long)epoch,
+             more && less ? "another part"
+             : more       ? "more"
+                          : "less");
     return CJ_OK;
 }
 
 /* A checkpoint has the variables of the epoch it was made in, or, between two, of the one that was over. */
-static cj_status unfreeze_as_saved(void *context)
+static cj_status redraw_as_saved(void *context)
 {
     fit *f = context;
-    int64_t epoch = f->state.epoch + (f->state.step > 0);
-    if (!cj__unfreezes(f->o, f->drawn_for + 1, epoch)) return CJ_OK;
-    return draw_for(f, epoch);
+    int64_t epoch = f->state.epoch + (f->state.step > 0), next = f->drawn_for + 1;
+    return cj__unfreezes(f->o, next, epoch) || cj__freezes(f->o, next, epoch) ? draw_for(f, epoch) : CJ_OK;
 }
 
 /* --- an epoch ------------------------------------------------------------------------------------------ */
@@ -211,6 +217,7 @@ static cj_status run_step(fit *f, const cj_batch *batch)
     cj__scores_add(&f->state.training, (double)loss, (double)correct, cj__batch_counted(batch));
     f->state.step++;
     f->state.updates++;
+    cj__lookahead_step(&f->lookahead, f->state.updates, f->state.step == f->steps);
     f->progress.training = f->state.training;
     f->progress.step = f->state.step;
     return CJ_OK;
@@ -319,7 +326,7 @@ static cj_status train_epoch(fit *f)
     f->progress.validation = cj__scores_none(f->o->loss);
     f->progress.epoch_done = f->progress.best = false;
     f->started = now();
-    CJ__TRY(unfreeze(f, f->progress.epoch));
+    CJ__TRY(redraw(f, f->progress.epoch));
     cj_loader_seek(f->loader, f->state.epoch, f->state.step);
     CJ__TRY(run_steps(f));
     if (f->state.step < f->steps) return CJ_OK; /* stopped on the way */
@@ -448,7 +455,7 @@ static cj_status open_folder(fit *f)
                                            .best = &f->best,
                                            .order = {o->seed, cj_loader_rows(f->loader), o->batch_size},
                                            .recipe = o->recipe,
-                                           .prepare = unfreeze_as_saved,
+                                           .prepare = redraw_as_saved,
                                            .context = f};
     CJ__TRY(restore(f));
     CJ__TRY(cj__run_log_open(&f->log, o->folder, &f->state));
@@ -485,6 +492,7 @@ static cj_status begin(fit *f)
     f->progress.epochs = o->epochs;
     f->progress.steps = f->steps;
     f->state.training = cj__scores_none(o->loss);
+    CJ__TRY(cj__lookahead_begin(&f->lookahead, o, f->steps));
     if (!o->resume) CJ__TRY(load_weights(f));
     CJ__TRY(open_folder(f));
     if (o->resume && !f->restored) CJ__TRY(load_weights(f));

@@ -66,7 +66,7 @@ static cj_value class_weights(drawing *d)
 {
     const cj__objective *o = d->objective;
     float *weights = cj__allocate((size_t)o->class_count * sizeof *weights + 1);
-    if (!weights) return (cj_value){d->graph, -1};
+    if (!weights) return cj__graph_error(d->graph, CJ_OUT_OF_MEMORY, "out of memory for class weights");
     for (int64_t i = 0; i < o->class_count; i++) weights[i] = (float)o->class_weights[i];
     cj_value value = cj_constant_tensor(d->graph, &(cj_tensor){weights, CJ_F32, cj_shape(o->class_count)});
     cj__free(weights);
@@ -78,7 +78,7 @@ static cj_value real_rows(const drawing *d)
 {
     int64_t rows = cj_value_shape(d->outputs).dims[0];
     int32_t *numbers = cj__allocate((size_t)rows * sizeof *numbers + 1);
-    if (!numbers) return (cj_value){d->graph, -1};
+    if (!numbers) return cj__graph_error(d->graph, CJ_OUT_OF_MEMORY, "out of memory for a batch's rows");
     for (int64_t i = 0; i < rows; i++) numbers[i] = (int32_t)i;
     cj_value index = cj_constant_tensor(d->graph, &(cj_tensor){numbers, CJ_I32, cj_shape(rows)});
     cj__free(numbers);

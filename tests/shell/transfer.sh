@@ -81,6 +81,7 @@ fails 2 "optimizer.groups is 'parameters=4.*;rate=1', but must be a list of mapp
     check "$t" 'optimizer.groups=parameters=4.*;rate=1'
 fails 2 "learning_rate\` above 0 or" check "$t" 'optimizer.groups=parameters=4.*;learning_rate=0'
 fails 2 "training.unfreeze is 'epoch=0;parameters=2.*', but must be" check "$t" 'training.unfreeze=epoch=0;parameters=2.*'
+fails 2 "training.freeze is 'epoch=0;parameters=2.*', but must be" check "$t" 'training.freeze=epoch=0;parameters=2.*'
 fails 2 "weights.map is 'a', but must be a mapping" check "$t" weights.map=a
 printf 'weights: {map: [a]}\n' >"$scratch/bad.yaml"
 fails 1 "bad.yaml:1: a mapping was expected here" check "$scratch/bad.yaml"
