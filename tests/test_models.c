@@ -1,56 +1,315 @@
-/* Networks by name: each draws, and has as many parameters as published; whitening makes a first layer's
- * outputs uncorrelated. */
+/* Every network against PyTorch's, from tests/fixtures/networks.py: names and shapes of its weights, how many
+ * parameters, and what it gives with weights that both sides compute from their names.
+ * labels: slow */
 #include "support.h"
 
+#include "base/sha256.h"
 #include "cajal/cajal.h"
+#include "model/model.h"
 
 #include <math.h>
 
-/* As torchvision 0.29 counts them, or the paper. */
+enum { SHOWN = 20, PICTURES = 2, CLASSES = 10, MOST_ROWS = 100, MOST_LINE = 2000 };
+
+typedef struct {
+    char name[64], digest[65];
+    int64_t variables, parameters;
+    int64_t height, width; /* 0: it is not run */
+    double gain;
+    int64_t count; /* of results, of which some are shown */
+    double shown[SHOWN];
+} row;
+
+static row rows[MOST_ROWS];
+static int row_count;
+
+/* What is in no library: counts as published. */
 static const struct {
     const char *name;
     int64_t parameters;
 } published[] = {
-    {"resnet18", 11689512},  {"resnet34", 21797672},     {"resnet50", 25557032},  {"resnet101", 44549160},
-    {"resnet152", 60192808}, {"resnet20_cifar", 269722}, {"alexnet", 61100840},   {"vgg11", 132863336},
-    {"vgg13", 133047848},    {"vgg16", 138357544},       {"vgg19", 143667240},    {"vgg11_bn", 132868840},
-    {"vgg13_bn", 133053736}, {"vgg16_bn", 138365992},    {"vgg19_bn", 143678248}, {"alexnet_lrn", 62378344},
-    {"airbench94", 1971640}, /* PyTorch's count has 1152
-weights of normalisation
-more, which are always 1
-*/
+    {"alexnet_lrn", 62378344},
+    {"airbench94", 1971640}, /* the author's count has 1152 weights of normalisation more, which are all 1 */
 };
 
-static int64_t parameters_of(const char *name)
+/* --- the fixture --------------------------------------------------------------------------------------- */
+
+static void read_results(row *r, const char *text)
 {
-    cj_model *model;
-    cj_graph *graph;
-    cj_network_facts facts = {0};
-    int64_t count = 0;
-    for (int64_t i = 0; cj_network_at(i, &facts) && strcmp(facts.name, name) != 0; i++) continue;
-    expect_ok(cj_model_new(&model, .no_values = true));
-    expect_ok(cj_graph_new(&graph, model));
-    cj_value x = cj_input(graph, "x", CJ_F32, cj_shape(1, facts.height, facts.width, facts.channels));
-    cj_network(cj_root(graph), name, &(cj_network_options){.size = sizeof(cj_network_options), .input = x});
-    expect_ok(cj_graph_status(graph));
-    for (int64_t i = 0; i < cj_model_count(model); i++) {
-        cj_variable_info v = cj_model_variable(model, i);
-        if (v.role == CJ_PARAMETER) count += cj_shape_count(v.tensor.shape);
-    }
-    cj_graph_free(graph);
-    cj_model_free(model);
-    return count;
+    int used;
+    for (int i = 0; i < SHOWN; i++, text += used)
+        if (sscanf(text, " %lf%n", &r->shown[i], &used) != 1)
+            fail_msg("the fixture has too few results for %s", r->name);
 }
 
-static void networks_have_as_many_parameters_as_published(void **state)
+static void read_row(const char *line)
+{
+    row *r = &rows[row_count++];
+    long long variables, parameters, height, width, count;
+    int used = 0;
+    if (sscanf(line, "%63s %lld %lld %64s %n", r->name, &variables, &parameters, r->digest, &used) != 4)
+        fail_msg("the fixture has no row in '%s'", line);
+    r->variables = variables, r->parameters = parameters;
+    line += used;
+    if (sscanf(line, "%lld %lld %lf %lld%n", &height, &width, &r->gain, &count, &used) != 4) return;
+    r->height = height, r->width = width, r->count = count;
+    read_results(r, line + used);
+}
+
+static int read_fixture(void **state)
+{
+    char line[MOST_LINE];
+    FILE *file = fopen(CJ_TEST_FIXTURE("networks.txt"), "r");
+    (void)state;
+    if (!file) return -1;
+    while (row_count < MOST_ROWS && fgets(line, sizeof line, file)) read_row(line);
+    fclose(file);
+    return row_count < 30 ? -1 : 0;
+}
+
+static cj_network_facts facts_of(const char *name)
+{
+    cj_network_facts facts;
+    for (int64_t i = 0; cj_network_at(i, &facts); i++)
+        if (strcmp(facts.name, name) == 0) return facts;
+    fail_msg("there is no network %s", name);
+    return facts;
+}
+
+static const row *row_of(const char *name)
+{
+    for (int i = 0; i < row_count; i++)
+        if (strcmp(rows[i].name, name) == 0) return &rows[i];
+    return NULL;
+}
+
+/* --- a network, drawn ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    cj_model *model;
+    cj_graph *graph;
+    cj_value y;
+} drawn;
+
+static cj_status draw(drawn *d, const char *name, cj_shape_t shape, int64_t classes, cj_mode mode)
+{
+    *d = (drawn){0};
+    cj_status status = cj_model_new(&d->model, .no_values = true);
+    if (status == CJ_OK) status = cj_graph_new(&d->graph, d->model, .mode = mode);
+    if (status != CJ_OK) return status;
+    cj_network_options options = {
+        .size = sizeof options, .input = cj_input(d->graph, "x", CJ_F32, shape), .classes = classes};
+    d->y = cj_network(cj_root(d->graph), name, &options);
+    return cj_graph_status(d->graph);
+}
+
+static void discard(drawn *d)
+{
+    cj_graph_free(d->graph);
+    cj_model_free(d->model);
+}
+
+static drawn draw_whole(const char *name)
+{
+    drawn d;
+    cj_network_facts f = facts_of(name);
+    expect_ok(draw(&d, name, cj_shape(1, f.height, f.width, f.channels), 0, CJ_INFERENCE));
+    return d;
+}
+
+/* --- names, shapes and counts -------------------------------------------------------------------------- */
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "layer1.0.conv1.weight 64x64x3x3\n", as in files */
+static char *line_of(const cj__variable *v)
+{
+    cj_shape_t shape = cj__file_shape(v);
+    char *line = malloc(CJ__LONGEST_NAME + 200);
+    int used = sprintf(line, "%s ", v->name);
+    for (int64_t d = 0; d < shape.rank; d++)
+        used += sprintf(line + used, d ? "x%lld" : "%lld", (long long)shape.dims[d]);
+    strcpy(line + used, "\n");
+    return line;
+}
+
+/* The digest of the sorted lines; their count and the number of parameters. */
+static void digest_of(const cj_model *model, row *found)
+{
+    char **lines = malloc((size_t)model->count * sizeof *lines);
+    unsigned char digest[32];
+    cj__sha256 hash;
+    *found = (row){.variables = model->count};
+    for (int64_t i = 0; i < model->count; i++) {
+        const cj__variable *v = model->variables[i];
+        if (v->role == CJ_PARAMETER) found->parameters += cj_shape_count(v->shape);
+        lines[i] = line_of(v);
+    }
+    qsort(lines, (size_t)model->count, sizeof *lines, compare_lines);
+    cj__sha256_begin(&hash);
+    for (int64_t i = 0; i < model->count; i++) {
+        cj__sha256_update(&hash, lines[i], strlen(lines[i]));
+        free(lines[i]);
+    }
+    cj__sha256_end(&hash, digest);
+    cj__sha256_hex(digest, found->digest);
+    free(lines);
+}
+
+static void weights_have_the_names_and_shapes_of_pytorchs(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
-        int64_t count = parameters_of(published[i].name);
-        if (count != published[i].parameters)
-            fail_msg("%s has %lld parameters; %lld are published", published[i].name, (long long)count,
-                     (long long)published[i].parameters);
+    for (int i = 0; i < row_count; i++) {
+        const row *r = &rows[i];
+        row found;
+        drawn d = draw_whole(r->name);
+        digest_of(d.model, &found);
+        if (found.variables != r->variables || found.parameters != r->parameters)
+            fail_msg("%s has %lld variables and %lld parameters; PyTorch's has %lld and %lld", r->name,
+                     (long long)found.variables, (long long)found.parameters, (long long)r->variables,
+                     (long long)r->parameters);
+        if (strcmp(found.digest, r->digest) != 0)
+            fail_msg("%s: a weight has another name or shape than PyTorch's", r->name);
+        discard(&d);
     }
+}
+
+static int64_t published_parameters(const char *name)
+{
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
+        if (strcmp(published[i].name, name) == 0) return published[i].parameters;
+    fail_msg("%s is neither in the fixture nor among those published", name);
+    return 0;
+}
+
+static void the_others_have_as_many_parameters_as_published(void **state)
+{
+    (void)state;
+    cj_network_facts facts;
+    for (int64_t i = 0; cj_network_at(i, &facts); i++) {
+        if (row_of(facts.name)) continue;
+        row found;
+        drawn d = draw_whole(facts.name);
+        digest_of(d.model, &found);
+        if (found.parameters != published_parameters(facts.name))
+            fail_msg("%s has %lld parameters", facts.name, (long long)found.parameters);
+        discard(&d);
+    }
+}
+
+/* --- results ------------------------------------------------------------------------------------------- */
+
+/* Number i of a name, between 0 and 1: networks.py says how. */
+static double number(uint64_t key, uint64_t i)
+{
+    uint64_t h = key + i * 0x9E3779B97F4A7C15;
+    h = (h ^ h >> 32) * 0xD6E8FEB86659FD93;
+    return (double)((h ^ h >> 32) >> 40) / 16777216;
+}
+
+static bool ends_in(const char *name, const char *end)
+{
+    size_t length = strlen(name), tail = strlen(end);
+    return length >= tail && strcmp(name + length - tail, end) == 0;
+}
+
+static void fill(cj__variable *v, double gain)
+{
+    uint64_t key = cj__hash_text(v->name);
+    cj_shape_t shape = cj__file_shape(v);
+    int64_t count = cj_shape_count(shape);
+    bool around_zero = ends_in(v->name, "bias") || ends_in(v->name, "running_mean");
+    double limit = shape.rank > 1 ? sqrt(3 * gain / (double)(count / shape.dims[0])) : 0;
+    for (int64_t i = 0; i < count; i++) {
+        double u = number(key, (uint64_t)i);
+        u = shape.rank > 1 ? (2 * u - 1) * limit : around_zero ? 0.2 * (u - 0.5) : u + 0.5;
+        ((float *)v->data)[i] = (float)u;
+    }
+    if (v->kernel) {
+        v->version++;
+        expect_ok(cj__from_file_layout(v));
+    }
+}
+
+static cj_tensor pictures(cj_shape_t shape)
+{
+    cj_tensor x = {NULL, CJ_F32, shape};
+    uint64_t key = cj__hash_text("x");
+    x.data = malloc(cj_tensor_bytes(&x));
+    for (int64_t i = 0; i < cj_shape_count(shape); i++)
+        ((float *)x.data)[i] = (float)(2 * number(key, (uint64_t)i) - 1);
+    return x;
+}
+
+static void expect_results(const row *r, const float *y)
+{
+    for (int64_t i = 0; i < SHOWN; i++) {
+        double found = (double)y[i * r->count / SHOWN];
+        if (!(fabs(found - r->shown[i]) <= 1e-4 * (1 + fabs(r->shown[i]))))
+            fail_msg("%s: result %lld is %g, but PyTorch has %g", r->name, (long long)(i * r->count / SHOWN),
+                     found, r->shown[i]);
+    }
+}
+
+static void run_network(const row *r)
+{
+    drawn d;
+    cj_program *program;
+    cj_shape_t shape = cj_shape(PICTURES, r->height, r->width, facts_of(r->name).channels);
+    expect_ok(draw(&d, r->name, shape, CLASSES, CJ_INFERENCE));
+    for (int64_t i = 0; i < d.model->count; i++) fill(d.model->variables[i], r->gain);
+    cj_output(d.graph, "y", d.y);
+    expect_ok(cj_compile(&program, d.graph));
+    cj_tensor x = pictures(shape);
+    assert_int_equal(cj_shape_count(cj_value_shape(d.y)), r->count);
+    float *y = malloc((size_t)r->count * sizeof *y);
+    expect_ok(cj_program_run(program, .inputs = {x}, .outputs = {y}));
+    expect_results(r, y);
+    free(y);
+    free(x.data);
+    cj_program_free(program);
+    discard(&d);
+}
+
+static void networks_give_what_pytorchs_do(void **state)
+{
+    (void)state;
+    for (int i = 0; i < row_count; i++)
+        if (rows[i].height) run_network(&rows[i]);
+}
+
+/* --- drawing ------------------------------------------------------------------------------------------- */
+
+/* Each has a gradient by each of its parameters. */
+static void networks_can_be_trained(void **state)
+{
+    (void)state;
+    cj_network_facts f;
+    for (int64_t i = 0; cj_network_at(i, &f); i++) {
+        drawn d;
+        expect_ok(draw(&d, f.name, cj_shape(2, f.height, f.width, f.channels), 0, CJ_TRAINING));
+        cj_minimize(cj_mean(cj_square(d.y), CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 1));
+        if (cj_graph_status(d.graph) != CJ_OK) fail_msg("%s: %s", f.name, cj_error_message());
+        discard(&d);
+    }
+}
+
+static void pictures_that_do_not_fit_are_told(void **state)
+{
+    (void)state;
+    drawn d;
+    expect_status(draw(&d, "autoencoder", cj_shape(1, 30, 32, 3), 0, CJ_INFERENCE), CJ_SHAPE_ERROR);
+    expect_message("multiples of 4");
+    discard(&d);
+    expect_status(draw(&d, "inception_v3", cj_shape(1, 32, 32, 3), 0, CJ_INFERENCE), CJ_SHAPE_ERROR);
+    expect_message("a window of 3 does not fit in 1");
+    discard(&d);
+    expect_status(draw(&d, "resnet_50", cj_shape(1, 32, 32, 3), 0, CJ_INFERENCE), CJ_INVALID_ARGUMENT);
+    expect_message("did you mean 'resnet50'?");
+    discard(&d);
 }
 
 /* Grey pictures on three channels give what the same in colour gives. */
@@ -87,165 +346,31 @@ static void grey_pictures_are_shown_on_more_channels(void **state)
     cj_model_free(model);
 }
 
-/* --- whitening ----------------------------------------------------------------------------------------- */
-
-enum { ROWS = 40, SIDE = 8, CHANNELS = 3, PATCH = 12, FILTERS = 24 };
-
-/* Neighbours are alike, so that there is something to undo. */
-static cj_dataset *smooth_pictures(void)
+static cj_status draw_small(void *context)
 {
-    static float x[ROWS][SIDE][SIDE][CHANNELS];
-    static int32_t y[ROWS];
-    uint32_t state = 1;
-    for (int i = 0; i < ROWS * SIDE * SIDE * CHANNELS; i++) {
-        float before = i >= CHANNELS ? ((float *)x)[i - CHANNELS] : 0;
-        state = state * 1664525 + 1013904223;
-        ((float *)x)[i] = 0.7f * before + (float)(state >> 8) / 16777216.0f - 0.5f;
-    }
-    cj_dataset *data;
-    cj_tensor xs = {x, CJ_F32, cj_shape(ROWS, SIDE, SIDE, CHANNELS)}, ys = {y, CJ_I32, cj_shape(ROWS)};
-    expect_ok(cj_dataset_from_tensors(&data, &xs, &ys));
-    return data;
+    drawn d;
+    cj_status status = draw(&d, context, cj_shape(1, 16, 16, 3), 4, CJ_TRAINING);
+    discard(&d);
+    return status;
 }
 
-static cj_model *drawn(const char *name)
-{
-    cj_model *model;
-    cj_graph *graph;
-    expect_ok(cj_model_new(&model, .seed = 3));
-    expect_ok(cj_graph_new(&graph, model));
-    cj_value x = cj_input(graph, "x", CJ_F32, cj_shape(1, 32, 32, 3));
-    cj_network(cj_root(graph), name, &(cj_network_options){.size = sizeof(cj_network_options), .input = x});
-    expect_ok(cj_graph_status(graph));
-    cj_graph_free(graph);
-    return model;
-}
-
-/* Σ over all patches of (filter a · patch)(filter b · patch), over their count. */
-static double second_moment(const float *weight, const float *x, int a, int b)
-{
-    double sum = 0;
-    int count = 0;
-    for (int n = 0; n < ROWS; n++)
-        for (int h = 0; h + 2 <= SIDE; h++)
-            for (int w = 0; w + 2 <= SIDE; w++, count++) {
-                double ya = 0, yb = 0;
-                for (int i = 0; i < PATCH; i++) {
-                    const float *row = x + ((n * SIDE + h + i / 6) * SIDE + w) * CHANNELS;
-                    ya += (double)weight[i * FILTERS + a] * (double)row[i % 6];
-                    yb += (double)weight[i * FILTERS + b] * (double)row[i % 6];
-                }
-                sum += ya * yb;
-            }
-    return sum / count;
-}
-
-static void whitened_outputs_are_uncorrelated_and_of_one_size(void **state)
+static void drawing_survives_failed_allocations(void **state)
 {
     (void)state;
-    cj_dataset *data = smooth_pictures();
-    cj_model *model = drawn("airbench94");
-    cj_whiten_options options = {
-        .size = sizeof options, .name = "0.weight", .dataset = data, .epsilon = 1e-9};
-    expect_ok(cj_whiten(model, &options));
-    const float *weight = cj_model_find(model, "0.weight").data;
-    for (int a = 0; a < PATCH; a++) {
-        for (int b = 0; b < PATCH; b++) {
-            double moment = second_moment(weight, cj_dataset_x(data).data, a, b);
-            assert_true(fabs(moment - (a == b)) < 1e-4);
-        }
-        for (int i = 0; i < PATCH; i++)
-            assert_true(weight[i * FILTERS + a] == -weight[i * FILTERS + PATCH + a]);
-    }
-    cj_model_free(model);
-    cj_dataset_free(data);
-}
-
-static void whitening_refuses_what_it_cannot_do(void **state)
-{
-    (void)state;
-    cj_dataset *data = smooth_pictures();
-    cj_model *model = drawn("airbench94");
-    cj_whiten_options options = {.size = sizeof options, .name = "0.wait", .dataset = data};
-    expect_status(cj_whiten(model, &options), CJ_NOT_FOUND);
-    expect_message("0.wait");
-    options.name = "0.bias";
-    expect_status(cj_whiten(model, &options), CJ_INVALID_ARGUMENT);
-    expect_message("not the weight of a 2-D convolution");
-    options.name = "2.conv1.weight"; /* [3,3,24,64] of pictures with 3 channels */
-    expect_status(cj_whiten(model, &options), CJ_SHAPE_ERROR);
-    expect_message("24");
-    options.name = "3.conv1.weight";
-    expect_status(cj_whiten(model, &options), CJ_UNSUPPORTED);
-    expect_message("at most twice");
-    cj_model_free(model);
-    cj_dataset_free(data);
-}
-
-static void the_first_filters_pass_channels_on(void **state)
-{
-    (void)state;
-    cj_model *model = drawn("airbench94");
-    const float *weight = cj_model_find(model, "2.conv1.weight").data; /* [3,3,24,64] */
-    double largest = 0;
-    for (int tap = 0; tap < 9; tap++)
-        for (int in = 0; in < 24; in++)
-            for (int out = 0; out < 64; out++) {
-                float element = weight[(tap * 24 + in) * 64 + out];
-                if (out < 24) assert_true(element == (float)(tap == 4 && in == out));
-                if (out >= 24 && fabs((double)element) > largest) largest = fabs((double)element);
-            }
-    assert_true(largest > 0.9 / sqrt(216) && largest <= 1 / sqrt(216));
-    cj_model_free(model);
-}
-
-static cj_value forward(cj_scope s, cj_value x, void *context)
-{
-    (void)context;
-    return cj_network(s, "airbench94", &(cj_network_options){.size = sizeof(cj_network_options), .input = x});
-}
-
-/* The filters stay as the data made them; their bias learns. */
-static void a_fit_whitens_and_leaves_the_filters_alone(void **state)
-{
-    (void)state;
-    static float x[8][32][32][3];
-    static int32_t y[8];
-    const double mean[3] = {0.1, 0, -0.2}, deviation[3] = {0.5, 1, 2};
-    for (int i = 0; i < 8 * 32 * 32 * 3; i++) ((float *)x)[i] = sinf((float)(i * i % 997));
-    for (int i = 0; i < 8; i++) y[i] = i % 10;
-    cj_dataset *data;
-    cj_tensor xs = {x, CJ_F32, cj_shape(8, 32, 32, 3)}, ys = {y, CJ_I32, cj_shape(8)};
-    expect_ok(cj_dataset_from_tensors(&data, &xs, &ys));
-    cj_model *model, *other = drawn("airbench94");
-    expect_ok(cj_model_new(&model, .seed = 3));
-    expect_ok(cj_fit(model, forward, NULL, data, .epochs = 1, .batch_size = 8, .whiten = "0.weight",
-                     .mean = mean, .deviation = deviation, .channels = 3,
-                     .optimizer = cj_sgd(.learning_rate = 0.1, .weight_decay = 0.1)));
-    cj_whiten_options options = {.size = sizeof options,
-                                 .name = "0.weight",
-                                 .dataset = data,
-                                 .mean = mean,
-                                 .deviation = deviation,
-                                 .channels = 3};
-    expect_ok(cj_whiten(other, &options));
-    assert_memory_equal(cj_model_find(model, "0.weight").data, cj_model_find(other, "0.weight").data,
-                        PATCH * FILTERS * sizeof(float));
-    assert_true(((float *)cj_model_find(model, "0.bias").data)[0] != 0);
-    cj_model_free(model);
-    cj_model_free(other);
-    cj_dataset_free(data);
+    cj_test_every_allocation_fails(draw_small, "autoencoder");
+    cj_test_every_allocation_fails(draw_small, "res2net_cifar");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(networks_have_as_many_parameters_as_published),
+        cmocka_unit_test(weights_have_the_names_and_shapes_of_pytorchs),
+        cmocka_unit_test(the_others_have_as_many_parameters_as_published),
+        cmocka_unit_test(networks_give_what_pytorchs_do),
+        cmocka_unit_test(networks_can_be_trained),
+        cmocka_unit_test(pictures_that_do_not_fit_are_told),
         cmocka_unit_test(grey_pictures_are_shown_on_more_channels),
-        cmocka_unit_test(whitened_outputs_are_uncorrelated_and_of_one_size),
-        cmocka_unit_test(whitening_refuses_what_it_cannot_do),
-        cmocka_unit_test(the_first_filters_pass_channels_on),
-        cmocka_unit_test(a_fit_whitens_and_leaves_the_filters_alone),
+        cmocka_unit_test(drawing_survives_failed_allocations),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, read_fixture, NULL);
 }

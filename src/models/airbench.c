@@ -1,7 +1,6 @@
 /* The network of Keller Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024 (arXiv 2404.00498):
  * small, and begun so that it learns from its first step. Its first layer is set from the data by cj_whiten
  * ("0.weight") and stays; filters begin by passing channels on. */
-#define CJ_NO_LOCATIONS
 #include "models/models.h"
 #include "ops/ops.h"
 
@@ -41,15 +40,9 @@ static cj_value norm(cj_scope s, cj_value x)
     return cj_batch_norm(s, &options);
 }
 
-static cj_value max_pool(cj_value x, int64_t kernel)
-{
-    cj_pool_options options = {.size = sizeof options, .input = x, .kernel = kernel};
-    return cj_max_pool(&options);
-}
-
 static cj_value block(cj_scope s, cj_value x, int64_t filters)
 {
-    x = max_pool(conv(cj_at(s, "conv1"), x, filters), 2);
+    x = cj__max_pool(conv(cj_at(s, "conv1"), x, filters), 2, 2, 0);
     x = cj_gelu(norm(cj_at(s, "norm1"), x));
     return cj_gelu(norm(cj_at(s, "norm2"), conv(cj_at(s, "conv2"), x, filters)));
 }
@@ -60,7 +53,7 @@ cj_value cj__draw_airbench94(cj_scope s, cj_value x, int64_t classes)
     x = cj_gelu(whitened(cj_at(s, "0"), x));
     x = block(cj_at(s, "2"), x, 64);
     x = block(cj_at(s, "3"), x, 256);
-    x = cj_flatten(max_pool(block(cj_at(s, "4"), x, 256), 3));
+    x = cj_flatten(cj__max_pool(block(cj_at(s, "4"), x, 256), 3, 3, 0));
     cj_dense_options head = {.size = sizeof head,
                              .input = x,
                              .units = classes,

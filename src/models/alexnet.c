@@ -1,13 +1,11 @@
 /* Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012, in one tower
  * with its local response normalisation; the form of "One Weird Trick" (2014) under torchvision's names; and
  * one for small pictures. */
-#define CJ_NO_LOCATIONS
 #include "models/models.h"
 
 static cj_value pool(cj_value x)
 {
-    cj_pool_options options = {.size = sizeof options, .input = x, .kernel = 3, .stride = 2};
-    return cj_max_pool(&options);
+    return cj__max_pool(x, 3, 2, 0);
 }
 
 static cj_value respond(cj_value x)
@@ -32,9 +30,7 @@ static cj_value conv(cj_scope s, cj_value x, int64_t filters, int64_t kernel, in
 
 static cj_value dense(cj_scope s, cj_value x, int64_t units)
 {
-    cj_dense_options options = {
-        .size = sizeof options, .input = x, .units = units, .weight_init = {CJ_INIT_HE_NORMAL, 0}};
-    return cj_dense(s, &options);
+    return cj__linear(s, x, units, (cj_init){CJ_INIT_HE_NORMAL, 0});
 }
 
 /* Dropout before each of the two hidden layers, which are numbered as torchvision's. */

@@ -1,8 +1,8 @@
 /* Networks by name: the table that recipes and the command look them up in. */
-#define CJ_NO_LOCATIONS
 #include "models/models.h"
 #include "base/text.h"
 #include "graph/graph.h"
+#include "ops/ops.h"
 
 #include <string.h>
 
@@ -63,19 +63,31 @@ cj_value cj_network(cj_scope scope, const char *name, const cj_network_options *
 
 cj_value cj__conv(cj_scope s, cj_value x, int64_t filters, int64_t kernel, int64_t stride, int64_t pad)
 {
-    cj_conv_options options = {.size = sizeof options,
-                               .input = x,
-                               .filters = filters,
-                               .kernel = kernel,
-                               .stride = stride,
-                               .pad = pad,
-                               .no_bias = true,
-                               .weight_init = {CJ_INIT_HE_OUT_NORMAL, 0}};
-    return cj_conv2d(s, &options);
+    return cj_conv2d(s, CJ_OPTIONS(cj_conv_options, .input = x, .filters = filters, .kernel = kernel,
+                                   .stride = stride, .pad = pad, .no_bias = true,
+                                   .weight_init = {CJ_INIT_HE_OUT_NORMAL, 0}));
+}
+
+cj_value cj__depthwise(cj_scope s, cj_value x, int64_t kernel, int64_t stride)
+{
+    int64_t channels = cj__channels_of(x);
+    return cj_conv2d(s, CJ_OPTIONS(cj_conv_options, .input = x, .filters = channels, .groups = channels,
+                                   .kernel = kernel, .stride = stride, .pad = kernel / 2, .no_bias = true,
+                                   .weight_init = {CJ_INIT_HE_OUT_NORMAL, 0}));
 }
 
 cj_value cj__bn(cj_scope s, cj_value x)
 {
-    cj_batch_norm_options options = {.size = sizeof options, .input = x};
-    return cj_batch_norm(s, &options);
+    return cj_batch_norm(s, CJ_OPTIONS(cj_batch_norm_options, .input = x));
+}
+
+cj_value cj__linear(cj_scope s, cj_value x, int64_t units, cj_init init)
+{
+    return cj_dense(s, CJ_OPTIONS(cj_dense_options, .input = x, .units = units, .weight_init = init));
+}
+
+cj_value cj__max_pool(cj_value x, int64_t kernel, int64_t stride, int64_t pad)
+{
+    return cj_max_pool(
+        CJ_OPTIONS(cj_pool_options, .input = x, .kernel = kernel, .stride = stride, .pad = pad));
 }

@@ -1,14 +1,11 @@
 /* Residual networks (He et al., "Deep Residual Learning for Image Recognition", 2015): the five of ImageNet,
- * under torchvision's names, and those of CIFAR. */
-#define CJ_NO_LOCATIONS
+ * under torchvision's names, wide ones among them, and those of CIFAR. */
 #include "models/models.h"
 #include "ops/ops.h"
 
 static cj_value linear(cj_scope s, cj_value x, int64_t classes)
 {
-    cj_dense_options options = {
-        .size = sizeof options, .input = x, .units = classes, .weight_init = {CJ_INIT_LECUN_UNIFORM, 0}};
-    return cj_dense(s, &options);
+    return cj__linear(s, x, classes, (cj_init){CJ_INIT_LECUN_UNIFORM, 0});
 }
 
 /* --- ImageNet ------------------------------------------------------------------------------------------ */
@@ -30,13 +27,24 @@ static cj_value basic(cj_scope s, cj_value x, int64_t width, int64_t stride)
     return cj_relu(cj_add(y, shortcut(s, x, width, stride)));
 }
 
-/* 1×1 to fewer channels, 3×3, 1×1 to four times as many. */
-static cj_value bottleneck(cj_scope s, cj_value x, int64_t width, int64_t stride)
+/* 1×1 to fewer channels, 3×3, 1×1 to four times `width`. */
+static cj_value narrowed(cj_scope s, cj_value x, int64_t inner, int64_t width, int64_t stride)
 {
-    cj_value y = cj_relu(cj__bn(cj_at(s, "bn1"), cj__conv(cj_at(s, "conv1"), x, width, 1, 1, 0)));
-    y = cj_relu(cj__bn(cj_at(s, "bn2"), cj__conv(cj_at(s, "conv2"), y, width, 3, stride, 1)));
+    cj_value y = cj_relu(cj__bn(cj_at(s, "bn1"), cj__conv(cj_at(s, "conv1"), x, inner, 1, 1, 0)));
+    y = cj_relu(cj__bn(cj_at(s, "bn2"), cj__conv(cj_at(s, "conv2"), y, inner, 3, stride, 1)));
     y = cj__bn(cj_at(s, "bn3"), cj__conv(cj_at(s, "conv3"), y, 4 * width, 1, 1, 0));
     return cj_relu(cj_add(y, shortcut(s, x, 4 * width, stride)));
+}
+
+static cj_value bottleneck(cj_scope s, cj_value x, int64_t width, int64_t stride)
+{
+    return narrowed(s, x, width, width, stride);
+}
+
+/* Zagoruyko and Komodakis, "Wide Residual Networks", 2016. */
+static cj_value wide(cj_scope s, cj_value x, int64_t width, int64_t stride)
+{
+    return narrowed(s, x, 2 * width, width, stride);
 }
 
 typedef cj_value block(cj_scope s, cj_value x, int64_t width, int64_t stride);
@@ -54,8 +62,7 @@ static cj_value stages(cj_scope s, cj_value x, block *draw, const int counts[4],
 static cj_value imagenet(cj_scope s, cj_value x, block *draw, const int counts[4], int64_t classes)
 {
     x = cj_relu(cj__bn(cj_at(s, "bn1"), cj__conv(cj_at(s, "conv1"), x, 64, 7, 2, 3)));
-    cj_pool_options pool = {.size = sizeof pool, .input = x, .kernel = 3, .stride = 2, .pad = 1};
-    return stages(s, cj_max_pool(&pool), draw, counts, classes);
+    return stages(s, cj__max_pool(x, 3, 2, 1), draw, counts, classes);
 }
 
 #define IMAGENET(name, block, ...)                                                                           \
@@ -69,6 +76,8 @@ IMAGENET(resnet34, basic, 3, 4, 6, 3)
 IMAGENET(resnet50, bottleneck, 3, 4, 6, 3)
 IMAGENET(resnet101, bottleneck, 3, 4, 23, 3)
 IMAGENET(resnet152, bottleneck, 3, 8, 36, 3)
+IMAGENET(wide_resnet50_2, wide, 3, 4, 6, 3)
+IMAGENET(wide_resnet101_2, wide, 3, 4, 23, 3)
 
 cj_value cj__draw_resnet18_cifar(cj_scope s, cj_value x, int64_t classes)
 {

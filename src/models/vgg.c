@@ -1,6 +1,5 @@
 /* Networks of 3×3 convolutions alone (Simonyan and Zisserman, "Very Deep Convolutional Networks for
  * Large-Scale Image Recognition", 2014), with and without batch normalisation, under torchvision's names. */
-#define CJ_NO_LOCATIONS
 #include "models/models.h"
 
 /* Filters layer by layer; 0: pooling. */
@@ -9,12 +8,6 @@ static const int vgg13[] = {64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 51
 static const int vgg16[] = {64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0, -1};
 static const int vgg19[] = {64,  64,  0,   128, 128, 0,   256, 256, 256, 256, 0,
                             512, 512, 512, 512, 0,   512, 512, 512, 512, 0,   -1};
-
-static cj_value half(cj_value x)
-{
-    cj_pool_options pool = {.size = sizeof pool, .input = x, .kernel = 2};
-    return cj_max_pool(&pool);
-}
 
 static cj_value conv(cj_scope s, cj_value x, int64_t filters)
 {
@@ -32,7 +25,7 @@ static cj_value features(cj_scope s, cj_value x, const int *plan, bool normalise
 {
     for (int i = 0; *plan >= 0; plan++) {
         if (*plan == 0) {
-            x = half(x);
+            x = cj__max_pool(x, 2, 2, 0);
             i++;
             continue;
         }
@@ -46,9 +39,7 @@ static cj_value features(cj_scope s, cj_value x, const int *plan, bool normalise
 
 static cj_value dense(cj_scope s, cj_value x, int64_t units)
 {
-    cj_dense_options options = {
-        .size = sizeof options, .input = x, .units = units, .weight_init = {CJ_INIT_NORMAL, 0.01}};
-    return cj_dense(s, &options);
+    return cj__linear(s, x, units, (cj_init){CJ_INIT_NORMAL, 0.01});
 }
 
 static cj_value imagenet(cj_scope s, cj_value x, const int *plan, bool normalised, int64_t classes)
