@@ -43,7 +43,9 @@ void catch_signals(void);
 
 /* Which weights came from a file and which did not, on standard error. */
 void show_weights(const cj_weights_report *report);
-/* The layers, parameters and costs of a step, on standard error. */
+/* Of all variables of a model. */
+double model_megabytes(const cj_model *model);
+/* The layers, parameters and costs of a step. */
 void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_program *step);
 
 enum { MOST_MISTAKES = 48 };

@@ -86,7 +86,16 @@ static cj_status print_summary(const options *o, const drawing *d)
 
 int command_summary(const options *o)
 {
-    return look(o, print_summary);
+    bool named = o->model || o->models;
+    if (named && o->count)
+        return fprintf(stderr, "cajal: `cajal summary --model%s` takes no recipe, but found '%s'\n",
+                       o->model ? "" : "s", o->operands[0]),
+               EXIT_USAGE;
+    if ((o->input || o->classes) && !o->model)
+        return fprintf(stderr, "cajal: --%s says how the network that --model names is drawn\n",
+                       o->input ? "input" : "classes"),
+               EXIT_USAGE;
+    return o->model ? show_network(o) : o->models ? list_networks() : look(o, print_summary);
 }
 
 int command_graph(const options *o)

@@ -1,6 +1,8 @@
-/* A recipe's training step, drawn and compiled to be shown. */
+/* What is drawn and compiled to be shown: a recipe's training step, a network known by name. */
 #ifndef CAJAL_LOOK_H
 #define CAJAL_LOOK_H
+
+#include "tables.h"
 
 #include <cajal/cajal.h>
 
@@ -13,5 +15,9 @@ typedef struct {
 /* discard_step is due whether it fails or not. */
 cj_status draw_step(cj_recipe *recipe, const cj_dataset *data, drawing *d);
 void discard_step(drawing *d);
+
+/* `cajal summary --model NETWORK` and `cajal summary --models`. */
+int show_network(const options *o);
+int list_networks(void);
 
 #endif

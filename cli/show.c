@@ -99,7 +99,7 @@ cj_verdict show_progress(const cj_progress *p, void *context)
 
 /* --- summary ------------------------------------------------------------------------------------------- */
 
-static double megabytes_of(const cj_model *model)
+double model_megabytes(const cj_model *model)
 {
     size_t bytes = 0;
     for (int64_t i = 0; i < cj_model_count(model); i++) {
@@ -112,7 +112,7 @@ static double megabytes_of(const cj_model *model)
 void show_summary(FILE *to, const char *layers, const cj_model *model, const cj_program *step)
 {
     cj_program_facts facts = cj_program_describe(step);
-    double state = megabytes_of(model), values = (double)facts.run_bytes / 1e6;
+    double state = model_megabytes(model), values = (double)facts.run_bytes / 1e6;
     fprintf(to,
             "%sa training step: %lld kernels, %.1f MFLOP in products\n"
             "memory %.2f MB: parameters and optimizer %.2f, intermediate values %.2f\n\n",

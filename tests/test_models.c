@@ -200,6 +200,48 @@ static void the_others_have_as_many_parameters_as_published(void **state)
     }
 }
 
+/* --- what a drawing costs ------------------------------------------------------------------------------ */
+
+static void costs_are_those_of_the_layers(void **state)
+{
+    (void)state;
+    drawn d = draw_whole("resnet50");
+    cj_graph_facts facts = cj_graph_describe(d.graph);
+    assert_int_equal(facts.parameters, 25557032);
+    assert_int_equal(facts.frozen, 0);
+    assert_true(facts.multiply_adds == 4089184256.0);
+    discard(&d);
+    const char *frozen[] = {"*", "!fc.*"};
+    expect_ok(cj_model_new(&d.model, .no_values = true));
+    expect_ok(cj_model_freeze(d.model, frozen, 2));
+    expect_ok(cj_graph_new(&d.graph, d.model));
+    cj_value x = cj_input(d.graph, "x", CJ_F32, cj_shape(3, 227, 227, 3));
+    cj_network(cj_root(d.graph), "squeezenet1_0", &(cj_network_options){.input = x, .classes = 10});
+    facts = cj_graph_describe(d.graph);
+    assert_int_equal(facts.frozen, facts.parameters); /* it has no "fc" */
+    discard(&d);
+}
+
+static void turn(cj_scan_step *step)
+{
+    step->carries[0] = cj_matmul(step->carries[0], *(cj_value *)step->context);
+}
+
+/* A loop counts as often as it is run, and products outside of layers do not. */
+static void loops_count_each_of_their_steps(void **state)
+{
+    (void)state;
+    cj_graph *g;
+    expect_ok(cj_graph_new(&g, NULL));
+    cj_value h = cj_input(g, "h", CJ_F32, cj_shape(2, 3)), w = cj_input(g, "w", CJ_F32, cj_shape(3, 3));
+    cj_scan_result result = cj_scan(turn, .carries = {h}, .length = 5, .context = &w);
+    cj_note_layer(cj_root(g), "loop", result.carries[0]);
+    cj_matmul(result.carries[0], w);
+    expect_ok(cj_graph_status(g));
+    assert_true(cj_graph_describe(g).multiply_adds == 5 * 2 * 3 * 3);
+    cj_graph_free(g);
+}
+
 /* --- results ------------------------------------------------------------------------------------------- */
 
 /* Number i of a name, between 0 and 1: networks.py says how. */
@@ -366,6 +408,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_have_the_names_and_shapes_of_pytorchs),
         cmocka_unit_test(the_others_have_as_many_parameters_as_published),
+        cmocka_unit_test(costs_are_those_of_the_layers),
+        cmocka_unit_test(loops_count_each_of_their_steps),
         cmocka_unit_test(networks_give_what_pytorchs_do),
         cmocka_unit_test(networks_can_be_trained),
         cmocka_unit_test(pictures_that_do_not_fit_are_told),

@@ -35,6 +35,7 @@ _cajal_kind() {
     FILE) _cajal_files '*' ;;
     COMMAND) _cajal_offer "$(_cajal_commands)" ;;
     SET) _cajal_offer "$(_cajal_sets)" ;;
+    NETWORK) _cajal_offer "$(_cajal_networks)" ;;
     key=value) _cajal_setting ;;
     [A-Z]*) ;;
     *) _cajal_offer "$1" ;;

@@ -12,6 +12,7 @@ _cajal_kind() {
     FILE) _files ;;
     COMMAND) compadd -- $(_cajal_commands) ;;
     SET) compadd -- $(_cajal_sets) ;;
+    NETWORK) compadd -- $(_cajal_networks) ;;
     key=value) _cajal_setting ;;
     [A-Z]*) return 1 ;;
     *) compadd -- $1 ;;

@@ -2,6 +2,7 @@
  * tables of commands, options and recipe keys. It runs while Cajal is built and is not installed. The shells'
  * own parts, cajal.bash and cajal.zsh, call the functions that put_tables writes: case statements that all
  * shells of this family read. */
+#include <cajal/models.h>
 #include <cajal/recipe.h>
 #include <cajal/sets.h>
 
@@ -79,7 +80,19 @@ static void put_places(const operands *o)
 }
 
 /* Forms that begin with an option are of that option: "--resume RUN [key=value ...]"; those that begin with a
- * word of small letters, of that word: "get SET ...". */
+ * word of small letters, of that word: "get SET ...". A space stands for no operand at all. */
+static void put_option_operands(const command_facts *command, const char *form, size_t length)
+{
+    operands special = {0};
+    size_t option = strcspn(form, " \n");
+    const char *rest = form + option, *end = form + length;
+    if (rest < end) rest += 1 + strcspn(rest + 1, " \n");
+    if (rest < end) rest++;
+    add_form(&special, rest, (size_t)(end - rest));
+    fprintf(to, "    %s%.*s) echo '%s", command->name, (int)option, form, special.count ? "" : " ");
+    put_places(&special);
+}
+
 static void put_operands(const command_facts *command)
 {
     operands plain = {0};
@@ -87,12 +100,7 @@ static void put_operands(const command_facts *command)
     while (*form) {
         size_t length = strcspn(form, "\n");
         if (strncmp(form, "--", 2) == 0) {
-            operands special = {0};
-            size_t option = strcspn(form, " "), value = strcspn(form + option + 1, " ");
-            const char *rest = form + option + 1 + value;
-            add_form(&special, rest + 1, length - (size_t)(rest + 1 - form));
-            fprintf(to, "    %s%.*s) echo '", command->name, (int)option, form);
-            put_places(&special);
+            put_option_operands(command, form, length);
         } else if (*form >= 'a' && *form <= 'z' && strncmp(form, "key=", 4) != 0) {
             operands special = {0};
             size_t word = strcspn(form, " \n");
@@ -141,6 +149,12 @@ static const char *choices_of(const cj_recipe_key *key)
     return strcmp(key->kind, "truth") == 0 ? "true|false" : key->choices;
 }
 
+static void put_networks(void)
+{
+    cj_network_facts facts;
+    for (int64_t i = 0; cj_network_at(i, &facts); i++) fprintf(to, "%s%s", i ? " " : "", facts.name);
+}
+
 static void put_keys(void)
 {
     cj_recipe_key key;
@@ -148,9 +162,13 @@ static void put_keys(void)
     for (int64_t i = 0; cj_recipe_key_at(i, &key); i++) fprintf(to, "%s%s=", i ? " " : "", key.name);
     fputs("'\n}\n\n_cajal_choices() {\n    case $1 in\n", to);
     for (int64_t i = 0; cj_recipe_key_at(i, &key); i++) {
-        if (!choices_of(&key)) continue;
+        bool network = strcmp(key.name, "model.name") == 0;
+        if (!choices_of(&key) && !network) continue;
         fprintf(to, "    %s) echo '", key.name);
-        put_choices(choices_of(&key));
+        if (network)
+            put_networks();
+        else
+            put_choices(choices_of(&key));
         fputs("' ;;\n", to);
     }
     fputs("    esac\n}\n", to);
@@ -167,6 +185,8 @@ static void put_tables(void)
     for (int i = 0; i < command_count; i++) fprintf(to, "%s%s", i ? " " : "", command_table[i].name);
     fputs("'\n}\n\n_cajal_sets() {\n    echo '", to);
     put_sets();
+    fputs("'\n}\n\n_cajal_networks() {\n    echo '", to);
+    put_networks();
     fputs("'\n}\n\n# Those that take a value end in =.\n_cajal_options() {\n    case $1 in\n", to);
     for (int i = 0; i < command_count; i++) put_options(&command_table[i]);
     fputs("    esac\n}\n\n# What stands in each place; dots: the last again and again.\n_cajal_operands() "
@@ -201,15 +221,17 @@ static void begin_fish(const char *command)
     fprintf(to, "complete -c cajal -n '__fish_seen_subcommand_from %s'", command);
 }
 
-/* Folders of runs, folders, or words that are not known here. */
-static void put_fish_value(const char *kind)
+/* What completes a word of capital letters; NULL: nothing does. */
+static const char *fish_function(const char *word)
 {
-    if (strcmp(kind, "RUN") == 0)
-        fputs(" -x -a '(_cajal_runs)'", to);
-    else if (strcmp(kind, "DIR") == 0)
-        fputs(" -x -a '(_cajal_folders)'", to);
-    else
-        fputs(" -x", to);
+    static const char *const kinds[][2] = {
+        {"RECIPE", "_cajal_recipes"},   {"RUN", "_cajal_runs"},
+        {"DIR", "_cajal_folders"},      {"FILE", "__fish_complete_path (commandline -ct)"},
+        {"COMMAND", "_cajal_commands"}, {"key=value", "_cajal_settings"},
+        {"SET", "_cajal_sets"},         {"NETWORK", "_cajal_networks"}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        if (strcmp(word, kinds[k][0]) == 0) return kinds[k][1];
+    return NULL;
 }
 
 static void put_fish_option(const char *command, const option_facts *option)
@@ -218,40 +240,41 @@ static void put_fish_option(const char *command, const option_facts *option)
     fprintf(to, " -l %s", option->name);
     if (option->kind == OPTION_CHOICE) fputs(" -x -a '", to), put_choices(option->value), fputs("'", to);
     if (option->kind == OPTION_NUMBER || option->kind == OPTION_DECIMAL) fputs(" -x", to);
-    if (option->kind == OPTION_TEXT) put_fish_value(option->value);
+    if (option->kind == OPTION_TEXT) {
+        fputs(" -x", to);
+        if (fish_function(option->value)) fprintf(to, " -a '(%s)'", fish_function(option->value));
+    }
     fputs(" -d '", to);
     put_quoted(option->about);
     fputs("'\n", to);
 }
 
-/* Words of capital letters are completed by these functions, words of small letters are what they are. */
+/* Words of small letters are what they are. */
 static void put_fish_operands(const command_facts *command)
 {
-    static const char *const kinds[][2] = {
-        {"RECIPE", "_cajal_recipes"},   {"RUN", "_cajal_runs"},
-        {"DIR", "_cajal_folders"},      {"FILE", "__fish_complete_path (commandline -ct)"},
-        {"COMMAND", "_cajal_commands"}, {"key=value", "_cajal_settings"},
-        {"SET", "_cajal_sets"}};
     operands o = {0};
     for (const char *form = command->forms; *form; form += strcspn(form, "\n"), form += *form == '\n')
         if (strncmp(form, "--", 2) != 0) add_form(&o, form, strcspn(form, "\n"));
     for (int i = 0; i < o.count; i++)
         for (char *word = strtok(o.places[i], "|"); word; word = strtok(NULL, "|")) {
-            size_t k = 0, count = sizeof kinds / sizeof *kinds;
-            while (k < count && strcmp(word, kinds[k][0]) != 0) k++;
-            if (k == count && (*word < 'a' || *word > 'z')) continue;
+            const char *function = fish_function(word);
+            if (!function && (*word < 'a' || *word > 'z')) continue;
             begin_fish(command->name);
-            fprintf(to, k < count ? " -a '(%s)'\n" : " -a '%s'\n", k < count ? kinds[k][1] : word);
+            fprintf(to, function ? " -a '(%s)'\n" : " -a '%s'\n", function ? function : word);
         }
 }
 
 static void put_fish_settings(void)
 {
     cj_recipe_key key;
+    cj_network_facts network;
     fputs("function _cajal_settings\n    printf '%s\\n'", to);
     for (int64_t i = 0; cj_recipe_key_at(i, &key); i++) {
         const char *choice = choices_of(&key);
         fprintf(to, " %s=", key.name);
+        if (strcmp(key.name, "model.name") == 0)
+            for (int64_t k = 0; cj_network_at(k, &network); k++)
+                fprintf(to, " %s=%s", key.name, network.name);
         for (size_t length; choice && *choice; choice += length + (choice[length] == '|')) {
             length = strcspn(choice, "|");
             fprintf(to, " %s=%.*s", key.name, (int)length, choice);
@@ -271,6 +294,8 @@ static void put_fish(void)
     for (int i = 0; i < command_count; i++) fprintf(to, " %s", command_table[i].name);
     fputs("\nend\nfunction _cajal_sets\n    printf '%s\\n' ", to);
     put_sets();
+    fputs("\nend\nfunction _cajal_networks\n    printf '%s\\n' ", to);
+    put_networks();
     fputs("\nend\n", to);
     put_fish_settings();
     fputs("complete -c cajal -f\n", to);

@@ -95,7 +95,14 @@ CJ_API bool cj_is_frozen(cj_scope scope, const char *name);
  * both back, bit for bit. Not while a program runs. */
 CJ_API void cj_model_swap_averages(cj_model *model);
 
-/* What a drawing consists of, as a table: layer (type), output shape, parameters, and totals, of what is
+/* What a drawing costs: parameters of its model, those that are frozen among them, and multiplications with
+ * an addition (two floating-point operations each) in the convolutions and matrix products of its layers. */
+typedef struct {
+    int64_t parameters, frozen;
+    double multiply_adds;
+} cj_graph_facts;
+CJ_API cj_graph_facts cj_graph_describe(const cj_graph *graph);
+/* The same as a table: layer (type), output shape, parameters, multiply-adds, and totals, of what is
  * frozen too. Free with cj_text_free. */
 CJ_API CJ_MUST_CHECK cj_status cj_graph_summary(const cj_graph *graph, char **text);
 

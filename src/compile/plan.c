@@ -6,6 +6,7 @@
 #include "compile/order.h"
 #include "compile/program.h"
 #include "compile/schedule.h"
+#include "ops/ops.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -132,34 +133,14 @@ static const void *keep_attributes(cj__arena *arena, const cj__node *node)
     return cj__arena_copy(arena, node->attributes, cj__info(node)->attributes_size);
 }
 
-/* Of a product of x and y, with the result z. */
-static double product_operations(cj__op op, const void *attributes, cj_shape_t x, cj_shape_t y, cj_shape_t z)
-{
-    const cj__matmul_attributes *matmul = attributes;
-    double results = (double)cj_shape_count(z), weight = (double)cj_shape_count(y);
-    switch (op) {
-    case CJ__OP_matmul:
-        return 2 * results * (double)x.dims[x.rank - (matmul->transpose_a ? 2 : 1)];
-    case CJ__OP_convolution: /* each weight once for every place of the smaller map, but its channels out */
-        return 2 * results * weight / (double)(z.dims[z.rank - 1] + (z.dims[z.rank - 1] == 0));
-    case CJ__OP_convolution_input_gradient:
-        return 2 * (double)cj_shape_count(x) * weight /
-               (double)(x.dims[x.rank - 1] + (x.dims[x.rank - 1] == 0));
-    case CJ__OP_convolution_weight_gradient:
-        return 2 * weight * results / (double)(y.dims[y.rank - 1] + (y.dims[y.rank - 1] == 0));
-    default:
-        return 0;
-    }
-}
-
 double cj__operations(const cj__launch *launch)
 {
     const cj__type *t = launch->types;
     const cj__product_attributes *a = launch->attributes;
     if (launch->op == CJ__OP_product_chain)
-        return product_operations((cj__op)a->op, a->attributes, t[0].shape, t[1].shape, a->chain->shape);
+        return cj__product_operations((cj__op)a->op, a->attributes, t[0].shape, t[1].shape, a->chain->shape);
     if (launch->inputs_count != 2 || launch->outputs_count != 1) return 0;
-    return product_operations(launch->op, a, t[0].shape, t[1].shape, t[2].shape);
+    return cj__product_operations(launch->op, a, t[0].shape, t[1].shape, t[2].shape);
 }
 
 /* The body's program, and a buffer for its memory, needed during this step only. */

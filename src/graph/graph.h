@@ -17,6 +17,7 @@ typedef struct {
     const char *scope;      /* path where it was drawn */
     const char *file;       /* the caller's; NULL when drawn by the library */
     int line;
+    int64_t repeats; /* drawn for the body of a loop, which has a copy: how often that is run; else 0 */
 } cj__node;
 
 typedef struct {

@@ -13,8 +13,10 @@ static cj_value whitened(cj_scope s, cj_value x)
     int64_t channels = cj__channels_of(x), filters = 2 * channels * KERNEL * KERNEL;
     cj_init init = {CJ_INIT_UNIFORM, 1 / sqrt((double)(channels * KERNEL * KERNEL))};
     cj_value weight = cj_kernel_parameter(s, "weight", cj_shape(KERNEL, KERNEL, channels, filters), init);
+    const char *outer = cj__enter(s.graph, s.path);
     cj_value y = cj_convolution(x, cj_stop_gradient(weight), &(cj_window){.groups = 1});
     y = cj_add(y, cj_parameter(s, "bias", cj_shape(filters), (cj_init){CJ_INIT_ZEROS, 0}));
+    cj__enter(s.graph, outer);
     return cj_note_layer(s, "whitening", y);
 }
 

@@ -30,6 +30,8 @@ static inline int64_t cj__channels_of(cj_value x)
     cj_shape_t shape = cj_value_shape(x);
     return shape.rank ? shape.dims[shape.rank - 1] : 1;
 }
+/* Additions and multiplications of a product of x and y with the result z; of any other op 0. */
+double cj__product_operations(cj__op op, const void *attributes, cj_shape_t x, cj_shape_t y, cj_shape_t z);
 /* An option of windows: the axis's own, else that of all axes, else the usual one; 0 is none. */
 static inline int64_t cj__along(const int64_t *each, int64_t d, int64_t all, int64_t usual)
 {

@@ -93,3 +93,22 @@ void cj__matmul_samples(cj__samples *samples)
     CJ__SAMPLE(samples, .attributes = &(cj__matmul_attributes){0, 1}, .inputs_count = 2,
                .inputs = {{CJ_F32, cj_shape(2, 3, 5, 4), 0, 0}, {CJ_F32, cj_shape(7, 4), 0, 0}});
 }
+
+double cj__product_operations(cj__op op, const void *attributes, cj_shape_t x, cj_shape_t y, cj_shape_t z)
+{
+    const cj__matmul_attributes *matmul = attributes;
+    double results = (double)cj_shape_count(z), weight = (double)cj_shape_count(y);
+    switch (op) {
+    case CJ__OP_matmul:
+        return 2 * results * (double)x.dims[x.rank - (matmul->transpose_a ? 2 : 1)];
+    case CJ__OP_convolution: /* each weight once for every place of the smaller map, but its channels out */
+        return 2 * results * weight / (double)(z.dims[z.rank - 1] + (z.dims[z.rank - 1] == 0));
+    case CJ__OP_convolution_input_gradient:
+        return 2 * (double)cj_shape_count(x) * weight /
+               (double)(x.dims[x.rank - 1] + (x.dims[x.rank - 1] == 0));
+    case CJ__OP_convolution_weight_gradient:
+        return 2 * weight * results / (double)(y.dims[y.rank - 1] + (y.dims[y.rank - 1] == 0));
+    default:
+        return 0;
+    }
+}

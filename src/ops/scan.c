@@ -270,6 +270,16 @@ static cj_status cut_out(copying *c, const cj_value *placeholders, int64_t count
     return cj_graph_status(c->to);
 }
 
+/* What was drawn for the body stays behind as nodes that nobody needs; summaries still tell what they cost.
+ */
+static void note_repeats(const copying *c, int64_t length)
+{
+    for (int64_t n = c->first; n < c->end; n++) {
+        int64_t *repeats = &c->around->nodes[n].repeats;
+        if (is_inside(c, n) || *repeats) *repeats = (*repeats ? *repeats : 1) * length;
+    }
+}
+
 static cj_scan_result draw_scan(cj_graph *graph, const cj_scan_options *o, cj__scan_attributes *a)
 {
     cj_value placeholders[2 * CJ_MAX_SCAN], results[2 * CJ_MAX_SCAN];
@@ -287,6 +297,7 @@ static cj_scan_result draw_scan(cj_graph *graph, const cj_scan_options *o, cj__s
     cj_status status = new_body(graph, &c.to);
     if (status == CJ_OK) cj__own_body(graph, c.to);
     if (status == CJ_OK) status = cut_out(&c, placeholders, a->carries + a->outputs, results);
+    if (status == CJ_OK) note_repeats(&c, a->length);
     copying_end(&c);
     if (status != CJ_OK) {
         cj__graph_error(graph, status, "scan at '%s': %.600s", graph->scope, cj_error_message());

@@ -54,6 +54,10 @@ offers "graph" cajal help gr
 offers "training" cajal bench tr
 offers "matmul" cajal bench training --threads 2 ma
 offers "high highest" cajal bench --precision hi
+offers "resnet101 resnet110_cifar resnet152 resnet18 resnet18_cifar" cajal summary --model resnet1
+offers "--model --models" cajal summary --mo
+offers "" cajal summary --model lenet5 re
+offers "unet" cajal train recipes/mnist-mlp.yaml model.name = un
 offers "verify" cajal data ver
 offers "ml-100k mnist multi30k" cajal data get orl m
 offers "fashion-mnist" cajal data verify fa
@@ -77,7 +81,7 @@ if command -v zsh >/dev/null; then zsh -n "$files/_cajal" || wrong=1; fi
 if command -v fish >/dev/null; then
     fish --no-execute "$files/cajal.fish" || wrong=1
     export HOME="$scratch"
-    for asked in "cajal tr|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" "cajal bench inf|inference" "cajal data get mul|multi30k" \
+    for asked in "cajal tr|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" "cajal bench inf|inference" "cajal summary --model une|unet" "cajal data get mul|multi30k" \
         "cajal train recipes/mnist-mlp.yaml optimizer.name=mu|optimizer.name=muon"; do
         fish --no-config -c "source $files/cajal.fish; complete -C '${asked%|*}'" 2>&1 | grep -q -- "^${asked#*|}" ||
             { echo "fish does not complete '${asked%|*}'"; wrong=1; }
