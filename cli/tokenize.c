@@ -102,9 +102,9 @@ static cj_status encode(const options *o, const cj_tokenizer *t, const bytes *b)
 {
     cj_tokens tokens = {0};
     cj_status status = cj_tokenizer_encode(t, b->data, b->size, &tokens);
-    if (status == CJ_OK && o->tokens) print_counts(t, &tokens, b);
-    if (status == CJ_OK && !o->tokens && o->pieces) print_pieces(t, &tokens);
-    if (status == CJ_OK && !o->tokens && !o->pieces) print_numbers(&tokens);
+    if (status == CJ_OK && o->counts) print_counts(t, &tokens, b);
+    if (status == CJ_OK && !o->counts && o->pieces) print_pieces(t, &tokens);
+    if (status == CJ_OK && !o->counts && !o->pieces) print_numbers(&tokens);
     cj_tokens_free(&tokens);
     return status;
 }
