@@ -31,6 +31,8 @@ cajal_look_for(JANSSON jansson)
 cajal_look_for(ZLIB zlib)
 cajal_look_for(SPNG spng)
 cajal_look_for(JPEG libjpeg)
+cajal_look_for(UTF8PROC libutf8proc)
+cajal_look_for(PCRE2 libpcre2-8)
 
 # libcurl takes milliseconds to load, so only the helper program `cajal-fetch` links it, and libarchive.
 if(NOT CAJAL_MINIMAL AND PKG_CONFIG_FOUND)

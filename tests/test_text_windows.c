@@ -336,7 +336,7 @@ static void test_recipe_errors(void **state)
         {"abcdef", NULL, "the network ends in 5 logits, but the text has 6 different tokens"},
         {"ab", NULL, "has no window of 4"},
         {"ab\xff", NULL, "text.txt: line 1: found byte 0xff"},
-        {"abc", "data.tokenizer=charcter", "must be character, byte, or the file of a tokenizer"},
+        {"abc", "data.tokenizer=charcter", "must be character, byte, word, bpe, wordpiece, or the file"},
         {"abc", "data.tokenizer=none.json", "none.json"},
         {"abc", "data.text=none.txt", "none.txt"},
     };

@@ -97,7 +97,7 @@ static void test_unknown_characters(void **state)
     assert_int_equal(cj_tokenizer_count(t), 4);
     assert_int_equal(cj_tokenizer_special(t, CJ_TOKEN_UNKNOWN), 0);
     expect_ids(t, "abcd", (int32_t[]){1, 2, 3, 0}, 4);
-    expect_text(t, (int32_t[]){1, 0, 3}, 3, "ac");
+    expect_text(t, (int32_t[]){1, 0, 3}, 3, "a<unk>c");
     cj_tokenizer_free(t);
 
     expect_ok(train(&t, CJ_TOKENS_CHARACTER, "ab", 0));
@@ -119,8 +119,8 @@ static void test_specials(void **state)
         .size = sizeof training, .kind = CJ_TOKENS_CHARACTER, .text = "ba", .bytes = 2, .specials = true};
     expect_ok(cj_tokenizer_train(&t, &training));
     assert_int_equal(cj_tokenizer_count(t), 6);
-    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++)
-        assert_int_equal(cj_tokenizer_special(t, (cj_special_token)i), i);
+    for (int i = 0; i < CJ_TOKEN_MASK; i++) assert_int_equal(cj_tokenizer_special(t, (cj_special_token)i), i);
+    assert_int_equal(cj_tokenizer_special(t, CJ_TOKEN_MASK), -1);
     expect_ids(t, "abz", (int32_t[]){4, 5, 1}, 3);
     expect_text(t, (int32_t[]){2, 5, 4, 3, 0, 0}, 6, "ba");
     cj_tokenizer_free(t);
@@ -151,6 +151,114 @@ static void test_bytes(void **state)
     cj_tokenizer_free(t);
     expect_status(train(&t, CJ_TOKENS_BYTE, "", 255), CJ_INVALID_ARGUMENT);
     assert_null(t);
+}
+
+/* --- words --------------------------------------------------------------------------------------------- */
+
+static void skip_without_utf8proc(void)
+{
+    cj_library library;
+    for (int64_t i = 0; cj_library_at(i, &library); i++)
+        if (strcmp(library.name, "utf8proc") == 0 && !library.version) skip_because("words need utf8proc");
+}
+
+static void expect_words(const cj_tokenizer *t, const char *text, const char *const *words)
+{
+    cj_tokens tokens = {0};
+    expect_ok(cj_tokenizer_encode(t, text, strlen(text), &tokens));
+    for (int64_t i = 0; i < tokens.count; i++) {
+        assert_non_null(words[i]);
+        assert_string_equal(cj_tokenizer_piece(t, tokens.ids[i], NULL), words[i]);
+    }
+    assert_null(words[tokens.count]);
+    cj_tokens_free(&tokens);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "don't stop: well-known 3.5, 10,000! 's (\xc3\xa9t\xc3\xa9)\xc2\xa0 a.b -x x- end.";
+    skip_without_utf8proc();
+    cj_tokenizer *t;
+    expect_ok(train(&t, CJ_TOKENS_WORD, text, 0));
+    expect_words(
+        t, text,
+        (const char *const[]){
+            "don't", "stop", ":", "well-known", "3.5", ",", "10,000", "!", "'s",  "(", "\xc3\xa9t\xc3\xa9",
+            ")",     "a",    ".", "b",          "-",   "x", "x",      "-", "end", ".", NULL});
+    expect_words(t, "stop  other stop", (const char *const[]){"stop", "<unk>", "stop", NULL});
+    expect_words(t, " \n\t ", (const char *const[]){NULL});
+    cj_tokenizer_free(t);
+}
+
+/* Behind unknown come words from the commonest on, of equally common ones those first in order. */
+static void test_words_in_order(void **state)
+{
+    (void)state;
+    skip_without_utf8proc();
+    cj_tokenizer *t;
+    cj_tokenizer_training training = {.size = sizeof training,
+                                      .kind = CJ_TOKENS_WORD,
+                                      .text = "b c a b B c b d <unk>",
+                                      .cleaning.lower = true,
+                                      .least = 2};
+    training.bytes = strlen(training.text);
+    expect_ok(cj_tokenizer_train(&t, &training));
+    assert_int_equal(cj_tokenizer_count(t), 3);
+    expect_ids(t, "B c a <unk>", (int32_t[]){1, 2, 0, 0, 0, 0}, 6);
+    expect_text(t, (int32_t[]){1, 0, 2}, 3, "b <unk> c");
+    cj_tokenizer_free(t);
+    training.least = 0;
+    training.vocabulary = 4;
+    training.specials = true;
+    training.text = "x y y z";
+    training.bytes = 7;
+    expect_ok(cj_tokenizer_train(&t, &training));
+    assert_int_equal(cj_tokenizer_count(t), 4);
+    cj_tokenizer_free(t);
+    training.vocabulary = 6;
+    expect_ok(cj_tokenizer_train(&t, &training));
+    expect_ids(t, "x y z", (int32_t[]){5, 4, 1}, 3);
+    expect_text(t, (int32_t[]){2, 5, 4, 3, 0}, 5, "x y");
+    cj_tokenizer_free(t);
+}
+
+static void expect_clean(cj_text_cleaning cleaning, const char *text, const char *wanted)
+{
+    char *clean;
+    size_t size;
+    expect_ok(cj_text_clean(&cleaning, text, strlen(text), &clean, &size));
+    assert_string_equal(clean, wanted);
+    assert_int_equal(size, strlen(wanted));
+    cj_text_free(clean);
+}
+
+/* As Python's unicodedata has them. */
+static void test_cleaning(void **state)
+{
+    (void)state;
+    expect_clean((cj_text_cleaning){0}, mixed, mixed);
+    expect_clean((cj_text_cleaning){.lower = true}, "AbC z", "abc z");
+    expect_clean((cj_text_cleaning){.replace_invalid = true}, "a\xff", "a\xef\xbf\xbd");
+    skip_without_utf8proc();
+    static const char text[] = "\xc3\x89"
+                               "e\xcc\x81 \xef\xac\x81 \xe2\x91\xa0"; /* Ée◌́ ﬁ ① */
+    expect_clean((cj_text_cleaning){.form = CJ_FORM_NFC}, text, "\xc3\x89\xc3\xa9 \xef\xac\x81 \xe2\x91\xa0");
+    expect_clean((cj_text_cleaning){.form = CJ_FORM_NFD}, text,
+                 "E\xcc\x81"
+                 "e\xcc\x81 \xef\xac\x81 \xe2\x91\xa0");
+    expect_clean((cj_text_cleaning){.form = CJ_FORM_NFKC}, text, "\xc3\x89\xc3\xa9 fi 1");
+    expect_clean((cj_text_cleaning){.form = CJ_FORM_NFKD}, text,
+                 "E\xcc\x81"
+                 "e\xcc\x81 fi 1");
+    expect_clean((cj_text_cleaning){.lower = true, .strip_accents = true}, text,
+                 "ee \xef\xac\x81 \xe2\x91\xa0");
+    expect_clean((cj_text_cleaning){.lower = true, .form = CJ_FORM_NFC}, text,
+                 "\xc3\xa9\xc3\xa9 \xef\xac\x81 \xe2\x91\xa0");
+    expect_clean((cj_text_cleaning){.lower = true}, text,
+                 "\xc3\xa9"
+                 "e\xcc\x81 \xef\xac\x81 \xe2\x91\xa0");
 }
 
 /* --- what is no text ----------------------------------------------------------------------------------- */
@@ -245,7 +353,16 @@ static void test_bad_files(void **state)
         {"{\"format\": 1, \"kind\": \"character\", \"pieces\": [\"a\"], \"specials\": {\"unknown\": 1}}",
          "found token 1 for unknown, expected one of the 1 there are"},
         {"{\"format\": 1, \"kind\": \"character\", \"pieces\": [\"a\"], \"specials\": {\"other\": 0}}",
-         "expected padding, unknown, begin or end"},
+         "expected padding, unknown, begin, end or mask"},
+        {"{\"format\": 1, \"pieces\": [\"a\"]}", "expected the kind before the pieces"},
+        {"{\"format\": 1, \"kind\": \"wordpiece\", \"pieces\": [\"a\"]}", "found no token for unknown"},
+        {"{\"format\": 1, \"kind\": \"scored\", \"pieces\": [\"a\", \"b\"], \"scores\": [1]}",
+         "found 1 scores, expected 2"},
+        {"{\"format\": 1, \"kind\": \"scored\", \"pieces\": [\"a b\"]}",
+         "expected a piece in GPT-2's letters"},
+        {"{\"format\": 1, \"kind\": \"character\", \"pieces\": [\"a\"], \"merges\": [0, 1]}",
+         "found token 1 among the merges"},
+        {"{\"format\": 1, \"kind\": \"word\", \"form\": \"NFX\"}", "expected a normal form"},
         {"{\"format\": 1, \"kind\": \"byte\", \"pieces\": [\"a\"]}", "expected none of a byte tokenizer"},
         {"{\"format\": 1, \"kind\": \"character\", \"specials\": {\"unknown\": 9223372036854775807}}",
          "expected padding, unknown"},
@@ -275,9 +392,10 @@ static cj_status everything(void *context)
     size_t size;
     cj_tokenizer_training training = {.size = sizeof training,
                                       .kind = *kind,
-                                      .text = "some t\xffxt",
-                                      .bytes = 9,
-                                      .cleaning.replace_invalid = true,
+                                      .text = "some t\xffxt \xc3\x89 some",
+                                      .bytes = 17,
+                                      .vocabulary = *kind == CJ_TOKENS_BPE ? 264 : 0,
+                                      .cleaning = {.replace_invalid = true, .lower = *kind == CJ_TOKENS_WORD},
                                       .specials = true};
     cj_status status = cj_tokenizer_train(&t, &training);
     if (status == CJ_OK) status = cj_tokenizer_encode(t, "some \xff text", 11, &tokens);
@@ -291,24 +409,37 @@ static cj_status everything(void *context)
     return status;
 }
 
+/* Whether this build has what the kind needs. */
+static bool is_built_in(cj_token_kind kind)
+{
+    bool words = kind == CJ_TOKENS_WORD || kind == CJ_TOKENS_WORDPIECE;
+    const char *name = words ? "utf8proc" : kind == CJ_TOKENS_BPE ? "PCRE2" : "";
+    cj_library library;
+    for (int64_t i = 0; cj_library_at(i, &library); i++)
+        if (strcmp(library.name, name) == 0) return library.version != NULL;
+    return true;
+}
+
 static void test_allocations(void **state)
 {
     (void)state;
-    cj_token_kind kinds[] = {CJ_TOKENS_CHARACTER, CJ_TOKENS_BYTE};
+    cj_token_kind kinds[] = {CJ_TOKENS_CHARACTER, CJ_TOKENS_BYTE, CJ_TOKENS_WORD, CJ_TOKENS_BPE,
+                             CJ_TOKENS_WORDPIECE};
     scenario_folder = cj_test_new_folder();
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        cj_test_every_allocation_fails(everything, &kinds[i]);
+        if (is_built_in(kinds[i])) cj_test_every_allocation_fails(everything, &kinds[i]);
     cj_test_remove_folder(scenario_folder);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_characters),  cmocka_unit_test(test_characters_of_many_bytes),
-        cmocka_unit_test(test_specials),    cmocka_unit_test(test_unknown_characters),
-        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_invalid_text),
-        cmocka_unit_test(test_files),       cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_characters),   cmocka_unit_test(test_characters_of_many_bytes),
+        cmocka_unit_test(test_specials),     cmocka_unit_test(test_unknown_characters),
+        cmocka_unit_test(test_words),        cmocka_unit_test(test_words_in_order),
+        cmocka_unit_test(test_cleaning),     cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,24 +16,42 @@ typedef struct cj_tokenizer cj_tokenizer;
 typedef enum {
     CJ_TOKENS_CHARACTER, /* one for each character (code point) that the training text had */
     CJ_TOKENS_BYTE,      /* one for each of the 256 bytes: any text, and what is none */
+    CJ_TOKENS_WORD,      /* words between blanks, and each mark of punctuation */
+    CJ_TOKENS_BPE,       /* byte-pair encoding of bytes, as GPT-2's: any text, and what is none */
+    CJ_TOKENS_WORDPIECE, /* BERT's: words, and where one is not there the longest pieces of it that are */
+    CJ_TOKENS_SCORED, /* pieces with scores, the best pair first, bytes where there is no piece: Llama's, as
+                         llama2.c writes them */
     CJ_TOKEN_KIND_COUNT
 } cj_token_kind;
 CJ_API const char *cj_token_kind_name(cj_token_kind kind); /* "character" */
 
-/* Tokens that stand for no text. A tokenizer need not have them. */
+/* Tokens that stand for no text. A tokenizer need not have them, and two may be one. */
 typedef enum {
-    CJ_TOKEN_PADDING, /* behind the end of a shorter text of a batch; 0 where there is one */
+    CJ_TOKEN_PADDING, /* behind the end of a shorter text of a batch */
     CJ_TOKEN_UNKNOWN, /* what the vocabulary does not have */
     CJ_TOKEN_BEGIN,   /* before a text */
     CJ_TOKEN_END,     /* after it */
+    CJ_TOKEN_MASK,    /* in the place of a token that is to be guessed */
     CJ_SPECIAL_TOKENS
 } cj_special_token;
 
-/* What is done to text before it is cut. */
+/* The forms of Unicode, in which characters that look the same are the same: composed or decomposed, and with
+ * or without what is only a manner of writing (K). */
+typedef enum { CJ_FORM_AS_IS, CJ_FORM_NFC, CJ_FORM_NFD, CJ_FORM_NFKC, CJ_FORM_NFKD } cj_normal_form;
+
+/* What is done to text before it is cut. All but the first needs utf8proc. */
 typedef struct {
     bool replace_invalid; /* bytes that are no UTF-8 become U+FFFD; else they are an error that names the
-                             line. The byte tokenizer takes them as they are */
+                             line. BPE and the byte tokenizer take them as they are where nothing else is to
+                             be done */
+    cj_normal_form form;
+    bool lower;         /* to lower case, character by character */
+    bool strip_accents; /* decompose, and leave out marks that take no room of their own */
 } cj_text_cleaning;
+/* The text so cleaned, `*clean_size` bytes and a zero behind them; free with cj_text_free. A zero byte is no
+ * text either. */
+CJ_API CJ_MUST_CHECK cj_status cj_text_clean(const cj_text_cleaning *cleaning, const char *text, size_t size,
+                                             char **clean, size_t *clean_size);
 
 typedef struct {
     size_t size;
@@ -41,15 +59,30 @@ typedef struct {
     const char *text; /* UTF-8, `bytes` of it */
     size_t bytes;
     cj_text_cleaning cleaning;
-    int64_t vocabulary; /* the most tokens there may be, special ones among them; 0: as many as there are. The
-                           commonest are kept, of equally common ones the smaller */
-    bool specials;      /* begin with padding, unknown, begin and end, 0 to 3 */
+    int64_t vocabulary; /* the most tokens there may be, special ones among them; 0: of BPE and WordPiece
+                           8192, else as many as there are. The commonest are kept, of equally common ones
+                           those that come first in ascending order */
+    int64_t least; /* words, pairs and characters that are met less often are no tokens; 0: 1, of pairs 2 */
+    bool specials; /* begin with padding, unknown, begin and end, 0 to 3; WordPiece has its own always */
 } cj_tokenizer_training;
-/* Characters are numbered in ascending order. Those that `vocabulary` has no room for are unknown, which then
- * is a token, the first; where all have room there is none, and a character that is met later is an error. */
+/* Makes a vocabulary from a text. Characters are numbered in ascending order, words from the commonest on,
+ * the pieces of BPE and WordPiece in the order in which they are made. What there is no room for is unknown,
+ * which then is a token (of characters and words the first one); where all characters have room there is
+ * none, and one that is met later is an error. There is no training of CJ_TOKENS_SCORED. */
 CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_train(cj_tokenizer **tokenizer,
                                                   const cj_tokenizer_training *training);
-/* As JSON, whole or not at all, and back. */
+
+/* Reads a tokenizer, and tells by the file's contents which it is: one of Cajal's own; GPT-2's encoder.json,
+ * with its merges in vocab.bpe (or merges.txt) beside it; BERT's vocab.txt, a piece a line, which takes text
+ * in lower case without accents unless it has pieces in upper case; or llama2.c's .bin. */
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_open(cj_tokenizer **tokenizer, const char *path);
+/* Each by itself. */
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_read_gpt2(cj_tokenizer **tokenizer, const char *encoder_path,
+                                                      const char *merges_path);
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_read_wordpiece(cj_tokenizer **tokenizer, const char *path,
+                                                           const cj_text_cleaning *cleaning);
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_read_llama2c(cj_tokenizer **tokenizer, const char *path);
+/* As JSON, whole or not at all, and back. A run's folder has it as tokenizer.json. */
 CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_save(const cj_tokenizer *tokenizer, const char *path);
 CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_load(cj_tokenizer **tokenizer, const char *path);
 CJ_API void cj_tokenizer_free(cj_tokenizer *tokenizer);
@@ -75,7 +108,9 @@ CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_encode(const cj_tokenizer *tokenizer
                                                    size_t size, cj_tokens *tokens);
 CJ_API CJ_MUST_CHECK cj_status cj_tokens_add(cj_tokens *tokens, int32_t token);
 /* The text of the tokens, `*size` bytes and a zero behind them; free with cj_text_free. Special tokens are
- * nothing; a number that is no token is an error. A byte's token may be part of a character only. */
+ * nothing, but for unknown, which is its piece; words have blanks between them, though not before what closes
+ * and behind what opens. A number that is no token is an error. A byte's token may be part of a character
+ * only. */
 CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_decode(const cj_tokenizer *tokenizer, const int32_t *ids,
                                                    int64_t count, char **text, size_t *size);
 /* The same one by one, for text that is shown while it is made: what `token` adds behind `previous` (-1: it

@@ -2,6 +2,9 @@
  * docs/dependencies.md that it was linked with. `cajal version` prints it. */
 #include "base/memory.h"
 
+#define AS_TEXT(token)     #token
+#define VERSION_TEXT(word) AS_TEXT(word)
+
 #ifdef CJ_HAVE_YAML
 #include <yaml.h>
 #define YAML_VERSION yaml_get_version_string()
@@ -33,11 +36,23 @@
 #ifndef LIBJPEG_TURBO_VERSION
 #define LIBJPEG_TURBO_VERSION unknown
 #endif
-#define AS_TEXT(token)     #token
-#define VERSION_TEXT(word) AS_TEXT(word)
-#define JPEG_VERSION       VERSION_TEXT(LIBJPEG_TURBO_VERSION)
+#define JPEG_VERSION VERSION_TEXT(LIBJPEG_TURBO_VERSION)
 #else
 #define JPEG_VERSION NULL
+#endif
+
+#ifdef CJ_HAVE_UTF8PROC
+#include <utf8proc.h>
+#define UNICODE_VERSION utf8proc_version()
+#else
+#define UNICODE_VERSION NULL
+#endif
+#ifdef CJ_HAVE_PCRE2
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#define PATTERN_VERSION VERSION_TEXT(PCRE2_MAJOR) "." VERSION_TEXT(PCRE2_MINOR)
+#else
+#define PATTERN_VERSION NULL
 #endif
 
 const char *cj_version(void)
@@ -62,6 +77,8 @@ bool cj_library_at(int64_t index, cj_library *library)
         {"zlib", DEFLATE_VERSION, "compressed data sets"},
         {"libspng", PNG_VERSION, "PNG pictures"},
         {"libjpeg", JPEG_VERSION, "JPEG pictures"},
+        {"utf8proc", UNICODE_VERSION, "words, lower case and normal forms of Unicode"},
+        {"PCRE2", PATTERN_VERSION, "GPT-2's tokenizer"},
     };
     if (index < 0 || index >= (int64_t)(sizeof libraries / sizeof *libraries)) return false;
     *library = libraries[index];

@@ -34,6 +34,9 @@ typedef enum {
     X(data_text, "data.text", CJ__TEXT, "", NULL)                                                            \
     X(data_tokenizer, "data.tokenizer", CJ__TEXT, "character", NULL)                                         \
     X(data_vocabulary, "data.vocabulary", CJ__COUNT, "0", NULL)                                              \
+    X(data_least, "data.least", CJ__COUNT, "0", NULL)                                                        \
+    X(data_lower, "data.lower", CJ__TRUTH, "false", NULL)                                                    \
+    X(data_form, "data.form", CJ__CHOICE, "as_is", "as_is|nfc|nfd|nfkc|nfkd")                                \
     X(data_window, "data.window", CJ__COUNT, "64", NULL)                                                     \
     X(data_windows, "data.windows", CJ__COUNT, "0", NULL)                                                    \
     X(data_order, "data.order", CJ__CHOICE, "drawn", "drawn|lanes")                                          \

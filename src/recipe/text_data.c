@@ -41,34 +41,55 @@ typedef struct {
     char path[4096];
     char *text;
     size_t size;
+    int64_t training, validation, all; /* where the parts end, in characters */
 } opening;
 
+/* The byte at which that many characters end. */
+static size_t bytes_of(const opening *o, int64_t characters)
+{
+    const char *at = o->text, *end = o->text + o->size;
+    for (; characters > 0 && at < end; characters--) {
+        int length = cj__utf8_length(at, end);
+        at += length ? length : 1;
+    }
+    return (size_t)(at - o->text);
+}
+
+static cj_text_cleaning cleaning_of(const cj_recipe *r)
+{
+    return (cj_text_cleaning){.replace_invalid = cj__recipe_choice(r, CJ__KEY_data_invalid) == 1,
+                              .form = (cj_normal_form)cj__recipe_choice(r, CJ__KEY_data_form),
+                              .lower = cj__recipe_truth(r, CJ__KEY_data_lower)};
+}
+
+/* The characters of all parts are known, so that each can be said; else a vocabulary is the training's. */
 static cj_status train_tokenizer(const opening *o, cj_token_kind kind, cj_tokenizer **made)
 {
-    cj_tokenizer_training training = {
-        .size = sizeof training,
-        .kind = kind,
-        .text = o->text,
-        .bytes = o->size,
-        .cleaning = {.replace_invalid = cj__recipe_choice(o->r, CJ__KEY_data_invalid) == 1},
-        .vocabulary = cj__recipe_count(o->r, CJ__KEY_data_vocabulary)};
+    cj_tokenizer_training training = {.size = sizeof training,
+                                      .kind = kind,
+                                      .text = o->text,
+                                      .bytes =
+                                          kind == CJ_TOKENS_CHARACTER ? o->size : bytes_of(o, o->training),
+                                      .cleaning = cleaning_of(o->r),
+                                      .vocabulary = cj__recipe_count(o->r, CJ__KEY_data_vocabulary),
+                                      .least = cj__recipe_count(o->r, CJ__KEY_data_least)};
     cj_status status = cj_tokenizer_train(made, &training);
     return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", o->path);
 }
 
-/* One of the kinds by its name, made from the whole text; else a file, looked for like data. */
+/* One of the kinds by its name, made from the text; else a file, looked for like data. */
 static cj_status open_tokenizer(const opening *o, cj_tokenizer **made)
 {
     char path[4096];
     const char *name = o->r->values[CJ__KEY_data_tokenizer];
-    for (int kind = 0; kind < CJ_TOKEN_KIND_COUNT; kind++)
+    for (int kind = 0; kind < CJ_TOKENS_SCORED; kind++)
         if (strcmp(name, cj_token_kind_name((cj_token_kind)kind)) == 0)
             return train_tokenizer(o, (cj_token_kind)kind, made);
     if (!strchr(name, '.') && !strchr(name, '/'))
         return cj__recipe_bad_value(o->r, CJ__KEY_data_tokenizer,
-                                    "character, byte, or the file of a tokenizer");
+                                    "character, byte, word, bpe, wordpiece, or the file of a tokenizer");
     CJ__TRY(cj_data_find(name, path, sizeof path));
-    return cj_tokenizer_load(made, path);
+    return cj_tokenizer_open(made, path);
 }
 
 /* Then the recipe can be used without the text, and a network known by name has as many logits. */
@@ -88,17 +109,6 @@ static cj_status remember_vocabulary(cj_recipe *r, int64_t count)
 }
 
 /* --- the parts ----------------------------------------------------------------------------------------- */
-
-/* The byte at which that many characters end. */
-static size_t bytes_of(const opening *o, int64_t characters)
-{
-    const char *at = o->text, *end = o->text + o->size;
-    for (; characters > 0 && at < end; characters--) {
-        int length = cj__utf8_length(at, end);
-        at += length ? length : 1;
-    }
-    return (size_t)(at - o->text);
-}
 
 static cj_status cut(const opening *o, const cj_tokens *tokens, const cj_text_facts *facts, bool training,
                      cj_dataset **part)
@@ -135,18 +145,24 @@ static cj_status make_part(const opening *o, const cj_tokenizer *tokenizer, int6
 }
 
 /* By position, as a text is one thing: first what is trained on, then validation, then the test. */
-static cj_status split(const opening *o, cj_recipe_sets *sets)
+static cj_status find_parts(opening *o)
 {
-    int64_t all = cj_count_characters(o->text, o->size);
     double test = cj__recipe_number(o->r, CJ__KEY_data_test);
     double training = 1 - cj__recipe_number(o->r, CJ__KEY_data_validation) - test;
-    int64_t first = (int64_t)((double)all * training), second = (int64_t)((double)all * (1 - test));
-    CJ__TRY(make_part(o, sets->tokenizer, 0, first, "training", &sets->training));
-    if (!sets->training)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: %lld characters leave none for training", o->path,
-                        (long long)all);
-    CJ__TRY(make_part(o, sets->tokenizer, first, second, "validation", &sets->validation));
-    return make_part(o, sets->tokenizer, second, all, "test", &sets->test);
+    o->all = cj_count_characters(o->text, o->size);
+    o->training = (int64_t)((double)o->all * training);
+    o->validation = (int64_t)((double)o->all * (1 - test));
+    if (o->size == 0) return cj__fail(CJ_FORMAT_ERROR, "%s: the file is empty, expected a text", o->path);
+    if (o->training > 0) return CJ_OK;
+    return cj__fail(CJ_INVALID_ARGUMENT, "%s: %lld characters leave none for training", o->path,
+                    (long long)o->all);
+}
+
+static cj_status make_parts(const opening *o, cj_recipe_sets *sets)
+{
+    CJ__TRY(make_part(o, sets->tokenizer, 0, o->training, "training", &sets->training));
+    CJ__TRY(make_part(o, sets->tokenizer, o->training, o->validation, "validation", &sets->validation));
+    return make_part(o, sets->tokenizer, o->validation, o->all, "test", &sets->test);
 }
 
 cj_status cj__recipe_open_text(cj_recipe *r, cj_recipe_sets *sets)
@@ -154,10 +170,10 @@ cj_status cj__recipe_open_text(cj_recipe *r, cj_recipe_sets *sets)
     opening o = {.r = r};
     CJ__TRY(cj_data_find(r->values[CJ__KEY_data_text], o.path, sizeof o.path));
     CJ__TRY(cj__source_read_whole(o.path, &o.text, &o.size));
-    cj_status status = o.size ? open_tokenizer(&o, &sets->tokenizer)
-                              : cj__fail(CJ_FORMAT_ERROR, "%s: the file is empty, expected a text", o.path);
+    cj_status status = find_parts(&o);
+    if (status == CJ_OK) status = open_tokenizer(&o, &sets->tokenizer);
     if (status == CJ_OK) status = remember_vocabulary(r, cj_tokenizer_count(sets->tokenizer));
-    if (status == CJ_OK) status = split(&o, sets);
+    if (status == CJ_OK) status = make_parts(&o, sets);
     cj__free(o.text);
     return status;
 }

@@ -59,6 +59,15 @@ static cj_status add_characters(cj_tokenizer *t, const counted *list, int64_t co
     return CJ_OK;
 }
 
+/* Those that are met often enough; how many they are. */
+static int64_t leave_out_rare(counted *list, int64_t count, int64_t least)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (list[i].times >= least) list[kept++] = list[i];
+    return kept;
+}
+
 /* The `room` commonest characters, in ascending order. */
 static void keep_commonest(counted *list, int64_t *count, int64_t room)
 {
@@ -72,9 +81,11 @@ cj_status cj__characters_train(cj_tokenizer *t, const cj_tokenizer_training *tra
                                size_t size)
 {
     counted *list = NULL;
-    int64_t count, most = training->vocabulary ? training->vocabulary : CJ__MOST_TOKENS;
-    cj_status status = count_characters(text, size, &list, &count);
-    if (status == CJ_OK) status = cj__tokenizer_add_specials(t, training->specials, count > most);
+    int64_t count, all, most = training->vocabulary ? training->vocabulary : CJ__MOST_TOKENS;
+    cj_status status = count_characters(text, size, &list, &all);
+    count = status == CJ_OK ? leave_out_rare(list, all, training->least) : 0;
+    if (status == CJ_OK)
+        status = cj__tokenizer_add_specials(t, training->specials, count < all || count > most);
     if (status == CJ_OK) {
         keep_commonest(list, &count, most - t->pieces.count);
         status = add_characters(t, list, count);
@@ -88,8 +99,7 @@ cj_status cj__characters_encode(const cj_tokenizer *t, const char *text, size_t 
     const char *end = text + size;
     for (const char *at = text; at < end;) {
         int length = cj__utf8_length(at, end);
-        int32_t token = cj__pieces_find(&t->pieces, at, (size_t)length);
-        if (token < 0) token = t->specials[CJ_TOKEN_UNKNOWN];
+        int32_t token = cj__tokenizer_token(t, at, (size_t)length);
         if (token < 0) return cj__tokenizer_unknown(t, text, at, at + length);
         CJ__TRY(cj_tokens_add(tokens, token));
         at += length;

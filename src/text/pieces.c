@@ -61,10 +61,11 @@ cj_status cj__pieces_add(cj__pieces *p, const char *bytes, size_t size, int32_t 
         return cj__fail(CJ_UNSUPPORTED, "a vocabulary has up to %d pieces of up to %d bytes", CJ__MOST_TOKENS,
                         CJ__LONGEST_PIECE);
     CJ__TRY(cj__grow(&p->list, &p->room, p->count, sizeof *p->list));
-    char *copy = cj__arena_allocate(&p->arena, size + 1);
-    if (!copy) return cj__out_of_memory(size + 1, "a vocabulary");
-    memcpy(copy, bytes, size);
-    p->list[p->count] = (cj__piece){copy, (uint32_t)size, hash};
+    char *copy = cj__arena_allocate(&p->arena, size + 2);
+    if (!copy) return cj__out_of_memory(size + 2, "a vocabulary");
+    *copy = ' ';
+    memcpy(copy + 1, bytes, size);
+    p->list[p->count] = (cj__piece){copy + 1, (uint32_t)size, hash};
     *number = p->slots[slot] = (int32_t)p->count++;
     return CJ_OK;
 }

@@ -9,7 +9,7 @@
 enum { CJ__MOST_TOKENS = 1 << 24, CJ__LONGEST_PIECE = 1 << 16 };
 
 typedef struct {
-    const char *bytes; /* and a zero behind them */
+    const char *bytes; /* a blank before them, a zero behind them */
     uint32_t size, hash;
 } cj__piece;
 

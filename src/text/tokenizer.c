@@ -8,12 +8,29 @@
 
 /* In the order of cj_token_kind. */
 const cj__token_kind cj__token_kinds[CJ_TOKEN_KIND_COUNT] = {
-    {"character", cj__characters_train, cj__characters_encode, NULL, false},
-    {"byte", cj__bytes_train, cj__bytes_encode, NULL, true},
+    {.name = "character", .train = cj__characters_train, .encode = cj__characters_encode},
+    {.name = "byte", .train = cj__bytes_train, .encode = cj__bytes_encode, .any_bytes = true},
+    {.name = "word", .train = cj__words_train, .encode = cj__words_encode, .text = cj__words_text},
+    {.name = "bpe",
+     .train = cj__bpe_train,
+     .encode = cj__bpe_encode,
+     .ready = cj__bpe_ready,
+     .any_bytes = true,
+     .letters = true},
+    {.name = "wordpiece",
+     .train = cj__wordpiece_train,
+     .encode = cj__wordpiece_encode,
+     .text = cj__wordpiece_text},
+    {.name = "scored",
+     .encode = cj__scored_encode,
+     .ready = cj__scored_ready,
+     .text = cj__scored_text,
+     .any_bytes = true,
+     .letters = true},
 };
 
 /* As they stand in a tokenizer's file, in the order of cj_special_token. */
-const char *const cj__special_names[CJ_SPECIAL_TOKENS] = {"padding", "unknown", "begin", "end"};
+const char *const cj__special_names[CJ_SPECIAL_TOKENS] = {"padding", "unknown", "begin", "end", "mask"};
 
 const char *cj_token_kind_name(cj_token_kind kind)
 {
@@ -36,16 +53,52 @@ void cj_tokenizer_free(cj_tokenizer *t)
 {
     if (!t) return;
     cj__pieces_free(&t->pieces);
+    cj__merges_free(&t->merges);
+    cj__pattern_free(t->pattern);
+    cj__free(t->pairs);
+    cj__free(t->scores);
     cj__free(t);
 }
 
 cj_status cj__tokenizer_add_specials(cj_tokenizer *t, bool all, bool unknown)
 {
-    static const char *const pieces[CJ_SPECIAL_TOKENS] = {"<pad>", "<unk>", "<s>", "</s>"};
-    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++)
+    static const char *const pieces[] = {"<pad>", "<unk>", "<s>", "</s>"};
+    for (int i = 0; i < CJ_TOKEN_MASK; i++)
         if (all || (unknown && i == CJ_TOKEN_UNKNOWN))
             CJ__TRY(cj__pieces_add(&t->pieces, pieces[i], strlen(pieces[i]), &t->specials[i]));
     return CJ_OK;
+}
+
+cj_status cj__tokenizer_finish(cj_tokenizer **tokenizer, cj_tokenizer *made, cj_status status,
+                               const char *path)
+{
+    if (status == CJ_OK && made->facts->ready) status = made->facts->ready(made);
+    if (status == CJ_OK) {
+        *tokenizer = made;
+        return CJ_OK;
+    }
+    *tokenizer = NULL;
+    cj_tokenizer_free(made);
+    return path ? cj__fail_within(status, "%s", path) : status;
+}
+
+static cj_status check(const cj_tokenizer_training *o)
+{
+    if ((unsigned)o->kind >= CJ_TOKEN_KIND_COUNT)
+        return cj__fail(CJ_INVALID_ARGUMENT, "there is no tokenizer of kind %d", (int)o->kind);
+    if (!cj__token_kinds[o->kind].train)
+        return cj__fail(CJ_UNSUPPORTED, "a tokenizer of pieces with scores is read from a file, not trained");
+    if (o->vocabulary < 0 || o->vocabulary > CJ__MOST_TOKENS || o->least < 0)
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "a vocabulary of %lld of what is met %lld times: expected up to %d tokens",
+                        (long long)o->vocabulary, (long long)o->least, CJ__MOST_TOKENS);
+    return CJ_OK;
+}
+
+/* Whether the text is looked at before it is cut. */
+static bool takes_as_it_is(const cj__token_kind *facts, const cj_text_cleaning *cleaning)
+{
+    return facts->any_bytes && !cj__cleans(cleaning);
 }
 
 cj_status cj_tokenizer_train(cj_tokenizer **tokenizer, const cj_tokenizer_training *o)
@@ -53,22 +106,17 @@ cj_status cj_tokenizer_train(cj_tokenizer **tokenizer, const cj_tokenizer_traini
     cj__text room = {0};
     const char *text = o->text;
     size_t size = o->bytes;
+    cj_tokenizer *t;
     *tokenizer = NULL;
-    if ((unsigned)o->kind >= CJ_TOKEN_KIND_COUNT)
-        return cj__fail(CJ_INVALID_ARGUMENT, "there is no tokenizer of kind %d", (int)o->kind);
-    if (o->vocabulary < 0 || o->vocabulary > CJ__MOST_TOKENS)
-        return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld: expected up to %d tokens",
-                        (long long)o->vocabulary, CJ__MOST_TOKENS);
-    cj_status status = cj__tokenizer_new(tokenizer, o->kind);
-    if (status == CJ_OK) (*tokenizer)->cleaning = o->cleaning;
-    if (status == CJ_OK && !(*tokenizer)->facts->any_bytes)
-        status = cj__text_clean(&o->cleaning, text, size, &room, &text, &size);
-    if (status == CJ_OK) status = (*tokenizer)->facts->train(*tokenizer, o, text, size);
+    CJ__TRY(check(o));
+    CJ__TRY(cj__tokenizer_new(&t, o->kind));
+    t->cleaning = o->cleaning;
+    cj_status status = takes_as_it_is(t->facts, &o->cleaning)
+                           ? CJ_OK
+                           : cj__text_clean(&o->cleaning, text, size, &room, &text, &size);
+    if (status == CJ_OK) status = t->facts->train(t, o, text, size);
     cj__text_free(&room);
-    if (status == CJ_OK) return CJ_OK;
-    cj_tokenizer_free(*tokenizer);
-    *tokenizer = NULL;
-    return status;
+    return cj__tokenizer_finish(tokenizer, t, status, NULL);
 }
 
 /* --- looking into -------------------------------------------------------------------------------------- */
@@ -93,6 +141,11 @@ bool cj__tokenizer_is_special(const cj_tokenizer *t, int32_t token)
     for (int i = 0; i < CJ_SPECIAL_TOKENS; i++)
         if (t->specials[i] == token) return token >= 0;
     return false;
+}
+
+bool cj__tokenizer_is_silent(const cj_tokenizer *t, int32_t token)
+{
+    return cj__tokenizer_is_special(t, token) && token != t->specials[CJ_TOKEN_UNKNOWN];
 }
 
 const char *cj_tokenizer_piece(const cj_tokenizer *t, int32_t token, size_t *size)
@@ -123,6 +176,12 @@ cj_status cj_tokens_add(cj_tokens *tokens, int32_t token)
     return CJ_OK;
 }
 
+int32_t cj__tokenizer_token(const cj_tokenizer *t, const char *piece, size_t size)
+{
+    int32_t token = cj__pieces_find(&t->pieces, piece, size);
+    return token < 0 || cj__tokenizer_is_special(t, token) ? t->specials[CJ_TOKEN_UNKNOWN] : token;
+}
+
 cj_status cj__tokenizer_unknown(const cj_tokenizer *t, const char *text, const char *at, const char *end)
 {
     int length = cj__utf8_length(at, end);
@@ -138,7 +197,8 @@ cj_status cj_tokenizer_encode(const cj_tokenizer *t, const char *text, size_t si
 {
     cj__text room = {0};
     cj_status status = CJ_OK;
-    if (!t->facts->any_bytes) status = cj__text_clean(&t->cleaning, text, size, &room, &text, &size);
+    if (!takes_as_it_is(t->facts, &t->cleaning))
+        status = cj__text_clean(&t->cleaning, text, size, &room, &text, &size);
     if (status == CJ_OK) status = t->facts->encode(t, text, size, tokens);
     cj__text_free(&room);
     return status;
@@ -150,7 +210,7 @@ const char *cj_tokenizer_text(const cj_tokenizer *t, int32_t previous, int32_t t
 {
     *size = 0;
     if (token < 0 || token >= t->pieces.count) return NULL;
-    if (cj__tokenizer_is_special(t, token)) return "";
+    if (cj__tokenizer_is_silent(t, token)) return "";
     return t->facts->text ? t->facts->text(t, previous, token, size) : cj_tokenizer_piece(t, token, size);
 }
 

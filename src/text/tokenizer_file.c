@@ -2,6 +2,7 @@
  * the training was. */
 #include "base/file.h"
 #include "base/json.h"
+#include "text/letters.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -24,21 +25,59 @@ static void put_specials(cj__text *out, const cj_tokenizer *t)
 
 static void put_pieces(cj__text *out, const cj_tokenizer *t)
 {
+    cj__text letters = {0};
     cj__text_put(out, ",\n  \"pieces\": [");
     for (int64_t i = 0; i < t->pieces.count; i++) {
+        const cj__piece *piece = &t->pieces.list[i];
+        letters.size = 0;
+        if (t->facts->letters) cj__letters_put(&letters, piece->bytes, piece->size);
         cj__text_put(out, i ? ", " : "");
-        cj__json_put_string(out, t->pieces.list[i].bytes);
+        cj__json_put_string(out, t->facts->letters && letters.data ? letters.data : piece->bytes);
     }
     cj__text_put(out, "]");
+    out->failed |= letters.failed;
+    cj__text_free(&letters);
+}
+
+/* Two numbers a merge, one behind the other. */
+static void put_merges(cj__text *out, const cj_tokenizer *t)
+{
+    cj__text_put(out, ",\n  \"merges\": [");
+    for (int64_t i = 0; i < 2 * t->pair_count; i++) cj__text_print(out, i ? ",%d" : "%d", t->pairs[i]);
+    cj__text_put(out, "]");
+}
+
+static void put_scores(cj__text *out, const cj_tokenizer *t)
+{
+    cj__text_put(out, ",\n  \"scores\": [");
+    for (int64_t i = 0; i < t->pieces.count; i++) {
+        cj__text_put(out, i ? "," : "");
+        cj__json_put_number(out, (double)t->scores[i]);
+    }
+    cj__text_put(out, "]");
+}
+
+static const char *const forms[] = {"as it is", "NFC", "NFD", "NFKC", "NFKD"}; /* as cj_normal_form */
+enum { FORMS = sizeof forms / sizeof *forms };
+
+static void put_cleaning(cj__text *out, const cj_text_cleaning *c)
+{
+    cj__text_print(out,
+                   ",\n  \"replace_invalid\": %s,\n  \"form\": \"%s\",\n  \"lower\": %s,\n"
+                   "  \"strip_accents\": %s",
+                   c->replace_invalid ? "true" : "false", forms[c->form], c->lower ? "true" : "false",
+                   c->strip_accents ? "true" : "false");
 }
 
 cj_status cj_tokenizer_save(const cj_tokenizer *t, const char *path)
 {
     cj__text out = {0};
-    cj__text_print(&out, "{\n  \"format\": %d,\n  \"kind\": \"%s\",\n  \"replace_invalid\": %s", FORMAT,
-                   t->facts->name, t->cleaning.replace_invalid ? "true" : "false");
+    cj__text_print(&out, "{\n  \"format\": %d,\n  \"kind\": \"%s\"", FORMAT, t->facts->name);
+    put_cleaning(&out, &t->cleaning);
     put_specials(&out, t);
     if (t->kind != CJ_TOKENS_BYTE) put_pieces(&out, t);
+    if (t->kind == CJ_TOKENS_BPE) put_merges(&out, t);
+    if (t->kind == CJ_TOKENS_SCORED) put_scores(&out, t);
     cj__text_put(&out, "\n}\n");
     cj_status status = cj__text_check(&out, "a tokenizer");
     if (status == CJ_OK) status = cj__file_replace(path, out.data, out.size);
@@ -53,7 +92,8 @@ typedef struct {
     cj__arena arena;
     cj_tokenizer *t;
     uint64_t format;
-    bool known; /* the kind has been read */
+    bool known;          /* the kind has been read */
+    int64_t score_count; /* scores that have been read */
 } reading;
 
 static void read_kind(reading *r)
@@ -78,7 +118,7 @@ static void read_specials(reading *r)
         for (int k = 0; key && k < CJ_SPECIAL_TOKENS; k++)
             if (strcmp(key, cj__special_names[k]) == 0) which = k;
         if (which == CJ_SPECIAL_TOKENS || token >= CJ__MOST_TOKENS)
-            cj__json_refuse(&r->json, start, "padding, unknown, begin or end, and its number");
+            cj__json_refuse(&r->json, start, "padding, unknown, begin, end or mask, and its number");
         if (r->json.expected || r->json.out_of_memory) return;
         r->t->specials[which] = (int32_t)token;
     }
@@ -87,14 +127,59 @@ static void read_specials(reading *r)
 static cj_status read_pieces(reading *r)
 {
     int32_t number;
+    if (!r->known) cj__json_refuse(&r->json, r->json.at, "the kind before the pieces");
     cj__json_enter(&r->json, '[');
     for (int64_t i = 0; cj__json_more(&r->json, i, ']'); i++) {
-        const char *start = r->json.at, *piece = cj__json_string(&r->json, &r->arena);
+        const char *start = r->json.at;
+        char *piece = cj__json_string(&r->json, &r->arena);
+        size_t size = piece ? strlen(piece) : 0;
         if (!piece) break;
-        CJ__TRY(cj__pieces_add(&r->t->pieces, piece, strlen(piece), &number));
+        if (r->t->facts->letters && !cj__letters_read(piece, &size))
+            cj__json_refuse(&r->json, start, "a piece in GPT-2's letters");
+        CJ__TRY(cj__pieces_add(&r->t->pieces, piece, size, &number));
         if (number != i) cj__json_refuse(&r->json, start, "a piece that is not there yet");
     }
     return CJ_OK;
+}
+
+static cj_status read_merges(reading *r)
+{
+    cj_tokenizer *t = r->t;
+    cj__json_enter(&r->json, '[');
+    for (int64_t i = 0; cj__json_more(&r->json, i, ']'); i++) {
+        const char *start = r->json.at;
+        uint64_t token = cj__json_unsigned(&r->json);
+        if (token >= CJ__MOST_TOKENS) cj__json_refuse(&r->json, start, "the number of a token");
+        if (r->json.expected || r->json.out_of_memory) break;
+        CJ__TRY(cj__grow(&t->pairs, &t->pair_room, i, sizeof *t->pairs));
+        t->pairs[i] = (int32_t)token;
+        t->pair_count = (i + 1) / 2;
+    }
+    return CJ_OK;
+}
+
+static cj_status read_scores(reading *r)
+{
+    int64_t room = 0;
+    cj__free(r->t->scores);
+    r->t->scores = NULL;
+    cj__json_enter(&r->json, '[');
+    for (r->score_count = 0; cj__json_more(&r->json, r->score_count, ']'); r->score_count++) {
+        double score = cj__json_number(&r->json);
+        if (r->json.expected || r->json.out_of_memory) break;
+        CJ__TRY(cj__grow(&r->t->scores, &room, r->score_count, sizeof *r->t->scores));
+        r->t->scores[r->score_count] = (float)score;
+    }
+    return CJ_OK;
+}
+
+static void read_form(reading *r)
+{
+    const char *start = r->json.at, *name = cj__json_string(&r->json, &r->arena);
+    int form = 0;
+    while (name && form < FORMS && strcmp(name, forms[form]) != 0) form++;
+    if (name && form == FORMS) cj__json_refuse(&r->json, start, "a normal form: NFC, NFD, NFKC or NFKD");
+    if (name && form < FORMS) r->t->cleaning.form = (cj_normal_form)form;
 }
 
 static cj_status read_all(reading *r)
@@ -109,8 +194,18 @@ static cj_status read_all(reading *r)
             read_kind(r);
         else if (strcmp(key, "replace_invalid") == 0)
             r->t->cleaning.replace_invalid = cj__json_boolean(&r->json);
+        else if (strcmp(key, "form") == 0)
+            read_form(r);
+        else if (strcmp(key, "lower") == 0)
+            r->t->cleaning.lower = cj__json_boolean(&r->json);
+        else if (strcmp(key, "strip_accents") == 0)
+            r->t->cleaning.strip_accents = cj__json_boolean(&r->json);
         else if (strcmp(key, "specials") == 0)
             read_specials(r);
+        else if (strcmp(key, "merges") == 0)
+            CJ__TRY(read_merges(r));
+        else if (strcmp(key, "scores") == 0)
+            CJ__TRY(read_scores(r));
         else if (strcmp(key, "pieces") == 0)
             CJ__TRY(read_pieces(r));
         else
@@ -141,6 +236,16 @@ static cj_status check(const reading *r)
         if (t->specials[i] >= t->pieces.count)
             return cj__fail(CJ_FORMAT_ERROR, "found token %d for %s, expected one of the %lld there are",
                             t->specials[i], cj__special_names[i], (long long)t->pieces.count);
+    for (int64_t i = 0; i < 2 * t->pair_count; i++)
+        if (t->pairs[i] >= t->pieces.count)
+            return cj__fail(CJ_FORMAT_ERROR,
+                            "found token %d among the merges, expected one of the %lld there are",
+                            t->pairs[i], (long long)t->pieces.count);
+    if (t->kind == CJ_TOKENS_SCORED && r->score_count != t->pieces.count)
+        return cj__fail(CJ_FORMAT_ERROR, "found %lld scores, expected %lld, one a piece",
+                        (long long)r->score_count, (long long)t->pieces.count);
+    if (t->kind == CJ_TOKENS_WORDPIECE && t->specials[CJ_TOKEN_UNKNOWN] < 0)
+        return cj__fail(CJ_FORMAT_ERROR, "found no token for unknown, expected one");
     return t->pieces.count > 0 ? CJ_OK : cj__fail(CJ_FORMAT_ERROR, "found no pieces, expected some");
 }
 
@@ -156,13 +261,8 @@ cj_status cj_tokenizer_load(cj_tokenizer **tokenizer, const char *path)
         cj__json_begin(&r.json, text, size);
         status = read_all(&r);
         if (status == CJ_OK) status = check(&r);
-        if (status != CJ_OK) status = cj__fail_within(status, "%s", path);
     }
     cj__arena_free(&r.arena);
     cj__free(text);
-    if (status == CJ_OK)
-        *tokenizer = r.t;
-    else
-        cj_tokenizer_free(r.t);
-    return status;
+    return cj__tokenizer_finish(tokenizer, r.t, status, path);
 }

@@ -40,15 +40,25 @@ int64_t cj_count_characters(const char *text, size_t size)
     return count;
 }
 
+/* Eight bytes of ASCII at a time, as most text is. */
+const char *cj__utf8_end(const char *at, const char *end)
+{
+    while (at < end) {
+        uint64_t eight;
+        while (end - at >= 8 && (memcpy(&eight, at, 8), !(eight & 0x8080808080808080u))) at += 8;
+        if (at == end) break;
+        int length = cj__utf8_length(at, end);
+        if (length == 0) break;
+        at += length;
+    }
+    return at;
+}
+
 /* The first byte that is no part of a character, or a zero; `end`: there is none. */
 static const char *first_fault(const char *at, const char *end)
 {
-    while (at < end) {
-        int length = *at ? cj__utf8_length(at, end) : 0;
-        if (length == 0) return at;
-        at += length;
-    }
-    return end;
+    const char *zero = memchr(at, 0, (size_t)(end - at));
+    return cj__utf8_end(at, zero ? zero : end);
 }
 
 static cj_status refuse(const char *text, const char *at)
@@ -75,13 +85,38 @@ cj_status cj__text_clean(const cj_text_cleaning *cleaning, const char *text, siz
                          const char **clean, size_t *clean_size)
 {
     const char *end = text + size, *fault = first_fault(text, end);
+    cj__text whole = {0};
     *clean = text;
     *clean_size = size;
-    if (fault == end) return CJ_OK;
-    if (!cleaning->replace_invalid) return refuse(text, fault);
-    repair(room, text, end);
-    CJ__TRY(cj__text_check(room, "text"));
-    *clean = room->data;
-    *clean_size = room->size;
-    return CJ_OK;
+    if (fault < end && !cleaning->replace_invalid) return refuse(text, fault);
+    if (fault < end) {
+        repair(room, text, end);
+        CJ__TRY(cj__text_check(room, "text"));
+        *clean = room->data;
+        *clean_size = room->size;
+    }
+    if (!cj__cleans(cleaning)) return CJ_OK;
+    cj_status status = cj__text_normalise(cleaning, *clean, *clean_size, &whole);
+    cj__text_free(room);
+    *room = whole;
+    *clean = whole.data;
+    *clean_size = whole.size;
+    return status;
+}
+
+cj_status cj_text_clean(const cj_text_cleaning *cleaning, const char *text, size_t size, char **clean,
+                        size_t *clean_size)
+{
+    cj__text room = {0};
+    *clean = NULL;
+    cj_status status = cj__text_clean(cleaning, text, size, &room, &text, clean_size);
+    if (status == CJ_OK && !room.data) {
+        cj__text_add(&room, text, *clean_size);
+        status = cj__text_check(&room, "text");
+    }
+    if (status == CJ_OK)
+        *clean = room.data;
+    else
+        cj__text_free(&room);
+    return status;
 }

@@ -9,10 +9,27 @@
 uint32_t cj__utf8_code(const char *text, int length);
 /* Appends the character. */
 void cj__utf8_put(cj__text *text, uint32_t code);
+/* Categories of characters; those of other than ASCII need utf8proc: cj__unicode_check. */
+bool cj__is_blank(uint32_t code);       /* white space */
+bool cj__is_word(uint32_t code);        /* letters, marks and numbers */
+bool cj__is_punctuation(uint32_t code); /* as BERT has it: of ASCII all signs, else category P */
+bool cj__is_control(uint32_t code);     /* Cc and Cf, without tab and line ends */
+/* CJ_UNSUPPORTED, and what the library is wanted for, where this build is without it. */
+CJ_MUST_CHECK cj_status cj__unicode_check(const char *what);
+/* Whether there is more to do than to look for bytes that are no UTF-8. */
+static inline bool cj__cleans(const cj_text_cleaning *cleaning)
+{
+    return cleaning->form != CJ_FORM_AS_IS || cleaning->lower || cleaning->strip_accents;
+}
+/* Normal form, case and accents of well-formed text, appended to `out`: normalise.c. */
+CJ_MUST_CHECK cj_status cj__text_normalise(const cj_text_cleaning *cleaning, const char *text, size_t size,
+                                           cj__text *out);
 /* The text as `cleaning` wants it: `*clean` is the text itself, or made in `room`, which is the caller's to
  * free with cj__text_free. Zero bytes are no text. */
 CJ_MUST_CHECK cj_status cj__text_clean(const cj_text_cleaning *cleaning, const char *text, size_t size,
                                        cj__text *room, const char **clean, size_t *clean_size);
+/* The first byte that is no part of a well-formed character; `end`: there is none. */
+const char *cj__utf8_end(const char *at, const char *end);
 /* Which line of the text a place in it is on, from 1. */
 int64_t cj__line_at(const char *text, const char *at);
 

@@ -17,7 +17,7 @@ fails 2 "--seed needs a value" train --seed
 fails 0 "cajal train recipes/mnist-mlp.yaml" train --help
 fails 0 "threads:" version
 for line in "cajal [0-9]" "compiler: [gc]" "instruction set: .* (available: scalar" "libyaml  *[0-9l]" "Jansson  *[0-9l]" "zlib  *[0-9l]" \
-    "libspng  *[0-9l]" "libjpeg  *[0-9l]" "libcurl  *[0-9l]" "libarchive  *[0-9l]"; do
+    "libspng  *[0-9l]" "libjpeg  *[0-9l]" "utf8proc  *[0-9l]" "PCRE2  *[0-9l]" "libcurl  *[0-9l]" "libarchive  *[0-9l]"; do
     grep -q "$line" "$scratch/out" || { echo "cajal version: no '$line' in:"; cat "$scratch/out"; exit 1; }
 done
 fails 0 '"libraries": {"libyaml": ' version --json

@@ -1,0 +1,201 @@
+/* cajal tokenize: text to tokens and back, by a tokenizer that is there or is made here. */
+#include "run.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- reading ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char *data; /* and a zero behind it; to be freed */
+    size_t size;
+} bytes;
+
+static int read_stream(FILE *from, const char *name, bytes *b)
+{
+    size_t room = 1 << 16;
+    for (;;) {
+        char *bigger = realloc(b->data, room + 1);
+        if (!bigger) return fprintf(stderr, "cajal: %s: out of memory\n", name), EXIT_FAILED;
+        b->data = bigger;
+        b->size += fread(b->data + b->size, 1, room - b->size, from);
+        if (b->size < room) break;
+        room *= 2;
+    }
+    b->data[b->size] = 0;
+    if (!ferror(from)) return EXIT_OK;
+    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", name, strerror(errno)), EXIT_FAILED;
+}
+
+/* Of the operand with that number, or standard input where there is none, or "-". */
+static int read_text(const options *o, int operand, bytes *b)
+{
+    const char *path = operand < o->count ? o->operands[operand] : "-";
+    if (strcmp(path, "-") == 0) return read_stream(stdin, "standard input", b);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", path, strerror(errno)), EXIT_FAILED;
+    int code = read_stream(file, path, b);
+    fclose(file);
+    return code;
+}
+
+static cj_status open_tokenizer(const char *place, cj_tokenizer **t)
+{
+    char path[MOST_PATH + 32];
+    if (is_folder(place)) {
+        snprintf(path, sizeof path, "%.4000s/tokenizer.json", place);
+        return cj_tokenizer_open(t, path);
+    }
+    cj_status status = cj_data_find(place, path, sizeof path);
+    return status == CJ_OK ? cj_tokenizer_open(t, path) : status;
+}
+
+/* --- text to tokens ------------------------------------------------------------------------------------ */
+
+/* Any byte as one letter, a blank as "Ġ", so that a line holds a piece. */
+static void print_letters(const char *piece, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned byte = (unsigned char)piece[i];
+        bool itself = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte != 0xad);
+        unsigned code = itself ? byte : byte <= 0x20 ? 0x100 + byte : byte <= 0xa0 ? 0xa2 + byte : 0x143;
+        if (code < 0x80)
+            putchar((int)code);
+        else
+            printf("%c%c", (int)(0xc0 | code >> 6), (int)(0x80 | (code & 63)));
+    }
+}
+
+static void print_pieces(const cj_tokenizer *t, const cj_tokens *tokens)
+{
+    for (int64_t i = 0; i < tokens->count; i++) {
+        size_t size;
+        const char *piece = cj_tokenizer_piece(t, tokens->ids[i], &size);
+        printf("%d\t", tokens->ids[i]);
+        print_letters(piece, size);
+        putchar('\n');
+    }
+}
+
+static void print_numbers(const cj_tokens *tokens)
+{
+    for (int64_t i = 0; i < tokens->count; i++) printf(i ? " %d" : "%d", tokens->ids[i]);
+    putchar('\n');
+}
+
+static void print_counts(const cj_tokenizer *t, const cj_tokens *tokens, const bytes *b)
+{
+    int64_t unknown = 0, characters = cj_count_characters(b->data, b->size);
+    double all = tokens->count ? (double)tokens->count : 1;
+    for (int64_t i = 0; i < tokens->count; i++)
+        unknown += tokens->ids[i] == cj_tokenizer_special(t, CJ_TOKEN_UNKNOWN);
+    printf("tokens %lld\ncharacters %lld (%.3f a token)\nbytes %zu (%.3f a token)\nunknown %lld\n",
+           (long long)tokens->count, (long long)characters, (double)characters / all, b->size,
+           (double)b->size / all, (long long)unknown);
+}
+
+static cj_status encode(const options *o, const cj_tokenizer *t, const bytes *b)
+{
+    cj_tokens tokens = {0};
+    cj_status status = cj_tokenizer_encode(t, b->data, b->size, &tokens);
+    if (status == CJ_OK && o->counts) print_counts(t, &tokens, b);
+    if (status == CJ_OK && !o->counts && o->pieces) print_pieces(t, &tokens);
+    if (status == CJ_OK && !o->counts && !o->pieces) print_numbers(&tokens);
+    cj_tokens_free(&tokens);
+    return status;
+}
+
+/* --- tokens to text ------------------------------------------------------------------------------------ */
+
+/* Whole numbers with blanks or line ends between; NULL, or where something else stands. */
+static const char *read_numbers(const char *text, cj_tokens *tokens, cj_status *status)
+{
+    *status = CJ_OK;
+    for (;;) {
+        char *end;
+        while (isspace((unsigned char)*text)) text++;
+        if (!*text) return NULL;
+        long long number = strtoll(text, &end, 10);
+        if (end == text || (*end && !isspace((unsigned char)*end)) || number < 0 || number > INT32_MAX)
+            return text;
+        *status = cj_tokens_add(tokens, (int32_t)number);
+        if (*status != CJ_OK) return NULL;
+        text = end;
+    }
+}
+
+static int decode(const cj_tokenizer *t, const bytes *b)
+{
+    cj_tokens tokens = {0};
+    cj_status status;
+    char *text = NULL;
+    size_t size;
+    const char *wrong = read_numbers(b->data, &tokens, &status);
+    if (wrong) {
+        fprintf(stderr, "cajal: found '%.20s', expected the number of a token\n", wrong);
+        cj_tokens_free(&tokens);
+        return EXIT_FAILED;
+    }
+    if (status == CJ_OK) status = cj_tokenizer_decode(t, tokens.ids, tokens.count, &text, &size);
+    if (status == CJ_OK) fwrite(text, 1, size, stdout);
+    cj_text_free(text);
+    cj_tokens_free(&tokens);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
+/* --- the command --------------------------------------------------------------------------------------- */
+
+static cj_token_kind kind_named(const char *name)
+{
+    int kind = 0;
+    while (strcmp(name, cj_token_kind_name((cj_token_kind)kind)) != 0) kind++; /* options.def has real ones */
+    return (cj_token_kind)kind;
+}
+
+static int train(const options *o)
+{
+    bytes b = {0};
+    cj_tokenizer *t = NULL;
+    if (!o->out) return fprintf(stderr, "cajal: --train wants --out, the file to write\n"), EXIT_USAGE;
+    if (o->count > 1) return fprintf(stderr, "cajal: a tokenizer is made from one file\n"), EXIT_USAGE;
+    int code = read_text(o, 0, &b);
+    cj_tokenizer_training training = {.size = sizeof training,
+                                      .kind = kind_named(o->train),
+                                      .text = b.data,
+                                      .bytes = b.size,
+                                      .cleaning.lower = o->lower,
+                                      .vocabulary = o->size ? atoll(o->size) : 0,
+                                      .least = o->least ? atoll(o->least) : 0};
+    cj_status status = code == EXIT_OK ? cj_tokenizer_train(&t, &training) : CJ_OK;
+    if (code == EXIT_OK && status == CJ_OK) status = cj_tokenizer_save(t, o->out);
+    if (code == EXIT_OK && status == CJ_OK)
+        printf("%lld tokens written to %s\n", (long long)cj_tokenizer_count(t), o->out);
+    cj_tokenizer_free(t);
+    free(b.data);
+    return status == CJ_OK ? code : failed(status);
+}
+
+int command_tokenize(const options *o)
+{
+    bytes b = {0};
+    cj_tokenizer *t = NULL;
+    if (o->train) return train(o);
+    if (o->count < 1 || o->count > 2)
+        return fprintf(stderr, "cajal: name a tokenizer, or a run's folder, and a file of text\n"),
+               EXIT_USAGE;
+    cj_status status = open_tokenizer(o->operands[0], &t);
+    int code = status == CJ_OK ? read_text(o, 1, &b) : failed(status);
+    if (code == EXIT_OK && o->decode) {
+        code = decode(t, &b);
+    } else if (code == EXIT_OK) {
+        status = encode(o, t, &b);
+        if (status != CJ_OK) code = failed(status);
+    }
+    cj_tokenizer_free(t);
+    free(b.data);
+    return code;
+}
