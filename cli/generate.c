@@ -155,6 +155,7 @@ static cj_status generate(generation *g)
     g->previous = g->tokens.ids[g->tokens.count - 1];
     cj_status status = g->o->beams ? search(g, &count) : sample(g, &count);
     printf("\n");
+    fflush(stdout);
     if (status == CJ_OK) tell_speed(g, count, now() - start);
     return status;
 }

@@ -317,6 +317,30 @@ def make_recipe():
     put("recipe", "many-layers", "model: [" + "relu, " * 300 + "dense: 2]\n")
 
 
-for make in (make_idx, make_csv, make_preprocessing, make_numpy, make_image, make_json, make_run_log, make_checkpoint,
+# --- checkpoints of llama2.c ---------------------------------------------------------------------------------
+
+
+def llama2c(dim, hidden, layers, heads, kv_heads, vocabulary, block, floats):
+    sizes = struct.pack("<7i", dim, hidden, layers, heads, kv_heads, vocabulary, block)
+    return sizes + b"".join(struct.pack("<f", i / 8) for i in range(floats))
+
+
+def make_llama2c():
+    whole = llama2c(2, 1, 1, 1, 1, 1, 1, 32)
+    put("llama2c", "whole", whole)
+    put("llama2c", "own-head", llama2c(2, 1, 1, 1, 1, -1, 1, 34))
+    put("llama2c", "two-layers", llama2c(4, 3, 2, 2, 1, 5, 3, 214))
+    put("llama2c", "cut-short", whole[:-4])
+    put("llama2c", "too-long", whole + b"x")
+    put("llama2c", "cut-header", whole[:27])
+    put("llama2c", "largest", llama2c(1 << 20, 1 << 20, 1 << 12, 1 << 19, 1 << 19, 1 << 20, 1 << 20, 0))
+    put("llama2c", "too-large", llama2c((1 << 31) - 2, 1, 1, 1, 1, 1, 1, 34))
+    put("llama2c", "least-vocabulary", llama2c(2, 1, 1, 1, 1, -(1 << 31), 1, 34))
+    put("llama2c", "no-layers", llama2c(2, 1, 0, 1, 1, 1, 1, 34))
+    put("llama2c", "minus", llama2c(-2, -1, -1, -1, -1, -1, -1, 34))
+    put("llama2c", "uneven-heads", llama2c(6, 1, 1, 3, 2, 1, 1, 34))
+
+
+for make in (make_llama2c, make_idx, make_csv, make_preprocessing, make_numpy, make_image, make_json, make_run_log, make_checkpoint,
              make_recipe):
     make()

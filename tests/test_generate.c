@@ -49,8 +49,7 @@ static cj_value running_sum(cj_scope s, const cj_reading *reading, void *context
     cj_value size = cj_constant(s.graph, CJ_F32, VOCABULARY), real = cj_cast(sum, CJ_F32);
     cj_value rest = cj_sub(real, cj_mul(size, cj_floor(cj_div(real, size))));
     cj_assign(kept, sum);
-    cj_value logits =
-        cj_embedding(s, cj_cast(rest, CJ_I32), .count = VOCABULARY, .width = VOCABULARY);
+    cj_value logits = cj_embedding(s, cj_cast(rest, CJ_I32), .count = VOCABULARY, .width = VOCABULARY);
     return cj_reshape(logits, cj_shape(shape.dims[0], 1, VOCABULARY));
 }
 

@@ -74,7 +74,8 @@ static const struct {
                {"numpy", read_tensors},
                {"image", read_image},
                {"recipe", read_recipe},
-               {"safetensors", read_tensors}};
+               {"safetensors", read_tensors},
+               {"llama2c", read_tensors}};
 enum { READERS = sizeof readers / sizeof *readers };
 
 /* --- every seed ---------------------------------------------------------------------------------------- */
@@ -148,6 +149,8 @@ static const struct {
     {"numpy/many-members.npz", "found 1152921504606846976 members", "expected them before byte"},
     {"numpy/same-bytes-twice.npz", "overlap: found one at byte 35", "expected it at 175 or later"},
     {"numpy/wrong-checksum.npz", "tensor x: damaged: found CRC-32", "expected 00000001"},
+    {"llama2c/cut-short", "found 152 bytes", "expected 156 of a checkpoint of llama2.c"},
+    {"llama2c/largest", "found 28 bytes", "expected 126105221985206300"},
     {"image/largest.pgm", "a picture of 9223372 by 9223372", "up to 32768 a side"},
     {"image/a-side-of-2-15.png", "found a file of 66 bytes", "expected more for a picture of 32768 by 4096"},
     {"image/cut-short.pgm", "found 3 bytes of pixels", "expected 600"},

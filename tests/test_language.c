@@ -281,11 +281,12 @@ static void damaged_llama2c(void **state)
     char *data = cj_test_read_file(FIXTURE("llama.bin"), &size);
     char *longer = malloc(size + 4);
     memcpy(longer, data, size);
-    expect_bad_file(longer, size - 4, "as a checkpoint of llama2.c of 2 layers, width 16 and vocabulary 13");
-    expect_bad_file(longer, size + 4, "as a checkpoint of llama2.c");
-    expect_bad_file(longer, 28, "as a checkpoint of llama2.c");
+    expect_bad_file(longer, size - 4,
+                    "a checkpoint of llama2.c, as which it begins: 2 layers, width 16, vocabulary 13");
+    expect_bad_file(longer, size + 4, "of a checkpoint of llama2.c");
+    expect_bad_file(longer, 28, "of a checkpoint of llama2.c");
     const int32_t huge[] = {1 << 20, 1 << 20, 1 << 12, 1 << 10, 1 << 10, 1 << 20, 1 << 20};
-    expect_bad_file(huge, sizeof huge, "as a checkpoint of llama2.c");
+    expect_bad_file(huge, sizeof huge, "of a checkpoint of llama2.c");
     const int32_t odd[] = {16, 24, 2, 4, 3, 13, 10}; /* 4 heads do not share 3: no such file */
     assert_true(cj_tensor_file_open_memory(&file, odd, sizeof odd, "odd.bin") != CJ_OK);
     free(longer);

@@ -155,6 +155,21 @@ CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return a > b ? a :
 
 #endif
 
+/* Folds the halves of v onto each other down to four lanes. */
+#if CJ__ISA_NUMBER >= CJ__NUMBER_avx512
+CJ__INLINE __m128 cj__v_quarter(cj__floats v)
+{
+    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), high);
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+#elif CJ__ISA_NUMBER == CJ__NUMBER_avx2
+CJ__INLINE __m128 cj__v_quarter(cj__floats v)
+{
+    return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+}
+#endif
+
 /* Over the lanes of one vector: halves are folded onto each other, so the order is fixed. */
 CJ__INLINE float cj__v_sum(cj__floats v)
 {
@@ -163,6 +178,19 @@ CJ__INLINE float cj__v_sum(cj__floats v)
     for (int half = CJ__LANES / 2; half > 0; half /= 2)
         for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
     return lanes[0];
+}
+
+/* The same of four vectors at once. */
+CJ__INLINE void cj__v_sum4(cj__floats a, cj__floats b, cj__floats c, cj__floats d, float to[4])
+{
+#if CJ__ISA_NUMBER >= CJ__NUMBER_avx2
+    __m128 p = cj__v_quarter(a), q = cj__v_quarter(b), r = cj__v_quarter(c), s = cj__v_quarter(d);
+    p = _mm_add_ps(_mm_movelh_ps(p, q), _mm_movehl_ps(q, p));
+    r = _mm_add_ps(_mm_movelh_ps(r, s), _mm_movehl_ps(s, r));
+    _mm_storeu_ps(to, _mm_add_ps(_mm_shuffle_ps(p, r, _MM_SHUFFLE(2, 0, 2, 0)), _mm_shuffle_ps(p, r, _MM_SHUFFLE(3, 1, 3, 1))));
+#else
+    to[0] = cj__v_sum(a), to[1] = cj__v_sum(b), to[2] = cj__v_sum(c), to[3] = cj__v_sum(d);
+#endif
 }
 
 /* clang-format on */

@@ -2,7 +2,6 @@
  * f32. They are given the names of the transformers package, and rows of q_proj and k_proj its order, in
  * which the halves of a head turn against each other instead of neighbours.
  * https://github.com/karpathy/llama2.c: export.py, version 0 */
-#include "base/shape.h"
 #include "io/tensor_file.h"
 
 #include <inttypes.h>
@@ -44,81 +43,88 @@ bool cj__is_llama2c(const cj_tensor_file *file)
            s.dim / s.heads % 2 == 0;
 }
 
+/* Sizes are small enough for no product to overflow. */
+static uint64_t bytes_wanted(const sizes *s)
+{
+    int64_t head = s->dim / s->heads, table = s->vocabulary * s->dim;
+    int64_t attention = 2 * s->dim * s->dim + 2 * head * s->kv_heads * s->dim;
+    int64_t layer = 2 * s->dim + attention + 3 * s->hidden * s->dim;
+    int64_t all = table + s->layers * layer + s->dim + s->block * head + (s->own_head ? table : 0);
+    return HEADER + (uint64_t)all * sizeof(float);
+}
+
 /* --- the index ----------------------------------------------------------------------------------------- */
 
-/* Adds a tensor at the end of those before it. Sizes are small enough for no product to overflow. */
-static cj_status add(cj_tensor_file *file, char *name, cj_shape_t shape, int64_t heads, uint64_t *at)
+/* Adds a tensor at the end of those before it. */
+static cj_status add(cj_tensor_file *file, char *name, cj_shape_t shape, int64_t heads)
 {
+    uint64_t at = file->count ? file->entries[file->count - 1].end : 0;
     if (!name) return cj__out_of_memory(0, "the name of a tensor");
-    if (!cj__shape_valid(shape))
-        return cj__fail(CJ_FORMAT_ERROR, "%s: tensor %s would be larger than any memory", file->path, name);
     CJ__TRY(cj__grow(&file->entries, &file->capacity, file->count, sizeof *file->entries));
-    uint64_t bytes = (uint64_t)cj_shape_count(shape) * sizeof(float);
-    file->entries[file->count++] = (cj__tensor_entry){.name = name,
-                                                      .type = cj__stored_type_of(CJ_F32),
-                                                      .shape = shape,
-                                                      .begin = *at,
-                                                      .end = *at + bytes,
-                                                      .heads = heads};
-    *at += bytes;
+    file->entries[file->count++] =
+        (cj__tensor_entry){.name = name,
+                           .type = cj__stored_type_of(CJ_F32),
+                           .shape = shape,
+                           .begin = at,
+                           .end = at + (uint64_t)cj_shape_count(shape) * sizeof(float),
+                           .heads = heads};
     return CJ_OK;
 }
 
 static cj_status add_each(cj_tensor_file *file, const sizes *s, const char *name, cj_shape_t shape,
-                          int64_t heads, uint64_t *at)
+                          int64_t heads)
 {
     for (int64_t i = 0; i < s->layers; i++)
         CJ__TRY(add(file, cj__arena_format(&file->arena, "model.layers.%" PRId64 ".%s.weight", i, name),
-                    shape, heads, at));
+                    shape, heads));
     return CJ_OK;
 }
 
-static cj_status add_named(cj_tensor_file *file, const char *name, cj_shape_t shape, uint64_t *at)
-{
-    return add(file, cj__arena_string(&file->arena, name), shape, 0, at);
-}
-
-static cj_status add_layers(cj_tensor_file *file, const sizes *s, uint64_t *at)
+static cj_status add_layers(cj_tensor_file *file, const sizes *s)
 {
     int64_t keys = s->dim / s->heads * s->kv_heads;
     cj_shape_t norm = cj_shape(s->dim), square = cj_shape(s->dim, s->dim), narrow = cj_shape(keys, s->dim);
     cj_shape_t up = cj_shape(s->hidden, s->dim), down = cj_shape(s->dim, s->hidden);
-    CJ__TRY(add_each(file, s, "input_layernorm", norm, 0, at));
-    CJ__TRY(add_each(file, s, "self_attn.q_proj", square, s->heads, at));
-    CJ__TRY(add_each(file, s, "self_attn.k_proj", narrow, s->kv_heads, at));
-    CJ__TRY(add_each(file, s, "self_attn.v_proj", narrow, 0, at));
-    CJ__TRY(add_each(file, s, "self_attn.o_proj", square, 0, at));
-    CJ__TRY(add_each(file, s, "post_attention_layernorm", norm, 0, at));
-    CJ__TRY(add_each(file, s, "mlp.gate_proj", up, 0, at));
-    CJ__TRY(add_each(file, s, "mlp.down_proj", down, 0, at));
-    return add_each(file, s, "mlp.up_proj", up, 0, at);
+    CJ__TRY(add_each(file, s, "input_layernorm", norm, 0));
+    CJ__TRY(add_each(file, s, "self_attn.q_proj", square, s->heads));
+    CJ__TRY(add_each(file, s, "self_attn.k_proj", narrow, s->kv_heads));
+    CJ__TRY(add_each(file, s, "self_attn.v_proj", narrow, 0));
+    CJ__TRY(add_each(file, s, "self_attn.o_proj", square, 0));
+    CJ__TRY(add_each(file, s, "post_attention_layernorm", norm, 0));
+    CJ__TRY(add_each(file, s, "mlp.gate_proj", up, 0));
+    CJ__TRY(add_each(file, s, "mlp.down_proj", down, 0));
+    return add_each(file, s, "mlp.up_proj", up, 0);
 }
 
-/* Behind the last norm stand cosines and sines of the positions, which are worked out here. */
-static cj_status add_all(cj_tensor_file *file, const sizes *s, uint64_t *at)
+/* Behind the last norm stand cosines and sines of the positions, which are worked out here: the head's own
+ * weight is at the end of the file. */
+static cj_status add_all(cj_tensor_file *file, const sizes *s)
 {
     cj_shape_t table = cj_shape(s->vocabulary, s->dim);
-    CJ__TRY(add_named(file, "model.embed_tokens.weight", table, at));
-    CJ__TRY(add_layers(file, s, at));
-    CJ__TRY(add_named(file, "model.norm.weight", cj_shape(s->dim), at));
-    *at += (uint64_t)(s->block * (s->dim / s->heads)) * sizeof(float);
-    return s->own_head ? add_named(file, "lm_head.weight", table, at) : CJ_OK;
+    CJ__TRY(add(file, cj__arena_string(&file->arena, "model.embed_tokens.weight"), table, 0));
+    CJ__TRY(add_layers(file, s));
+    CJ__TRY(add(file, cj__arena_string(&file->arena, "model.norm.weight"), cj_shape(s->dim), 0));
+    if (!s->own_head) return CJ_OK;
+    CJ__TRY(add(file, cj__arena_string(&file->arena, "lm_head.weight"), table, 0));
+    cj__tensor_entry *head = &file->entries[file->count - 1];
+    uint64_t shift = file->size - HEADER - head->end;
+    head->begin += shift;
+    head->end += shift;
+    return CJ_OK;
 }
 
 cj_status cj__llama2c_load(cj_tensor_file *file)
 {
     unsigned char header[HEADER];
-    uint64_t at = 0;
     CJ__TRY(cj__tensor_file_bytes(file, 0, header, HEADER));
     sizes s = sizes_in(header);
     file->data_start = HEADER;
-    CJ__TRY(add_all(file, &s, &at));
-    if (at == file->size - HEADER) return CJ_OK;
+    if (bytes_wanted(&s) == file->size) return add_all(file, &s);
     return cj__fail(CJ_FORMAT_ERROR,
-                    "%s: found %" PRIu64 " bytes; as a checkpoint of llama2.c of %" PRId64
-                    " layers, width %" PRId64 " and vocabulary %" PRId64 ", as which it begins, %" PRIu64
-                    " were expected",
-                    file->path, file->size, s.layers, s.dim, s.vocabulary, at + HEADER);
+                    "%s: found %" PRIu64 " bytes, expected %" PRIu64
+                    " of a checkpoint of llama2.c, as which it begins: %" PRId64 " layers, width %" PRId64
+                    ", vocabulary %" PRId64,
+                    file->path, file->size, bytes_wanted(&s), s.layers, s.dim, s.vocabulary);
 }
 
 /* --- the elements -------------------------------------------------------------------------------------- */

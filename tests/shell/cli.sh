@@ -168,3 +168,33 @@ grep -q 'product_chain' "$scratch/out"
 fails 0 "matmul" graph $small --after simplify --format text
 fails 2 "--after is 'lunch', but must be one of draw|simplify|fuse" graph $small --after lunch
 fails 2 "--format is 'pdf'" graph $small --format pdf
+
+# a language model of a text that says one thing again and again: learned by heart, told from any of its letters
+i=0; while [ $i -lt 60 ]; do printf 'the cat sat on the mat. '; i=$((i + 1)); done >"$scratch/cat.txt"
+cat >"$scratch/cat.yaml" <<END
+name: cat
+data: {text: $scratch/cat.txt, window: 24, windows: 400}
+model: {name: gpt, layers: 1, heads: 2, width: 32}
+training: {batch_size: 8, epochs: 3}
+optimizer: {name: adamw, learning_rate: 0.01}
+END
+fails 0 "saved in" train "$scratch/cat.yaml" --output "$scratch/cat" --quiet
+fails 0 "cat sat on the mat. the cat sat on the mat. the cat sat" generate "$scratch/cat" --prompt "cat" --temperature 0 --tokens 60
+grep -q "^60 tokens, [0-9]* a second$" "$scratch/out"
+fails 0 "the network sees 24 at once" generate "$scratch/cat" --prompt "cat sat on the mat. the cat sat on the mat. the" --tokens 3
+fails 0 "mat. the cat" generate "$scratch/cat" --prompt "mat." --beams 3 --tokens 8 --quiet
+printf 'sat on' | "$cajal" generate "$scratch/cat" --prompt - --temperature 0 --tokens 9 --quiet >"$scratch/out"
+grep -q "^sat on the mat\.$" "$scratch/out" || { cat "$scratch/out"; exit 1; }
+for threads in 1 3; do
+    "$cajal" generate "$scratch/cat" --prompt "t" --temperature 3 --seed 5 --threads $threads --quiet >"$scratch/drawn-$threads"
+done
+cmp "$scratch/drawn-1" "$scratch/drawn-3"
+fails 1 "character 'X'" generate "$scratch/cat" --prompt "X"
+fails 1 "character" generate "$scratch/cat"
+fails 2 "--temperature is 'hot', but must be a number from 0 to 1000" generate "$scratch/cat" --temperature hot
+fails 2 "--top-p is '1.5'" generate "$scratch/cat" --top-p 1.5
+fails 2 "name a run's folder" generate
+fails 2 "is no language model" generate "$scratch/bright"
+fails 2 "model.heads is '3', but must be" check "$scratch/cat.yaml" model.heads=3
+fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
+fails 0 "weights: 16 loaded" generate "$scratch/cat.yaml" "weights.from=$scratch/cat" --prompt "on" --tokens 1

@@ -1,6 +1,19 @@
 /* Few rows times a matrix, which is read once as it lies: what inference on single examples does all day.
  * Included by matmul.c. Results do not depend on how the columns are grouped. */
 
+/* The sums of `count` vectors to row r of c, from column j on. */
+CJ__INLINE void store_sums(const cj__few_rows *f, int r, int64_t j, const cj__floats *sum, int count)
+{
+    float *c = f->c + r * f->c_row + j * f->c_column, four[4];
+#pragma GCC unroll 2
+    for (int i = 0; i < count; i += 4) {
+        cj__floats none = cj__v_set(0.0f);
+        cj__v_sum4(sum[i], i + 1 < count ? sum[i + 1] : none, i + 2 < count ? sum[i + 2] : none,
+                   i + 3 < count ? sum[i + 3] : none, four);
+        for (int k = 0; k < 4 && i + k < count; k++) c[(i + k) * f->c_column] = four[k];
+    }
+}
+
 /* `rows` rows of x against `count` rows of w: a grid of dot products, one vector of partial sums each. */
 CJ__INLINE void dots_block(const cj__few_rows *f, int64_t j, int rows, int count)
 {
@@ -34,9 +47,7 @@ CJ__INLINE void dots_block(const cj__few_rows *f, int64_t j, int rows, int count
         }
     }
 #pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
-        for (int i = 0; i < count; i++) f->c[r * f->c_row + (j + i) * f->c_column] = cj__v_sum(sum[r][i]);
+    for (int r = 0; r < rows; r++) store_sums(f, r, j, sum[r], count);
 }
 
 /* Eight to twelve independent sums hide the latency of the multiply-add. */
