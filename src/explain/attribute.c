@@ -331,8 +331,8 @@ static cj_status explain(task *t)
     t->pixels = t->probe.size / t->channels;
     CJ__TRY(methods[t->o->method].explain(t));
     for (int64_t p = 0; p < t->pixels; p++) t->facts.sum += (double)t->map[p];
-    if (isfinite(t->facts.sum)) return CJ_OK;
-    return cj__fail(CJ_NOT_FINITE, "the map of %s has values that are not finite, as has x or a weight",
+    if (isfinite(t->facts.sum) && isfinite(t->facts.score)) return CJ_OK;
+    return cj__fail(CJ_NOT_FINITE, "%s finds numbers that are not finite: x or a weight has some",
                     cj_explain_method_name(t->o->method));
 }
 

@@ -47,6 +47,8 @@ offers "runs/first" cajal train --resume runs/f
 offers "training.epochs=" cajal train --resume runs/first training.ep
 offers "empty" cajal train --output em
 offers "two words.png" cajal predict runs/first tw
+offers "two words.png" cajal explain runs/first tw
+offers "grad-cam" cajal explain --method gr
 offers "two words.png" cajal predict runs/first a.png tw
 offers "empty" cajal runs e
 offers "" cajal runs empty e
