@@ -11,9 +11,9 @@
 typedef struct {
     const char *name;
     cj_value (*forward)(cj_scope s, cj_value x);
-    int64_t batch;    /* in training */
-    int64_t features; /* of an example: normal numbers */
-    int64_t classes;  /* labels are drawn from 0 … classes-1 */
+    int64_t batch;            /* in training */
+    int64_t example[3], rank; /* shape of an example, normal numbers: [features] or [H,W,C] */
+    int64_t classes;          /* labels are drawn from 0 … classes-1 */
     cj_optimizer optimizer;
 } workload;
 extern const workload workloads[];
@@ -27,13 +27,13 @@ typedef struct {
     bool evaluate; /* inference instead of training */
     cj_precision precision;
 
-    cj_tensor x, y; /* f32 [N,features], i32 [N] */
+    cj_tensor x, y; /* f32 [N,example…], i32 [N] */
     cj_model *model;
     cj_graph *graph;
     cj_program *program;
     float *result; /* the loss, or logits [N,classes] */
     int64_t runs;
-    double loss; /* that proves the work: of training after ten updates */
+    double loss, early_loss; /* that prove the work: of training after ten updates, and after one */
 } job;
 
 /* Fills the batch with random numbers, always the same. */
