@@ -5,7 +5,7 @@
                              [--precision highest|high|medium] [--onnx] [--compile] [--channels-last] [--profile]
 
 NAME: mlp, cnn, resnet18, lstm, gpt. Prints one line: threads, parameters, steps, best and median microseconds of a
-step, and a loss that proves the work: in training the loss after ten updates, with --eval that of the output.
+step, and a loss that proves the work: in training the loss after ten updates, and after one, with --eval that of the output.
 --save-init writes the initial weights and the batch (batch.x, batch.y) as safetensors, for workloads --init.
 --precision medium is autocast to bf16. --onnx (with --eval) exports the same weights and runs ONNX Runtime.
 """
@@ -258,8 +258,8 @@ def measure(options):
         loss = loss_of(run(), y).item()
     else:
         run = training(options, network, make_optimizer, x, y)
-        for _ in range(11):  # the eleventh step gives the loss after ten updates
-            loss = run().item()
+        losses = [run().item() for _ in range(11)]  # the eleventh step gives the loss after ten updates
+        loss = losses[10]
     time_steps(run, min(options.seconds / 4, 2))
     if options.profile:
         return profile(run)
@@ -267,7 +267,8 @@ def measure(options):
     marks = [mark for mark in ("eval", "onnx", "compile", "channels_last") if getattr(options, mark)]
     print(f"{'-'.join([options.name, *marks])} thr {options.threads} batch {batch} "
           f"params {sum(p.numel() for p in network.parameters())} steps {len(times)} best_us {times[0] * 1e6:.2f} "
-          f"median_us {times[len(times) // 2] * 1e6:.2f} loss {loss:.7f}")
+          f"median_us {times[len(times) // 2] * 1e6:.2f} loss {loss:.7f}"
+          + ("" if options.eval else f" loss_after_one {losses[1]:.7f}"))
 
 
 def main():

@@ -1,7 +1,7 @@
 /* Reference workloads, timed as bench/torch_workloads.py times them:
  *   workloads NAME [--threads N] [--seconds S] [--eval] [--batch N]
  *             [--precision highest|high|medium] [--init FILE]
- * prints one line: threads, parameters, steps, best and median microseconds of a step, and a loss that proves
+ * prints one line: threads, parameters, steps, best and median microseconds of a step, and losses that prove
  * the work. NAME is a row of `workloads` in cli/workload.c. */
 #include "workload.h"
 
@@ -31,47 +31,59 @@ static cj_status wrong_file(const char *path, const char *name, const char *what
     return CJ_FORMAT_ERROR;
 }
 
-/* Where a tensor of the file belongs: in the batch or in the model. */
-static cj_tensor target_of(const char *name, const job *j)
+/* The weights, which must be all that the file has but for the batch. */
+static cj_status load_weights(const char *path, const job *j)
 {
-    if (strcmp(name, "batch.x") == 0) return j->x;
-    if (strcmp(name, "batch.y") == 0) return j->y;
-    return cj_model_find(j->model, name);
+    cj_weights_report *report;
+    cj_status status =
+        cj_load_weights(j->model, &(cj_weights){.size = sizeof(cj_weights), .from = path}, &report);
+    for (int64_t i = 0; status == CJ_OK && i < report->count; i++) {
+        const cj_weight *w = &report->weights[i];
+        if (w->fate == CJ_WEIGHT_UNEXPECTED && strncmp(w->name, "batch.", 6) != 0)
+            status = wrong_file(path, w->name, "is not in the network");
+    }
+    cj_weights_report_free(report);
+    return status;
 }
 
-static cj_status load_tensors(const char *path, cj_tensor_file *file, const job *j)
+/* Pictures are [N,C,H,W] in the file. */
+static cj_shape_t shape_in_file(cj_shape_t s)
 {
-    for (int64_t i = 0; i < cj_tensor_file_count(file); i++) {
-        const char *name = cj_tensor_file_name(file, i);
-        cj_tensor found, target = target_of(name, j);
-        TRY(cj_tensor_file_describe(file, i, &found));
-        if (!target.data) return wrong_file(path, name, "is not in the network");
-        if (found.dtype != target.dtype || !cj_shape_equal(found.shape, target.shape))
-            return wrong_file(path, name,
-                              "has another element type or shape than here; is the batch size the same?");
-        TRY(cj_tensor_file_read(file, i, target.data));
-    }
-    return CJ_OK;
+    return s.rank == 4 ? cj_shape(s.dims[0], s.dims[3], s.dims[1], s.dims[2]) : s;
 }
 
-static cj_status all_there(const char *path, const cj_tensor_file *file, const cj_model *model)
+static void put_channels_last(const float *from, cj_shape_t s, float *to)
 {
-    for (int64_t i = 0; i < cj_model_count(model); i++) {
-        cj_variable_info v = cj_model_variable(model, i);
-        if (v.role == CJ_PARAMETER && cj_tensor_file_find(file, v.name) < 0)
-            return wrong_file(path, v.name, "is missing");
-    }
-    if (cj_tensor_file_find(file, "batch.x") < 0) return wrong_file(path, "batch.x", "is missing");
-    if (cj_tensor_file_find(file, "batch.y") < 0) return wrong_file(path, "batch.y", "is missing");
+    int64_t pixels = s.dims[1] * s.dims[2], channels = s.dims[3];
+    for (int64_t n = 0; n < s.dims[0]; n++, from += pixels * channels, to += pixels * channels)
+        for (int64_t p = 0; p < pixels; p++)
+            for (int64_t c = 0; c < channels; c++) to[p * channels + c] = from[c * pixels + p];
+}
+
+static cj_status load_tensor(const char *path, cj_tensor_file *file, const char *name, cj_tensor target)
+{
+    int64_t index = cj_tensor_file_find(file, name);
+    cj_tensor found;
+    if (index < 0) return wrong_file(path, name, "is missing");
+    TRY(cj_tensor_file_describe(file, index, &found));
+    if (found.dtype != target.dtype || !cj_shape_equal(found.shape, shape_in_file(target.shape)))
+        return wrong_file(path, name,
+                          "has another element type or shape than here; is the batch size the same?");
+    TRY(cj_tensor_file_tensor(file, index, &found));
+    if (target.shape.rank == 4)
+        put_channels_last(found.data, target.shape, target.data);
+    else
+        memcpy(target.data, found.data, cj_tensor_bytes(&target));
     return CJ_OK;
 }
 
 static cj_status load(const char *path, const job *j)
 {
     cj_tensor_file *file;
+    TRY(load_weights(path, j));
     TRY(cj_tensor_file_open(&file, path));
-    cj_status status = load_tensors(path, file, j);
-    if (status == CJ_OK) status = all_there(path, file, j->model);
+    cj_status status = load_tensor(path, file, "batch.x", j->x);
+    if (status == CJ_OK) status = load_tensor(path, file, "batch.y", j->y);
     cj_tensor_file_close(file);
     return status;
 }
@@ -82,11 +94,11 @@ static cj_status load(const char *path, const job *j)
 static void print(const settings *s, const timing *t)
 {
     const job *j = &s->job;
-    printf("%s%s thr %d batch %lld params %lld steps %lld best_us %.2f median_us %.2f loss %.7f "
-           "first_step_us %.0f\n",
-           j->w->name, j->evaluate ? "-eval" : "", s->threads, (long long)j->batch,
-           (long long)job_parameters(j), (long long)t->runs, 1e6 * t->best, 1e6 * t->median, job_loss(j),
-           1e6 * t->first);
+    printf("%s%s thr %d batch %lld params %lld steps %lld best_us %.2f median_us %.2f loss %.7f ", j->w->name,
+           j->evaluate ? "-eval" : "", s->threads, (long long)j->batch, (long long)job_parameters(j),
+           (long long)t->runs, 1e6 * t->best, 1e6 * t->median, job_loss(j));
+    if (!j->evaluate) printf("loss_after_one %.7f ", j->early_loss);
+    printf("first_step_us %.0f\n", 1e6 * t->first);
 }
 
 enum { FEWEST_STEPS = 11 }; /* the eleventh tells the loss */

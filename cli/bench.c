@@ -55,7 +55,7 @@ static void show(bench *b, const figure *f)
 /* --- networks ----------------------------------------------------------------------------------------------
  */
 
-enum { FEWEST_RUNS = 30 };
+enum { FEWEST_RUNS = 5 };
 
 static cj_status time_job(bench *b, const char *name, bool evaluate, int64_t batch)
 {

@@ -11,9 +11,10 @@
 typedef struct {
     const char *name;
     cj_value (*forward)(cj_scope s, cj_value x);
-    int64_t batch;            /* in training */
-    int64_t example[3], rank; /* shape of an example: normal numbers, or characters */
-    int64_t classes;          /* labels are drawn from 0 … classes-1 */
+    int64_t batch; /* in training */
+    int64_t example[3],
+        rank;        /* shape of an example: normal numbers [features] or [H,W,C], or characters [T] */
+    int64_t classes; /* labels are drawn from 0 … classes-1 */
     cj_optimizer optimizer;
     bool characters; /* examples are of them, i32 below `classes`, and each has a label */
 } workload;
@@ -34,7 +35,7 @@ typedef struct {
     cj_program *program;
     float *result; /* the loss, or logits [labels,classes] */
     int64_t runs;
-    double loss; /* that proves the work: of training after ten updates */
+    double loss, early_loss; /* that prove the work: of training after ten updates, and after one */
 } job;
 
 /* Fills the batch with random numbers, always the same. */

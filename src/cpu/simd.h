@@ -4,9 +4,10 @@
  *   cj__floats  CJ__LANES elements of float
  *   cj__mask    one truth value per lane
  *
- * v_ takes floats, m_ makes masks. An element's result never depends on its lane. `fma` rounds once on
- * every instruction set but scalar, which multiplies, rounds, adds and rounds: C99 without a libm call, and
- * the same bits on every machine. max returns its second argument when either is NaN. */
+ * v_ takes floats, m_ makes masks; v_select takes `a` where the mask is true. An element's result never
+ * depends on its lane. `fma` rounds once on every instruction set but scalar, which multiplies, rounds, adds
+ * and rounds: C99 without a libm call, and the same bits on every machine. max returns its second argument
+ * when either is NaN. */
 #ifndef CJ__SIMD_H
 #define CJ__SIMD_H
 
@@ -60,6 +61,11 @@ CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return _mm512_sub_
 CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return _mm512_mul_ps(a, b); }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return _mm512_fmadd_ps(a, b, c); }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return _mm512_max_ps(a, b); }
+CJ__INLINE cj__mask cj__m_greater(cj__floats a, cj__floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+CJ__INLINE cj__mask cj__m_equal(cj__floats a, cj__floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+CJ__INLINE cj__mask cj__m_nan(cj__floats a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
+CJ__INLINE cj__mask cj__m_or(cj__mask a, cj__mask b) { return (cj__mask)(a | b); }
+CJ__INLINE cj__floats cj__v_select(cj__mask m, cj__floats a, cj__floats b) { return _mm512_mask_blend_ps(m, b, a); }
 
 /* ---------------------------------------------------------------------------------------------- AVX2 ---- */
 #elif CJ__ISA_NUMBER == CJ__NUMBER_avx2
@@ -91,6 +97,11 @@ CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return _mm256_sub_
 CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return _mm256_mul_ps(a, b); }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return _mm256_fmadd_ps(a, b, c); }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return _mm256_max_ps(a, b); }
+CJ__INLINE cj__mask cj__m_greater(cj__floats a, cj__floats b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
+CJ__INLINE cj__mask cj__m_equal(cj__floats a, cj__floats b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+CJ__INLINE cj__mask cj__m_nan(cj__floats a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
+CJ__INLINE cj__mask cj__m_or(cj__mask a, cj__mask b) { return _mm256_or_ps(a, b); }
+CJ__INLINE cj__floats cj__v_select(cj__mask m, cj__floats a, cj__floats b) { return _mm256_blendv_ps(b, a, m); }
 
 /* ---------------------------------------------------------------------------------------------- NEON ---- */
 #elif CJ__ISA_NUMBER == CJ__NUMBER_neon
@@ -133,6 +144,11 @@ CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return vsubq_f32(a
 CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return vmulq_f32(a, b); }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return vfmaq_f32(c, a, b); }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+CJ__INLINE cj__mask cj__m_greater(cj__floats a, cj__floats b) { return vcgtq_f32(a, b); }
+CJ__INLINE cj__mask cj__m_equal(cj__floats a, cj__floats b) { return vceqq_f32(a, b); }
+CJ__INLINE cj__mask cj__m_nan(cj__floats a) { return vmvnq_u32(vceqq_f32(a, a)); }
+CJ__INLINE cj__mask cj__m_or(cj__mask a, cj__mask b) { return vorrq_u32(a, b); }
+CJ__INLINE cj__floats cj__v_select(cj__mask m, cj__floats a, cj__floats b) { return vbslq_f32(m, a, b); }
 
 /* -------------------------------------------------------------------------------------------- scalar ---- */
 #else
@@ -152,6 +168,11 @@ CJ__INLINE cj__floats cj__v_sub(cj__floats a, cj__floats b) { return a - b; }
 CJ__INLINE cj__floats cj__v_mul(cj__floats a, cj__floats b) { return a * b; }
 CJ__INLINE cj__floats cj__v_fma(cj__floats a, cj__floats b, cj__floats c) { return a * b + c; }
 CJ__INLINE cj__floats cj__v_max(cj__floats a, cj__floats b) { return a > b ? a : b; }
+CJ__INLINE cj__mask cj__m_greater(cj__floats a, cj__floats b) { return a > b; }
+CJ__INLINE cj__mask cj__m_equal(cj__floats a, cj__floats b) { return a == b; }
+CJ__INLINE cj__mask cj__m_nan(cj__floats a) { return a != a; }
+CJ__INLINE cj__mask cj__m_or(cj__mask a, cj__mask b) { return a || b; }
+CJ__INLINE cj__floats cj__v_select(cj__mask m, cj__floats a, cj__floats b) { return m ? a : b; }
 
 #endif
 

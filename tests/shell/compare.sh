@@ -61,6 +61,15 @@ stand_in cajal "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss nan"
 stand_in torch "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss nan"
 says 1 'more than 1e-3 apart' mlp $sides --rounds 1
 
+# What is left of a batch learned by heart; then the loss after one step tells.
+stand_in cajal "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 0.00094 loss_after_one 1.252 first_step_us 9"
+stand_in torch "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 0.00101 loss_after_one 1.253"
+says 0 'torch' mlp $sides --rounds 1
+stand_in torch "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 0.00094 loss_after_one 1.254"
+says 1 'after one step is 1.252, that of torch is 1.254' mlp $sides --rounds 1
+stand_in torch "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 0.00200 loss_after_one 1.252"
+says 1 'after ten steps is 0.00094, that of torch is 0.00200' mlp $sides --rounds 1
+
 # Programs that fail, and that are not there.
 printf '#!/bin/sh\necho "No module named torch" >&2\nexit 1\n' >"$scratch/torch"
 says 1 'No module named torch' mlp $sides
@@ -99,6 +108,21 @@ zeros "$scratch/more" "$weights
 6.weight F32 1 4
 batch.x F32 1,784 3136
 batch.y I32 1 4"
+# of pictures, [N,C,H,W] in the file
+filters='0.weight F32 32,1,3,3 1152
+0.bias F32 32 128
+2.weight F32 64,32,3,3 73728
+2.bias F32 64 256
+6.weight F32 128,9216 4718592
+6.bias F32 128 512
+8.weight F32 10,128 5120
+8.bias F32 10 40'
+zeros "$scratch/pictures" "$filters
+batch.x F32 4,1,28,28 12544
+batch.y I32 4 16"
+zeros "$scratch/sideways" "$filters
+batch.x F32 4,28,28,1 12544
+batch.y I32 4 16"
 prints() { # CODE TEXT ARGUMENTS...
     code=$1 text=$2 got=0
     shift 2
@@ -113,6 +137,11 @@ prints 0 '^mlp-eval thr 1 batch 1 params 55050 steps [0-9]+ best_us [0-9.]+ medi
     --batch 1 --init "$scratch/single"
 prints 0 '^mlp thr 2 batch 128 params 55050 .* loss 2.2846' mlp --threads 2 --init "$scratch/training"
 prints 0 ' loss [0-9]' mlp
+prints 0 '^cnn thr 1 batch 4 params 1199882 .* loss 2.2846' cnn --batch 4 --init "$scratch/pictures"
+prints 0 '^cnn-eval thr 1 batch 4 params 1199882 .* loss 2.302585[01] ' cnn --batch 4 --eval --init "$scratch/pictures"
+prints 0 '^resnet18-eval thr 1 batch 1 params 11173962 .* loss [0-9]' resnet18 --batch 1 --eval
+prints 1 "batch.x' has another element type or shape" cnn --batch 4 --init "$scratch/sideways"
+prints 1 "'0.weight' .*32,1,3,3" mlp --init "$scratch/pictures"
 prints 1 "batch.y' is missing" mlp --eval --batch 1 --init "$scratch/less"
 prints 1 "6.weight' is not in the network" mlp --eval --batch 1 --init "$scratch/more"
 prints 1 "batch.x' has another element type or shape" mlp --init "$scratch/single"

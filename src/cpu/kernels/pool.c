@@ -1,101 +1,95 @@
-/* Pooling of one window, channels side by side: plain C over blocks of channels that stay in registers, which
- * the compiler turns into vectors. */
+/* Pooling of one window, channels side by side: a vector of them at a time, through all taps. The places of
+ * the largest are found by their number, which a float holds exactly. */
 #include "cpu/pool.h"
 #include "cpu/simd.h"
 
 #include <math.h>
-#include <string.h>
 
-enum { BLOCK = 16 }; /* channels at a time */
-
-/* Calls `block` for every run of channels; for whole ones `width` is a constant where it is inlined. */
-#define EACH_BLOCK(block, ...)                                                                               \
+/* Whole vectors of channels, then what is left of the last. */
+#define EACH_VECTOR(block, ...)                                                                              \
     do {                                                                                                     \
-        int64_t first = 0;                                                                                   \
-        for (; first + BLOCK <= channels; first += BLOCK) block(first, BLOCK, __VA_ARGS__);                  \
-        if (first < channels) block(first, (int)(channels - first), __VA_ARGS__);                            \
+        int64_t c = 0;                                                                                       \
+        for (; c + CJ__LANES <= channels; c += CJ__LANES) block(c, cj__m_first(0), false, __VA_ARGS__);      \
+        if (c < channels) block(c, cj__m_first(channels - c), true, __VA_ARGS__);                            \
     } while (0)
 
-/* best[c] and, where wanted, at which tap */
-CJ__INLINE void find_largest(int64_t taps, const float *const *x, int64_t first, int width, float *best,
-                             int32_t *tap)
+#define LOAD(at)         (masked ? cj__v_load_masked(at, last) : cj__v_load(at))
+#define STORE(at, value) (masked ? cj__v_store_masked(at, value, last) : cj__v_store(at, value))
+
+/* The largest of the taps, and at which of them. */
+typedef struct {
+    cj__floats value, tap;
+} largest_tap;
+
+CJ__INLINE largest_tap find_largest(int64_t taps, const float *const *x, int64_t c, cj__mask last,
+                                    bool masked)
 {
-    for (int c = 0; c < width; c++) best[c] = -INFINITY, tap[c] = 0;
-    for (int c = 0; taps && c < width; c++) best[c] = x[0][first + c];
+    largest_tap best = {taps ? LOAD(x[0] + c) : cj__v_set(-INFINITY), cj__v_set(0.0f)};
     for (int64_t t = 1; t < taps; t++) {
-        const float *from = x[t] + first;
-        for (int c = 0; c < width; c++) {
-            bool larger = from[c] > best[c] || from[c] != from[c];
-            best[c] = larger ? from[c] : best[c];
-            tap[c] = larger ? (int32_t)t : tap[c];
-        }
+        cj__floats now = LOAD(x[t] + c);
+        cj__mask larger = cj__m_or(cj__m_greater(now, best.value), cj__m_nan(now));
+        best.value = cj__v_select(larger, now, best.value);
+        best.tap = cj__v_select(larger, cj__v_set((float)t), best.tap);
     }
+    return best;
 }
 
-CJ__INLINE void largest_block(int64_t first, int width, int64_t taps, const float *const *x, float *out)
+CJ__INLINE void largest_vector(int64_t c, cj__mask last, bool masked, int64_t taps, const float *const *x,
+                               float *out)
 {
-    float best[BLOCK];
-    int32_t tap[BLOCK];
-    find_largest(taps, x, first, width, best, tap);
-    memcpy(out + first, best, (size_t)width * sizeof *best);
+    STORE(out + c, find_largest(taps, x, c, last, masked).value);
 }
 
 static void largest(int64_t taps, const float *const *x, int64_t channels, float *out)
 {
-    EACH_BLOCK(largest_block, taps, x, out);
+    EACH_VECTOR(largest_vector, taps, x, out);
 }
 
-CJ__INLINE void to_largest_block(int64_t first, int width, int64_t taps, const float *const *x,
-                                 float *const *to, const float *g, bool add)
+CJ__INLINE void to_largest_vector(int64_t c, cj__mask last, bool masked, int64_t taps, const float *const *x,
+                                  float *const *to, const float *g, bool add)
 {
-    float best[BLOCK];
-    int32_t tap[BLOCK];
-    find_largest(taps, x, first, width, best, tap);
+    largest_tap best = find_largest(taps, x, c, last, masked);
+    cj__floats all = LOAD(g + c), none = cj__v_set(0.0f);
     for (int64_t t = 0; t < taps; t++) {
-        float *there = to[t] + first;
-        for (int c = 0; c < width; c++) {
-            float mine = tap[c] == (int32_t)t ? g[first + c] : 0;
-            there[c] = add ? there[c] + mine : mine;
-        }
+        float *there = to[t] + c;
+        cj__floats mine = cj__v_select(cj__m_equal(best.tap, cj__v_set((float)t)), all, none);
+        STORE(there, add ? cj__v_add(LOAD(there), mine) : mine);
     }
 }
 
 static void to_largest(int64_t taps, const float *const *x, float *const *to, int64_t channels,
                        const float *g, bool add)
 {
-    EACH_BLOCK(to_largest_block, taps, x, to, g, add);
+    EACH_VECTOR(to_largest_vector, taps, x, to, g, add);
 }
 
-CJ__INLINE void at_largest_block(int64_t first, int width, int64_t taps, const float *const *x,
-                                 const float *const *values, float *out)
+CJ__INLINE void at_largest_vector(int64_t c, cj__mask last, bool masked, int64_t taps, const float *const *x,
+                                  const float *const *values, float *out)
 {
-    float best[BLOCK];
-    int32_t tap[BLOCK];
-    find_largest(taps, x, first, width, best, tap);
-    for (int c = 0; c < width; c++) out[first + c] = 0;
+    largest_tap best = find_largest(taps, x, c, last, masked);
+    cj__floats found = cj__v_set(0.0f);
     for (int64_t t = 0; t < taps; t++)
-        for (int c = 0; c < width; c++)
-            if (tap[c] == (int32_t)t) out[first + c] = values[t][first + c];
+        found = cj__v_select(cj__m_equal(best.tap, cj__v_set((float)t)), LOAD(values[t] + c), found);
+    STORE(out + c, found);
 }
 
 static void at_largest(int64_t taps, const float *const *x, const float *const *values, int64_t channels,
                        float *out)
 {
-    EACH_BLOCK(at_largest_block, taps, x, values, out);
+    EACH_VECTOR(at_largest_vector, taps, x, values, out);
 }
 
-CJ__INLINE void sum_block(int64_t first, int width, int64_t taps, const float *const *x, float *out)
+CJ__INLINE void sum_vector(int64_t c, cj__mask last, bool masked, int64_t taps, const float *const *x,
+                           float *out)
 {
-    float sums[BLOCK];
-    for (int c = 0; c < width; c++) sums[c] = 0;
-    for (int64_t t = 0; t < taps; t++)
-        for (int c = 0; c < width; c++) sums[c] += x[t][first + c];
-    memcpy(out + first, sums, (size_t)width * sizeof *sums);
+    cj__floats sum = cj__v_set(0.0f);
+    for (int64_t t = 0; t < taps; t++) sum = cj__v_add(sum, LOAD(x[t] + c));
+    STORE(out + c, sum);
 }
 
 static void sum(int64_t taps, const float *const *x, int64_t channels, float *out)
 {
-    EACH_BLOCK(sum_block, taps, x, out);
+    EACH_VECTOR(sum_vector, taps, x, out);
 }
 
 static void add_to_all(int64_t taps, float *const *to, int64_t channels, const float *g)
