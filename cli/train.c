@@ -151,7 +151,7 @@ static int open_training(training *t)
 static void show_duration(double seconds)
 {
     bool long_one = seconds >= 120;
-    printf("trained and tested in %.1f %s\n", long_one ? seconds / 60 : seconds,
+    printf("\ntrained and tested in %.1f %s\n", long_one ? seconds / 60 : seconds,
            long_one ? "minutes" : "seconds");
 }
 
@@ -173,8 +173,8 @@ static void tell(const training *t, double seconds)
     }
     if (ensemble && tested) show_members(t);
     if (tested) show_report(tested);
-    if (!ensemble) printf("\nweights sha256 %s\n", t->weights);
     show_duration(seconds);
+    if (!ensemble) printf("weights sha256 %s\n", t->weights);
     if (*t->folder) printf("saved in %s; its curves: %s/report.html\n", t->folder, t->folder);
 }
 
