@@ -24,6 +24,23 @@ static cj_value mlp(cj_scope s, cj_value x)
     return cj_dense(cj_at(s, "4"), x, .units = 10);
 }
 
+/* x: [N,28,28,1] → logits: [N,10] */
+static cj_value cnn(cj_scope s, cj_value x)
+{
+    x = cj_relu(cj_conv2d(cj_at(s, "0"), x, .filters = 32, .kernel = 3));
+    x = cj_relu(cj_conv2d(cj_at(s, "2"), x, .filters = 64, .kernel = 3));
+    x = cj_flatten(cj_max_pool(x, .kernel = 2));
+    x = cj_relu(cj_dense(cj_at(s, "6"), x, .units = 128));
+    return cj_dense(cj_at(s, "8"), x, .units = 10);
+}
+
+/* x: [N,32,32,3] → logits: [N,10] */
+static cj_value resnet18(cj_scope s, cj_value x)
+{
+    cj_network_options options = {.size = sizeof options, .input = x, .classes = 10};
+    return cj_network(s, "resnet18_cifar", &options);
+}
+
 /* x: [N,T] characters → logits: [N,T,65] */
 static cj_value lstm(cj_scope s, cj_value x)
 {
@@ -72,33 +89,17 @@ static cj_value gpt(cj_scope s, cj_value x)
     return cj_matmul_transposed(y, weight, false, true);
 }
 
-/* x: [N,28,28,1] → logits: [N,10] */
-static cj_value cnn(cj_scope s, cj_value x)
-{
-    x = cj_relu(cj_conv2d(cj_at(s, "0"), x, .filters = 32, .kernel = 3));
-    x = cj_relu(cj_conv2d(cj_at(s, "2"), x, .filters = 64, .kernel = 3));
-    x = cj_flatten(cj_max_pool(x, .kernel = 2));
-    x = cj_relu(cj_dense(cj_at(s, "6"), x, .units = 128));
-    return cj_dense(cj_at(s, "8"), x, .units = 10);
-}
-
-/* x: [N,32,32,3] → logits: [N,10] */
-static cj_value resnet18(cj_scope s, cj_value x)
-{
-    cj_network_options options = {.size = sizeof options, .input = x, .classes = 10};
-    return cj_network(s, "resnet18_cifar", &options);
-}
-
 const workload workloads[] = {
     {"mlp", mlp, 128, {784}, 1, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false},
-    {"cnn", cnn, 128, {28, 28, 1}, 3, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}},
+    {"cnn", cnn, 128, {28, 28, 1}, 3, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false},
     {"resnet18",
      resnet18,
      32,
      {32, 32, 3},
      3,
      10,
-     {.kind = CJ_SGD, .learning_rate = 0.1, .momentum = 0.9, .weight_decay = 5e-4}},
+     {.kind = CJ_SGD, .learning_rate = 0.1, .momentum = 0.9, .weight_decay = 5e-4},
+     false},
     {"lstm", lstm, 32, {64}, 1, 65, {.kind = CJ_ADAM, .learning_rate = 1e-3}, true},
     {"gpt", gpt, 8, {256}, 1, 65, {.kind = CJ_ADAMW, .learning_rate = 1e-3, .weight_decay = 0.01}, true},
 };

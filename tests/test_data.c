@@ -132,7 +132,7 @@ static void test_loader(void **state)
             }
             for (int64_t i = batch.count; i < 8; i++) {
                 assert_int_equal(((int32_t *)batch.y.data)[i], -1);
-                assert_true(((float *)batch.x.data)[i] == 0);
+                assert_true(((float *)batch.x.data)[i] == ((float *)batch.x.data)[i - batch.count]);
             }
         }
         assert_int_equal(seen, 20);

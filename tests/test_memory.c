@@ -162,7 +162,7 @@ static void test_no_allocation(void **state)
 
 /* --- every op ------------------------------------------------------------------------------------------ */
 
-enum { MOST_INPUTS = 6, MOST_OUTPUTS = 8 };
+enum { MOST_INPUTS = 10, MOST_OUTPUTS = 8 };
 
 /* An op as its samples want it, with the gradients of the sum of its first output where it has any. */
 typedef struct {
