@@ -12,7 +12,7 @@ typedef struct {
     run run;
     cj_tokenizer *tokenizer;
     cj_generator *generator;
-    char *typed; /* the prompt, where it came from standard input */
+    bytes typed; /* the prompt, where it came from standard input */
     const char *prompt;
     size_t prompt_size;
     cj_tokens tokens; /* of the prompt */
@@ -38,36 +38,27 @@ static int64_t whole(const char *option, int64_t standard)
 
 /* --- the prompt ---------------------------------------------------------------------------------------- */
 
-/* All of standard input. */
-static cj_status read_typed(generation *g)
+static int find_prompt(generation *g)
 {
-    size_t room = 1 << 12;
-    g->typed = malloc(room);
-    while (g->typed && !feof(stdin) && !ferror(stdin)) {
-        g->prompt_size += fread(g->typed + g->prompt_size, 1, room - g->prompt_size, stdin);
-        if (g->prompt_size < room) continue;
-        char *bigger = realloc(g->typed, room *= 2);
-        if (!bigger) free(g->typed);
-        g->typed = bigger;
+    if (g->o->prompt && strcmp(g->o->prompt, "-") == 0) {
+        int code = read_stream(stdin, "standard input", &g->typed);
+        g->prompt = g->typed.data;
+        g->prompt_size = g->typed.size;
+        return code;
     }
-    g->prompt = g->typed;
-    return g->typed ? CJ_OK : CJ_OUT_OF_MEMORY;
-}
-
-static cj_status find_prompt(generation *g)
-{
-    if (g->o->prompt && strcmp(g->o->prompt, "-") == 0) return read_typed(g);
     g->prompt = g->o->prompt ? g->o->prompt : "";
     g->prompt_size = strlen(g->prompt);
-    return CJ_OK;
+    return EXIT_OK;
 }
 
-/* Where the vocabulary has a token for the beginning, texts begin with it; else a text that begins with
- * nothing begins with a line break. */
+/* Texts of Llama begin with a token of their own. So does any text that begins with nothing, where there is
+ * one; else it begins with a line break. */
 static cj_status cut_prompt(generation *g)
 {
     int32_t begin = cj_tokenizer_special(g->tokenizer, CJ_TOKEN_BEGIN);
-    if (begin >= 0 && cj_tokens_add(&g->tokens, begin) != CJ_OK) return CJ_OUT_OF_MEMORY;
+    bool scored = cj_tokenizer_kind(g->tokenizer) == CJ_TOKENS_SCORED;
+    if (begin >= 0 && (scored || g->prompt_size == 0) && cj_tokens_add(&g->tokens, begin) != CJ_OK)
+        return CJ_OUT_OF_MEMORY;
     if (begin < 0 && g->prompt_size == 0) {
         g->prompt = "\n";
         g->prompt_size = 1;
@@ -202,8 +193,9 @@ static int run_command(generation *g)
     int code = open_run(g->o, g->o->operands[0], 1, &g->run);
     if (code == EXIT_OK) code = check(g);
     if (code != EXIT_OK) return code;
+    code = find_prompt(g);
+    if (code != EXIT_OK) return code;
     cj_status status = cj_recipe_open_tokenizer(g->run.recipe, &g->tokenizer);
-    if (status == CJ_OK) status = find_prompt(g);
     if (status == CJ_OK) status = cut_prompt(g);
     if (status == CJ_OK) status = open_generator(g);
     if (status != CJ_OK) return failed(status);
@@ -227,7 +219,7 @@ int command_generate(const options *o)
     cj_generator_free(g.generator);
     cj_tokenizer_free(g.tokenizer);
     cj_tokens_free(&g.tokens);
-    free(g.typed);
+    free(g.typed.data);
     close_run(&g.run);
     return code;
 }

@@ -9,12 +9,7 @@
 
 /* --- reading ------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    char *data; /* and a zero behind it; to be freed */
-    size_t size;
-} bytes;
-
-static int read_stream(FILE *from, const char *name, bytes *b)
+int read_stream(FILE *from, const char *name, bytes *b)
 {
     size_t room = 1 << 16;
     for (;;) {

@@ -559,6 +559,23 @@ static void prompts_that_are_none(void **state)
     cj_model_free(model);
 }
 
+/* What llama2.c prints. */
+static void stories_are_told_as_by_llama2c(void **state)
+{
+    (void)state;
+    const char *wanted = cj_test_data("weights/stories260K-greedy-256.txt");
+    if (!wanted || !cj_test_data("weights/stories260K.bin") || !cj_test_data("weights/tok512.bin"))
+        skip_because("CAJAL_DATA has no weights/stories260K.bin with tok512.bin and its greedy text");
+    cj_test_result told = cj_test_cajal("generate", CJ_TEST_SOURCE "/recipes/stories260k.yaml",
+                                        "--temperature", "0", "--tokens", "256", "--quiet");
+    if (strstr(told.errors, "libyaml")) skip_because("this build reads no recipes");
+    char *text = cj_test_read_file(wanted, NULL);
+    if (told.exit_code != 0) fail_msg("%s", told.errors);
+    assert_string_equal(told.output, text);
+    free(text);
+    cj_test_result_free(&told);
+}
+
 static cj_status make_texts(void *context)
 {
     cj_generator *g = NULL;
@@ -606,6 +623,7 @@ int main(void)
         cmocka_unit_test(beams_find_the_best),
         cmocka_unit_test(one_beam_is_greedy),
         cmocka_unit_test(prompts_that_are_none),
+        cmocka_unit_test(stories_are_told_as_by_llama2c),
         cmocka_unit_test(every_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

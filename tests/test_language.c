@@ -137,6 +137,41 @@ static void gpt2_loads_transposed(void **state)
                                .transpose_count = 3});
 }
 
+/* The same by a recipe, as a user writes it. */
+static void gpt2_by_recipe(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "model: {name: gpt, classes: 13, block: 10, layers: 2, heads: 4, width: 16}\n"
+        "weights: {from: '" FIXTURE(
+            "gpt2.safetensors") "', map: {'': 'transformer.'},\n"
+                                "  transpose: ['*.c_attn.weight', '*.c_fc.weight', '*.c_proj.weight']}\n";
+    char *folder = cj_test_new_folder();
+    const char *path = cj_test_path(folder, "gpt2.yaml");
+    cj_recipe *recipe = NULL;
+    cj_model *model = NULL;
+    static float logits[LOGITS];
+    cj_test_write_file(path, yaml, strlen(yaml));
+    cj_status status = cj_recipe_read(&recipe, path, 0, NULL);
+    if (status == CJ_UNSUPPORTED) {
+        cj_test_remove_folder(folder);
+        skip_because("this build reads no recipes");
+    }
+    expect_ok(status);
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_draw_network_of(model, cj_recipe_forward, recipe, CJ_I32, cj_shape(1, 1)));
+    status = cj_load_weights(model, cj_recipe_weights(recipe), NULL);
+    if (status == CJ_OK) {
+        run_logits(model, gpt2, logits);
+        expect_near("gpt2", logits, 1e-5);
+    }
+    cj_model_free(model);
+    cj_recipe_free(recipe);
+    cj_test_remove_folder(folder);
+    if (status == CJ_UNSUPPORTED) skip_because("this build reads no safetensors");
+    expect_ok(status);
+}
+
 static void llama_loads_by_name(void **state)
 {
     (void)state;
@@ -331,10 +366,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nano_gpt_loads_by_name), cmocka_unit_test(gpt2_loads_transposed),
-        cmocka_unit_test(llama_loads_by_name),    cmocka_unit_test(llama2c_loads_by_name),
-        cmocka_unit_test(gradients_of_gpt),       cmocka_unit_test(gradients_of_llama),
-        cmocka_unit_test(ten_steps_of_training),  cmocka_unit_test(sizes_that_do_not_fit),
-        cmocka_unit_test(damaged_llama2c),
+        cmocka_unit_test(gpt2_by_recipe),         cmocka_unit_test(llama_loads_by_name),
+        cmocka_unit_test(llama2c_loads_by_name),  cmocka_unit_test(gradients_of_gpt),
+        cmocka_unit_test(gradients_of_llama),     cmocka_unit_test(ten_steps_of_training),
+        cmocka_unit_test(sizes_that_do_not_fit),  cmocka_unit_test(damaged_llama2c),
     };
     const struct CMUnitTest alone[] = {cmocka_unit_test(every_allocation_fails)};
     int failed = cmocka_run_group_tests(tests, begin, end);

@@ -189,12 +189,12 @@ for threads in 1 3; do
     "$cajal" generate "$scratch/cat" --prompt "t" --temperature 3 --seed 5 --threads $threads --quiet >"$scratch/drawn-$threads"
 done
 cmp "$scratch/drawn-1" "$scratch/drawn-3"
-fails 1 "character 'X'" generate "$scratch/cat" --prompt "X"
-fails 1 "character" generate "$scratch/cat"
+fails 1 "'X' (U+0058) is none of the 11 tokens" generate "$scratch/cat" --prompt "X"
+fails 1 "U+000A" generate "$scratch/cat"
 fails 2 "--temperature is 'hot', but must be a number from 0 to 1000" generate "$scratch/cat" --temperature hot
 fails 2 "--top-p is '1.5'" generate "$scratch/cat" --top-p 1.5
 fails 2 "name a run's folder" generate
 fails 2 "is no language model" generate "$scratch/bright"
-fails 2 "model.heads is '3', but must be" check "$scratch/cat.yaml" model.heads=3
+fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
 fails 0 "weights: 16 loaded" generate "$scratch/cat.yaml" "weights.from=$scratch/cat" --prompt "on" --tokens 1
