@@ -69,7 +69,7 @@ static cj_status cut_prompt(generation *g)
 static void tell_cut(const generation *g)
 {
     int64_t block = cj_recipe_block(g->run.recipe);
-    if (g->tokens.count > block && !g->o->quiet)
+    if (block && g->tokens.count > block && !g->o->quiet)
         fprintf(stderr,
                 "cajal: the prompt has %lld tokens and the network sees %lld at once: it goes on from the "
                 "last of them\n",

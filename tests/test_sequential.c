@@ -23,11 +23,13 @@ static void test_every_layer(void **state)
     for (int k = 0; k < cj__layer_kind_count; k++) {
         const cj__layer_kind *kind = &cj__layer_kinds[k];
         double value = kind->value == CJ__UNITS ? 3 : kind->value == CJ__RATE ? 0.5 : 0;
-        bool sees = kind->options & CJ__WINDOW || strcmp(kind->name, "global_average_pool") == 0;
+        bool sees =
+            kind->options & (CJ__WINDOW | CJ__LAYERS) || strcmp(kind->name, "global_average_pool") == 0;
         if (sees && strstr(kind->name, "pool") && value > 0) value = 2;
         cj_layer layers[] = {CJ_LAYER("dense", 4), CJ_LAYER(kind->name, value), CJ_LAYER("dense", 2),
                              CJ_LAYER(NULL)};
         if (sees) layers[0] = (cj_layer)CJ_LAYER("relu");
+        layers[1].vocabulary = 5;
         static const float x[30] = {1, -2, 0.5F};
         cj_model *model;
         cj_value y;
@@ -73,7 +75,37 @@ static void test_refused(void **state)
     refuse((cj_layer){.type = "dense", .value = 0}, "a whole number from 1 on");
     refuse((cj_layer){.type = "dense", .value = 2.5}, "dense at '0' has 2.5");
     refuse((cj_layer){.type = "dropout", .value = 1}, "a rate from 0 up to 1");
+    refuse((cj_layer){.type = "embedding", .value = 4}, "embedding at '0' needs its vocabulary");
+    refuse((cj_layer){.type = "lstm", .value = 4, .bidirectional = true, .stateful = true},
+           "carries its state");
     refuse((cj_layer){.type = "elu", .value = (double)INFINITY}, "a finite number");
+}
+
+/* What layers of sequences give: one state, or one a step; dense layers over all of it, or over each step. */
+static void test_sequences(void **state)
+{
+    (void)state;
+    static const struct {
+        cj_layer first, second;
+        cj_shape_t shape;
+    } cases[] = {{{.type = "lstm", .value = 4}, {.type = "relu"}, {2, {5, 4}}},
+                 {{.type = "gru", .value = 4, .bidirectional = true}, {.type = "relu"}, {2, {5, 8}}},
+                 {{.type = "rnn", .value = 4, .layers = 2, .all = true}, {.type = "relu"}, {3, {5, 2, 4}}},
+                 {{.type = "lstm", .value = 4, .all = true}, {.type = "dense", .value = 3}, {2, {5, 3}}},
+                 {{.type = "lstm", .value = 4, .all = true},
+                  {.type = "dense", .value = 3, .no_flatten = true},
+                  {3, {5, 2, 3}}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cj_layer layers[] = {cases[i].first, cases[i].second, CJ_LAYER(NULL)};
+        cj_model *model;
+        cj_value y;
+        expect_ok(cj_model_new(&model, .seed = 1));
+        cj_graph *g = graph_with(model, layers, &y);
+        expect_ok(cj_graph_status(g));
+        assert_true(cj_shape_equal(cj_value_shape(y), cases[i].shape));
+        cj_graph_free(g);
+        cj_model_free(model);
+    }
 }
 
 /* The loss of a list of layers on fixed rows, summed over rows; large logits, where probabilities vanish. */
@@ -135,9 +167,8 @@ static void test_summary_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_layer),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_softmax_at_the_end),
+        cmocka_unit_test(test_every_layer),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sequences),       cmocka_unit_test(test_softmax_at_the_end),
         cmocka_unit_test(test_summary_says_so),
     };
     return cmocka_run_group_tests_name("sequential", tests, NULL, NULL);

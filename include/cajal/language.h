@@ -56,6 +56,22 @@ typedef struct {
 } cj_llama_options;
 CJ_API cj_value cj_llama(cj_scope scope, const cj_llama_options *options);
 
+/* A recurrent network for texts: Karpathy, 2015. Parameters: embedding, then rnn, lstm or gru with PyTorch's
+ * names (sequence.h), and output. Dropout is between layers and before the logits. The block is without end:
+ * what was read is in the state. */
+typedef enum { CJ_CHAR_RNN, CJ_CHAR_LSTM, CJ_CHAR_GRU } cj_char_rnn_kind;
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary;
+    cj_char_rnn_kind kind;
+    int64_t layers, width;
+    double dropout;
+    bool stateful; /* without a position, too, each row goes on where it was left: texts in lanes */
+} cj_char_rnn_options;
+/* Logits [N,T,vocabulary]; of the last alone [N,1,vocabulary]. */
+CJ_API cj_value cj_char_rnn(cj_scope scope, const cj_char_rnn_options *options);
+
 #ifdef __cplusplus
 }
 #endif

@@ -46,12 +46,19 @@ CJ_API cj_value cj_embedding(cj_scope scope, const cj_embedding_options *options
  */
 typedef struct {
     const char *type; /* NULL ends the list */
-    double value;     /* units, filters, kernel of a pooling, rate or slope; 0: the type's usual slope */
+    double value; /* units, filters, width, kernel of a pooling, rate or slope; 0: the type's usual slope */
     /* Of convolutions and pooling; zeros mean 1, but a pooling's stride is its kernel. */
     int64_t kernel, stride, dilation, groups;
     int64_t pad; /* on both sides of each axis */
     bool same;   /* as much padding as keeps the size, divided by the stride */
     bool no_bias;
+    bool no_flatten;    /* of dense: along the last axis alone */
+    int64_t vocabulary; /* of an embedding: rows of its table */
+    /* Of rnn, lstm and gru, as in sequence.h. They give their last state, or with `all` those of all steps.
+     */
+    int64_t layers;
+    double dropout;
+    bool bidirectional, stateful, all;
 } cj_layer;
 /* clang-format off */
 #define CJ_LAYER(...) {.type = __VA_ARGS__}

@@ -29,6 +29,10 @@ typedef struct {
     /* [directions·layers,N,units], in PyTorch's order (layer 0 forward, layer 0 back, layer 1 forward, …):
      * the state to begin with; none: zeros. `cell` is LSTM's. */
     cj_value hidden, cell;
+    /* The state is carried from run to run instead, in variables "hidden" and "cell" [N,layers,units] of the
+     * role CJ_CARRIED: each row goes on where the run before left it, without a gradient to what came before
+     * (truncated backpropagation through time). Not where `bidirectional`. */
+    bool stateful;
     const char *file; /* the caller's, for error messages; the macros set them */
     int line;
 } cj_recurrent_options;

@@ -1,6 +1,7 @@
 /* The generator: a reader drawn twice, for a chunk of the prompt and for one token, over one session that
  * remembers what was read. */
 #include "generate/generate.h"
+#include "model/model.h"
 
 #include <string.h>
 
@@ -133,10 +134,7 @@ const float *cj_generator_logits(const cj_generator *g)
 
 void cj_generator_reset(cj_generator *g)
 {
-    for (int64_t i = 0; i < cj_model_count(g->session); i++) {
-        cj_tensor carried = cj_model_variable(g->session, i).tensor;
-        memset(carried.data, 0, cj_tensor_bytes(&carried));
-    }
+    cj__forget_carried(g->session);
     g->position = 0;
 }
 

@@ -223,6 +223,23 @@ void cj_model_swap_averages(cj_model *model)
     }
 }
 
+bool cj__carries(const cj_model *model)
+{
+    for (int64_t i = 0; i < model->count; i++)
+        if (model->variables[i]->role == CJ_CARRIED) return true;
+    return false;
+}
+
+void cj__forget_carried(cj_model *model)
+{
+    for (int64_t i = 0; i < model->count; i++) {
+        cj__variable *v = model->variables[i];
+        if (v->role != CJ_CARRIED) continue;
+        memset(v->data, 0, (size_t)cj_shape_count(v->shape) * cj_dtype_size(v->dtype));
+        v->version++;
+    }
+}
+
 bool cj__is_assigned(cj_value value)
 {
     const cj__variable *variable = cj__variable_of(value);

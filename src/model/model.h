@@ -38,6 +38,9 @@ void cj__model_thaw(cj_model *model);
 cj__variable *cj__variable_of(cj_value value);
 /* Whether the drawing so far assigns the variable that the value reads. */
 bool cj__is_assigned(cj_value variable);
+/* What is carried from run to run begins with zeros again. */
+void cj__forget_carried(cj_model *model);
+bool cj__carries(const cj_model *model);
 /* What the next random draw at the scope is keyed by, and the counter of runs that steps it (random.c). */
 uint64_t cj__draw_key(cj_scope scope);
 cj_value cj__run_counter(cj_graph *graph);

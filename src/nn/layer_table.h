@@ -21,12 +21,27 @@ enum {
     CJ__GROUPS = 8,
     CJ__PADDING = 16, /* a number, or `same` */
     CJ__BIAS = 32,    /* true or false */
+    CJ__FLATTEN = 64,
+    CJ__VOCABULARY = 128,
+    CJ__LAYERS = 256,
+    CJ__DROPOUT = 512,
+    CJ__BIDIRECTIONAL = 1024,
+    CJ__STATEFUL = 2048,
+    CJ__RETURN = 4096, /* last or all */
     CJ__WINDOW = CJ__KERNEL | CJ__STRIDE | CJ__DILATION | CJ__PADDING
 };
 typedef struct {
     const char *name;
     unsigned flag;
-    size_t offset; /* of an int64_t in cj_layer, for those that are whole numbers from 1 on */
+    enum {
+        CJ__WHOLE_OPTION,   /* an int64_t from 1 on */
+        CJ__TRUTH_OPTION,   /* a bool */
+        CJ__NOT_OPTION,     /* a bool that is set by `false` */
+        CJ__RATE_OPTION,    /* a double from 0 up to 1 */
+        CJ__RETURN_OPTION,  /* a bool that is set by `all` */
+        CJ__PADDING_OPTION, /* `pad` or `same` */
+    } form;
+    size_t offset; /* of the field in cj_layer */
 } cj__layer_option;
 extern const cj__layer_option cj__layer_options[];
 extern const int cj__layer_option_count;

@@ -36,6 +36,12 @@ static bool check_options(const network *n)
         REFUSE(n, "%s at '%s' has a dropout of %g, but a rate is from 0 up to 1", n->type, path, o->dropout);
     if (o->cell.graph && n->cell != CJ__LSTM)
         REFUSE(n, "%s at '%s' was given a cell, which only an LSTM has", n->type, path);
+    if (o->stateful && (o->hidden.graph || o->cell.graph || n->directions > 1 || n->single))
+        REFUSE(
+            n,
+            "%s at '%s' carries its state from run to run, so it cannot be given one, nor be bidirectional, "
+            "nor be a cell",
+            n->type, path);
     if (o->relu && n->cell != CJ__RNN_RELU)
         REFUSE(n, "%s at '%s' has no ReLU; only cj_rnn may have it", n->type, path);
     if (n->single && (n->directions > 1 || o->layers > 1 || o->dropout > 0 || o->lengths.graph))
@@ -171,7 +177,7 @@ static cj_recurrent draw_layers(const network *n)
     cj_value x = n->o->input, states[2], last[2];
     cj_recurrent result = {0};
     for (int64_t layer = 0; layer < n->layers && cj_value_ok(x); layer++) {
-        if (layer > 0 && n->o->dropout > 0) x = cj_dropout(n->scope, x, n->o->dropout);
+        if (layer > 0 && n->o->dropout > 0) x = cj_dropout(cj_at(n->scope, "dropout"), x, n->o->dropout);
         for (int64_t d = 0; d < n->directions; d++) {
             cj__recurrence_results r = draw_direction(n, x, layer, d);
             states[d] = r.states;
@@ -199,6 +205,27 @@ static cj_recurrent draw_single(network *n)
     return r;
 }
 
+/* States [layers,N,units] that a variable keeps with N first; it takes what the run leaves. */
+static cj_value carried(const network *n, const char *name, cj_value *variable)
+{
+    cj_shape_t shape = cj_shape(n->rows, n->layers, n->o->units);
+    *variable = cj_state(n->scope, name, CJ_CARRIED, CJ_F32, shape, 0);
+    return cj_transpose(*variable, cj_axes(1, 0, 2));
+}
+
+static cj_recurrent draw_stateful(network *n)
+{
+    cj_recurrent_options o = *n->o;
+    cj_value hidden, cell;
+    n->o = &o;
+    o.hidden = carried(n, "hidden", &hidden);
+    if (n->cell == CJ__LSTM) o.cell = carried(n, "cell", &cell);
+    cj_recurrent r = draw_layers(n);
+    cj_assign(hidden, cj_transpose(r.hidden, cj_axes(1, 0, 2)));
+    if (n->cell == CJ__LSTM) cj_assign(cell, cj_transpose(r.cell, cj_axes(1, 0, 2)));
+    return r;
+}
+
 static cj_recurrent draw(cj_scope scope, const cj_recurrent_options *o, cj__cell cell, const char *type,
                          bool single)
 {
@@ -209,7 +236,7 @@ static cj_recurrent draw(cj_scope scope, const cj_recurrent_options *o, cj__cell
     n.rows = cj_value_shape(o->input).rank ? cj_value_shape(o->input).dims[0] : 0;
     bool ok = check_options(&n) && check_input(&n) && check_lengths(&n) &&
               check_state(&n, o->hidden, "hidden") && check_state(&n, o->cell, "cell");
-    if (ok) result = single ? draw_single(&n) : draw_layers(&n);
+    if (ok) result = single ? draw_single(&n) : o->stateful ? draw_stateful(&n) : draw_layers(&n);
     cj__enter(scope.graph, outer);
     if (o->file) (void)cj_here(result.output, o->file, o->line);
     result.output = cj_note_layer(scope, type, result.output);

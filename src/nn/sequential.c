@@ -2,6 +2,7 @@
  * as in PyTorch's Sequential: "0.weight". */
 #include "graph/graph.h"
 #include "nn/layer_table.h"
+#include "cajal/sequence.h"
 #include "cajal/vision.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@
 static cj_value draw_dense(cj_scope scope, cj_value x, const cj_layer *layer)
 {
     cj_dense_options options = {.size = sizeof options,
-                                .input = cj_flatten(x),
+                                .input = layer->no_flatten ? x : cj_flatten(x),
                                 .units = (int64_t)layer->value,
                                 .no_bias = layer->no_bias};
     return cj_dense(scope, &options);
@@ -111,6 +112,49 @@ static cj_value draw_average_pool(cj_scope scope, cj_value x, const cj_layer *la
     return cj_average_pool(&options);
 }
 
+/* Whole numbers that came as floating point are still such. */
+static cj_value draw_embedding(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    if (layer->vocabulary < 1)
+        return cj__graph_error(
+            scope.graph, CJ_INVALID_ARGUMENT,
+            "embedding at '%s' needs its vocabulary: embedding: {width: 64, vocabulary: 5000}", scope.path);
+    if (cj_value_ok(x) && cj_value_dtype(x) == CJ_F32) x = cj_cast(x, CJ_I32);
+    cj_embedding_options options = {
+        .size = sizeof options, .input = x, .count = layer->vocabulary, .width = (int64_t)layer->value};
+    return cj_embedding(scope, &options);
+}
+
+static cj_value draw_recurrent(cj_scope scope, cj_value x, const cj_layer *layer,
+                               cj_recurrent (*draw)(cj_scope, const cj_recurrent_options *))
+{
+    cj_recurrent_options options = {.size = sizeof options,
+                                    .input = x,
+                                    .units = (int64_t)layer->value,
+                                    .layers = layer->layers,
+                                    .bidirectional = layer->bidirectional,
+                                    .no_bias = layer->no_bias,
+                                    .dropout = layer->dropout,
+                                    .stateful = layer->stateful};
+    cj_recurrent r = draw(scope, &options);
+    return layer->all ? r.output : r.last;
+}
+
+static cj_value draw_rnn(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    return draw_recurrent(scope, x, layer, cj_rnn);
+}
+
+static cj_value draw_lstm(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    return draw_recurrent(scope, x, layer, cj_lstm);
+}
+
+static cj_value draw_gru(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    return draw_recurrent(scope, x, layer, cj_gru);
+}
+
 /* Functions of x alone, and of x and a slope. */
 #define PLAIN(name)                                                                                          \
     static cj_value draw_##name(cj_scope scope, cj_value x, const cj_layer *layer)                           \
@@ -140,10 +184,18 @@ PLAIN(hard_swish)
 SLOPED(leaky_relu)
 SLOPED(elu)
 
-enum { CONVOLUTION = CJ__WINDOW | CJ__GROUPS | CJ__BIAS, POOLING = CJ__WINDOW & ~CJ__KERNEL };
+enum {
+    CONVOLUTION = CJ__WINDOW | CJ__GROUPS | CJ__BIAS,
+    POOLING = CJ__WINDOW & ~CJ__KERNEL,
+    RECURRENT = CJ__LAYERS | CJ__DROPOUT | CJ__BIDIRECTIONAL | CJ__STATEFUL | CJ__RETURN | CJ__BIAS
+};
 
 const cj__layer_kind cj__layer_kinds[] = {
-    {"dense", CJ__UNITS, 0, draw_dense, "units", CJ__BIAS},
+    {"dense", CJ__UNITS, 0, draw_dense, "units", CJ__BIAS | CJ__FLATTEN},
+    {"embedding", CJ__UNITS, 0, draw_embedding, "width", CJ__VOCABULARY},
+    {"rnn", CJ__UNITS, 0, draw_rnn, "units", RECURRENT},
+    {"lstm", CJ__UNITS, 0, draw_lstm, "units", RECURRENT},
+    {"gru", CJ__UNITS, 0, draw_gru, "units", RECURRENT},
     {"conv1d", CJ__UNITS, 0, draw_conv1d, "filters", CONVOLUTION},
     {"conv2d", CJ__UNITS, 0, draw_conv2d, "filters", CONVOLUTION},
     {"conv_transpose", CJ__UNITS, 0, draw_conv_transpose, "filters", CONVOLUTION},
@@ -173,12 +225,19 @@ const cj__layer_kind cj__layer_kinds[] = {
 const int cj__layer_kind_count = sizeof cj__layer_kinds / sizeof *cj__layer_kinds;
 
 const cj__layer_option cj__layer_options[] = {
-    {"kernel", CJ__KERNEL, offsetof(cj_layer, kernel)},
-    {"stride", CJ__STRIDE, offsetof(cj_layer, stride)},
-    {"dilation", CJ__DILATION, offsetof(cj_layer, dilation)},
-    {"groups", CJ__GROUPS, offsetof(cj_layer, groups)},
-    {"padding", CJ__PADDING, 0},
-    {"bias", CJ__BIAS, 0},
+    {"kernel", CJ__KERNEL, CJ__WHOLE_OPTION, offsetof(cj_layer, kernel)},
+    {"stride", CJ__STRIDE, CJ__WHOLE_OPTION, offsetof(cj_layer, stride)},
+    {"dilation", CJ__DILATION, CJ__WHOLE_OPTION, offsetof(cj_layer, dilation)},
+    {"groups", CJ__GROUPS, CJ__WHOLE_OPTION, offsetof(cj_layer, groups)},
+    {"padding", CJ__PADDING, CJ__PADDING_OPTION, 0},
+    {"bias", CJ__BIAS, CJ__NOT_OPTION, offsetof(cj_layer, no_bias)},
+    {"flatten", CJ__FLATTEN, CJ__NOT_OPTION, offsetof(cj_layer, no_flatten)},
+    {"vocabulary", CJ__VOCABULARY, CJ__WHOLE_OPTION, offsetof(cj_layer, vocabulary)},
+    {"layers", CJ__LAYERS, CJ__WHOLE_OPTION, offsetof(cj_layer, layers)},
+    {"dropout", CJ__DROPOUT, CJ__RATE_OPTION, offsetof(cj_layer, dropout)},
+    {"bidirectional", CJ__BIDIRECTIONAL, CJ__TRUTH_OPTION, offsetof(cj_layer, bidirectional)},
+    {"stateful", CJ__STATEFUL, CJ__TRUTH_OPTION, offsetof(cj_layer, stateful)},
+    {"return", CJ__RETURN, CJ__RETURN_OPTION, offsetof(cj_layer, all)},
 };
 const int cj__layer_option_count = sizeof cj__layer_options / sizeof *cj__layer_options;
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static const char *const names[] = {"gpt", "llama"};
-enum { GPT, LLAMA, COUNT };
+static const char *const names[] = {"gpt", "llama", "rnn", "lstm", "gru"};
+enum { GPT, LLAMA, RECURRENT, COUNT = RECURRENT + 3 }; /* the last three in the order of cj_char_rnn_kind */
 
 const char *cj__recipe_language_at(int index)
 {
@@ -26,6 +26,7 @@ bool cj_recipe_is_language(const cj_recipe *r)
 int64_t cj_recipe_block(const cj_recipe *r)
 {
     int64_t block = cj__recipe_count(r, CJ__KEY_model_block);
+    if (language_of(r) >= RECURRENT) return 0;
     return block ? block : cj__recipe_count(r, CJ__KEY_data_window);
 }
 
@@ -44,16 +45,17 @@ cj_status cj__recipe_check_language(const cj_recipe *r)
             heads = cj__recipe_count(r, CJ__KEY_model_heads);
     int64_t keys = cj__recipe_count(r, CJ__KEY_model_kv_heads);
     double dropout = cj__recipe_number(r, CJ__KEY_model_dropout);
+    if (!(dropout >= 0 && dropout < 1))
+        return cj__recipe_bad_value(r, CJ__KEY_model_dropout, "a share from 0 up to 1");
     CJ__TRY(check_size(r, CJ__KEY_model_layers));
-    CJ__TRY(check_size(r, CJ__KEY_model_heads));
     CJ__TRY(check_size(r, CJ__KEY_model_width));
+    if (language_of(r) >= RECURRENT) return CJ_OK;
+    CJ__TRY(check_size(r, CJ__KEY_model_heads));
     if (width % heads) return cj__recipe_bad_value(r, CJ__KEY_model_width, "a multiple of model.heads");
     if (keys && heads % keys)
         return cj__recipe_bad_value(r, CJ__KEY_model_kv_heads, "a divisor of model.heads");
     if (language_of(r) == LLAMA && width / heads % 2)
         return cj__recipe_bad_value(r, CJ__KEY_model_width, "an even multiple of model.heads");
-    if (!(dropout >= 0 && dropout < 1))
-        return cj__recipe_bad_value(r, CJ__KEY_model_dropout, "a share from 0 up to 1");
     if (cj_recipe_block(r) < cj__recipe_count(r, CJ__KEY_data_window) && cj_recipe_is_text(r))
         return cj__recipe_bad_value(r, CJ__KEY_model_block, "as large as data.window, or 0 for the same");
     return CJ_OK;
@@ -94,10 +96,24 @@ static cj_value draw_llama(cj_scope scope, const cj_reading *reading, const cj_r
     return cj_llama(scope, &options);
 }
 
+static cj_value draw_recurrent(cj_scope scope, const cj_reading *reading, const cj_recipe *r)
+{
+    cj_char_rnn_options options = {.size = sizeof options,
+                                   .input = *reading,
+                                   .vocabulary = cj_recipe_classes(r),
+                                   .kind = (cj_char_rnn_kind)(language_of(r) - RECURRENT),
+                                   .layers = cj__recipe_count(r, CJ__KEY_model_layers),
+                                   .width = cj__recipe_count(r, CJ__KEY_model_width),
+                                   .dropout = cj__recipe_number(r, CJ__KEY_model_dropout),
+                                   .stateful = cj__recipe_choice(r, CJ__KEY_data_order) == 1};
+    return cj_char_rnn(scope, &options);
+}
+
 cj_value cj_recipe_reader(cj_scope scope, const cj_reading *reading, void *recipe)
 {
-    return language_of(recipe) == LLAMA ? draw_llama(scope, reading, recipe)
-                                        : draw_gpt(scope, reading, recipe);
+    int language = language_of(recipe);
+    if (language >= RECURRENT) return draw_recurrent(scope, reading, recipe);
+    return language == LLAMA ? draw_llama(scope, reading, recipe) : draw_gpt(scope, reading, recipe);
 }
 
 /* --- the tokenizer ------------------------------------------------------------------------------------- */

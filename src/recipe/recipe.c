@@ -187,18 +187,29 @@ const char *cj__recipe_layer_value_name(const char *layer)
 static const char *set_option(cj_layer *layer, const cj__layer_option *option, const char *value)
 {
     double number;
+    void *field = (char *)layer + option->offset;
     bool whole = is_whole(value, false) && is_number(value, &number) && number < 1e9;
-    if (option->flag == CJ__BIAS) {
-        layer->no_bias = strcmp(value, "false") == 0;
+    switch (option->form) {
+    case CJ__TRUTH_OPTION:
+    case CJ__NOT_OPTION:
+        *(bool *)field = strcmp(value, option->form == CJ__NOT_OPTION ? "false" : "true") == 0;
         return cj__text_choice("true|false", value) >= 0 ? NULL : "true or false";
-    }
-    if (option->flag == CJ__PADDING) {
+    case CJ__RETURN_OPTION:
+        *(bool *)field = strcmp(value, "all") == 0;
+        return cj__text_choice("last|all", value) >= 0 ? NULL : "last or all";
+    case CJ__RATE_OPTION:
+        if (!is_number(value, &number) || !(number >= 0 && number < 1)) return "a rate from 0 up to 1";
+        *(double *)field = number;
+        return NULL;
+    case CJ__PADDING_OPTION:
         layer->same = strcmp(value, "same") == 0;
         if (whole) layer->pad = (int64_t)number;
         return whole || layer->same ? NULL : "a whole number, or `same`";
+    case CJ__WHOLE_OPTION:
+        break;
     }
     if (!whole || number < 1) return "a whole number from 1 on";
-    *(int64_t *)((char *)layer + option->offset) = (int64_t)number;
+    *(int64_t *)field = (int64_t)number;
     return NULL;
 }
 

@@ -44,6 +44,7 @@ void cj__evaluation_end(cj__evaluation *e)
     cj__free(e->means);
     cj__free(e->labels);
     cj__batch_program_free(&e->step);
+    cj_model_free(e->session);
     cj_loader_free(e->loader);
 }
 
@@ -108,7 +109,10 @@ cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
         return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to evaluate on");
     }
     cj_loader_seek(e->loader, 0, 0);
+    CJ__TRY((cj_model_new)(&(cj_model_options){.size = sizeof(cj_model_options), .model = &e->session}));
+    objective.session = e->session;
     CJ__TRY(cj__batch_program_new(&e->step, o->model, o->forward, o->context, &batch, &objective, NULL));
+    CJ__TRY(cj__check_carried(e->session, o->dataset));
     return make_buffers(e);
 }
 
@@ -134,6 +138,7 @@ static cj_status add_view(cj__evaluation *e, int64_t view, float share)
     float loss, correct;
     int64_t width = e->step.width;
     cj_loader_seek(e->loader, view, 0);
+    cj__begin_pass(e->session);
     for (int64_t row = 0; cj_loader_next(e->loader, &batch); row += batch.count) {
         CJ__TRY(cj__batch_program_run(&e->step, &batch, &loss, &correct, e->outputs, e->predictions));
         add_share(e->means + row * width, e->predictions, batch.count * width, share);
@@ -175,6 +180,7 @@ cj_status cj__evaluation_run(cj__evaluation *e, cj_scores *scores)
     float loss, correct;
     int64_t row = 0;
     if (o->views) return run_views(e, scores);
+    cj__begin_pass(e->session);
     *scores = cj__scores_none(o->loss);
     if (o->confusion) memset(o->confusion, 0, (size_t)(o->classes * o->classes) * sizeof *o->confusion);
     while (cj_loader_next(e->loader, &batch)) {

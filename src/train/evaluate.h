@@ -7,6 +7,7 @@
 typedef struct {
     cj_evaluate_options o;
     cj_loader *loader;
+    cj_model *session; /* of what is carried from batch to batch */
     cj__batch_program step;
     float *outputs, *predictions; /* of one batch */
     float *means;                 /* [rows,width] over several views; NULL: there is one */

@@ -152,6 +152,7 @@ static cj_status make_step(fit *f)
     }
     CJ__TRY(draw_for(f, 1));
     CJ__TRY(cj__check_freezing(f->o));
+    CJ__TRY(cj__check_carried(f->o->model, f->o->dataset));
     f->learning_rate = cj_model_find(f->o->model, "optimizer.learning_rate");
     return f->learning_rate.data ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "the network has nothing to train");
 }
@@ -327,6 +328,7 @@ static cj_status train_epoch(fit *f)
     f->progress.epoch_done = f->progress.best = false;
     f->started = now();
     CJ__TRY(redraw(f, f->progress.epoch));
+    if (f->state.step == 0) cj__begin_pass(f->o->model);
     cj_loader_seek(f->loader, f->state.epoch, f->state.step);
     CJ__TRY(run_steps(f));
     if (f->state.step < f->steps) return CJ_OK; /* stopped on the way */

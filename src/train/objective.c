@@ -1,7 +1,9 @@
 /* The loss of a batch as a drawing, compiled. Fit and evaluate both stand on it. Rows of padding, at the end
  * of an uneven last batch, weigh nothing. */
 #include "train/objective.h"
+#include "data/dataset.h"
 #include "graph/graph.h"
+#include "model/model.h"
 
 #include <math.h>
 
@@ -37,6 +39,21 @@ int64_t cj__batch_counted(const cj_batch *batch)
     int64_t labels = cj_shape_count(y->shape), counted = 0;
     for (int64_t i = 0; i < labels; i++) counted += ((const int32_t *)y->data)[i] >= 0;
     return counted;
+}
+
+cj_status cj__check_carried(const cj_model *session, const cj_dataset *dataset)
+{
+    if (dataset->lanes > 0 || !cj__carries(session)) return CJ_OK;
+    return cj__fail(
+        CJ_INVALID_ARGUMENT,
+        "the network carries its state from batch to batch, but the rows of these batches do not go on "
+        "where those before ended; hint: a text in lanes (`data.order: lanes`), or a layer that is not "
+        "stateful");
+}
+
+void cj__begin_pass(cj_model *session)
+{
+    cj__forget_carried(session);
 }
 
 void cj__scores_add(cj_scores *scores, double loss, double correct, int64_t count)
@@ -227,6 +244,7 @@ cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *mo
     drawing d = {.objective = objective};
     cj_graph_options options = {.size = sizeof options,
                                 .model = model,
+                                .session = objective->session,
                                 .mode = optimizer ? CJ_TRAINING : CJ_INFERENCE,
                                 .precision = objective->precision};
     *made = (cj__batch_program){.kind = objective->kind};
@@ -251,12 +269,15 @@ cj_status cj_draw_network(cj_model *model, cj_forward forward, void *context, cj
 cj_status cj_draw_network_of(cj_model *model, cj_forward forward, void *context, cj_dtype dtype,
                              cj_shape_t shape)
 {
-    cj_graph *graph;
+    cj_graph *graph = NULL;
     cj_graph_options options = {.size = sizeof options, .model = model, .mode = CJ_INFERENCE};
-    CJ__TRY((cj_graph_new)(&graph, &options));
-    (void)forward(cj_root(graph), cj_input(graph, "x", dtype, shape), context);
-    cj_status status = cj_graph_status(graph);
+    cj_model_options empty = {.size = sizeof empty, .model = &options.session};
+    CJ__TRY((cj_model_new)(&empty)); /* what is carried is of the batches to come */
+    cj_status status = (cj_graph_new)(&graph, &options);
+    if (status == CJ_OK) (void)forward(cj_root(graph), cj_input(graph, "x", dtype, shape), context);
+    if (status == CJ_OK) status = cj_graph_status(graph);
     cj_graph_free(graph);
+    cj_model_free(options.session);
     return status;
 }
 

@@ -12,8 +12,9 @@ typedef struct {
     const double *class_weights; /* [class_count], or NULL */
     int64_t class_count;
     cj_precision precision;
-    bool in_parts;    /* gradients are added up; another program updates */
-    bool scores_only; /* of an inference graph: nothing is wanted but the loss and how many are right */
+    bool in_parts;     /* gradients are added up; another program updates */
+    bool scores_only;  /* of an inference graph: nothing is wanted but the loss and how many are right */
+    cj_model *session; /* of what is carried from batch to batch; NULL: the model */
 } cj__objective;
 
 /* A program over one batch: inputs x, y and how many rows count; outputs loss, how many are right, and when
@@ -41,6 +42,11 @@ CJ_MUST_CHECK cj_status cj__batch_program_run(cj__batch_program *p, const cj_bat
 /* What the means of a batch are over: its rows, or, where each has several labels, those that are no padding.
  */
 int64_t cj__batch_counted(const cj_batch *batch);
+/* What is carried from batch to batch wants rows that go on where those of the batch before ended. `session`:
+ * of the drawing. */
+CJ_MUST_CHECK cj_status cj__check_carried(const cj_model *session, const cj_dataset *dataset);
+/* Rows are gone through from the first on: nothing is carried yet. */
+void cj__begin_pass(cj_model *session);
 /* Weighs the batch's means into `scores`. */
 void cj__scores_add(cj_scores *scores, double loss, double correct, int64_t count);
 /* Nothing counted yet; errors have no accuracy. */
