@@ -1,5 +1,7 @@
-/* Every file of recipes/, trained for a few steps on a handful of examples in the formats of the real sets:
- * its loss falls, and one and three threads give the same bits. */
+/* Every file of recipes/ on pictures or tables, trained for a few steps on a handful of examples in the
+ * formats of the real sets: its loss falls, and one and three threads give the same bits.
+ *
+ * labels: slow */
 #include "support.h"
 
 #include "base/random.h"
@@ -168,8 +170,9 @@ static cj_verdict note_loss(const cj_progress *p, void *context)
     return p->epoch == (c->again ? c->epochs / 2 : c->epochs) ? CJ_STOP : CJ_GO_ON;
 }
 
-/* All rows but those of a validation or test of its own are learned from, five at a time. */
-static void train(const char *path, int threads, course *c)
+/* All rows but those of a validation or test of its own are learned from, five at a time. False: it is of
+ * data that is not made here, as texts are. */
+static bool train(const char *path, int threads, course *c)
 {
     cj_recipe *recipe;
     cj_recipe_sets sets;
@@ -180,7 +183,12 @@ static void train(const char *path, int threads, course *c)
     bool table = strstr(path, "credit-") != NULL;
     expect_ok(cj_set_threads(threads));
     expect_ok(cj_recipe_read(&recipe, path, table ? 2 : 3, table ? overrides : without_validation));
-    expect_ok(cj_recipe_open_data(recipe, &sets));
+    cj_status status = cj_recipe_open_data(recipe, &sets);
+    if (status == CJ_NOT_FOUND) {
+        cj_recipe_free(recipe);
+        return false;
+    }
+    expect_ok(status);
     cj_fit_options fit = cj_recipe_fit_options(recipe);
     expect_ok(cj_model_new(&model, .seed = fit.seed));
     fit.model = model;
@@ -191,19 +199,20 @@ static void train(const char *path, int threads, course *c)
     cj_model_free(model);
     cj_recipe_close_data(&sets);
     cj_recipe_free(recipe);
+    return true;
 }
 
-static void check_recipe(const char *name)
+static bool check_recipe(const char *name)
 {
     course one = {0}, other = {.again = true};
     char path[512];
     snprintf(path, sizeof path, CJ_TEST_SOURCE "/recipes/%s", name);
-    train(path, 1, &one);
-    train(path, 3, &other);
+    if (!train(path, 1, &one) || !train(path, 3, &other)) return false;
     if (strcmp(one.digest, other.digest) != 0) fail_msg("%s: other bits with three threads", name);
     double last = one.losses[one.epochs];
     if (!(last < one.losses[1]))
         fail_msg("%s: the loss does not fall: %g, then %g", name, one.losses[1], last);
+    return true;
 }
 
 static int by_name(const void *a, const void *b)
@@ -230,13 +239,16 @@ static int list_recipes(char *names[MOST_RECIPES])
 static void test_all(void **state)
 {
     char *names[MOST_RECIPES];
-    int count = list_recipes(names);
+    int count = list_recipes(names), checked = 0;
     (void)state;
-    assert_true(count > 20);
     for (int i = 0; i < count; i++) {
-        check_recipe(names[i]);
+        if (check_recipe(names[i]))
+            checked++;
+        else
+            print_message("%s is of data that this test does not make\n", names[i]);
         free(names[i]);
     }
+    assert_true(checked >= 24);
     expect_ok(cj_set_threads(2));
 }
 
