@@ -121,5 +121,5 @@ cj_status cj_recipe_open_tokenizer(cj_recipe *r, cj_tokenizer **tokenizer)
     *tokenizer = NULL;
     if (!strpbrk(name, "./")) return make_tokenizer(r, tokenizer);
     CJ__TRY(cj_data_find(name, path, sizeof path));
-    return cj_tokenizer_load(tokenizer, path);
+    return cj_tokenizer_open(tokenizer, path);
 }
