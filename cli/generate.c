@@ -41,7 +41,7 @@ static int64_t whole(const char *option, int64_t standard)
 static int find_prompt(generation *g)
 {
     if (g->o->prompt && strcmp(g->o->prompt, "-") == 0) {
-        int code = read_stream(stdin, "standard input", &g->typed);
+        int code = read_bytes("-", &g->typed);
         g->prompt = g->typed.data;
         g->prompt_size = g->typed.size;
         return code;
