@@ -1,4 +1,5 @@
 /* cajal generate: a language model goes on with a prompt, on standard output as it comes. */
+#include "lines.h"
 #include "run.h"
 
 #include <math.h>
