@@ -78,12 +78,12 @@ static int load_preprocessing(run *r, const char *folder)
 }
 
 /* A text is cut as the run's own was, whatever text it is. */
-static int use_tokenizer(run *r, const char *folder)
+static int use_tokenizer(run *r, const char *folder, const char *name, bool target)
 {
     char path[MOST_PATH + 32];
-    if (!cj_recipe_is_text(r->recipe) || !there(folder, "tokenizer.json")) return EXIT_OK;
-    snprintf(path, sizeof path, "%.4000s/tokenizer.json", folder);
-    cj_status status = cj_recipe_set_tokenizer(r->recipe, path);
+    if (!cj_recipe_is_text(r->recipe) || !there(folder, name)) return EXIT_OK;
+    snprintf(path, sizeof path, "%.4000s/%s", folder, name);
+    cj_status status = cj_recipe_set_tokenizer(r->recipe, path, target);
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
@@ -96,7 +96,8 @@ static int open_folder(const options *o, const char *folder, int first_override,
     }
     snprintf(path, sizeof path, "%.4000s/recipe.yaml", folder);
     int code = read_recipe(o, path, first_override, &r->recipe);
-    if (code == EXIT_OK) code = use_tokenizer(r, folder);
+    if (code == EXIT_OK) code = use_tokenizer(r, folder, "tokenizer.json", false);
+    if (code == EXIT_OK) code = use_tokenizer(r, folder, "target-tokenizer.json", true);
     if (code != EXIT_OK) return code;
     r->count = cj_recipe_members(r->recipe);
     for (int64_t i = 0; i < r->count && code == EXIT_OK; i++) code = load_member(r, folder, i);
@@ -175,7 +176,7 @@ void tell_skipped(const cj_recipe_sets *sets)
 static int64_t classes_of(const cj_recipe *recipe)
 {
     cj_loss_kind loss = cj_recipe_loss(recipe);
-    if (cj_recipe_is_text(recipe)) return 0;
+    if (cj_recipe_predicts_tokens(recipe)) return 0;
     if (loss == CJ_BINARY_CROSS_ENTROPY) return 2;
     return loss == CJ_CROSS_ENTROPY ? cj_recipe_classes(recipe) : 0;
 }
@@ -273,7 +274,7 @@ cj_status evaluate_run(run *r, const cj_dataset *rows, report *result)
     options.model = r->models[0];
     options.dataset = rows;
     result->text = cj_dataset_text(rows);
-    if (cj_recipe_is_text(r->recipe)) return (cj_evaluate)(&options, &result->scores);
+    if (cj_recipe_predicts_tokens(r->recipe)) return (cj_evaluate)(&options, &result->scores);
     options.classes = result->classes;
     options.confusion = result->confusion;
     cj_status status = begin_comparison(&c, rows, cj_recipe_classes(r->recipe));

@@ -49,7 +49,7 @@ static cj_status fit_one(training *t, int64_t member, const char *folder)
 /* A text often has no test part: its validation is told in full then. */
 static cj_status judge_text(training *t)
 {
-    if (!t->sets.tokenizer || t->sets.test || !t->sets.validation) return CJ_OK;
+    if (!cj_recipe_predicts_tokens(t->run.recipe) || t->sets.test || !t->sets.validation) return CJ_OK;
     t->report.part = "validation";
     return evaluate_run(&t->run, t->sets.validation, &t->report);
 }
@@ -93,16 +93,22 @@ static void show_members(const training *t)
 
 /* --- the command --------------------------------------------------------------------------------------- */
 
+static cj_status save_tokenizer(const training *t, const cj_tokenizer *tokenizer, const char *name)
+{
+    char path[MOST_PATH + 32];
+    if (!tokenizer) return CJ_OK;
+    snprintf(path, sizeof path, "%s/%s", t->folder, name);
+    return cj_tokenizer_save(tokenizer, path);
+}
+
 static cj_status save_recipe(const training *t)
 {
     char path[MOST_PATH + 32];
     if (!*t->folder) return CJ_OK;
     snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
     cj_status status = cj_recipe_save(t->run.recipe, path);
-    if (status == CJ_OK && t->sets.tokenizer) {
-        snprintf(path, sizeof path, "%s/tokenizer.json", t->folder);
-        status = cj_tokenizer_save(t->sets.tokenizer, path);
-    }
+    if (status == CJ_OK) status = save_tokenizer(t, t->sets.tokenizer, "tokenizer.json");
+    if (status == CJ_OK) status = save_tokenizer(t, t->sets.target_tokenizer, "target-tokenizer.json");
     if (status != CJ_OK || !t->sets.preprocessing) return status;
     snprintf(path, sizeof path, "%s/preprocessing.json", t->folder);
     return cj_preprocessing_save(t->sets.preprocessing, path);

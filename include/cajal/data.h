@@ -4,6 +4,7 @@
 
 #include "cajal/base.h"
 #include "cajal/image.h"
+#include "cajal/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -134,6 +135,47 @@ typedef struct {
 /* A text for language models. x: i32 [N,window], y: the tokens that come next; behind the end of the text x
  * is 0 and y is -1, which no loss and no score counts. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_of_text(cj_dataset **dataset, const cj_text_windows *options);
+/* Examples that are sequences of tokens, from files of text, plain or gzip. A shorter one is filled up with 0
+ * behind its end, and so are targets with -1, which no loss and no score counts; the tokenizer needs a token
+ * 0 that means nothing else: padding (cj_tokenizer_training.specials). */
+typedef enum {
+    /* A line an example, as for a language model of short texts: x [N,T] is begin and the line's tokens, the
+     * targets [N,T] are these and end. Empty lines are passed over. */
+    CJ_TEXT_LINES,
+    /* SENTENCE tab LABEL: x [N,T], of WordPiece between begin and end; the label [N] is a class, by its name.
+     */
+    CJ_TEXT_LABELLED,
+    /* Two files, whose lines belong together: x [N,2,T] is the one's tokens and end, and begin and the
+     * other's; the targets [N,T] are the other's and end. */
+    CJ_TEXT_PAIRS,
+    /* Stories with questions, as bAbI has them: lines "1 SENTENCE" and "3 QUESTION tab ANSWER …", numbered
+     * within a story. An example is a question: x [N,S,T] is the last `memory` sentences before it, the
+     * latest last, and then the question; the answer [N] is a class. */
+    CJ_TEXT_STORIES,
+} cj_text_format;
+
+typedef struct {
+    size_t size;
+    cj_text_format format;
+    const char *path;
+    const char *target_path; /* CJ_TEXT_PAIRS */
+    const cj_tokenizer *tokenizer;
+    const cj_tokenizer *target_tokenizer; /* CJ_TEXT_PAIRS; NULL: the same */
+    const char
+        *classes;    /* with commas between, in the order of their labels; NULL: those there are, ascending */
+    int64_t longest; /* what is longer is cut to so many tokens; 0: nothing is */
+    int64_t memory;  /* CJ_TEXT_STORIES; 0: 50 */
+    int64_t bucket;  /* batches are cut to what their longest example needs, a multiple of so many tokens; 0:
+                        all  are as long as the longest there is. Not for stories */
+} cj_text_file_options;
+/* Errors name file and line. */
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_text(cj_dataset **dataset,
+                                                    const cj_text_file_options *options);
+/* The text that a tokenizer for such a file is made from: its sentences, without labels, answers and numbers,
+ * a line each; free with cj_text_free. */
+CJ_API CJ_MUST_CHECK cj_status cj_text_of_file(cj_text_format format, const char *path, char **text,
+                                               size_t *size);
+
 /* Zeros where the dataset is no text. */
 CJ_API cj_text_facts cj_dataset_text(const cj_dataset *dataset);
 
@@ -280,6 +322,9 @@ typedef struct {
     /* Of the distributions that mixup and cutmix make of labels; 0: the largest label + 1. 1: labels are 0
      * and 1, and y the probability of 1, [batch_size]. */
     int64_t classes;
+    /* Rows that have lengths come in batches of about one length, each cut to what its longest row needs, and
+     * so in an order of their own; true: they come in order, at full width. */
+    bool full_width;
 } cj_loader_options;
 /* cj_loader_new(&loader, dataset, .batch_size = 128, .shuffle = true) */
 CJ_API CJ_MUST_CHECK cj_status cj_loader_new(cj_loader **loader, const cj_loader_options *options);

@@ -65,6 +65,7 @@ typedef struct {
     cj_dataset *training, *validation, *test;
     cj_preprocessing *preprocessing; /* of a table; NULL: the data is no table */
     cj_tokenizer *tokenizer;         /* of a text; NULL: the data is none */
+    cj_tokenizer *target_tokenizer;  /* of what it is translated to; NULL: nothing is translated */
 } cj_recipe_sets;
 /* Afterwards the recipe knows the shape of an example, `data.shape`, the names of the classes,
  * `data.classes`, of a text the tokens there are, `data.vocabulary`, and where they are fitted `data.mean`
@@ -74,11 +75,15 @@ CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_data(cj_recipe *recipe, cj_recipe_
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_sample(cj_recipe *recipe, cj_recipe_sets *sets);
 CJ_API void cj_recipe_close_data(cj_recipe_sets *sets);
 CJ_API bool cj_recipe_is_table(const cj_recipe *recipe); /* its data is a table, not pictures */
-CJ_API bool cj_recipe_is_text(const cj_recipe *recipe);  /* its data is a text, for a language model */
-/* How many tokens its tokenizer has; 0 while that is not known. */
+CJ_API bool cj_recipe_is_text(const cj_recipe *recipe);  /* its data is text */
+/* Each example has several targets, tokens: it is a text for a language model, or translations. */
+CJ_API bool cj_recipe_predicts_tokens(const cj_recipe *recipe);
+/* How many tokens its tokenizer has, and that of what is translated to; 0 while that is not known. */
 CJ_API int64_t cj_recipe_vocabulary(const cj_recipe *recipe);
-/* The file of a tokenizer in place of what `data.tokenizer` says: a finished run's. */
-CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_tokenizer(cj_recipe *recipe, const char *path);
+CJ_API int64_t cj_recipe_target_vocabulary(const cj_recipe *recipe);
+/* The file of a tokenizer in place of what `data.tokenizer`, or `data.target_tokenizer`, says: a finished
+ * run's. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_tokenizer(cj_recipe *recipe, const char *path, bool target);
 /* A table of the same form as the recipe's, to be prepared by the run's preprocessing. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_read_table(const cj_recipe *recipe, const char *path,
                                                     cj_table **table);

@@ -129,6 +129,34 @@ CJ_API double cj_perplexity(double loss);
  * that vocabularies can be compared. NaN without units. */
 CJ_API double cj_bits_per_unit(double loss, int64_t tokens, int64_t units);
 
+/* How translations are cut into words before they are compared. */
+typedef enum {
+    CJ_SCORE_13A,       /* as the tool mteval-v13a does, for text as it is written */
+    CJ_SCORE_TOKENISED, /* at blanks: the text has been cut already */
+} cj_score_words;
+typedef struct {
+    size_t size;
+    const char *const *said; /* [count] translations, each ended by a zero */
+    const char *const *references; /* [count,references] what each might have been */
+    int64_t count;
+    int64_t reference_count; /* of each; 0: 1 */
+    cj_score_words words;    /* of BLEU */
+    bool lower;              /* in lower case: needs utf8proc beyond ASCII */
+    int64_t word_order;      /* of chrF: word n-grams beside those of characters; 2: chrF++ */
+} cj_score_options;
+/* BLEU of Papineni et al., 2002, of all sentences together, as sacreBLEU 2 gives it: 4-grams, an order that is
+ * never right counting for a half of its least share, then a quarter, … */
+typedef struct {
+    double score;         /* 0 to 100; so are precisions */
+    double precisions[4]; /* of 1-grams to 4-grams */
+    double brevity;       /* the penalty for being shorter */
+    int64_t length, reference_length; /* words; of the reference that is nearest in length */
+} cj_bleu_score;
+CJ_API CJ_MUST_CHECK cj_status cj_bleu(const cj_score_options *options, cj_bleu_score *score);
+/* chrF2 of Popović, 2015, 0 to 100: the F-score, recall counting twice, of 1 to 6 characters in a row, blanks
+ * left out; as sacreBLEU 2 gives it. */
+CJ_API CJ_MUST_CHECK cj_status cj_chrf(const cj_score_options *options, double *score);
+
 #ifdef __cplusplus
 }
 #endif

@@ -92,10 +92,15 @@ static cj_status take(const cj__batch_maker *m, int64_t place, void *scratch, co
     return CJ_OK;
 }
 
-/* Whole numbers stand for themselves: they are tokens, not amounts. */
-static void copy_integers(const cj__batch_maker *m, const void *row, const cj_batch *batch, int64_t index)
+/* Row `from` becomes row `index`, of which the last axis may be narrower. Whole numbers stand for themselves:
+ * they are tokens, not amounts. */
+static void copy_integers(const void *from, const cj_tensor *all, const cj_tensor *batch, int64_t index)
 {
-    memcpy((int32_t *)batch->x.data + index * m->size, row, (size_t)m->size * sizeof(int32_t));
+    int64_t wide = all->shape.dims[all->shape.rank - 1], width = batch->shape.dims[batch->shape.rank - 1];
+    int64_t count = cj_shape_count(batch->shape) / batch->shape.dims[0];
+    int32_t *to = (int32_t *)batch->data + index * count;
+    for (int64_t at = 0, row = 0; at < count; at += width, row++)
+        memcpy(to + at, (const int32_t *)from + row * wide, (size_t)width * sizeof *to);
 }
 
 static void to_floats(const cj__batch_maker *m, const void *row, float *out)
@@ -119,6 +124,10 @@ static void copy_y(const cj__batch_maker *m, int64_t place, const cj_batch *batc
         return;
     }
     size_t bytes = row_bytes(y);
+    if (y->dtype == CJ_I32 && y->shape.rank > 1) {
+        copy_integers((const char *)y->data + (size_t)place * bytes, y, &batch->y, index);
+        return;
+    }
     memcpy((char *)batch->y.data + (size_t)index * bytes, (const char *)y->data + (size_t)place * bytes,
            bytes);
 }
@@ -142,11 +151,19 @@ cj_status cj__batch_put(const cj__batch_maker *m, int64_t epoch, int64_t place, 
     if (m->augmenter.step_count)
         row = cj__augment_picture(&m->augmenter, epoch, place, row, (uint8_t *)scratch + row_room(m));
     if (m->data->x.dtype == CJ_I32)
-        copy_integers(m, row, batch, index);
+        copy_integers(row, &m->data->x, &batch->x, index);
     else
         to_floats(m, row, (float *)batch->x.data + index * m->size);
     copy_y(m, place, batch, index);
     return CJ_OK;
+}
+
+/* Targets are as long as x where there is one for each token. */
+void cj__batch_cut(const cj__batch_maker *m, cj_batch *batch, int64_t width)
+{
+    cj_shape_t x = m->data->x.shape, y = m->data->y.shape;
+    batch->x.shape.dims[x.rank - 1] = width;
+    if (y.rank > 1 && y.dims[y.rank - 1] == x.dims[x.rank - 1]) batch->y.shape.dims[y.rank - 1] = width;
 }
 
 void cj__batch_pad(const cj_batch *batch)

@@ -39,6 +39,8 @@ void cj__batch_mix(const cj__batch_maker *maker, int64_t epoch, int64_t step, co
 /* Fills an uneven batch up: with its own pictures over again, so that batch normalisation sees nothing
  * strange, and in labels with -1, which losses and metrics do not count. */
 void cj__batch_pad(const cj_batch *batch);
+/* Cuts the last axis of x, and of targets as long, to that width. */
+void cj__batch_cut(const cj__batch_maker *maker, cj_batch *batch, int64_t width);
 /* Row `place` will be wanted soon. */
 void cj__batch_ask_for(const cj__batch_maker *maker, int64_t place);
 

@@ -35,6 +35,10 @@ struct cj_dataset {
     int64_t class_count;            /* 0: they have no names */
     int64_t skipped;                /* pictures that could not be read, and why the first could not */
     const char *first_skipped;
+    /* Of sequences: how much of the last axis of x each row needs, by its place; the maker's. Batches are cut
+     * to multiples of `bucket`; 0: they are not. */
+    const int32_t *lengths;
+    int64_t bucket;
     int64_t lanes;      /* rows are taken in order, in batches of so many; 0: in any order */
     cj_text_facts text; /* zeros: the rows are no text */
 };

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "cajal/program.h"
 #include "data/batch.h"
+#include "data/bucket.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -48,6 +49,8 @@ struct cj_loader {
     position next;   /* the next to hand out; a step beyond the last ends the epoch */
     int64_t ordered; /* the epoch `order` holds; -1: none */
     int64_t *order;  /* rows, shuffled or not */
+    bool by_length;  /* batches are those of `buckets` */
+    cj__buckets buckets;
     slot slots[MOST_SLOTS];
     int slot_count;  /* with threads: one for the caller and those ahead; without: 1 */
     int lent;        /* the slot that the caller has */
@@ -69,21 +72,33 @@ static void put_in_order(cj_loader *l, int64_t epoch)
     uint64_t key = cj__mix(l->o.seed, 0x73687566666c65u); /* "shuffle": a stream of its own */
     for (int64_t i = 0; i < l->o.count; i++) l->order[i] = cj__dataset_place(l->o.dataset, l->o.first + i);
     if (l->o.shuffle) cj__shuffle(l->order, l->o.count, key, (uint64_t)epoch);
+    if (l->by_length)
+        cj__buckets_arrange(&l->buckets, l->order, l->o.count, l->o.shuffle ? cj__mix(key, 1) : 0,
+                            (uint64_t)epoch);
     l->ordered = epoch;
+}
+
+/* Rows of the epoch's order. */
+static cj__span span_of(const cj_loader *l, int64_t step)
+{
+    int64_t start = step * l->o.batch_size, rest = l->o.count - start;
+    if (l->by_length) return l->buckets.spans[l->buckets.turns[step]];
+    return (cj__span){start, rest < l->o.batch_size ? rest : l->o.batch_size, 0};
 }
 
 /* Which rows the slot's batch is of. */
 static void begin(cj_loader *l, slot *s, position at)
 {
-    int64_t start = at.step * l->o.batch_size, rest = l->o.count - start;
     if (l->ordered != at.epoch) put_in_order(l, at.epoch);
     s->at = at;
-    s->batch.count = rest < l->o.batch_size ? rest : l->o.batch_size;
+    cj__span span = span_of(l, at.step);
+    s->batch.count = span.count;
+    if (l->by_length) cj__batch_cut(&l->maker, &s->batch, span.width);
     s->claimed = s->pending = 0;
     s->begun = true;
     s->ready = s->stale = false;
     s->failure.status = CJ_OK;
-    memcpy(s->places, l->order + start, (size_t)s->batch.count * sizeof *s->places);
+    memcpy(s->places, l->order + span.start, (size_t)s->batch.count * sizeof *s->places);
 }
 
 /* Examples `from` up to `to`; the first failure ends it. */
@@ -309,6 +324,9 @@ static cj_status make_loader(cj_loader *l)
 {
     size_t scratch = cj__batch_scratch(&l->maker);
     l->order = cj__allocate((size_t)l->o.count * sizeof *l->order);
+    l->by_length = l->o.dataset->bucket > 0 && !l->o.full_width;
+    if (l->by_length)
+        CJ__TRY(cj__buckets_begin(&l->buckets, l->o.dataset, l->o.first, l->o.count, l->o.batch_size));
     if (!l->order) return cj__out_of_memory((size_t)l->o.count * sizeof *l->order, "a loader");
     for (int i = 0; i < l->slot_count; i++) CJ__TRY(make_slot(l, &l->slots[i]));
     for (int i = 0; i < l->worker_count && scratch > 0; i++) {
@@ -368,11 +386,13 @@ void cj_loader_free(cj_loader *loader)
     }
     for (int i = 0; i < loader->worker_count; i++) cj__free(loader->workers[i].scratch);
     cj__free(loader->order);
+    cj__buckets_end(&loader->buckets);
     cj__free(loader);
 }
 
 int64_t cj_loader_steps(const cj_loader *loader)
 {
+    if (loader->by_length) return loader->buckets.steps;
     return (loader->o.count + loader->o.batch_size - 1) / loader->o.batch_size;
 }
 

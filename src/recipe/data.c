@@ -292,8 +292,9 @@ static cj_status open_text(cj_recipe *r, cj_recipe_sets *sets)
 static cj_status open_all(cj_recipe *r, bool sample, cj_recipe_sets *sets)
 {
     *sets = (cj_recipe_sets){0};
-    if (cj_recipe_is_text(r)) return open_text(r, sets);
-    cj_status status = has_pictures(r)         ? open_pictures(r, sample, sets)
+    if (cj__recipe_is_plain_text(r)) return open_text(r, sets);
+    cj_status status = cj_recipe_is_text(r)    ? cj__recipe_open_sentences(r, sets)
+                       : has_pictures(r)       ? open_pictures(r, sample, sets)
                        : cj_recipe_is_table(r) ? open_table(r, sets)
                        : is_archive(r)         ? open_archive(r, sets)
                                                : open_named(r, sets);
@@ -333,6 +334,7 @@ void cj_recipe_close_data(cj_recipe_sets *sets)
     cj_dataset_free(sets->whole);
     cj_preprocessing_free(sets->preprocessing);
     cj_tokenizer_free(sets->tokenizer);
+    cj_tokenizer_free(sets->target_tokenizer);
     *sets = (cj_recipe_sets){0};
 }
 

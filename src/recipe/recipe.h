@@ -3,6 +3,7 @@
 #define CJ__RECIPE_H
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/augment.h"
 #include "data/listing.h"
 #define CJ_NO_LOCATIONS
@@ -32,8 +33,19 @@ typedef enum {
     X(data_folder, "data.folder", CJ__TEXT, "", NULL)                                                        \
     X(data_pictures, "data.pictures", CJ__TEXT, "", NULL)                                                    \
     X(data_text, "data.text", CJ__TEXT, "", NULL)                                                            \
+    X(data_format, "data.format", CJ__CHOICE, "plain", "plain|lines|labelled|pairs|stories")                 \
+    X(data_target_text, "data.target_text", CJ__TEXT, "", NULL)                                              \
+    X(data_validation_text, "data.validation_text", CJ__TEXT, "", NULL)                                      \
+    X(data_validation_target, "data.validation_target", CJ__TEXT, "", NULL)                                  \
+    X(data_test_text, "data.test_text", CJ__TEXT, "", NULL)                                                  \
+    X(data_test_target, "data.test_target", CJ__TEXT, "", NULL)                                              \
+    X(data_longest, "data.longest", CJ__COUNT, "0", NULL)                                                    \
+    X(data_memory, "data.memory", CJ__COUNT, "50", NULL)                                                     \
+    X(data_bucket, "data.bucket", CJ__COUNT, "8", NULL)                                                      \
     X(data_tokenizer, "data.tokenizer", CJ__TEXT, "character", NULL)                                         \
     X(data_vocabulary, "data.vocabulary", CJ__COUNT, "0", NULL)                                              \
+    X(data_target_tokenizer, "data.target_tokenizer", CJ__TEXT, "", NULL)                                    \
+    X(data_target_vocabulary, "data.target_vocabulary", CJ__COUNT, "0", NULL)                                \
     X(data_least, "data.least", CJ__COUNT, "0", NULL)                                                        \
     X(data_lower, "data.lower", CJ__TRUTH, "false", NULL)                                                    \
     X(data_form, "data.form", CJ__CHOICE, "as_is", "as_is|nfc|nfd|nfkc|nfkd")                                \
@@ -209,6 +221,17 @@ CJ_MUST_CHECK cj_status cj__recipe_check_data(cj_recipe *recipe);
 /* What the keys of a text say together, and opening it, as windows of tokens: text_data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_check_text(const cj_recipe *recipe);
 CJ_MUST_CHECK cj_status cj__recipe_open_text(cj_recipe *recipe, cj_recipe_sets *sets);
+bool cj__recipe_is_plain_text(const cj_recipe *recipe);
+/* The network must have a logit for each of so many tokens or labels: text_data.c. */
+CJ_MUST_CHECK cj_status cj__recipe_fit_classes(cj_recipe *recipe, int64_t count);
+/* Opens files of sentences, each as a set of its own where there is one: sentences.c. */
+CJ_MUST_CHECK cj_status cj__recipe_open_sentences(cj_recipe *recipe, cj_recipe_sets *sets);
+CJ_MUST_CHECK cj_status cj__recipe_check_sentences(const cj_recipe *recipe);
+/* A tokenizer of the kind that the key names, made from the text, or read from the file that it names. */
+CJ_MUST_CHECK cj_status cj__recipe_make_tokenizer(const cj_recipe *recipe, cj__key key, const char *path,
+                                                  const cj_tokenizer_training *training, cj_tokenizer **made);
+/* Sets a key to a number; what is remembered. */
+CJ_MUST_CHECK cj_status cj__recipe_set_count(cj_recipe *recipe, cj__key key, int64_t count);
 /* Language models: language.c. */
 const char *cj__recipe_language_at(int index); /* the names there are; NULL beyond */
 CJ_MUST_CHECK cj_status cj__recipe_check_language(const cj_recipe *recipe);

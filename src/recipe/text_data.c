@@ -11,14 +11,25 @@ bool cj_recipe_is_text(const cj_recipe *r)
     return *r->values[CJ__KEY_data_text] != 0;
 }
 
+bool cj__recipe_is_plain_text(const cj_recipe *r)
+{
+    return cj_recipe_is_text(r) && cj__recipe_choice(r, CJ__KEY_data_format) == 0;
+}
+
 int64_t cj_recipe_vocabulary(const cj_recipe *r)
 {
     return cj_recipe_is_text(r) ? cj__recipe_count(r, CJ__KEY_data_vocabulary) : 0;
 }
 
-cj_status cj_recipe_set_tokenizer(cj_recipe *r, const char *path)
+int64_t cj_recipe_target_vocabulary(const cj_recipe *r)
 {
-    return cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_data_tokenizer].name, path);
+    return cj_recipe_is_text(r) ? cj__recipe_count(r, CJ__KEY_data_target_vocabulary) : 0;
+}
+
+cj_status cj_recipe_set_tokenizer(cj_recipe *r, const char *path, bool target)
+{
+    cj__key key = target ? CJ__KEY_data_target_tokenizer : CJ__KEY_data_tokenizer;
+    return cj__recipe_set(r, 0, cj__recipe_keys[key].name, path);
 }
 
 cj_status cj__recipe_check_text(const cj_recipe *r)
@@ -27,10 +38,11 @@ cj_status cj__recipe_check_text(const cj_recipe *r)
     if (*r->values[CJ__KEY_data_file] || *r->values[CJ__KEY_data_folder] || *r->values[CJ__KEY_data_pictures])
         return cj__recipe_bad_value(r, CJ__KEY_data_text,
                                     "left out where there is data.file, data.folder or data.pictures");
-    if (cj__recipe_count(r, CJ__KEY_data_window) < 1)
-        return cj__recipe_bad_value(r, CJ__KEY_data_window, "1 or more");
     if (cj_recipe_loss(r) != CJ_CROSS_ENTROPY)
         return cj__recipe_bad_value(r, CJ__KEY_loss, "cross_entropy, which is what a text is learned by");
+    if (!cj__recipe_is_plain_text(r)) return cj__recipe_check_sentences(r);
+    if (cj__recipe_count(r, CJ__KEY_data_window) < 1)
+        return cj__recipe_bad_value(r, CJ__KEY_data_window, "1 or more");
     return CJ_OK;
 }
 
@@ -62,50 +74,64 @@ static cj_text_cleaning cleaning_of(const cj_recipe *r)
                               .lower = cj__recipe_truth(r, CJ__KEY_data_lower)};
 }
 
-/* The characters of all parts are known, so that each can be said; else a vocabulary is the training's. */
-static cj_status train_tokenizer(const opening *o, cj_token_kind kind, cj_tokenizer **made)
+cj_status cj__recipe_make_tokenizer(const cj_recipe *r, cj__key key, const char *path,
+                                    const cj_tokenizer_training *training, cj_tokenizer **made)
 {
-    cj_tokenizer_training training = {.size = sizeof training,
-                                      .kind = kind,
-                                      .text = o->text,
-                                      .bytes =
-                                          kind == CJ_TOKENS_CHARACTER ? o->size : bytes_of(o, o->training),
-                                      .cleaning = cleaning_of(o->r),
-                                      .vocabulary = cj__recipe_count(o->r, CJ__KEY_data_vocabulary),
-                                      .least = cj__recipe_count(o->r, CJ__KEY_data_least)};
-    cj_status status = cj_tokenizer_train(made, &training);
-    return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", o->path);
+    char file[4096];
+    cj_tokenizer_training o = *training;
+    const char *name = r->values[key];
+    o.cleaning = cleaning_of(r);
+    o.least = cj__recipe_count(r, CJ__KEY_data_least);
+    for (int kind = 0; kind < CJ_TOKENS_SCORED; kind++) {
+        if (strcmp(name, cj_token_kind_name((cj_token_kind)kind)) != 0) continue;
+        o.kind = (cj_token_kind)kind;
+        cj_status status = cj_tokenizer_train(made, &o);
+        return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
+    }
+    if (!strpbrk(name, "./"))
+        return cj__recipe_bad_value(r, key,
+                                    "character, byte, word, bpe, wordpiece, or the file of a tokenizer");
+    CJ__TRY(cj_data_find(name, file, sizeof file));
+    return cj_tokenizer_open(made, file);
 }
 
-/* One of the kinds by its name, made from the text; else a file, looked for like data. */
+/* The characters of all parts are known, so that each can be said; else a vocabulary is the training's. */
 static cj_status open_tokenizer(const opening *o, cj_tokenizer **made)
 {
-    char path[4096];
-    const char *name = o->r->values[CJ__KEY_data_tokenizer];
-    for (int kind = 0; kind < CJ_TOKENS_SCORED; kind++)
-        if (strcmp(name, cj_token_kind_name((cj_token_kind)kind)) == 0)
-            return train_tokenizer(o, (cj_token_kind)kind, made);
-    if (!strchr(name, '.') && !strchr(name, '/'))
-        return cj__recipe_bad_value(o->r, CJ__KEY_data_tokenizer,
-                                    "character, byte, word, bpe, wordpiece, or the file of a tokenizer");
-    CJ__TRY(cj_data_find(name, path, sizeof path));
-    return cj_tokenizer_open(made, path);
+    bool characters =
+        strcmp(o->r->values[CJ__KEY_data_tokenizer], cj_token_kind_name(CJ_TOKENS_CHARACTER)) == 0;
+    cj_tokenizer_training training = {.size = sizeof training,
+                                      .text = o->text,
+                                      .bytes = characters ? o->size : bytes_of(o, o->training),
+                                      .vocabulary = cj__recipe_count(o->r, CJ__KEY_data_vocabulary)};
+    return cj__recipe_make_tokenizer(o->r, CJ__KEY_data_tokenizer, o->path, &training, made);
 }
 
-/* Then the recipe can be used without the text, and a network known by name has as many logits. */
-static cj_status remember_vocabulary(cj_recipe *r, int64_t count)
+cj_status cj__recipe_set_count(cj_recipe *r, cj__key key, int64_t count)
 {
     char text[32];
     snprintf(text, sizeof text, "%lld", (long long)count);
-    CJ__TRY(cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_data_vocabulary].name, text));
+    return cj__recipe_set(r, 0, cj__recipe_keys[key].name, text);
+}
+
+/* Then the recipe can be used without the text. */
+static cj_status remember_vocabulary(cj_recipe *r, int64_t count)
+{
+    CJ__TRY(cj__recipe_set_count(r, CJ__KEY_data_vocabulary, count));
+    return cj__recipe_fit_classes(r, count);
+}
+
+/* A network known by name gets as many logits as are wanted; one of layers must have them. */
+cj_status cj__recipe_fit_classes(cj_recipe *r, int64_t count)
+{
     if (*r->values[CJ__KEY_model_name] && cj__recipe_count(r, CJ__KEY_model_classes) == 0)
-        CJ__TRY(cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_model_classes].name, text));
+        CJ__TRY(cj__recipe_set_count(r, CJ__KEY_model_classes, count));
     if (cj_recipe_classes(r) >= count) return CJ_OK;
-    return cj__fail(
-        CJ_INVALID_ARGUMENT,
-        "%s: the network ends in %lld logits, but the text has %lld different tokens: expected one "
-        "logit for each",
-        r->path, (long long)cj_recipe_classes(r), (long long)count);
+    return cj__fail(CJ_INVALID_ARGUMENT,
+                    "%s: the network ends in %lld logits, but the text has %lld different %s: expected one "
+                    "logit for each",
+                    r->path, (long long)cj_recipe_classes(r), (long long)count,
+                    cj_recipe_predicts_tokens(r) ? "tokens" : "labels");
 }
 
 /* --- the parts ----------------------------------------------------------------------------------------- */

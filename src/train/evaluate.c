@@ -102,7 +102,8 @@ cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
                                  .mean = o->mean,
                                  .deviation = o->deviation,
                                  .channels = o->channels,
-                                 .augment = o->views ? views : NULL};
+                                 .augment = o->views ? views : NULL,
+                                 .full_width = looks_at(o)}; /* what is asked for is in the rows' order */
     CJ__TRY((cj_loader_new)(&e->loader, &options));
     if (!cj_loader_next(e->loader, &batch)) {
         CJ__TRY(cj_loader_status(e->loader));

@@ -287,14 +287,44 @@ cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_for
 {
     cj_graph *graph;
     CJ__TRY(cj__batch_draw(&graph, made, model, forward, context, batch, objective, optimizer));
+    made->x = batch->x.shape;
+    made->y = batch->y.shape;
+    made->model = model;
+    made->forward = forward;
+    made->context = context;
+    made->objective = *objective;
+    made->optimizer = optimizer;
     cj_status status = cj_compile(&made->program, graph);
     if (status == CJ_OK && optimizer) status = cj_graph_summary(graph, &made->summary);
     cj_graph_free(graph);
     return status;
 }
 
+/* Of a batch of another shape. */
+static void draw_other(cj_graph *graph, const cj_tensor *inputs, void *context)
+{
+    cj__batch_program *p = context;
+    drawing d = {.graph = graph, .objective = &p->objective};
+    draw_batch(&d, p->forward, p->context, &(cj_batch){.x = inputs[0], .y = inputs[1]}, p->optimizer);
+}
+
+static cj_status run_other(cj__batch_program *p, const cj_program_cache_run_options *run)
+{
+    cj_program_cache_run_options o = *run;
+    cj_program_cache_options cache = {.size = sizeof cache,
+                                      .draw = draw_other,
+                                      .context = p,
+                                      .model = p->model,
+                                      .mode = p->optimizer ? CJ_TRAINING : CJ_INFERENCE,
+                                      .precision = p->objective.precision};
+    if (!p->others) CJ__TRY((cj_program_cache_new)(&p->others, &cache));
+    o.cache = p->others;
+    return (cj_program_cache_run)(&o);
+}
+
 void cj__batch_program_free(cj__batch_program *p)
 {
+    cj_program_cache_free(p->others);
     cj_program_free(p->program);
     cj_text_free(p->summary);
 }
@@ -303,9 +333,15 @@ cj_status cj__batch_program_run(cj__batch_program *p, const cj_batch *batch, flo
                                 float *outputs, float *predictions)
 {
     int32_t count = (int32_t)batch->count;
+    cj_tensor number = {&count, CJ_I32, cj_scalar_shape()};
     cj_run_options run = {.size = sizeof run,
                           .program = p->program,
-                          .inputs = {batch->x, batch->y, {&count, CJ_I32, cj_scalar_shape()}},
+                          .inputs = {batch->x, batch->y, number},
                           .outputs = {loss, correct, outputs, predictions}};
-    return (cj_program_run)(&run);
+    cj_program_cache_run_options other = {.size = sizeof other,
+                                          .inputs = {batch->x, batch->y, number},
+                                          .outputs = {loss, correct, outputs, predictions}};
+    if (cj_shape_equal(batch->x.shape, p->x) && cj_shape_equal(batch->y.shape, p->y))
+        return (cj_program_run)(&run);
+    return run_other(p, &other);
 }

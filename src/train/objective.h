@@ -24,13 +24,22 @@ typedef struct {
     cj_loss_kind kind;
     int64_t rows, width; /* of the outputs: [rows,width] */
     char *summary;       /* of a training step; the owner's to free */
+    /* How it was drawn, for batches of other shapes, whose programs are kept in `others`. */
+    cj_shape_t x, y;
+    cj_model *model;
+    cj_forward forward;
+    void *context;
+    cj__objective objective;
+    const cj_optimizer *optimizer;
+    cj_program_cache *others; /* NULL: none was met yet */
 } cj__batch_program;
 
 /* The drawing of it, for batches like `batch`; `made` gets the shape of its outputs. */
 CJ_MUST_CHECK cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *model,
                                        cj_forward forward, void *context, const cj_batch *batch,
                                        const cj__objective *objective, const cj_optimizer *optimizer);
-/* For batches like `batch`. `optimizer` NULL: the inference graph, with outputs; else a training step. */
+/* For batches like `batch`, or of other lengths. `optimizer` NULL: the inference graph, with outputs; else a
+ * training step. What is pointed to must outlive it. */
 CJ_MUST_CHECK cj_status cj__batch_program_new(cj__batch_program *made, cj_model *model, cj_forward forward,
                                               void *context, const cj_batch *batch,
                                               const cj__objective *objective, const cj_optimizer *optimizer);

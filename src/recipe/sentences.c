@@ -1,0 +1,121 @@
+/* A recipe's sentences: files of lines, labels, translations or stories; a tokenizer made of the training's
+ * file, or two; and a set for each file there is. */
+#include "recipe/recipe.h"
+
+#include <string.h>
+
+static cj_text_format format_of(const cj_recipe *r)
+{
+    return (cj_text_format)(cj__recipe_choice(r, CJ__KEY_data_format) - 1); /* behind `plain` */
+}
+
+bool cj_recipe_predicts_tokens(const cj_recipe *r)
+{
+    if (!cj_recipe_is_text(r) || cj__recipe_is_plain_text(r)) return cj_recipe_is_text(r);
+    return format_of(r) == CJ_TEXT_LINES || format_of(r) == CJ_TEXT_PAIRS;
+}
+
+/* Both files of a part, or neither. */
+static cj_status check_pair(const cj_recipe *r, cj__key source, cj__key target)
+{
+    bool pairs = format_of(r) == CJ_TEXT_PAIRS, has_source = *r->values[source] != 0;
+    bool has_target = *r->values[target] != 0;
+    if (has_target && !pairs)
+        return cj__recipe_bad_value(r, target, "left out where data.format is not pairs");
+    if (pairs && has_source != has_target)
+        return cj__recipe_bad_value(r, target, "the file of translations, line by line");
+    return CJ_OK;
+}
+
+cj_status cj__recipe_check_sentences(const cj_recipe *r)
+{
+    CJ__TRY(check_pair(r, CJ__KEY_data_text, CJ__KEY_data_target_text));
+    CJ__TRY(check_pair(r, CJ__KEY_data_validation_text, CJ__KEY_data_validation_target));
+    CJ__TRY(check_pair(r, CJ__KEY_data_test_text, CJ__KEY_data_test_target));
+    if (cj__recipe_count(r, CJ__KEY_data_memory) < 1 || cj__recipe_count(r, CJ__KEY_data_memory) > 4096)
+        return cj__recipe_bad_value(r, CJ__KEY_data_memory, "from 1 to 4096");
+    if (cj__recipe_count(r, CJ__KEY_data_bucket) > 65536)
+        return cj__recipe_bad_value(r, CJ__KEY_data_bucket, "65536 at most");
+    return CJ_OK;
+}
+
+/* --- tokenizers ---------------------------------------------------------------------------------------- */
+
+/* Of the kind or file that the key names, from the sentences of the training's file. */
+static cj_status open_tokenizer(cj_recipe *r, cj__key file, cj__key kind, cj__key vocabulary,
+                                cj_tokenizer **made)
+{
+    char path[4096], *text = NULL;
+    cj_tokenizer_training training = {
+        .size = sizeof training, .vocabulary = cj__recipe_count(r, vocabulary), .specials = true};
+    CJ__TRY(cj_data_find(r->values[file], path, sizeof path));
+    CJ__TRY(cj_text_of_file(format_of(r), path, &text, &training.bytes));
+    training.text = text;
+    cj_status status = cj__recipe_make_tokenizer(r, kind, path, &training, made);
+    cj_text_free(text);
+    return status == CJ_OK ? cj__recipe_set_count(r, vocabulary, cj_tokenizer_count(*made)) : status;
+}
+
+/* What is translated to has the same kind of tokenizer where nothing else is said. */
+static cj_status open_tokenizers(cj_recipe *r, cj_recipe_sets *sets)
+{
+    cj__key kind =
+        *r->values[CJ__KEY_data_target_tokenizer] ? CJ__KEY_data_target_tokenizer : CJ__KEY_data_tokenizer;
+    CJ__TRY(open_tokenizer(r, CJ__KEY_data_text, CJ__KEY_data_tokenizer, CJ__KEY_data_vocabulary,
+                           &sets->tokenizer));
+    if (format_of(r) != CJ_TEXT_PAIRS) return CJ_OK;
+    return open_tokenizer(r, CJ__KEY_data_target_text, kind, CJ__KEY_data_target_vocabulary,
+                          &sets->target_tokenizer);
+}
+
+/* --- sets ---------------------------------------------------------------------------------------------- */
+
+static cj_status open_part(const cj_recipe *r, const cj_recipe_sets *sets, cj__key source, cj__key target,
+                           const char *classes, cj_dataset **part)
+{
+    char path[4096], target_path[4096];
+    cj_text_file_options o = {.size = sizeof o,
+                              .format = format_of(r),
+                              .path = path,
+                              .tokenizer = sets->tokenizer,
+                              .target_tokenizer = sets->target_tokenizer,
+                              .classes = classes,
+                              .longest = cj__recipe_count(r, CJ__KEY_data_longest),
+                              .memory = cj__recipe_count(r, CJ__KEY_data_memory),
+                              .bucket = cj__recipe_count(r, CJ__KEY_data_bucket)};
+    if (!*r->values[source]) return CJ_OK;
+    CJ__TRY(cj_data_find(r->values[source], path, sizeof path));
+    if (o.format == CJ_TEXT_PAIRS) {
+        CJ__TRY(cj_data_find(r->values[target], target_path, sizeof target_path));
+        o.target_path = target_path;
+    }
+    return cj_dataset_read_text(part, &o);
+}
+
+/* "negative,positive": the labels of the other parts are the training's. */
+static cj_status join_classes(const cj_dataset *data, cj__text *names)
+{
+    cj__text_put(names, "");
+    for (int64_t i = 0; cj_dataset_class_name(data, i); i++)
+        cj__text_print(names, i ? ",%s" : "%s", cj_dataset_class_name(data, i));
+    return cj__text_check(names, "names of classes");
+}
+
+static cj_status open_parts(cj_recipe *r, cj_recipe_sets *sets, cj__text *names)
+{
+    CJ__TRY(open_part(r, sets, CJ__KEY_data_text, CJ__KEY_data_target_text, r->values[CJ__KEY_data_classes],
+                      &sets->whole));
+    CJ__TRY(join_classes(sets->whole, names));
+    CJ__TRY(open_part(r, sets, CJ__KEY_data_validation_text, CJ__KEY_data_validation_target, names->data,
+                      &sets->validation));
+    return open_part(r, sets, CJ__KEY_data_test_text, CJ__KEY_data_test_target, names->data, &sets->test);
+}
+
+cj_status cj__recipe_open_sentences(cj_recipe *r, cj_recipe_sets *sets)
+{
+    cj__text names = {0};
+    CJ__TRY(open_tokenizers(r, sets));
+    cj_status status = open_parts(r, sets, &names);
+    cj__text_free(&names);
+    return status == CJ_OK ? cj__recipe_fit_classes(r, cj_dataset_classes(sets->whole)) : status;
+}
