@@ -28,13 +28,6 @@ int read_recipe(const options *o, const char *path, int first_override, cj_recip
 /* The same for the recipe that the first operand names. */
 int open_recipe(const options *o, cj_recipe **recipe);
 
-typedef struct {
-    char *data; /* and a zero behind it; to be freed, whatever came of reading */
-    size_t size;
-} bytes;
-/* All that comes from there: standard input, say. */
-int read_stream(FILE *from, const char *name, bytes *b);
-
 /* `cajal data preview`. */
 int preview_data(const options *o);
 

@@ -1,4 +1,5 @@
 /* cajal generate: a language model goes on with a prompt, on standard output as it comes. */
+#include "lines.h"
 #include "run.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ static int64_t whole(const char *option, int64_t standard)
 static int find_prompt(generation *g)
 {
     if (g->o->prompt && strcmp(g->o->prompt, "-") == 0) {
-        int code = read_stream(stdin, "standard input", &g->typed);
+        int code = read_bytes("-", &g->typed);
         g->prompt = g->typed.data;
         g->prompt_size = g->typed.size;
         return code;

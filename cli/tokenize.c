@@ -1,41 +1,16 @@
 /* cajal tokenize: text to tokens and back, by a tokenizer that is there or is made here. */
+#include "lines.h"
 #include "run.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- reading ------------------------------------------------------------------------------------------- */
-
-int read_stream(FILE *from, const char *name, bytes *b)
-{
-    size_t room = 1 << 16;
-    for (;;) {
-        char *bigger = realloc(b->data, room + 1);
-        if (!bigger) return fprintf(stderr, "cajal: %s: out of memory\n", name), EXIT_FAILED;
-        b->data = bigger;
-        b->size += fread(b->data + b->size, 1, room - b->size, from);
-        if (b->size < room) break;
-        room *= 2;
-    }
-    b->data[b->size] = 0;
-    if (!ferror(from)) return EXIT_OK;
-    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", name, strerror(errno)), EXIT_FAILED;
-}
-
-/* Of the operand with that number, or standard input where there is none, or "-". */
+/* Of the operand with that number, or standard input where there is none. */
 static int read_text(const options *o, int operand, bytes *b)
 {
-    const char *path = operand < o->count ? o->operands[operand] : "-";
-    if (strcmp(path, "-") == 0) return read_stream(stdin, "standard input", b);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", path, strerror(errno)), EXIT_FAILED;
-    int code = read_stream(file, path, b);
-    fclose(file);
-    return code;
+    return read_bytes(operand < o->count ? o->operands[operand] : "-", b);
 }
 
 static cj_status open_tokenizer(const char *place, cj_tokenizer **t)

@@ -42,12 +42,12 @@ static bool is_stop(char c)
 /* Signs of ASCII that are words by themselves wherever they stand: not ' - . and comma. */
 static bool is_sign(char c)
 {
-    return (c >= '{' && c <= '~') || (c >= '[' && c <= '`') || (c >= ' ' && c <= '&') || (c >= '(' && c <= '+') ||
-           (c >= ':' && c <= '@') || c == '/';
+    return (c >= '{' && c <= '~') || (c >= '[' && c <= '`') || (c >= ' ' && c <= '&') ||
+           (c >= '(' && c <= '+') || (c >= ':' && c <= '@') || c == '/';
 }
 
-/* One pass over the line: `cut` appends what becomes of the text at a place, and says how much of it that was;
- * 0: it stays. */
+/* One pass over the line: `cut` appends what becomes of the text at a place, and says how much of it that
+ * was; 0: it stays. */
 static void pass(cj__text *line, size_t (*cut)(const char *at, cj__text *out))
 {
     cj__text out = {0};
@@ -95,7 +95,7 @@ static size_t cut_dashes(const char *at, cj__text *out)
 
 static void cut_13a(cj__text *line)
 {
-    static const char *const names[][2] = {{"<skipped>", ""}, {"-\n", ""},     {"\n", " "},    {"&quot;", "\""},
+    static const char *const names[][2] = {{"<skipped>", ""}, {"-\n", ""},   {"\n", " "},  {"&quot;", "\""},
                                            {"&amp;", "&"},    {"&lt;", "<"}, {"&gt;", ">"}};
     cj__text padded = {0};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) replace(line, names[i][0], names[i][1]);
@@ -166,7 +166,8 @@ static void free_counts(cj__counts counts[ORDERS])
 
 /* Of several references each n-gram as often as the one that has it most; the length is that of the one whose
  * length is nearest, of two the shorter. */
-static cj_status count_references(scoring *s, const char *const *lines, int64_t length, cj__counts counts[ORDERS])
+static cj_status count_references(scoring *s, const char *const *lines, int64_t length,
+                                  cj__counts counts[ORDERS])
 {
     int64_t best = -1, references = s->o->reference_count ? s->o->reference_count : 1;
     for (int64_t r = 0; r < references; r++) {

@@ -40,7 +40,7 @@ static size_t characters_of(const char *word, size_t size)
 static cj_status add_word(scoring *s, const char *word, size_t size, cj_tokens *ids)
 {
     int32_t number;
-    size_t cut = characters_of(word, size) == 1  ? 0
+    size_t cut = characters_of(word, size) == 1   ? 0
                  : is_punctuation(word[size - 1]) ? size - 1
                  : is_punctuation(*word)          ? 1
                                                   : 0;

@@ -1,4 +1,5 @@
-/* Counting n-grams: an n-gram is a byte string of its words' numbers. BLEU and chrF are made of these counts. */
+/* Counting n-grams: an n-gram is a byte string of its words' numbers. BLEU and chrF are made of these counts.
+ */
 #include "text/ngrams.h"
 #include "text/unicode.h"
 
@@ -8,8 +9,8 @@
 static bool is_white(uint32_t code)
 {
     if (code <= 0x20) return code == 0x20 || (code >= 9 && code <= 13) || (code >= 0x1c && code <= 0x1f);
-    return code == 0x85 || code == 0xa0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
-           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
+    return code == 0x85 || code == 0xa0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200a) ||
+           code == 0x2028 || code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
 }
 
 int cj__white_length(const char *text, const char *end)
@@ -40,9 +41,9 @@ cj_status cj__characters_of_line(const char *line, cj_tokens *ids)
 {
     for (const char *end = line + strlen(line); line < end;) {
         int length = cj__utf8_length(line, end);
-        uint32_t code = length ? cj__utf8_code(line, length) : 0x110000 + (unsigned char)*line;
+        uint32_t code = cj__utf8_code(line, length);
         if (!is_white(code)) CJ__TRY(cj_tokens_add(ids, (int32_t)code));
-        line += length ? length : 1;
+        line += length;
     }
     return CJ_OK;
 }

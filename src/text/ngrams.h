@@ -7,7 +7,7 @@
 
 /* The line's words, cut at white space, as numbers of `words`, which gets new ones. */
 CJ_MUST_CHECK cj_status cj__words_of_line(cj__pieces *words, const char *line, cj_tokens *ids);
-/* Its characters without white space, each as its code point. */
+/* Of well-formed text its characters without white space, each as its code point. */
 CJ_MUST_CHECK cj_status cj__characters_of_line(const char *line, cj_tokens *ids);
 /* The length of the white space that the text begins with; 0: none. `text` is before `end`. */
 int cj__white_length(const char *text, const char *end);

@@ -1,0 +1,68 @@
+/* Reading text: what tokenize and score take their input from. */
+#include "lines.h"
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int out_of_memory(const char *name)
+{
+    return fprintf(stderr, "cajal: %s: out of memory\n", name), EXIT_FAILED;
+}
+
+static int read_stream(FILE *from, bytes *b)
+{
+    size_t room = 1 << 16;
+    for (;;) {
+        char *bigger = realloc(b->data, room + 1);
+        if (!bigger) return out_of_memory(b->name);
+        b->data = bigger;
+        b->size += fread(b->data + b->size, 1, room - b->size, from);
+        if (b->size < room) break;
+        room *= 2;
+    }
+    b->data[b->size] = 0;
+    if (!ferror(from)) return EXIT_OK;
+    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", b->name, strerror(errno)), EXIT_FAILED;
+}
+
+int read_bytes(const char *path, bytes *b)
+{
+    bool standard = strcmp(path, "-") == 0;
+    *b = (bytes){.name = standard ? "standard input" : path};
+    FILE *file = standard ? stdin : fopen(path, "rb");
+    if (!file)
+        return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", path, strerror(errno)), EXIT_FAILED;
+    int code = read_stream(file, b);
+    if (!standard) fclose(file);
+    return code;
+}
+
+int read_lines(const char *path, lines *l)
+{
+    bytes b;
+    int code = read_bytes(path, &b);
+    *l = (lines){.name = b.name, .data = b.data};
+    if (code != EXIT_OK) return code;
+    const char *zero = memchr(b.data, 0, b.size);
+    if (zero) return fprintf(stderr, "cajal: %s: found a zero byte, expected text\n", b.name), EXIT_FAILED;
+    for (size_t i = 0; i < b.size; i++) l->count += b.data[i] == '\n' || i + 1 == b.size;
+    l->list = calloc((size_t)l->count + 1, sizeof *l->list);
+    if (!l->list) return out_of_memory(b.name);
+    char *at = b.data;
+    for (int64_t i = 0; i < l->count; i++) {
+        char *stop = at + strcspn(at, "\n");
+        l->list[i] = at;
+        at = stop + (*stop != 0);
+        *stop = 0;
+        if (stop > l->list[i] && stop[-1] == '\r') stop[-1] = 0;
+    }
+    return EXIT_OK;
+}
+
+void free_lines(lines *l)
+{
+    free(l->data);
+    free(l->list);
+}

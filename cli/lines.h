@@ -1,0 +1,26 @@
+/* Text from files or standard input, whole or line by line. */
+#ifndef CAJAL_LINES_H
+#define CAJAL_LINES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    const char *name; /* "standard input" for "-" */
+    char *data;       /* and a zero behind it; to be freed */
+    size_t size;
+} bytes;
+/* EXIT_OK, or a sentence on standard error. `data` is to be freed either way. */
+int read_bytes(const char *path, bytes *b);
+
+typedef struct {
+    const char *name;
+    char *data;        /* the file, its line ends zeros */
+    const char **list; /* [count] */
+    int64_t count;
+} lines;
+/* A zero byte within a line is an error. free_lines is due either way. */
+int read_lines(const char *path, lines *l);
+void free_lines(lines *l);
+
+#endif
