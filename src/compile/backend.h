@@ -20,6 +20,9 @@ typedef struct {
     const cj__type *types; /* inputs, then outputs */
     cj_precision precision;
     bool no_winograd;
+    /* Inputs (bit i: input i) that are variables which the program never assigns, as weights are in
+     * inference: what a stage before makes of them is kept. */
+    uint64_t lasting;
     int64_t tasks;        /* independent parts, in any order, on any threads; set by prepare */
     size_t scratch_bytes; /* for each thread; set by prepare */
     /* What the stage before hands over; set by prepare, 0: nothing, and the stage does not run. */

@@ -53,6 +53,17 @@ static void *splat(planner *p, const cj__constant_attributes *a)
     return data;
 }
 
+static bool is_assigned(const cj_graph *graph, const cj__variable *variable)
+{
+    for (int64_t i = 0; i < graph->node_count; i++) {
+        const cj__node *node = &graph->nodes[i];
+        if (cj__info(node)->flags & CJ__EFFECT &&
+            ((const cj__variable_attributes *)node->attributes)->variable == variable)
+            return true;
+    }
+    return false;
+}
+
 static cj_status place_source(planner *p, const cj__node *node)
 {
     const cj__value *value = &p->graph->values[node->first_output];
@@ -67,6 +78,7 @@ static cj_status place_source(planner *p, const cj__node *node)
         &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];
     if (node->op == CJ__OP_variable) {
         buffer->variable = ((const cj__variable_attributes *)node->attributes)->variable;
+        buffer->lasting = !p->apart && !is_assigned(p->graph, buffer->variable);
         return CJ_OK;
     }
     if (node->op == CJ__OP_constant)
@@ -202,6 +214,14 @@ static void count_step(cj_program *program, cj__step *step)
         program->scratch_bytes = step->launch.scratch_bytes;
 }
 
+static uint64_t lasting_inputs(const planner *p, const cj__step *step, int count)
+{
+    uint64_t lasting = 0;
+    for (int i = 0; i < count && i < 64; i++)
+        lasting |= (uint64_t)p->program->buffers[step->operands[i]].lasting << i;
+    return lasting;
+}
+
 static cj_status add_step(planner *p, const cj__node *node)
 {
     cj_program *program = p->program;
@@ -231,6 +251,7 @@ static cj_status add_step(planner *p, const cj__node *node)
                                 .types = types,
                                 .precision = p->graph->precision,
                                 .no_winograd = p->graph->no_winograd,
+                                .lasting = lasting_inputs(p, step, node->inputs_count),
                                 .tasks = 1};
     if (node->op == CJ__OP_scan || node->op == CJ__OP_scan_saving)
         CJ__TRY(add_loop(p, node, step));
@@ -258,19 +279,10 @@ static cj_status place_node(planner *p, const cj__node *node)
 
 /* --- what is kept -------------------------------------------------------------------------------------- */
 
-static bool is_assigned(const cj_program *program, const cj__variable *variable)
-{
-    for (int64_t c = 0; c < program->commit_count; c++)
-        if (program->commits[c].variable == variable) return true;
-    return false;
-}
-
 static bool can_keep(const cj_program *program, const cj__step *step)
 {
-    for (int i = 0; i < step->launch.inputs_count; i++) {
-        const cj__buffer *read = &program->buffers[step->operands[i]];
-        if (read->storage != CJ__VARIABLE || is_assigned(program, read->variable)) return false;
-    }
+    for (int i = 0; i < step->launch.inputs_count; i++)
+        if (!program->buffers[step->operands[i]].lasting) return false;
     return step->before;
 }
 
@@ -278,7 +290,7 @@ static bool can_keep(const cj_program *program, const cj__step *step)
 static void keep(planner *p)
 {
     cj_program *program = p->program;
-    for (int64_t s = 0; !p->apart && s < program->step_count; s++) {
+    for (int64_t s = 0; s < program->step_count; s++) {
         cj__step *step = &program->steps[s];
         if (!can_keep(program, step)) continue;
         cj__buffer *workspace = &program->buffers[step->operands[step->launch.inputs_count]];

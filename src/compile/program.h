@@ -22,6 +22,7 @@ typedef struct {
     int64_t index; /* of the input */
     const void *constant;
     cj__variable *variable;
+    bool lasting; /* a variable that the program never assigns */
 } cj__buffer;
 
 typedef struct {

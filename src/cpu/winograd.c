@@ -21,6 +21,8 @@ enum { PLANES = CJ__WINOGRAD_PLANES, SIDE = CJ__WINOGRAD_RESULT };
  * with the channels, and of weights, whose share falls with the tiles. Tiles that hang over the edge do work
  * for nothing. */
 enum { LEAST_CHANNELS = 32, LEAST_TILES = 64, LEAST_PIXELS_OF_TILE = 8 };
+/* Where the weight lasts, it is transformed once, but has to be read, four times as large. */
+enum { LEAST_TILES_LASTING = 16 };
 
 /* Tiles that a task takes at a time, rounded down to whole register tiles: few enough that their planes, and
  * those of some columns of the result, stay in L2. */
@@ -60,7 +62,9 @@ const char *cj__winograd_refuse(const cj__launch *launch)
     if (forbidden()) return "CAJAL_WINOGRAD=0 forbids it";
     cj__winograd_map m = cj__winograd_map_of(launch);
     if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS) return "too few channels";
-    if (m.tiles < LEAST_TILES) return "too few tiles to make up for transforming the weight";
+    bool lasting = launch->op == CJ__OP_convolution && launch->lasting >> 1 & 1;
+    if (m.tiles < (lasting ? LEAST_TILES_LASTING : LEAST_TILES))
+        return "too few tiles to make up for transforming the weight";
     int64_t pixels = m.batch * m.result_height * m.result_width;
     return pixels < LEAST_PIXELS_OF_TILE * m.tiles ? "too much of its tiles hangs over the edge" : NULL;
 }
