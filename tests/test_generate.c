@@ -552,6 +552,13 @@ static cj_value no_logits(cj_scope s, const cj_reading *reading, void *context)
     return cj_cast(reading->tokens, CJ_F32);
 }
 
+static cj_value carries_one(cj_scope s, const cj_reading *reading, void *context)
+{
+    cj_value sum = cj_state(s, "sum", CJ_CARRIED, CJ_I32, cj_scalar_shape(), 0);
+    cj_assign(sum, cj_add(sum, reading->last));
+    return gpt(s, reading, context);
+}
+
 static void prompts_that_are_none(void **state)
 {
     (void)state;
@@ -575,6 +582,8 @@ static void prompts_that_are_none(void **state)
     cj_generator_free(g);
     expect_status(cj_generator_new(&g, model, .reader = no_logits), CJ_SHAPE_ERROR);
     expect_message("a reader gives logits");
+    expect_status(cj_generator_new(&g, model, .reader = carries_one, .block = BLOCK), CJ_SHAPE_ERROR);
+    expect_message("carries as 'sum' is [], but its first axis must be the 1 texts");
     assert_null(g);
     expect_status(cj_generator_new(&g, model, .reader = gpt, .block = -1), CJ_INVALID_ARGUMENT);
     cj_model_free(model);

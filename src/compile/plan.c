@@ -510,12 +510,14 @@ static cj_status planner_begin(planner *p)
     program->commits = cj__arena_allocate(&program->arena, nodes * sizeof *program->commits);
     program->inputs = cj__arena_allocate(&program->arena, ((size_t)g->input_count + 1) * 4);
     program->outputs = cj__arena_allocate(&program->arena, ((size_t)g->output_count + 1) * 4);
+    program->output_types =
+        cj__arena_allocate(&program->arena, ((size_t)g->output_count + 1) * sizeof *program->output_types);
     p->buffer_of = cj__allocate(values * 4);
     p->last_use = cj__allocate(values * 4);
     p->made_at = cj__allocate(values * 4);
     p->live = cj__allocate(values * sizeof *p->live);
     bool ok = program->steps && program->buffers && program->commits && program->inputs && program->outputs &&
-              p->buffer_of && p->last_use && p->made_at && p->live;
+              program->output_types && p->buffer_of && p->last_use && p->made_at && p->live;
     if (!ok) return cj__out_of_memory(values * 64, "planning a program");
     return cj__order(g, &p->order, &p->count);
 }
@@ -532,8 +534,11 @@ static cj_status make_program(planner *p)
         program->inputs[program->input_count++] = buffer;
     }
     for (int64_t i = 0; i < p->count; i++) CJ__TRY(place_node(p, &g->nodes[p->order[i]]));
-    for (int64_t i = 0; i < g->output_count; i++)
+    for (int64_t i = 0; i < g->output_count; i++) {
+        const cj__value *value = &g->values[g->outputs[i].value];
+        program->output_types[i] = (cj__type){value->dtype, value->shape};
         program->outputs[program->output_count++] = p->buffer_of[g->outputs[i].value];
+    }
     if (g->guard >= 0) program->guard = p->buffer_of[g->guard];
     keep(p);
     CJ__TRY(cj__schedule(program, p->apart, p->made_at, p->last_use));

@@ -73,6 +73,7 @@ struct cj_program {
     cj__buffer *buffers;
     cj__commit *commits;
     int32_t *inputs, *outputs; /* buffers */
+    cj__type *output_types;    /* their own: a view has another shape than its buffer */
     int64_t step_count, group_count, buffer_count, commit_count, input_count, output_count;
     int32_t guard; /* -1, or a buffer */
     size_t slab_bytes, scratch_bytes, kept_bytes;

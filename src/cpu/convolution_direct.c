@@ -329,7 +329,7 @@ static void run_strips(worker *w, const float *a, int64_t a_row, int64_t count, 
         w->strip.rows = part_start(count, strips, i + 1) - row;
         w->strip.a = a + row * a_row;
         w->strip.c = w->call->c + start;
-        w->plan->kernels->strip_of_stretches(&w->strip);
+        w->plan->kernels->strip(&w->strip);
         if (last) finish_strip(w, (cj__rectangle){start, w->strip.rows, w->columns, c_row});
     }
 }

@@ -21,7 +21,7 @@ cj_status cj_compile(cj_program **program, const cj_graph *graph)
 
 cj_tensor cj_program_output(const cj_program *p, int64_t index)
 {
-    const cj__type *type = &p->buffers[p->outputs[index]].type;
+    const cj__type *type = &p->output_types[index];
     return (cj_tensor){NULL, type->dtype, type->shape};
 }
 
