@@ -19,9 +19,9 @@
 static cj__kernel forward, to_input, to_weight;
 static const cj__kernel *kernels[] = {
     &forward, &to_input, &to_weight, &cj__chain_kernel, &cj__reference_kernel, NULL};
-static const cj__backend winograd = {"winograd", kernels};
+static const cj__backend winograd = {.name = "winograd", .kernels = kernels};
 static const cj__kernel *const definitions[] = {&cj__chain_kernel, &cj__reference_kernel, NULL};
-static const cj__backend reference = {"reference", definitions};
+static const cj__backend reference = {.name = "reference", .kernels = definitions};
 
 static int take_kernels(void **state)
 {

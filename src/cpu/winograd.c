@@ -54,6 +54,8 @@ const char *cj__winograd_cannot(const cj__launch *launch)
     bool square = a->rank == 2 && a->kernel[0] == 3 && a->kernel[1] == 3;
     bool dense = a->stride[0] == 1 && a->stride[1] == 1 && a->dilation[0] == 1 && a->dilation[1] == 1;
     if (!square || !dense || a->groups > 1) return "it is for 3x3 with stride 1, dilation 1 and one group";
+    if (launch->no_winograd) return "the graph's options forbid it";
+    if (forbidden()) return "CAJAL_WINOGRAD=0 forbids it";
     return cj__winograd_map_of(launch).in > 0 ? NULL : "there are no channels";
 }
 
@@ -61,8 +63,6 @@ const char *cj__winograd_refuse(const cj__launch *launch)
 {
     const char *reason = cj__winograd_cannot(launch);
     if (reason) return reason;
-    if (launch->no_winograd) return "the graph's options forbid it";
-    if (forbidden()) return "CAJAL_WINOGRAD=0 forbids it";
     cj__winograd_map m = cj__winograd_map_of(launch);
     if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS) return "too few channels";
     if (m.tiles < LEAST_TILES) return "too few tiles to make up for transforming the weight";
@@ -426,9 +426,10 @@ static const char *describe(const cj__launch *launch)
 static const cj__kernel weight_kernel = {
     .name = "winograd weight", .op = -1, .prepare = prepare_weight, .run = run_weight};
 
-static const cj__product forward = {CJ__OP_convolution, cj__winograd_refuse, prepare, run, describe};
-static const cj__product to_input = {CJ__OP_convolution_input_gradient, cj__winograd_refuse, prepare, run,
-                                     describe};
+static const cj__product forward = {CJ__OP_convolution, cj__winograd_refuse, prepare, run,
+                                    describe,           cj__winograd_cannot};
+static const cj__product to_input = {
+    CJ__OP_convolution_input_gradient, cj__winograd_refuse, prepare, run, describe, cj__winograd_cannot};
 
 CJ__PRODUCT_KERNELS_AFTER(winograd, "winograd", forward, CJ__OP_convolution, &weight_kernel, 1u << 1);
 CJ__PRODUCT_KERNELS_AFTER(winograd_to_input, "winograd to input", to_input, CJ__OP_convolution_input_gradient,
