@@ -239,5 +239,9 @@ const char *cj__recipe_language_at(int index); /* the names there are; NULL beyo
 CJ_MUST_CHECK cj_status cj__recipe_check_language(const cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
+/* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:
+ * checkpoint.c. */
+bool cj__is_checkpoint_path(const char *path);
+CJ_MUST_CHECK cj_status cj__recipe_of_checkpoint(cj_recipe *recipe);
 
 #endif

@@ -52,6 +52,13 @@ grep -q '"accuracy": 1, "count": 40' "$scratch/one" || { echo "40 bright and dar
 grep -q 'val_accuracy' "$scratch/one.err"
 ! grep -q "$(printf '[\033\r]')" "$scratch/one.err" || { echo "progress in a file has what terminals are told"; exit 1; }
 
+# of an ensemble each member is told: its accuracy, and its weights, which are those of a network with its seed
+"$cajal" train "$source/recipes/mnist-mlp.yaml" training.batch_size=8 data.validation=0.2 ensemble.members=2 --output "$scratch/two" --json \
+    >"$scratch/out" 2>/dev/null
+alone=$(sed 's/.*"weights_sha256": "\([0-9a-f]*\)".*/\1/' "$scratch/one")
+grep -q "\"members\": \[1, [0-9.]*\].*\"weights_sha256\": \[\"$alone\", \"[0-9a-f]*\"\]" "$scratch/out" || { cat "$scratch/out"; exit 1; }
+"$cajal" evaluate "$scratch/two" --json | grep -q "\"weights_sha256\": \[\"$alone\", \"[0-9a-f]*\"\]"
+
 # on a terminal a line of progress is written over, and so may not be wider; a signal ends all of it in a whole line
 cat >"$scratch/large.yaml" <<END
 data: {name: mnist}
