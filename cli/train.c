@@ -103,10 +103,24 @@ static cj_status save_tokenizer(const training *t, const cj_tokenizer *tokenizer
     return cj_tokenizer_save(tokenizer, path);
 }
 
+/* The folder's own measured kernels are those that the recipe names from then on. */
+static cj_status save_kernels(const training *t)
+{
+    char path[MOST_PATH + 32];
+    const cj_kernels *kernels = cj_recipe_kernels(t->run.recipe);
+    if (!kernels) return CJ_OK;
+    snprintf(path, sizeof path, "%s/kernels.json", t->folder);
+    cj_status status = cj_kernels_save(kernels, path);
+    if (status == CJ_OK) status = cj_recipe_set_kernels(t->run.recipe, path);
+    return status == CJ_OK ? cj_recipe_open_kernels(t->run.recipe) : status;
+}
+
 static cj_status save_recipe(const training *t)
 {
     char path[MOST_PATH + 32];
     if (!*t->folder) return CJ_OK;
+    cj_status save = save_kernels(t);
+    if (save != CJ_OK) return save;
     snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
     cj_status status = cj_recipe_save(t->run.recipe, path);
     if (status == CJ_OK) status = save_tokenizer(t, t->sets.tokenizer, "tokenizer.json");
@@ -120,6 +134,7 @@ static cj_status train(training *t)
 {
     cj_status status = cj_recipe_open_data(t->run.recipe, &t->sets);
     if (status == CJ_OK) tell_skipped(&t->sets);
+    if (status == CJ_OK) tell_kernels(t->run.recipe);
     if (status == CJ_OK) status = begin_report(&t->report, t->run.recipe, "test");
     if (status == CJ_OK) status = save_recipe(t);
     for (int64_t i = 0; i < t->run.count && status == CJ_OK; i++) status = train_member(t, i);
@@ -153,7 +168,8 @@ static int open_training(training *t)
         return EXIT_USAGE;
     }
     snprintf(path, sizeof path, "%.4000s/recipe.yaml", t->o->resume);
-    return read_recipe(t->o, path, 0, &t->run.recipe);
+    int code = read_recipe(t->o, path, 0, &t->run.recipe);
+    return code == EXIT_OK ? use_kernels(&t->run, t->o->resume) : code;
 }
 
 static void show_duration(double seconds)

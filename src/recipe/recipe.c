@@ -352,6 +352,7 @@ cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count, const 
 void cj_recipe_free(cj_recipe *recipe)
 {
     if (!recipe) return;
+    cj_kernels_free(recipe->measured);
     cj__arena_free(&recipe->arena);
     cj__free(recipe);
 }

@@ -109,6 +109,18 @@ cp "$scratch/out" "$scratch/again"
 cmp "$scratch/again" "$scratch/a/recipe.yaml"
 fails 2 "is 'sdg', but must be one of" train $small optimizer.name=sdg
 
+# measured kernels: kept in a file, used by the plan and by a training, whose folder has its own from then on
+fails 0 "steps that several kernels can make, measured on" plan --measure --out "$scratch/kernels.json" $small
+fails 0 "matmul" plan $small training.kernels="$scratch/kernels.json"
+fails 2 "goes with --measure" plan --out "$scratch/kernels.json" $small
+fails 0 "saved in $scratch/k" train $small training.kernels="$scratch/kernels.json" --output "$scratch/k"
+cmp "$scratch/kernels.json" "$scratch/k/kernels.json"
+grep -q "kernels: .*$scratch/k/kernels.json" "$scratch/k/recipe.yaml"
+fails 1 "training.kernels: $scratch/nothing.json" train $small training.kernels="$scratch/nothing.json" --no-save
+fails 0 "test accuracy 100.00 % of 40" evaluate "$scratch/k"
+sed -i 's/"instruction_set": "[a-z0-9]*"/"instruction_set": "abacus"/' "$scratch/kernels.json"
+fails 0 "are for abacus; on " train $small training.kernels="$scratch/kernels.json" --no-save
+
 # predictions: pictures by name and by standard input, in words and as JSON; what cannot be read is named
 printf 'P5 2 2 255\n\372\373\374\375' >"$scratch/bright.pgm"
 printf 'P5 4 4 255\n\1\1\2\2\1\1\2\2\3\3\4\4\3\3\4\4' >"$scratch/dark.pgm" # scaled down to 2 by 2
