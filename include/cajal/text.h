@@ -136,7 +136,7 @@ typedef enum {
 } cj_score_words;
 typedef struct {
     size_t size;
-    const char *const *said; /* [count] translations, each ended by a zero */
+    const char *const *said;       /* [count] translations, each ended by a zero */
     const char *const *references; /* [count,references] what each might have been */
     int64_t count;
     int64_t reference_count; /* of each; 0: 1 */
@@ -144,12 +144,12 @@ typedef struct {
     bool lower;              /* in lower case: needs utf8proc beyond ASCII */
     int64_t word_order;      /* of chrF: word n-grams beside those of characters; 2: chrF++ */
 } cj_score_options;
-/* BLEU of Papineni et al., 2002, of all sentences together, as sacreBLEU 2 gives it: 4-grams, an order that is
- * never right counting for a half of its least share, then a quarter, … */
+/* BLEU of Papineni et al., 2002, of all sentences together, as sacreBLEU 2 gives it: 4-grams, an order that
+ * is never right counting for a half of its least share, then a quarter, … */
 typedef struct {
-    double score;         /* 0 to 100; so are precisions */
-    double precisions[4]; /* of 1-grams to 4-grams */
-    double brevity;       /* the penalty for being shorter */
+    double score;                     /* 0 to 100; so are precisions */
+    double precisions[4];             /* of 1-grams to 4-grams */
+    double brevity;                   /* the penalty for being shorter */
     int64_t length, reference_length; /* words; of the reference that is nearest in length */
 } cj_bleu_score;
 CJ_API CJ_MUST_CHECK cj_status cj_bleu(const cj_score_options *options, cj_bleu_score *score);
