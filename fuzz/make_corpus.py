@@ -94,6 +94,25 @@ def make_preprocessing():
     put("preprocessing", "no-object", "[1]")
 
 
+def make_kernels():
+    whole = """{"format": 1, "instruction_set": "scalar", "threads": 2, "steps": [
+    {"step": "sum f32[2,3] → f32[2] highest #0123456789abcdef", "kernel": "reduce f32",
+     "microseconds": {"reduce f32": 1.5, "reduce f32, any axes": 1e3}},
+    {"step": "", "kernel": "none", "more": [{"a": null}]}]}
+"""
+    put("kernels", "whole", whole)
+    put("kernels", "cut-short", whole[:150])
+    put("kernels", "no-kernel", whole.replace('"kernel": "none"', '"kernels": "none"'))
+    put("kernels", "no-steps", whole.replace('"steps"', '"others"'))
+    put("kernels", "no-instruction-set", whole.replace('"instruction_set"', '"isa"'))
+    put("kernels", "no-threads", whole.replace('"threads": 2', '"threads": 0'))
+    put("kernels", "many-threads", whole.replace('"threads": 2', '"threads": 18446744073709551615'))
+    put("kernels", "format-2", whole.replace('"format": 1', '"format": 2'))
+    put("kernels", "huge-time", whole.replace("1e3", "1e400"))
+    put("kernels", "many-times", whole.replace('"reduce f32": 1.5', ", ".join('"%d": %d' % (i, i) for i in range(40))))
+    put("kernels", "twice", whole.replace('"threads"', '"steps": [], "instruction_set": "avx2", "threads"'))
+
+
 # --- NumPy ---------------------------------------------------------------------------------------------------
 
 
@@ -406,6 +425,6 @@ def make_sentences():
     put("sentences", "one-long", "a" * 5000 + "\tx\n" + "b\ty\n" * 20)
 
 
-for make in (make_tokenizer, make_sentences, make_llama2c, make_idx, make_csv, make_preprocessing, make_numpy, make_image, make_json, make_run_log, make_checkpoint,
-             make_recipe):
+for make in (make_tokenizer, make_sentences, make_llama2c, make_idx, make_csv, make_preprocessing, make_kernels, make_numpy, make_image, make_json,
+             make_run_log, make_checkpoint, make_recipe):
     make()

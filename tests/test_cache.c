@@ -155,6 +155,23 @@ static void test_keys(void **state)
     cj_program_cache_free(cache);
 }
 
+/* A view's output has the view's shape, not that of the memory it lies in. */
+static void test_views(void **state)
+{
+    (void)state;
+    cj_graph *graph;
+    cj_program *program;
+    expect_ok(cj_graph_new(&graph, NULL));
+    cj_value x = cj_input(graph, "x", CJ_F32, cj_shape(2, 3));
+    cj_output(graph, "y", cj_reshape(cj_exp(x), cj_shape(3, 1, 2)));
+    cj_output(graph, "x", cj_reshape(x, cj_shape(6)));
+    expect_ok(cj_compile(&program, graph));
+    assert_true(cj_shape_equal(cj_program_output(program, 0).shape, cj_shape(3, 1, 2)));
+    assert_true(cj_shape_equal(cj_program_output(program, 1).shape, cj_shape(6)));
+    cj_program_free(program);
+    cj_graph_free(graph);
+}
+
 static bool hits(cj_program_cache *cache, int64_t count)
 {
     int64_t before = cj_program_cache_describe(cache).hits;
@@ -320,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_views),
         cmocka_unit_test(test_dropping),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_bad_step),

@@ -36,6 +36,14 @@ static cj_status read_preprocessing(const char *path)
     return status;
 }
 
+static cj_status read_kernels(const char *path)
+{
+    cj_kernels *kernels;
+    cj_status status = cj_kernels_load(&kernels, path);
+    if (status == CJ_OK) cj_kernels_free(kernels);
+    return status;
+}
+
 static cj_status read_tensors(const char *path)
 {
     cj_tensor_file *file;
@@ -102,6 +110,7 @@ static const struct {
 } readers[] = {{"idx", read_idx},
                {"csv", read_csv},
                {"preprocessing", read_preprocessing},
+               {"kernels", read_kernels},
                {"numpy", read_tensors},
                {"image", read_image},
                {"recipe", read_recipe},

@@ -23,15 +23,6 @@ typedef struct {
 static row rows[MOST_ROWS];
 static int row_count;
 
-/* What is in no library: counts as published. */
-static const struct {
-    const char *name;
-    int64_t parameters;
-} published[] = {
-    {"alexnet_lrn", 62378344},
-    {"airbench94", 1971640}, /* the author's count has 1152 weights of normalisation more, which are all 1 */
-};
-
 /* --- the fixture --------------------------------------------------------------------------------------- */
 
 static void read_results(row *r, const char *text)
@@ -177,27 +168,12 @@ static void weights_have_the_names_and_shapes_of_pytorchs(void **state)
     }
 }
 
-static int64_t published_parameters(const char *name)
-{
-    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
-        if (strcmp(published[i].name, name) == 0) return published[i].parameters;
-    fail_msg("%s is neither in the fixture nor among those published", name);
-    return 0;
-}
-
-static void the_others_have_as_many_parameters_as_published(void **state)
+static void every_network_is_compared(void **state)
 {
     (void)state;
     cj_network_facts facts;
-    for (int64_t i = 0; cj_network_at(i, &facts); i++) {
-        if (row_of(facts.name)) continue;
-        row found;
-        drawn d = draw_whole(facts.name);
-        digest_of(d.model, &found);
-        if (found.parameters != published_parameters(facts.name))
-            fail_msg("%s has %lld parameters", facts.name, (long long)found.parameters);
-        discard(&d);
-    }
+    for (int64_t i = 0; cj_network_at(i, &facts); i++)
+        if (!row_of(facts.name)) fail_msg("%s is not in the fixture", facts.name);
 }
 
 /* --- what a drawing costs ------------------------------------------------------------------------------ */
@@ -339,6 +315,59 @@ static void networks_can_be_trained(void **state)
     }
 }
 
+/* Its drawing has thousands of nodes, of which each needs most of those before it: a search through all of
+ * them for each would take minutes. */
+static void a_network_of_many_paths_compiles(void **state)
+{
+    (void)state;
+    drawn d;
+    cj_program *program;
+    expect_ok(draw(&d, "densenet121", cj_shape(2, 32, 32, 3), 10, CJ_TRAINING));
+    cj_minimize(cj_mean(cj_square(d.y), CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 1));
+    expect_ok(cj_compile(&program, d.graph));
+    cj_program_free(program);
+    discard(&d);
+}
+
+/* Three steps on four pictures: what a network that begins badly, or whose gradients are wrong, does not do.
+ */
+static void expect_to_learn(const char *name, int64_t side)
+{
+    cj_model *model;
+    cj_graph *graph;
+    cj_program *program;
+    cj_shape_t shape = cj_shape(4, side, side, facts_of(name).channels);
+    cj_tensor x = pictures(shape), y = {(int32_t[]){0, 1, 2, 3}, CJ_I32, cj_shape(4)};
+    float loss[3];
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&graph, model, .mode = CJ_TRAINING));
+    cj_value in = cj_input(graph, "x", CJ_F32, shape), labels = cj_input(graph, "y", CJ_I32, y.shape);
+    cj_network_options options = {.size = sizeof options, .input = in, .classes = 4};
+    cj_value drawn_loss = cj_cross_entropy(cj_network(cj_root(graph), name, &options), labels);
+    cj_minimize(drawn_loss, cj_adam(.learning_rate = 1e-3));
+    cj_output(graph, "loss", drawn_loss);
+    expect_ok(cj_compile(&program, graph));
+    for (int i = 0; i < 3; i++) expect_ok(cj_program_run(program, .inputs = {x, y}, .outputs = {&loss[i]}));
+    if (!(loss[0] < 4 && loss[2] < loss[0]))
+        fail_msg("%s: the loss goes from %g to %g", name, (double)loss[0], (double)loss[2]);
+    free(x.data);
+    cj_program_free(program);
+    cj_graph_free(graph);
+    cj_model_free(model);
+}
+
+static void small_networks_learn(void **state)
+{
+    (void)state;
+    expect_to_learn("lenet5", 28);
+    expect_to_learn("res2net_cifar", 16);
+    expect_to_learn("mobilenet_cifar", 16);
+    expect_to_learn("preact_resnet20_cifar", 16);
+    expect_to_learn("wrn16_4", 8);
+    expect_to_learn("mobilenet_v3_small", 32);
+    expect_to_learn("squeezenet1_1", 32);
+}
+
 static void pictures_that_do_not_fit_are_told(void **state)
 {
     (void)state;
@@ -407,11 +436,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_have_the_names_and_shapes_of_pytorchs),
-        cmocka_unit_test(the_others_have_as_many_parameters_as_published),
+        cmocka_unit_test(every_network_is_compared),
         cmocka_unit_test(costs_are_those_of_the_layers),
         cmocka_unit_test(loops_count_each_of_their_steps),
         cmocka_unit_test(networks_give_what_pytorchs_do),
         cmocka_unit_test(networks_can_be_trained),
+        cmocka_unit_test(a_network_of_many_paths_compiles),
+        cmocka_unit_test(small_networks_learn),
         cmocka_unit_test(pictures_that_do_not_fit_are_told),
         cmocka_unit_test(grey_pictures_are_shown_on_more_channels),
         cmocka_unit_test(drawing_survives_failed_allocations),

@@ -20,6 +20,9 @@ typedef struct {
     const cj__type *types; /* inputs, then outputs */
     cj_precision precision;
     bool no_winograd;
+    /* Inputs (bit i: input i) that are variables which the program never assigns, as weights are in
+     * inference: what a stage before makes of them is kept. */
+    uint64_t lasting;
     int64_t tasks;        /* independent parts, in any order, on any threads; set by prepare */
     size_t scratch_bytes; /* for each thread; set by prepare */
     /* What the stage before hands over; set by prepare, 0: nothing, and the stage does not run. */
@@ -32,6 +35,8 @@ typedef struct cj__kernel {
     int op; /* a cj__op; -1: any */
     /* NULL: this kernel can; otherwise why it cannot, as a phrase; "": it is for other ops. */
     const char *(*refuse)(const cj__launch *launch);
+    /* The same without rules of where it pays, for measuring; NULL: refuse has none of these. */
+    const char *(*cannot)(const cj__launch *launch);
     cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
     /* operands: memory of inputs, then of outputs, then the workspace if there is one */
     void (*run)(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
@@ -47,6 +52,7 @@ typedef struct cj__kernel {
 typedef struct {
     const char *name;
     const cj__kernel *const *kernels; /* in order of preference; NULL ends */
+    const struct cj_kernels *choices; /* which of them was measured to be the fastest: choices.h; or NULL */
 } cj__backend;
 
 #endif

@@ -2,6 +2,7 @@
  * in memory. Updates of variables are made in place where nothing reads the old value afterwards. */
 #include "base/shape.h"
 #include "compile/chain.h"
+#include "compile/choices.h"
 #include "compile/loop.h"
 #include "compile/order.h"
 #include "compile/program.h"
@@ -53,6 +54,17 @@ static void *splat(planner *p, const cj__constant_attributes *a)
     return data;
 }
 
+static bool is_assigned(const cj_graph *graph, const cj__variable *variable)
+{
+    for (int64_t i = 0; i < graph->node_count; i++) {
+        const cj__node *node = &graph->nodes[i];
+        if (cj__info(node)->flags & CJ__EFFECT &&
+            ((const cj__variable_attributes *)node->attributes)->variable == variable)
+            return true;
+    }
+    return false;
+}
+
 static cj_status place_source(planner *p, const cj__node *node)
 {
     const cj__value *value = &p->graph->values[node->first_output];
@@ -67,6 +79,7 @@ static cj_status place_source(planner *p, const cj__node *node)
         &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];
     if (node->op == CJ__OP_variable) {
         buffer->variable = ((const cj__variable_attributes *)node->attributes)->variable;
+        buffer->lasting = !p->apart && !is_assigned(p->graph, buffer->variable);
         return CJ_OK;
     }
     if (node->op == CJ__OP_constant)
@@ -83,13 +96,17 @@ static cj_status place_source(planner *p, const cj__node *node)
 
 static cj_status select_kernel(planner *p, cj__step *step)
 {
+    const cj__kernel *chosen;
     char refusals[512] = "";
     size_t used = 0;
+    CJ__TRY(cj__chosen_kernel(p->backend, &step->launch, &chosen));
     for (const cj__kernel *const *k = p->backend->kernels; *k; k++) {
         if ((*k)->op >= 0 && (*k)->op != (int)step->launch.op) continue;
-        const char *reason = (*k)->refuse ? (*k)->refuse(&step->launch) : NULL;
+        const char *reason = *k != chosen && (*k)->refuse ? (*k)->refuse(&step->launch) : NULL;
+        if (!reason && chosen && *k != chosen) reason = "it was measured to be slower";
         if (!reason) {
             step->kernel = *k;
+            step->measured = chosen != NULL;
             step->refusals = cj__arena_string(&p->program->arena, refusals);
             return step->refusals ? (*k)->prepare(&step->launch, &p->program->arena) : CJ_OUT_OF_MEMORY;
         }
@@ -202,6 +219,14 @@ static void count_step(cj_program *program, cj__step *step)
         program->scratch_bytes = step->launch.scratch_bytes;
 }
 
+static uint64_t lasting_inputs(const planner *p, const cj__step *step, int count)
+{
+    uint64_t lasting = 0;
+    for (int i = 0; i < count && i < 64; i++)
+        lasting |= (uint64_t)p->program->buffers[step->operands[i]].lasting << i;
+    return lasting;
+}
+
 static cj_status add_step(planner *p, const cj__node *node)
 {
     cj_program *program = p->program;
@@ -231,6 +256,7 @@ static cj_status add_step(planner *p, const cj__node *node)
                                 .types = types,
                                 .precision = p->graph->precision,
                                 .no_winograd = p->graph->no_winograd,
+                                .lasting = lasting_inputs(p, step, node->inputs_count),
                                 .tasks = 1};
     if (node->op == CJ__OP_scan || node->op == CJ__OP_scan_saving)
         CJ__TRY(add_loop(p, node, step));
@@ -258,19 +284,10 @@ static cj_status place_node(planner *p, const cj__node *node)
 
 /* --- what is kept -------------------------------------------------------------------------------------- */
 
-static bool is_assigned(const cj_program *program, const cj__variable *variable)
-{
-    for (int64_t c = 0; c < program->commit_count; c++)
-        if (program->commits[c].variable == variable) return true;
-    return false;
-}
-
 static bool can_keep(const cj_program *program, const cj__step *step)
 {
-    for (int i = 0; i < step->launch.inputs_count; i++) {
-        const cj__buffer *read = &program->buffers[step->operands[i]];
-        if (read->storage != CJ__VARIABLE || is_assigned(program, read->variable)) return false;
-    }
+    for (int i = 0; i < step->launch.inputs_count; i++)
+        if (!program->buffers[step->operands[i]].lasting) return false;
     return step->before;
 }
 
@@ -278,7 +295,7 @@ static bool can_keep(const cj_program *program, const cj__step *step)
 static void keep(planner *p)
 {
     cj_program *program = p->program;
-    for (int64_t s = 0; !p->apart && s < program->step_count; s++) {
+    for (int64_t s = 0; s < program->step_count; s++) {
         cj__step *step = &program->steps[s];
         if (!can_keep(program, step)) continue;
         cj__buffer *workspace = &program->buffers[step->operands[step->launch.inputs_count]];
@@ -498,12 +515,14 @@ static cj_status planner_begin(planner *p)
     program->commits = cj__arena_allocate(&program->arena, nodes * sizeof *program->commits);
     program->inputs = cj__arena_allocate(&program->arena, ((size_t)g->input_count + 1) * 4);
     program->outputs = cj__arena_allocate(&program->arena, ((size_t)g->output_count + 1) * 4);
+    program->output_types =
+        cj__arena_allocate(&program->arena, ((size_t)g->output_count + 1) * sizeof *program->output_types);
     p->buffer_of = cj__allocate(values * 4);
     p->last_use = cj__allocate(values * 4);
     p->made_at = cj__allocate(values * 4);
     p->live = cj__allocate(values * sizeof *p->live);
     bool ok = program->steps && program->buffers && program->commits && program->inputs && program->outputs &&
-              p->buffer_of && p->last_use && p->made_at && p->live;
+              program->output_types && p->buffer_of && p->last_use && p->made_at && p->live;
     if (!ok) return cj__out_of_memory(values * 64, "planning a program");
     return cj__order(g, &p->order, &p->count);
 }
@@ -520,8 +539,11 @@ static cj_status make_program(planner *p)
         program->inputs[program->input_count++] = buffer;
     }
     for (int64_t i = 0; i < p->count; i++) CJ__TRY(place_node(p, &g->nodes[p->order[i]]));
-    for (int64_t i = 0; i < g->output_count; i++)
+    for (int64_t i = 0; i < g->output_count; i++) {
+        const cj__value *value = &g->values[g->outputs[i].value];
+        program->output_types[i] = (cj__type){value->dtype, value->shape};
         program->outputs[program->output_count++] = p->buffer_of[g->outputs[i].value];
+    }
     if (g->guard >= 0) program->guard = p->buffer_of[g->guard];
     keep(p);
     CJ__TRY(cj__schedule(program, p->apart, p->made_at, p->last_use));

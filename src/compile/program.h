@@ -22,6 +22,7 @@ typedef struct {
     int64_t index; /* of the input */
     const void *constant;
     cj__variable *variable;
+    bool lasting; /* a variable that the program never assigns */
 } cj__buffer;
 
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
     cj__launch launch;
     int32_t *operands; /* buffers: inputs, then outputs, then a workspace where a step before makes one */
     int operands_count;
+    bool measured;            /* the kernel is a measured choice, not the rules' */
     bool before;              /* makes the workspace of the step that was after it when it was planned */
     bool kept;                /* such a step whose result is kept: runs only when it is out of date */
     uint64_t kept_version;    /* of what it was made of; 0: not made yet */
@@ -72,6 +74,7 @@ struct cj_program {
     cj__buffer *buffers;
     cj__commit *commits;
     int32_t *inputs, *outputs; /* buffers */
+    cj__type *output_types;    /* their own: a view has another shape than its buffer */
     int64_t step_count, group_count, buffer_count, commit_count, input_count, output_count;
     int32_t guard; /* -1, or a buffer */
     size_t slab_bytes, scratch_bytes, kept_bytes;

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 512, TASK_TILES = 16, LANES = 16 };
+enum { TILE = 512, TASK_TILES = 16, LANES = 16, WIDE = 64 };
 
 /* --- planning ------------------------------------------------------------------------------------------ */
 
@@ -31,6 +31,26 @@ static int64_t period_of(const cj__chain *chain, const cj__chain_input *input)
     for (; d >= 0; d--)
         if (input->stride[d] != 0) return 0;
     return period;
+}
+
+/* The first output that an instruction's result leaves by as f32; -1: none. */
+static int32_t output_of(const cj__chain *c, int32_t register_)
+{
+    for (int32_t i = 0; i < c->outputs_count; i++)
+        if (c->outputs[i].reg == register_ && c->outputs[i].fold == CJ__CHAIN_STORE &&
+            c->outputs[i].dtype == CJ_F32)
+            return i;
+    return -1;
+}
+
+static int32_t last_reader(const cj__chain *c, int32_t register_)
+{
+    int32_t last = -1;
+    for (int32_t i = 0; i < c->instructions_count; i++) {
+        const cj__chain_instruction *in = &c->instructions[i];
+        if (in->a == register_ || in->b == register_ || in->c == register_) last = i;
+    }
+    return last;
 }
 
 /* Tiles are given to registers by last use; what is loaded beforehand and what leaves keep theirs. */
@@ -62,9 +82,12 @@ cj_status cj__chain_plan_make(cj__chain_plan *plan, const cj__chain *chain, int6
     *plan = (cj__chain_plan){.chain = chain, .tile = row > 0 && row < TILE ? TILE / row * row : TILE};
     plan->slot = cj__arena_allocate(arena, registers * sizeof *plan->slot);
     plan->period = cj__arena_allocate(arena, registers * sizeof *plan->period);
+    plan->last_reader = cj__arena_allocate(arena, registers * sizeof *plan->last_reader);
+    plan->output_of = cj__arena_allocate(arena, registers * sizeof *plan->output_of);
     int32_t *work = cj__allocate_zeroed(2 * registers * sizeof *work + 1);
-    cj_status status =
-        plan->slot && plan->period && work ? CJ_OK : cj__out_of_memory(registers * 20, "a chain");
+    cj_status status = plan->slot && plan->period && plan->last_reader && plan->output_of && work
+                           ? CJ_OK
+                           : cj__out_of_memory(registers * 20, "a chain");
     if (status == CJ_OK) status = cj__vector_choose(&plan->table);
     if (status == CJ_OK) {
         for (int32_t i = 0; i < chain->inputs_count; i++)
@@ -72,10 +95,15 @@ cj_status cj__chain_plan_make(cj__chain_plan *plan, const cj__chain *chain, int6
         assign_slots(plan, work, work + registers);
     }
     cj__free(work);
+    for (int32_t i = 0; status == CJ_OK && i < chain->inputs_count; i++)
+        plan->last_reader[i] = last_reader(chain, i);
+    int32_t known = chain->inputs_count + chain->constants_count;
+    for (int32_t i = 0; status == CJ_OK && i < chain->instructions_count; i++)
+        plan->output_of[i] = output_of(chain, known + i);
     plan->scratch_bytes =
         ((size_t)plan->slots * TILE + (size_t)chain->outputs_count * LANES) * sizeof(float) +
-        (size_t)(chain->inputs_count + chain->outputs_count) * sizeof(void *) + registers * sizeof(float *) +
-        (size_t)chain->inputs_count * sizeof(cj__filled);
+        (size_t)(chain->inputs_count + chain->outputs_count) * sizeof(void *) +
+        2 * registers * sizeof(float *) + (size_t)chain->inputs_count * sizeof(cj__filled);
     return status;
 }
 
@@ -202,11 +230,8 @@ static void fold_columns(const cj__chain_run *run, int32_t output, cj__rectangle
     const float *x = run->registers[c->outputs[output].reg];
     int op = c->outputs[output].fold == CJ__CHAIN_MAX ? CJ__OP_maximum : CJ__OP_add;
     float *out = (float *)run->operands[c->inputs_count + output] + tile.start % c->folding.columns;
-    float folded[TILE];
-    for (int64_t r = 0; r < tile.rows; r++) {
-        run->plan->table->elementwise[op](tile.columns, folded, x + r * tile.columns, out, out);
-        memcpy(out, folded, (size_t)tile.columns * sizeof(float));
-    }
+    for (int64_t r = 0; r < tile.rows; r++)
+        run->plan->table->elementwise[op](tile.columns, out, x + r * tile.columns, out, out);
 }
 
 static void put_output(const cj__chain_run *run, int32_t output, cj__rectangle tile)
@@ -219,9 +244,19 @@ static void put_output(const cj__chain_run *run, int32_t output, cj__rectangle t
         (c->folding.by_rows ? fold_rows : fold_columns)(run, output, tile);
         return;
     }
+    if (o->dtype == CJ_F32 && run->registers[o->reg] == (float *)to + tile.start) return; /* made there */
     for (int64_t r = 0; r < tile.rows; r++)
         store_run(run->plan->table, o->dtype, run->registers[o->reg] + r * tile.columns,
                   tile.start + r * tile.stride, tile.columns, to);
+}
+
+/* Where an instruction's result goes: into memory at once, if that is where it leaves, else into its tile. */
+static float *result_of(const cj__chain_run *run, int32_t instruction, cj__rectangle tile)
+{
+    const cj__chain_plan *plan = run->plan;
+    int32_t register_ = plan->chain->inputs_count + plan->chain->constants_count + instruction;
+    float *memory = run->direct[instruction];
+    return memory && tile.rows == 1 ? memory + tile.start : run->tiles + plan->slot[register_] * TILE;
 }
 
 static void run_tile(const cj__chain_run *run, cj__rectangle tile)
@@ -235,8 +270,10 @@ static void run_tile(const cj__chain_run *run, cj__rectangle tile)
         int op = in->op == CJ__OP_cast && in->dtype == CJ_BOOL   ? CJ__OP_COUNT
                  : in->op == CJ__OP_cast && in->dtype == CJ_BF16 ? CJ__OP_round_bf16
                                                                  : (int)in->op;
-        plan->table->elementwise[op](tile.rows * tile.columns, run->tiles + plan->slot[known + i] * TILE,
-                                     run->registers[in->a], run->registers[in->b], run->registers[in->c]);
+        float *to = result_of(run, i, tile);
+        plan->table->elementwise[op](tile.rows * tile.columns, to, run->registers[in->a],
+                                     run->registers[in->b], run->registers[in->c]);
+        run->registers[known + i] = to;
     }
     for (int32_t i = 0; i < c->outputs_count; i++) put_output(run, i, tile);
 }
@@ -251,8 +288,23 @@ cj__chain_run cj__chain_begin(const cj__chain_plan *plan, void *scratch)
     run.lanes = run.tiles + (int64_t)plan->slots * TILE;
     run.operands = (void **)(run.lanes + (int64_t)c->outputs_count * LANES);
     run.registers = (const float **)(run.operands + c->inputs_count + c->outputs_count);
-    run.filled = (cj__filled *)(run.registers + registers);
+    run.direct = (float **)(run.registers + registers);
+    run.filled = (cj__filled *)(run.direct + registers);
     return run;
+}
+
+/* A result can be made where it leaves unless an input that lies there is read after it. Memory of inputs and
+ * outputs is the same or apart. */
+static float *direct_memory(const cj__chain_run *run, int32_t instruction)
+{
+    const cj__chain_plan *plan = run->plan;
+    const cj__chain *c = plan->chain;
+    int32_t output = plan->output_of[instruction];
+    float *memory = output < 0 ? NULL : run->operands[c->inputs_count + output];
+    for (int32_t i = 0; memory && i < c->inputs_count; i++)
+        if (run->operands[i] == memory && (plan->last_reader[i] > instruction || !c->inputs[i].whole))
+            memory = NULL;
+    return memory;
 }
 
 void cj__chain_load(const cj__chain_run *run)
@@ -262,6 +314,7 @@ void cj__chain_load(const cj__chain_run *run)
     int32_t known = c->inputs_count + c->constants_count;
     for (int32_t r = 0; r < known + c->instructions_count; r++)
         run->registers[r] = run->tiles + plan->slot[r] * TILE;
+    for (int32_t i = 0; i < c->instructions_count; i++) run->direct[i] = direct_memory(run, i);
     for (int32_t k = 0; k < c->constants_count; k++)
         for (int i = 0; i < TILE; i++)
             run->tiles[plan->slot[c->inputs_count + k] * TILE + i] = (float)c->constants[k];
@@ -291,8 +344,8 @@ void cj__chain_apply(const cj__chain_run *run, cj__rectangle where)
         apply_flat(run, where.start, where.rows * where.columns);
         return;
     }
-    /* Narrow rows are gathered into one tile; wide ones are taken one by one, in parts. */
-    int64_t part = where.columns < TILE ? where.columns : TILE, rows = TILE / part;
+    /* Narrow rows are gathered into one tile; wide ones are taken one by one, in parts, where they lie. */
+    int64_t part = where.columns < TILE ? where.columns : TILE, rows = part < WIDE ? TILE / part : 1;
     for (int64_t r = 0; r < where.rows; r += rows)
         for (int64_t c = 0; c < where.columns; c += part) {
             int64_t height = where.rows - r < rows ? where.rows - r : rows;
@@ -368,6 +421,11 @@ static int64_t grain_of(const cj__folding *f)
     return rows < 1 ? 1 : rows;
 }
 
+static const char *refuse_fold(const cj__launch *launch)
+{
+    return chain_of(launch)->folds ? NULL : "nothing is summed";
+}
+
 static cj_status prepare_fold(cj__launch *launch, cj__arena *arena)
 {
     CJ__TRY(plan_launch(launch, arena));
@@ -422,5 +480,8 @@ static void run_fold(const cj__launch *launch, void *const *operands, int64_t ta
         for (int64_t r = from; r < from + count; r++) apply_flat(&chain, r * f->columns, f->columns);
 }
 
-const cj__kernel cj__chain_fold_kernel = {
-    .name = "chain + sum", .op = CJ__OP_chain, .prepare = prepare_fold, .run = run_fold};
+const cj__kernel cj__chain_fold_kernel = {.name = "chain + sum",
+                                          .op = CJ__OP_chain,
+                                          .refuse = refuse_fold,
+                                          .prepare = prepare_fold,
+                                          .run = run_fold};

@@ -16,6 +16,9 @@ typedef struct {
     int32_t slots;
     int64_t tile;         /* elements interpreted at a time: whole rows, where they are short */
     int64_t *period;      /* by input: it repeats after that many elements; 0: it does not */
+    int32_t *last_reader; /* by input: the last instruction that reads it; -1: none */
+    int32_t
+        *output_of; /* by instruction: the output its result leaves by, if it can be made there; -1: none */
     size_t scratch_bytes; /* for each thread */
 } cj__chain_plan;
 
@@ -29,6 +32,7 @@ typedef struct {
     const cj__chain_plan *plan;
     void **operands; /* the chain's inputs, then its outputs; filled by the caller. NULL output: not stored */
     const float **registers;
+    float **direct;     /* by instruction: where its result leaves, if it is made there */
     cj__filled *filled; /* by input */
     float *tiles, *lanes;
 } cj__chain_run;

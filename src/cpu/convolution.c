@@ -51,7 +51,7 @@ static const char *refuse_pointwise_to_weight(const cj__launch *launch)
 
 #define POINTWISE(of, refuse)                                                                                \
     {                                                                                                        \
-        of, refuse, prepare_pointwise, cj__matmul_launched, cj__matmul_describe                              \
+        of, refuse, prepare_pointwise, cj__matmul_launched, cj__matmul_describe, refuse_pointwise            \
     }
 static const cj__product pointwise = POINTWISE(CJ__OP_convolution, refuse_pointwise);
 static const cj__product pointwise_to_input = POINTWISE(CJ__OP_convolution_input_gradient, refuse_pointwise);
@@ -101,7 +101,7 @@ static const char *describe_depthwise(const cj__launch *launch)
 
 #define DEPTHWISE(of)                                                                                        \
     {                                                                                                        \
-        of, refuse_depthwise, prepare_depthwise, run_depthwise, describe_depthwise                           \
+        of, refuse_depthwise, prepare_depthwise, run_depthwise, describe_depthwise, NULL                     \
     }
 static const cj__product depthwise = DEPTHWISE(CJ__OP_convolution);
 static const cj__product depthwise_to_input = DEPTHWISE(CJ__OP_convolution_input_gradient);
@@ -121,9 +121,11 @@ static cj_status prepare_direct(cj__launch *launch, cj__arena *arena)
     cj__direct_plan *plan = cj__arena_allocate(arena, sizeof *plan);
     if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
     CJ__TRY(cj__isa_choose(&isa));
-    cj__direct_plan_make(plan, &w, launch->op == CJ__OP_convolution_input_gradient, isa);
+    cj__direct_plan_make(plan, &w, launch->op == CJ__OP_convolution_input_gradient, launch->lasting >> 1 & 1,
+                         isa);
     launch->tasks = plan->tasks;
     launch->scratch_bytes = plan->scratch_bytes;
+    launch->workspace_bytes = plan->packed_bytes;
     launch->data = plan;
     return CJ_OK;
 }
@@ -138,12 +140,30 @@ static const char *describe_direct(const cj__launch *launch)
     return ((const cj__direct_plan *)launch->data)->name;
 }
 
-static const cj__product direct = {CJ__OP_convolution, NULL, prepare_direct, run_direct, describe_direct};
-static const cj__product direct_to_input = {CJ__OP_convolution_input_gradient, NULL, prepare_direct,
-                                            run_direct, describe_direct};
+static const cj__product direct = {CJ__OP_convolution, NULL, prepare_direct, run_direct,
+                                   describe_direct,    NULL};
+static const cj__product direct_to_input = {
+    CJ__OP_convolution_input_gradient, NULL, prepare_direct, run_direct, describe_direct, NULL};
 
-CJ__PRODUCT_KERNEL(direct, "convolution f32", direct, CJ__OP_convolution);
-CJ__PRODUCT_CHAIN_KERNEL(direct, "convolution f32", direct);
+/* A weight that lasts is packed once, by a stage before. */
+static cj_status prepare_pack(cj__launch *launch, cj__arena *arena)
+{
+    (void)arena;
+    cj__product_unwrap(launch);
+    launch->tasks = cj__direct_pack_tasks(launch->data);
+    return CJ_OK;
+}
+
+static void run_pack(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    cj__direct_pack(launch->data, operands[0], operands[1], task);
+}
+
+static const cj__kernel pack_kernel = {
+    .name = "packed weight f32", .op = -1, .prepare = prepare_pack, .run = run_pack};
+
+CJ__PRODUCT_KERNELS_AFTER(direct, "convolution f32", direct, CJ__OP_convolution, &pack_kernel, 1u << 1);
 CJ__PRODUCT_KERNEL(direct_to_input, "gradient by the input f32", direct_to_input,
                    CJ__OP_convolution_input_gradient);
 CJ__PRODUCT_CHAIN_KERNEL(direct_to_input, "gradient by the input f32", direct_to_input);

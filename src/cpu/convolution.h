@@ -30,10 +30,16 @@ typedef struct {
     int64_t panels; /* of `out` */
     int64_t row_blocks, column_blocks; /* of each phase and group */
     size_t panels_bytes, band_bytes;
+    bool packed; /* the weight comes as panels [group][panel][k][columns of a panel] in the workspace */
+    size_t packed_bytes;
     char name[72];
 } cj__direct_plan;
 
-void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *window, bool backward, cj__isa isa);
+void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *window, bool backward, bool packed,
+                          cj__isa isa);
+/* Those panels, of a plan that is `packed`: so many tasks, each a panel. */
+int64_t cj__direct_pack_tasks(const cj__direct_plan *plan);
+void cj__direct_pack(const cj__direct_plan *plan, const float *weight, float *to, int64_t task);
 void cj__direct_run(const cj__direct_plan *plan, const cj__product_call *call, int64_t task, void *scratch);
 
 /* --- to the weight ------------------------------------------------------------------------------------- */

@@ -149,7 +149,19 @@ static int64_t band_floats(const cj__direct_plan *plan, const cj__sight s[CJ__SP
     return deep.taps * rows * extent(&wide, divide_up(s[2].count, plan->parts)) * plan->pixel;
 }
 
-void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *w, bool backward, cj__isa isa)
+/* Forward there is one phase, so one k for all tasks. */
+static void plan_weight(cj__direct_plan *plan, const cj__sight s[CJ__SPATIAL], bool packed)
+{
+    int64_t width = plan->kernels->tile_columns, k = k_of(plan, s);
+    plan->packed = packed && !plan->backward && k > 0;
+    if (plan->packed)
+        plan->packed_bytes = aligned_bytes(plan->groups * plan->panels * k * width, sizeof(float));
+    else
+        plan->panels_bytes =
+            aligned_bytes(divide_up(plan->panels, plan->column_blocks) * width * K_BLOCK, sizeof(float));
+}
+
+void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *w, bool backward, bool packed, cj__isa isa)
 {
     *plan = (cj__direct_plan){.kernels = cj__matmul_kernels_of(isa),
                               .backward = backward,
@@ -170,8 +182,7 @@ void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *w, bool backw
     if (plan->batch == 0 || plan->out == 0) return;
     plan_reading(plan);
     cut(plan, s);
-    int64_t width = divide_up(plan->panels, plan->column_blocks) * plan->kernels->tile_columns;
-    plan->panels_bytes = aligned_bytes(width * K_BLOCK, sizeof(float));
+    plan_weight(plan, s, packed);
     plan->band_bytes = plan->copied ? aligned_bytes(band_floats(plan, s), sizeof(float)) : 0;
     plan->scratch_bytes = plan->panels_bytes + plan->band_bytes + (K_BLOCK + 1) * sizeof(cj__stretch);
     snprintf(plan->name, sizeof plan->name, "%s, strips %s", plan->kernels->name,
@@ -227,6 +238,38 @@ static void pack_weight(const worker *w)
         for (int64_t j = 0; j < w->columns; j += width, b.data += width * b.column, to += width * w->depth)
             plan->kernels->pack_panels(b, n, at_most(width, w->columns - j), to);
     }
+}
+
+int64_t cj__direct_pack_tasks(const cj__direct_plan *plan)
+{
+    return plan->groups * plan->panels;
+}
+
+void cj__direct_pack(const cj__direct_plan *plan, const float *weight, float *to, int64_t task)
+{
+    cj__product_call call = {.b = weight};
+    worker w = {.plan = plan, .call = &call, .group = task / plan->panels};
+    for (int a = 0; a < CJ__SPATIAL; a++) w.s[a] = look(plan, a, 0);
+    w.column = task % plan->panels * plan->kernels->tile_columns;
+    w.columns = at_most(plan->kernels->tile_columns, plan->out - w.column);
+    w.depth = k_of(plan, w.s);
+    w.panels = to + task * w.depth * plan->kernels->tile_columns;
+    pack_weight(&w);
+}
+
+/* The present step's weight: packed now, or found in the workspace. */
+static void have_weight(worker *w)
+{
+    int64_t width = w->plan->kernels->tile_columns;
+    if (!w->plan->packed) {
+        pack_weight(w);
+        w->strip.b = w->panels;
+        w->strip.b_panel = w->depth * width;
+        return;
+    }
+    int64_t panel = w->group * w->plan->panels + w->column / width;
+    w->strip.b = (const float *)w->call->workspace + (panel * w->k + w->p) * width;
+    w->strip.b_panel = w->k * width;
 }
 
 /* The part of [k, k+n) that is in the present step, read from `a` on. */
@@ -286,7 +329,7 @@ static void run_strips(worker *w, const float *a, int64_t a_row, int64_t count, 
         w->strip.rows = part_start(count, strips, i + 1) - row;
         w->strip.a = a + row * a_row;
         w->strip.c = w->call->c + start;
-        w->plan->kernels->strip_of_stretches(&w->strip);
+        w->plan->kernels->strip(&w->strip);
         if (last) finish_strip(w, (cj__rectangle){start, w->strip.rows, w->columns, c_row});
     }
 }
@@ -450,8 +493,7 @@ static worker begin(const cj__direct_plan *plan, const cj__product_call *call, i
     w.panels = (float *)(void *)scratch;
     w.band = (float *)(void *)(scratch + plan->panels_bytes);
     w.stretches = (cj__stretch *)(void *)(scratch + plan->panels_bytes + plan->band_bytes);
-    w.strip = (cj__strip){
-        .a_column = 1, .b = w.panels, .b_row = width, .columns = w.columns, .stretches = w.stretches};
+    w.strip = (cj__strip){.a_column = 1, .b_row = width, .columns = w.columns, .stretches = w.stretches};
     return w;
 }
 
@@ -462,9 +504,8 @@ void cj__direct_run(const cj__direct_plan *plan, const cj__product_call *call, i
     for (int64_t step = 0; step < steps && w.first < w.last; step++) {
         w.p = part_start(w.k, steps, step);
         w.depth = part_start(w.k, steps, step + 1) - w.p;
-        w.strip.b_panel = w.depth * plan->kernels->tile_columns;
         w.strip.add = step > 0;
-        pack_weight(&w);
+        have_weight(&w);
         if (plan->by_images)
             run_over_images(&w);
         else

@@ -297,7 +297,7 @@ static void run_strip(worker *w, int64_t t, int64_t i, const float *from)
     w->product.a = from;
     w->product.rows = part_start(plan->rows, plan->strips, i + 1) - row;
     w->product.c = w->result + (t * plan->rows + row) * w->product.c_row;
-    plan->kernels->strip_of_stretches(&w->product);
+    plan->kernels->strip(&w->product);
 }
 
 /* A whole row of what a step has copied has one width: rows in parts are alone in their steps. */

@@ -23,8 +23,7 @@ typedef struct {
     int64_t c_row;
     int64_t rows, columns, k;
     bool add;
-    /* strip_of_stretches: what k is made of, in place of `k`; none: zeros */
-    const cj__stretch *stretches;
+    const cj__stretch *stretches; /* what k is made of, in place of `k`, which goes where this is NULL */
     int64_t stretches_count;
 } cj__strip;
 
@@ -50,7 +49,6 @@ typedef struct cj__matmul_kernels {
     const char *name; /* of the register tile: "avx2 6x16" */
     int tile_rows, tile_columns;
     void (*strip)(const cj__strip *strip);
-    void (*strip_of_stretches)(const cj__strip *strip);
     /* B [k,columns] into panels of tile_columns, [k][tile_columns] each, zeros beyond the last column. */
     void (*pack_panels)(cj__matrix b, int64_t k, int64_t columns, float *panels);
     /* Rows [starts[0], starts[strips]) of a transposed A (a.row = 1; a.data is at row starts[0]) into strips

@@ -102,3 +102,45 @@ const cj__kernel cj__moments_kernel = {.name = "moments f32",
                                        .run = run,
                                        .before = &parts_kernel,
                                        .before_reads = 1};
+
+/* --- of each row --------------------------------------------------------------------------------------- */
+
+enum { ROW_GRAIN = 16384 }; /* elements a task */
+
+typedef struct {
+    const cj__moments_table *table;
+    int64_t rows, columns, rows_a_task;
+} row_data;
+
+static cj_status prepare_rows(cj__launch *launch, cj__arena *arena)
+{
+    cj__isa isa;
+    CJ__TRY(cj__isa_choose(&isa));
+    row_data *d = cj__arena_allocate(arena, sizeof *d);
+    if (!d) return cj__out_of_memory(sizeof *d, "moments");
+    cj_shape_t x = launch->types[0].shape;
+    d->table = tables[cj__isa_vectors(isa)];
+    d->columns = x.dims[x.rank - 1];
+    d->rows = cj_shape_count(x) / d->columns;
+    d->rows_a_task = d->columns < ROW_GRAIN ? ROW_GRAIN / d->columns : 1;
+    launch->tasks = (d->rows + d->rows_a_task - 1) / d->rows_a_task;
+    launch->data = d;
+    return CJ_OK;
+}
+
+static void run_rows(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    const row_data *d = launch->data;
+    const float *x = operands[0];
+    float *mean = operands[1], *variance = operands[2];
+    int64_t from = task * d->rows_a_task, to = from + d->rows_a_task;
+    for (int64_t r = from; r < to && r < d->rows; r++)
+        d->table->row(d->columns, x + r * d->columns, &mean[r], &variance[r]);
+}
+
+const cj__kernel cj__row_moments_kernel = {.name = "moments of rows f32",
+                                           .op = CJ__OP_row_moments,
+                                           .refuse = refuse,
+                                           .prepare = prepare_rows,
+                                           .run = run_rows};

@@ -70,11 +70,8 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
 static void reduce_columns(const reduce_data *d, const float *x, float *out, int64_t from, int64_t to)
 {
     for (int64_t c = from; c < to; c++) out[c] = d->start;
-    float sums[COLUMN_GRAIN];
-    for (int64_t r = 0; r < d->rows; r++) {
-        d->step(to - from, sums, x + r * d->columns + from, out + from, out + from);
-        memcpy(out + from, sums, (size_t)(to - from) * sizeof(float));
-    }
+    for (int64_t r = 0; r < d->rows; r++)
+        d->step(to - from, out + from, x + r * d->columns + from, out + from, out + from);
 }
 
 static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)

@@ -5,7 +5,8 @@
 #include "cpu/isa.h"
 #include "graph/op.h"
 
-/* out[i] = op(a[i], b[i], c[i]) for i < n; bool registers hold 0 or 1. */
+/* out[i] = op(a[i], b[i], c[i]) for i < n; bool registers hold 0 or 1. An operand may lie where the results
+ * go. */
 typedef void (*cj__vector_function)(int64_t n, float *out, const float *a, const float *b, const float *c);
 
 typedef struct {

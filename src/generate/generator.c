@@ -1,6 +1,7 @@
 /* The generator: a reader drawn twice, for a chunk of the prompt and for one token, over one session that
  * remembers what was read. */
 #include "generate/generate.h"
+#include "base/shape.h"
 #include "model/model.h"
 
 #include <string.h>
@@ -75,11 +76,26 @@ static cj_status check(const cj_generator_options *o)
     return CJ_OK;
 }
 
+/* What is carried can be reordered by text. */
+static cj_status check_carried(const cj_generator *g)
+{
+    char shape[CJ__SHAPE_TEXT];
+    for (int64_t i = 0; i < cj_model_count(g->session); i++) {
+        cj_variable_info v = cj_model_variable(g->session, i);
+        if (v.tensor.shape.rank > 0 && v.tensor.shape.dims[0] == g->o.texts) continue;
+        return cj__fail(CJ_SHAPE_ERROR,
+                        "what the reader carries as '%s' is %s, but its first axis must be the %lld texts",
+                        v.name, cj__shape_text(v.tensor.shape, shape), (long long)g->o.texts);
+    }
+    return CJ_OK;
+}
+
 /* Room for what comes and goes; drawing tells how large the vocabulary is. */
 static cj_status prepare(cj_generator *g)
 {
     CJ__TRY(cj_model_new(&(cj_model_options){.size = sizeof(cj_model_options), .model = &g->session}));
     CJ__TRY(make(g, 1, &g->one));
+    CJ__TRY(check_carried(g));
     size_t logits = (size_t)(g->o.texts * g->vocabulary) * sizeof *g->logits;
     size_t tokens = (size_t)(g->o.texts * g->o.chunk) * sizeof *g->tokens;
     g->room = g->o.block;

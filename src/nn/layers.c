@@ -19,20 +19,22 @@ cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
     return cj_note_layer(scope, "dense", y);
 }
 
+/* A parameter, or `value` everywhere where there is none. */
+static cj_value affine(cj_scope scope, const char *name, cj_value x, double value, bool none)
+{
+    cj_shape_t shape = cj_shape(cj__channels_of(x));
+    if (none) return cj_broadcast(cj_constant(scope.graph, cj_value_dtype(x), value), shape);
+    return cj_parameter(scope, name, shape, (cj_init){value == 0 ? CJ_INIT_ZEROS : CJ_INIT_ONES, 0});
+}
+
 cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
 {
     cj_value x = o->input;
     if (!cj_value_ok(x)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
-    cj_axes_t last = {1, {-1}};
-    cj_value centred = cj_sub(x, cj_mean(x, last, CJ_KEEP_AXES));
-    cj_value variance = cj_mean(cj_square(centred), last, CJ_KEEP_AXES);
-    cj_value y = cj_mul(centred, cj_rsqrt(cj_add_scalar(variance, o->epsilon == 0 ? 1e-5 : o->epsilon)));
-    if (!o->no_affine) {
-        cj_shape_t shape = cj_shape(cj__channels_of(x));
-        y = cj_mul(y, cj_parameter(scope, "weight", shape, (cj_init){CJ_INIT_ONES, 0}));
-        if (!o->no_bias) y = cj_add(y, cj_parameter(scope, "bias", shape, (cj_init){CJ_INIT_ZEROS, 0}));
-    }
+    cj_value weight = affine(scope, "weight", x, 1, o->no_affine);
+    cj_value bias = affine(scope, "bias", x, 0, o->no_affine || o->no_bias);
+    cj_value y = cj__layer_norm(x, weight, bias, o->epsilon == 0 ? 1e-5 : o->epsilon);
     cj__enter(scope.graph, outer);
     return cj_note_layer(scope, "layer_norm", y);
 }

@@ -1,6 +1,8 @@
 /* Activations and softmax: composites over the primitives, which give them their gradients. */
 #include "ops/ops.h"
 
+#include <math.h>
+
 #define ACTIVATION(name, expression)                                                                         \
     cj_value cj_##name(cj_value x)                                                                           \
     {                                                                                                        \
@@ -36,24 +38,119 @@ static cj_value soft_plus(cj_value x)
     return cj_add(cj_maximum(x, cj__full_like(x, 0)), cj_log1p(cj_exp(cj_neg(cj_abs(x)))));
 }
 
-static cj_value gelu_by_tanh(cj_value x)
-{
-    cj_value cubic = cj_mul(x, cj_add_scalar(cj_scale(cj_square(x), 0.044715), 1));
-    cj_value t = cj_tanh(cj_scale(cubic, 0.7978845608028654)); /* √(2/π) */
-    return cj_mul(cj_scale(x, 0.5), cj_add_scalar(t, 1));
-}
-
 /* Klambauer et al., 2017, Self-Normalizing Neural Networks */
 static const double selu_scale = 1.0507009873554805, selu_alpha = 1.6732632423543772;
 
 ACTIVATION(selu, cj_scale(exponential_unit(x, selu_alpha), selu_scale))
-ACTIVATION(gelu, cj_mul(cj_scale(x, 0.5), cj_add_scalar(cj_erf(cj_scale(x, 0.7071067811865476)), 1)))
-ACTIVATION(gelu_tanh, gelu_by_tanh(x))
-ACTIVATION(silu, cj_mul(x, cj_sigmoid(x)))
 ACTIVATION(softplus, soft_plus(x))
 ACTIVATION(hard_tanh, cj_clamp(x, -1, 1))
 ACTIVATION(hard_sigmoid, cj_clamp(cj_add_scalar(cj_scale(x, 1.0 / 6), 0.5), 0, 1))
 ACTIVATION(hard_swish, cj_mul(x, cj_clamp(cj_add_scalar(cj_scale(x, 1.0 / 6), 0.5), 0, 1)))
+
+/* --- primitives: an activation, its slope, and what the slope's gradient is ------------------------------
+ */
+
+/* `a`: the element; `x`: the value */
+#define SMOOTH(name, definition, slope, slope_gradient)                                                      \
+    cj_value cj_##name(cj_value x)                                                                           \
+    {                                                                                                        \
+        return cj__draw1(CJ__OP_##name, NULL, x);                                                            \
+    }                                                                                                        \
+    double cj__##name##_scalar(double a, double b, double c)                                                 \
+    {                                                                                                        \
+        (void)b, (void)c;                                                                                    \
+        return definition;                                                                                   \
+    }                                                                                                        \
+    double cj__##name##_slope_scalar(double a, double b, double c)                                           \
+    {                                                                                                        \
+        (void)b, (void)c;                                                                                    \
+        return slope;                                                                                        \
+    }                                                                                                        \
+    void cj__##name##_vjp(cj__vjp *v)                                                                        \
+    {                                                                                                        \
+        cj_value factor = cj__draw1(CJ__OP_##name##_slope, NULL, v->inputs[0]);                              \
+        v->gradients[0] = cj_mul(v->cotangents[0], factor);                                                  \
+    }                                                                                                        \
+    void cj__##name##_slope_vjp(cj__vjp *v)                                                                  \
+    {                                                                                                        \
+        v->gradients[0] = cj_mul(v->cotangents[0], slope_gradient(v->inputs[0]));                            \
+    }                                                                                                        \
+    void cj__##name##_samples(cj__samples *samples)                                                          \
+    {                                                                                                        \
+        smooth_samples(samples);                                                                             \
+    }                                                                                                        \
+    void cj__##name##_slope_samples(cj__samples *samples)                                                    \
+    {                                                                                                        \
+        smooth_samples(samples);                                                                             \
+    }
+
+static void smooth_samples(cj__samples *samples)
+{
+    const cj_shape_t shapes[] = {cj_shape(5, 31), cj_shape(0, 3), cj_scalar_shape()};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        CJ__SAMPLE(samples, .inputs_count = 1, .inputs = {{CJ_F32, shapes[i], -6, 6}});
+}
+
+/* Of the normal distribution: up to x, and at x. */
+static double normal_below(double x)
+{
+    return 0.5 * erfc(-x * 0.7071067811865476);
+}
+
+static double normal_density(double x)
+{
+    return 0.3989422804014327 * exp(-0.5 * x * x);
+}
+
+/* φ(x) (2 - x²) */
+static cj_value gelu_slope_gradient(cj_value x)
+{
+    cj_value square = cj_square(x), density = cj_scale(cj_exp(cj_scale(square, -0.5)), 0.3989422804014327);
+    return cj_mul(density, cj_sub(cj__full_like(x, 2), square));
+}
+
+SMOOTH(gelu, a *normal_below(a), normal_below(a) + a * normal_density(a), gelu_slope_gradient)
+
+/* tanh's argument √(2/π) (x + 0.044715 x³), and its derivative */
+static const double tanh_scale = 0.7978845608028654, tanh_cubic = 0.044715;
+
+static double bent(double x)
+{
+    return tanh_scale * x * (1 + tanh_cubic * x * x);
+}
+
+static double gelu_tanh_slope(double x)
+{
+    double t = tanh(bent(x)), rise = tanh_scale * (1 + 3 * tanh_cubic * x * x);
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * rise;
+}
+
+/* With u the argument: (1 - t²) (u' + x u''/2 - x t u'²) */
+static cj_value gelu_tanh_slope_gradient(cj_value x)
+{
+    cj_value square = cj_square(x);
+    cj_value u = cj_mul(cj_scale(x, tanh_scale), cj_add_scalar(cj_scale(square, tanh_cubic), 1));
+    cj_value rise = cj_add_scalar(cj_scale(square, 3 * tanh_cubic * tanh_scale), tanh_scale), t = cj_tanh(u);
+    cj_value bend = cj_scale(square, 3 * tanh_cubic * tanh_scale);
+    cj_value turn = cj_mul(cj_mul(x, t), cj_square(rise));
+    return cj_mul(cj_sub(cj__full_like(x, 1), cj_square(t)), cj_sub(cj_add(rise, bend), turn));
+}
+
+SMOOTH(gelu_tanh, 0.5 * a * (1 + tanh(bent(a))), gelu_tanh_slope(a), gelu_tanh_slope_gradient)
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* σ (1 - σ) (2 + x (1 - 2σ)) */
+static cj_value silu_slope_gradient(cj_value x)
+{
+    cj_value s = cj_sigmoid(x), rest = cj_sub(cj__full_like(x, 1), s);
+    return cj_mul(cj_mul(s, rest), cj_add_scalar(cj_mul(x, cj_sub(rest, s)), 2));
+}
+
+SMOOTH(silu, a *sigmoid(a), sigmoid(a) * (1 + a * (1 - sigmoid(a))), silu_slope_gradient)
 
 cj_value cj_leaky_relu(cj_value x, double slope)
 {

@@ -188,3 +188,27 @@ cj_status cj__infer_batch_norm(cj__inference *i)
     i->outputs[2] = i->outputs[1];
     return gives(i, i->inputs[0].dtype, x);
 }
+
+/* x: [...,C] → mean and variance [...,1] */
+cj_status cj__infer_row_moments(cj__inference *i)
+{
+    cj_shape_t rows = i->inputs[0].shape;
+    CJ__TRY(want_float(i));
+    if (rows.rank < 1 || rows.dims[rows.rank - 1] < 1) FAIL("needs a last axis with an element at least");
+    rows.dims[rows.rank - 1] = 1;
+    i->outputs[1] = (cj__type){i->inputs[0].dtype, rows};
+    return gives(i, i->inputs[0].dtype, rows);
+}
+
+/* x: [...,C], weight and bias [C] → y like x, mean and variance [...,1] */
+cj_status cj__infer_layer_norm(cj__inference *i)
+{
+    cj_shape_t x = i->inputs[0].shape;
+    CJ__TRY(equal_dtypes(i, 0));
+    CJ__TRY(cj__infer_row_moments(i));
+    for (int k = 1; k < 3; k++)
+        if (!cj_shape_equal(i->inputs[k].shape, cj_shape(x.dims[x.rank - 1])))
+            FAIL("weight and bias need one element for each of %lld", (long long)x.dims[x.rank - 1]);
+    i->outputs[2] = i->outputs[1];
+    return gives(i, i->inputs[0].dtype, x);
+}

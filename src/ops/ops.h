@@ -41,5 +41,7 @@ static inline int64_t cj__along(const int64_t *each, int64_t d, int64_t all, int
 void cj__pad_same(cj__window_attributes *a, int d, int64_t size);
 /* x: [...,C], weight and bias [C] → normalised by the moments of its channels; outputs 1 and 2 are these. */
 cj_value cj__batch_norm(cj_value x, cj_value weight, cj_value bias, double epsilon);
+/* The same by the moments of each row. */
+cj_value cj__layer_norm(cj_value x, cj_value weight, cj_value bias, double epsilon);
 
 #endif

@@ -2,13 +2,24 @@
  * that have several. */
 #define CJ_NO_LOCATIONS
 #include "base/team.h"
+#include "compile/choices.h"
 #include "compile/loop.h"
 #include "cpu/backend.h"
 #include "cpu/isa.h"
 #include "run/run.h"
-#include "compile/chain.h"
 
 #include <string.h>
+
+/* The graph's, if they are of the instruction set that is compiled for. */
+static cj_status usable_choices(const cj_graph *graph, const cj_kernels **choices)
+{
+    cj__isa isa;
+    *choices = NULL;
+    if (!graph->kernels) return CJ_OK;
+    CJ__TRY(cj__isa_choose(&isa));
+    if (strcmp(graph->kernels->isa, cj__isa_name(isa)) == 0) *choices = graph->kernels;
+    return CJ_OK;
+}
 
 cj_status cj_compile(cj_program **program, const cj_graph *graph)
 {
@@ -17,12 +28,14 @@ cj_status cj_compile(cj_program **program, const cj_graph *graph)
     if (graph->input_count > CJ_MAX_BINDINGS || graph->output_count > CJ_MAX_BINDINGS)
         return cj__fail(CJ_UNSUPPORTED, "a program has at most %d inputs and %d outputs", CJ_MAX_BINDINGS,
                         CJ_MAX_BINDINGS);
-    return cj__compile(graph, &cj__cpu_backend, program);
+    cj__backend backend = cj__cpu_backend;
+    CJ__TRY(usable_choices(graph, &backend.choices));
+    return cj__compile(graph, &backend, program);
 }
 
 cj_tensor cj_program_output(const cj_program *p, int64_t index)
 {
-    const cj__type *type = &p->buffers[p->outputs[index]].type;
+    const cj__type *type = &p->output_types[index];
     return (cj_tensor){NULL, type->dtype, type->shape};
 }
 
@@ -218,26 +231,6 @@ typedef struct {
     size_t scratch_bytes;
 } shared_group;
 
-#include <time.h>
-#include <stdio.h>
-#include <stdlib.h>
-static double prof_now[20000], prof_min[20000]; static int prof_runs;
-static double prof_clock(void){ struct timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID,&t); return (double)t.tv_sec*1e6+(double)t.tv_nsec*1e-3; }
-static void prof_end(const cj_program *p){
-  if (p->step_count>20000) return;
-  for (int64_t i=0;i<p->step_count;i++){ if(!prof_runs||prof_now[i]<prof_min[i]) prof_min[i]=prof_now[i]; prof_now[i]=0; }
-  prof_runs++;
-  if (!getenv("CAJAL_PROFILE")) return;
-  if (prof_runs < atoi(getenv("CAJAL_PROFILE"))) return;
-  FILE *f=fopen("/tmp/att/profile.txt","w");
-  for (int64_t i=0;i<p->step_count;i++){ const cj__step *s=&p->steps[i]; char t[256]; fprintf(f,"%.0f\t%s\t%s\t%.0f\t", prof_min[i], s->kernel->name, s->scope, s->operations*1e-6);
-    for(int k=0;k<s->launch.inputs_count+s->launch.outputs_count;k++) fprintf(f," %s", cj__shape_text(s->launch.types[k].shape,t)); 
-    if (s->launch.op==CJ__OP_matmul||s->launch.op==CJ__OP_product_chain){ const cj__matmul_attributes*a=s->launch.op==CJ__OP_matmul?s->launch.attributes:((const cj__product_attributes*)s->launch.attributes)->attributes; fprintf(f," %s%s",a->transpose_a?"T":"N",a->transpose_b?"T":"N"); }
-    if (s->launch.op==CJ__OP_chain){ const struct cj__chain*c=((const cj__chain_attributes*)s->launch.attributes)->chain; fprintf(f," ops=%d:",c->instructions_count); for(int k=0;k<c->instructions_count;k++) fprintf(f," %s",cj__ops[c->instructions[k].op].name);} 
-    if (s->launch.op==CJ__OP_product_chain){ const struct cj__chain*c=((const cj__product_attributes*)s->launch.attributes)->chain; fprintf(f," ops=%d:",c->instructions_count); for(int k=0;k<c->instructions_count;k++) fprintf(f," %s",cj__ops[c->instructions[k].op].name);} 
-    fprintf(f,"\n"); }
-  fclose(f);
-}
 static void run_step(const cj_program *p, const cj__step *step, int64_t task, char *scratch)
 {
     step->kernel->run(&step->launch, p->operand_addresses + step->first_operand, task, scratch);
@@ -250,9 +243,7 @@ static void run_task(void *context, int64_t task, int thread)
     while (task >= step->first_task + step->launch.tasks) step++;
     if (may_rest(s->program, step)) return;
     cj__float_state caller = cj__float_enter();
-    double prof_start=prof_clock();
     run_step(s->program, step, task - step->first_task, s->scratch + s->scratch_bytes * (size_t)thread);
-    { int64_t i_=step-s->program->steps; if(i_<20000) prof_now[i_]+=prof_clock()-prof_start; }
     cj__float_leave(caller);
 }
 
@@ -386,6 +377,5 @@ cj_status cj_program_run(const cj_run_options *options)
                    bytes_of(&p->buffers[p->outputs[i]].type));
     if (!guard_holds(p)) return cj__explain_bad_step(p, options->inputs);
     commit(p);
-    prof_end(p);
     return CJ_OK;
 }

@@ -52,6 +52,13 @@ grep -q '"accuracy": 1, "count": 40' "$scratch/one" || { echo "40 bright and dar
 grep -q 'val_accuracy' "$scratch/one.err"
 ! grep -q "$(printf '[\033\r]')" "$scratch/one.err" || { echo "progress in a file has what terminals are told"; exit 1; }
 
+# of an ensemble each member is told: its accuracy, and its weights, which are those of a network with its seed
+"$cajal" train "$source/recipes/mnist-mlp.yaml" training.batch_size=8 data.validation=0.2 ensemble.members=2 --output "$scratch/two" --json \
+    >"$scratch/out" 2>/dev/null
+alone=$(sed 's/.*"weights_sha256": "\([0-9a-f]*\)".*/\1/' "$scratch/one")
+grep -q "\"members\": \[1, [0-9.]*\].*\"weights_sha256\": \[\"$alone\", \"[0-9a-f]*\"\]" "$scratch/out" || { cat "$scratch/out"; exit 1; }
+"$cajal" evaluate "$scratch/two" --json | grep -q "\"weights_sha256\": \[\"$alone\", \"[0-9a-f]*\"\]"
+
 # on a terminal a line of progress is written over, and so may not be wider; a signal ends all of it in a whole line
 cat >"$scratch/large.yaml" <<END
 data: {name: mnist}
@@ -101,6 +108,18 @@ fails 0 "data:" check "$scratch/a/recipe.yaml"
 cp "$scratch/out" "$scratch/again"
 cmp "$scratch/again" "$scratch/a/recipe.yaml"
 fails 2 "is 'sdg', but must be one of" train $small optimizer.name=sdg
+
+# measured kernels: kept in a file, used by the plan and by a training, whose folder has its own from then on
+fails 0 "steps that several kernels can make, measured on" plan --measure --out "$scratch/kernels.json" $small
+fails 0 "matmul" plan $small training.kernels="$scratch/kernels.json"
+fails 2 "goes with --measure" plan --out "$scratch/kernels.json" $small
+fails 0 "saved in $scratch/k" train $small training.kernels="$scratch/kernels.json" --output "$scratch/k"
+cmp "$scratch/kernels.json" "$scratch/k/kernels.json"
+grep -q "kernels: .*$scratch/k/kernels.json" "$scratch/k/recipe.yaml"
+fails 1 "training.kernels: $scratch/nothing.json" train $small training.kernels="$scratch/nothing.json" --no-save
+fails 0 "test accuracy 100.00 % of 40" evaluate "$scratch/k"
+sed -i 's/"instruction_set": "[a-z0-9]*"/"instruction_set": "abacus"/' "$scratch/kernels.json"
+fails 0 "are for abacus; on " train $small training.kernels="$scratch/kernels.json" --no-save
 
 # predictions: pictures by name and by standard input, in words and as JSON; what cannot be read is named
 printf 'P5 2 2 255\n\372\373\374\375' >"$scratch/bright.pgm"

@@ -30,7 +30,7 @@ while read -r command; do
     [ -s "$scratch/a" ] || complain "cajal $command --help names no option"
     same "cajal $command: options of --help (<) and of the page (>) differ"
     sed -n '/^examples:/,$s/^  //p' "$scratch/help" >"$scratch/a"
-    section "$page" EXAMPLES | grep '^cajal\|^cat' | sed 's/\\-/-/g' >"$scratch/b"
+    section "$page" EXAMPLES | grep '^cajal\|^cat' | sed "s/\\\\-/-/g; s/\\\\(aq/'/g" >"$scratch/b"
     [ -s "$scratch/a" ] || complain "cajal $command --help has no example"
     same "cajal $command: examples of --help (<) and of the page (>) differ"
     awk -v command="$command" 'length > 100 { print "cajal " command " --help is wider than 100: " $0; wrong = 1 } END { exit wrong }' \
@@ -62,7 +62,10 @@ done
 checked=
 if command -v mandoc >/dev/null; then
     checked=mandoc
-    for page in "$pages"/man?/*; do mandoc -Tlint "$page" >"$scratch/lint" 2>&1 || { complain "$page:"; cat "$scratch/lint"; }; done
+    for page in "$pages"/man?/*; do
+        mandoc -Tlint "$page" 2>&1 | grep -v 'input text line longer than 80' >"$scratch/lint" || true # one long word may be
+        [ ! -s "$scratch/lint" ] || { complain "$page:"; cat "$scratch/lint"; }
+    done
 fi
 if command -v groff >/dev/null; then
     checked=groff

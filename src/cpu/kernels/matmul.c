@@ -32,7 +32,6 @@ const cj__matmul_kernels CJ__NAME(cj__matmul) = {
     .tile_rows = ROWS,
     .tile_columns = COLUMNS,
     .strip = strip,
-    .strip_of_stretches = strip_of_stretches,
     .pack_panels = pack_panels,
     .pack_strips = pack_strips,
     .dots = dots,

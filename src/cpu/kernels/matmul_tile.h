@@ -11,10 +11,16 @@
 #define TILE_FUNCTION CJ__INLINE
 #endif
 
-/* One tile. `rows`, `vectors`, `masked`, `by_rows` and `pieces` are constants wherever this is inlined: the
+/* What k is made of. */
+typedef struct {
+    const cj__stretch *list;
+    int64_t count;
+} pieces;
+
+/* One tile. `rows`, `vectors`, `masked` and `by_rows` are constants wherever this is inlined: the
  * loops over them vanish and `sum` becomes registers. `tail` masks the last vector where `masked`. */
-TILE_FUNCTION void tile(const cj__strip *s, const float *b, float *c, cj__mask tail, int rows, int vectors,
-                        bool masked, bool by_rows, bool pieces)
+TILE_FUNCTION void tile(const cj__strip *s, const pieces *k, const float *b, float *c, cj__mask tail,
+                        int rows, int vectors, bool masked, bool by_rows)
 {
     cj__floats sum[ROWS][VECTORS];
 #pragma GCC unroll 14
@@ -22,8 +28,8 @@ TILE_FUNCTION void tile(const cj__strip *s, const float *b, float *c, cj__mask t
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) sum[r][v] = cj__v_set(0.0f);
     const int64_t a_row = s->a_row, a_column = s->a_column, b_row = s->b_row;
-    for (int64_t i = 0; i < (pieces ? s->stretches_count : 1); i++) {
-        cj__stretch piece = pieces ? s->stretches[i] : (cj__stretch){0, 0, s->k};
+    for (int64_t i = 0; i < k->count; i++) {
+        cj__stretch piece = k->list[i];
         const float *w = b + piece.b * b_row;
         /* Rows in threes: an address is a pointer plus 0, 1 or 2 strides, so few pointers move. */
         const float *a[(ROWS + 2) / 3];
@@ -65,37 +71,29 @@ TILE_FUNCTION void tile(const cj__strip *s, const float *b, float *c, cj__mask t
 }
 
 /* A strip of `rows` rows, panel after panel. */
-TILE_FUNCTION void strip_of(const cj__strip *s, int rows, bool by_rows, bool pieces)
+TILE_FUNCTION void strip_of(const cj__strip *s, const pieces *k, int rows, bool by_rows)
 {
     const float *b = s->b;
     float *c = s->c;
     int64_t columns = s->columns;
     for (; columns >= COLUMNS; columns -= COLUMNS, b += s->b_panel, c += COLUMNS)
-        tile(s, b, c, cj__m_first(0), rows, VECTORS, false, by_rows, pieces);
+        tile(s, k, b, c, cj__m_first(0), rows, VECTORS, false, by_rows);
     if (columns > CJ__LANES)
-        tile(s, b, c, cj__m_first(columns - CJ__LANES), rows, 2, true, by_rows, pieces);
+        tile(s, k, b, c, cj__m_first(columns - CJ__LANES), rows, 2, true, by_rows);
     else if (columns == CJ__LANES)
-        tile(s, b, c, cj__m_first(0), rows, 1, false, by_rows, pieces);
+        tile(s, k, b, c, cj__m_first(0), rows, 1, false, by_rows);
     else if (columns > 0)
-        tile(s, b, c, cj__m_first(columns), rows, 1, true, by_rows, pieces);
+        tile(s, k, b, c, cj__m_first(columns), rows, 1, true, by_rows);
 }
 
 #define STRIP_OF(rows)                                                                                       \
-    static void strip_rows_##rows(const cj__strip *s)                                                        \
+    static void strip_rows_##rows(const cj__strip *s, const pieces *k)                                       \
     {                                                                                                        \
-        strip_of(s, rows, true, false);                                                                      \
+        strip_of(s, k, rows, true);                                                                          \
     }                                                                                                        \
-    static void strip_columns_##rows(const cj__strip *s)                                                     \
+    static void strip_columns_##rows(const cj__strip *s, const pieces *k)                                    \
     {                                                                                                        \
-        strip_of(s, rows, false, false);                                                                     \
-    }                                                                                                        \
-    static void pieces_rows_##rows(const cj__strip *s)                                                       \
-    {                                                                                                        \
-        strip_of(s, rows, true, true);                                                                       \
-    }                                                                                                        \
-    static void pieces_columns_##rows(const cj__strip *s)                                                    \
-    {                                                                                                        \
-        strip_of(s, rows, false, true);                                                                      \
+        strip_of(s, k, rows, false);                                                                         \
     }
 #if ROWS == 6
 #define FOR_EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
@@ -106,27 +104,16 @@ TILE_FUNCTION void strip_of(const cj__strip *s, int rows, bool by_rows, bool pie
 #endif
 FOR_EACH_HEIGHT(STRIP_OF)
 
-#define BY_ROWS(rows)           strip_rows_##rows,
-#define BY_COLUMNS(rows)        strip_columns_##rows,
-#define PIECES_BY_ROWS(rows)    pieces_rows_##rows,
-#define PIECES_BY_COLUMNS(rows) pieces_columns_##rows,
+#define BY_ROWS(rows)    strip_rows_##rows,
+#define BY_COLUMNS(rows) strip_columns_##rows,
 
 static void strip(const cj__strip *s)
 {
-    static void (*const by_rows[])(const cj__strip *) = {FOR_EACH_HEIGHT(BY_ROWS)};
-    static void (*const by_columns[])(const cj__strip *) = {FOR_EACH_HEIGHT(BY_COLUMNS)};
-    if (s->a_row == 1)
-        by_columns[s->rows - 1](s);
-    else
-        by_rows[s->rows - 1](s);
-}
-
-static void strip_of_stretches(const cj__strip *s)
-{
-    static void (*const by_rows[])(const cj__strip *) = {FOR_EACH_HEIGHT(PIECES_BY_ROWS)};
-    static void (*const by_columns[])(const cj__strip *) = {FOR_EACH_HEIGHT(PIECES_BY_COLUMNS)};
-    if (s->a_row == 1)
-        by_columns[s->rows - 1](s);
-    else
-        by_rows[s->rows - 1](s);
+    /* Two tables chosen between in one expression would be a false alarm of gcc's check of object sizes. */
+    static void (*const by_layout[2][ROWS])(const cj__strip *, const pieces *) = {
+        {FOR_EACH_HEIGHT(BY_ROWS)}, {FOR_EACH_HEIGHT(BY_COLUMNS)}};
+    cj__stretch whole = {0, 0, s->k};
+    pieces k = {&whole, 1};
+    if (s->stretches) k = (pieces){s->stretches, s->stretches_count};
+    by_layout[s->a_row == 1][s->rows - 1](s, &k);
 }

@@ -38,10 +38,8 @@ static void strip_of(const cj__strip *s, const cj__stretch *pieces, int64_t coun
 
 static void strip(const cj__strip *s)
 {
-    strip_of(s, &(cj__stretch){0, 0, s->k}, 1);
-}
-
-static void strip_of_stretches(const cj__strip *s)
-{
-    strip_of(s, s->stretches, s->stretches_count);
+    if (s->stretches)
+        strip_of(s, s->stretches, s->stretches_count);
+    else
+        strip_of(s, &(cj__stretch){0, 0, s->k}, 1);
 }

@@ -1,5 +1,5 @@
-/* Mean and squares around it of each channel over a part of the rows: plain C over blocks of channels whose
- * running sums stay in registers, which the compiler turns into vectors. */
+/* Mean and squares around it, of a row, and of each channel over a part of the rows: plain C over blocks of
+ * channels whose running sums stay in registers, which the compiler turns into vectors. */
 #include "cpu/moments.h"
 #include "cpu/simd.h"
 
@@ -29,4 +29,28 @@ static void part(int64_t rows, int64_t channels, const float *x, float *mean, fl
         block(rows, channels, (int)(channels - first), x + first, mean + first, squares + first);
 }
 
-const cj__moments_table CJ__NAME(cj__moments) = {part};
+enum { LANES = 16 };
+
+static inline float folded(float lane[LANES])
+{
+    for (int width = LANES / 2; width; width /= 2)
+        for (int k = 0; k < width; k++) lane[k] += lane[k + width];
+    return lane[0];
+}
+
+static void row(int64_t n, const float *x, float *mean, float *variance)
+{
+    float lane[LANES] = {0}, squares[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) lane[k] += x[i + k];
+    for (int k = 0; i < n; i++, k++) lane[k] += x[i];
+    float centre = folded(lane) / (float)n;
+    for (i = 0; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) squares[k] += (x[i + k] - centre) * (x[i + k] - centre);
+    for (int k = 0; i < n; i++, k++) squares[k] += (x[i] - centre) * (x[i] - centre);
+    *mean = centre;
+    *variance = folded(squares) / (float)n;
+}
+
+const cj__moments_table CJ__NAME(cj__moments) = {part, row};

@@ -6,16 +6,53 @@
 
 /* --- the elementwise table ----------------------------------------------------------------------------- */
 
+/* Operands may be the results' memory, element by element: no step depends on another. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpass-failed"
+#define STEPS_APART _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define STEPS_APART _Pragma("GCC ivdep")
+#endif
+
 #define VECTOR(name, expression)                                                                             \
-    static void name##_vector(int64_t n, float *restrict out, const float *pa, const float *pb,              \
-                              const float *pc)                                                               \
+    static void name##_vector(int64_t n, float *out, const float *pa, const float *pb, const float *pc)      \
     {                                                                                                        \
+        STEPS_APART                                                                                          \
         for (int64_t i = 0; i < n; i++) {                                                                    \
             float a = pa[i], b = pb[i], c = pc[i];                                                           \
             (void)a, (void)b, (void)c;                                                                       \
             out[i] = expression;                                                                             \
         }                                                                                                    \
     }
+static inline float sigmoid_of(float x)
+{
+    return 1 / (1 + exp_of(-x));
+}
+
+static inline float gelu_slope_of(float x)
+{
+    float density = normal_density_of(x);
+    return normal_below_of(x, density) + x * density;
+}
+
+/* (1 + tanh u) / 2 is the sigmoid of 2u. */
+static inline float bent_of(float x)
+{
+    return 0.797884561f * x * (1 + 0.044715f * (x * x));
+}
+
+static inline float gelu_tanh_slope_of(float x)
+{
+    float s = sigmoid_of(2 * bent_of(x)), rise = 0.797884561f * (1 + 3 * 0.044715f * (x * x));
+    return s + 2 * x * (s * (1 - s)) * rise;
+}
+
+static inline float silu_slope_of(float x)
+{
+    float s = sigmoid_of(x);
+    return s * (1 + x * (1 - s));
+}
+
 VECTOR(add, a + b)
 VECTOR(sub, a - b)
 VECTOR(mul, a *b)
@@ -45,9 +82,15 @@ VECTOR(reciprocal, 1 / a)
 VECTOR(sin, (float)sin((double)a))
 VECTOR(cos, (float)cos((double)a))
 VECTOR(tanh, tanh_of(a))
-VECTOR(sigmoid, 1 / (1 + exp_of(-a)))
+VECTOR(sigmoid, sigmoid_of(a))
 VECTOR(erf, erf_of(a))
 VECTOR(relu, a < 0 ? 0.0f : a)
+VECTOR(gelu, a *normal_below_of(a, normal_density_of(a)))
+VECTOR(gelu_slope, gelu_slope_of(a))
+VECTOR(gelu_tanh, a *sigmoid_of(2 * bent_of(a)))
+VECTOR(gelu_tanh_slope, gelu_tanh_slope_of(a))
+VECTOR(silu, a *sigmoid_of(a))
+VECTOR(silu_slope, silu_slope_of(a))
 VECTOR(floor, floorf(a))
 VECTOR(ceil, ceilf(a))
 VECTOR(round, rintf(a))
@@ -89,6 +132,12 @@ static const cj__vector_function elementwise[CJ__OP_COUNT + 1] = {
     ROW(sigmoid),
     ROW(erf),
     ROW(relu),
+    ROW(gelu),
+    ROW(gelu_slope),
+    ROW(gelu_tanh),
+    ROW(gelu_tanh_slope),
+    ROW(silu),
+    ROW(silu_slope),
     ROW(floor),
     ROW(ceil),
     ROW(round),
