@@ -87,7 +87,7 @@ static const cj__kernel *const *kernels_with(const char *name)
 static cj_status compile(bench *b, int op, const char *kernel)
 {
     cj_graph *g = NULL;
-    cj__backend backend = {"cpu", kernels_with(kernel)};
+    cj__backend backend = {.name = "cpu", .kernels = kernels_with(kernel)};
     CJ__TRY((cj_graph_new)(&g, &(cj_graph_options){.size = sizeof(cj_graph_options)}));
     cj_value inputs[2];
     for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, b->shape[i]);

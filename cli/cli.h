@@ -70,13 +70,13 @@ void show_report(const report *r);
 /* What the JSON object of train and evaluate is made of. */
 typedef struct {
     const char *recipe, *folder; /* NULL: not saved */
-    const char *weights;         /* SHA-256; NULL: there are several models */
+    const char *weights;         /* [models][65]: SHA-256 of each one's */
+    int64_t models;              /* 1, or the members of an ensemble */
+    const double *accuracies;    /* of each member; NULL: not told */
     uint64_t seed;
     double seconds;
     const cj_progress *last; /* NULL: nothing was trained */
     const report *report;    /* NULL: no rows to report on */
-    int64_t members;         /* of an ensemble; 0: it is none */
-    const double *member_accuracies;
 } results;
 void show_json(const results *r);
 /* Parts of JSON on standard output: a string; "name": value, null where it is not finite, then `end`. */

@@ -16,15 +16,16 @@ static int report_on(const options *o, run *r, const cj_recipe_sets *sets, const
 {
     const cj_dataset *rows = part_of(sets, part);
     report result;
-    char weights[65];
+    char weights[MOST_MEMBERS][65];
     if (!rows) return fprintf(stderr, "cajal: the recipe keeps no %s rows\n", part), EXIT_FAILED;
     cj_status status = begin_report(&result, r->recipe, part);
     if (status == CJ_OK) status = evaluate_run(r, rows, &result);
-    cj_model_digest(r->models[0], weights);
+    for (int64_t i = 0; i < r->count; i++) cj_model_digest(r->models[i], weights[i]);
     if (status == CJ_OK && o->json)
         show_json(&(results){.recipe = cj_recipe_name(r->recipe),
                              .folder = is_folder(o->operands[0]) ? o->operands[0] : NULL,
-                             .weights = r->count == 1 ? weights : NULL,
+                             .weights = weights[0],
+                             .models = r->count,
                              .seed = cj_recipe_seed(r->recipe),
                              .report = &result});
     else if (status == CJ_OK)

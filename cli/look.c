@@ -1,13 +1,14 @@
-/* cajal summary, graph, plan and check: what a recipe says, shown. */
+/* cajal summary, graph and check: what a recipe says, shown. */
 #include "cli.h"
 #include "look.h"
 
 #include <stdio.h>
 #include <string.h>
 
-cj_status draw_step(cj_recipe *recipe, const cj_dataset *data, drawing *d)
+cj_status draw_step(cj_recipe *recipe, const cj_dataset *data, const cj_kernels *kernels, drawing *d)
 {
     cj_fit_options fit = cj_recipe_fit_options(recipe);
+    fit.kernels = kernels;
     *d = (drawing){0};
     cj_status status = cj_model_new(&d->model, .seed = cj_recipe_seed(recipe));
     if (status == CJ_OK) {
@@ -25,8 +26,7 @@ void discard_step(drawing *d)
     cj_model_free(d->model);
 }
 
-/* Draws the recipe's step and shows one side of it. */
-static int look(const options *o, cj_status (*show)(const options *o, const drawing *d))
+int look(const options *o, cj_status (*show)(const options *o, const drawing *d))
 {
     cj_recipe *recipe;
     cj_recipe_sets sets = {0};
@@ -34,7 +34,7 @@ static int look(const options *o, cj_status (*show)(const options *o, const draw
     int code = open_recipe(o, &recipe);
     if (code != EXIT_OK) return code;
     cj_status status = cj_recipe_open_sample(recipe, &sets);
-    if (status == CJ_OK) status = draw_step(recipe, sets.training, &d);
+    if (status == CJ_OK) status = draw_step(recipe, sets.training, cj_recipe_kernels(recipe), &d);
     if (status == CJ_OK) status = show(o, &d);
     if (status != CJ_OK) code = failed(status);
     discard_step(&d);
@@ -43,7 +43,7 @@ static int look(const options *o, cj_status (*show)(const options *o, const draw
     return code;
 }
 
-static cj_status print_text(cj_status status, char *text)
+cj_status print_text(cj_status status, char *text)
 {
     if (status == CJ_OK) fputs(text, stdout);
     cj_text_free(text);
@@ -63,14 +63,6 @@ static cj_status print_graph(const options *o, const drawing *d)
 {
     char *text = NULL;
     cj_status status = cj_graph_dump_after(d->graph, o->after ? o->after : "draw", format_of(o), &text);
-    return print_text(status, text);
-}
-
-static cj_status print_plan(const options *o, const drawing *d)
-{
-    char *text = NULL;
-    (void)o;
-    cj_status status = cj_program_text(d->program, &text);
     return print_text(status, text);
 }
 
@@ -101,11 +93,6 @@ int command_summary(const options *o)
 int command_graph(const options *o)
 {
     return look(o, print_graph);
-}
-
-int command_plan(const options *o)
-{
-    return look(o, print_plan);
 }
 
 int command_check(const options *o)

@@ -87,6 +87,25 @@ static int use_tokenizer(run *r, const char *folder, const char *name, bool targ
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
+int use_kernels(run *r, const char *folder)
+{
+    char path[MOST_PATH + 32];
+    snprintf(path, sizeof path, "%.4000s/kernels.json", folder);
+    cj_status status = there(folder, "kernels.json") ? cj_recipe_set_kernels(r->recipe, path) : CJ_OK;
+    if (status == CJ_OK) status = cj_recipe_open_kernels(r->recipe);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
+void tell_kernels(const cj_recipe *recipe)
+{
+    const char *now;
+    const cj_kernels *kernels = cj_recipe_kernels(recipe);
+    if (!kernels || cj_instruction_set(&now) != CJ_OK) return;
+    const char *then = cj_kernels_describe(kernels).instruction_set;
+    if (strcmp(now, then) != 0)
+        fprintf(stderr, "cajal: the measured kernels are for %s; on %s the rules decide\n", then, now);
+}
+
 static int open_folder(const options *o, const char *folder, int first_override, run *r)
 {
     char path[MOST_PATH];
@@ -98,6 +117,7 @@ static int open_folder(const options *o, const char *folder, int first_override,
     int code = read_recipe(o, path, first_override, &r->recipe);
     if (code == EXIT_OK) code = use_tokenizer(r, folder, "tokenizer.json", false);
     if (code == EXIT_OK) code = use_tokenizer(r, folder, "target-tokenizer.json", true);
+    if (code == EXIT_OK) code = use_kernels(r, folder);
     if (code != EXIT_OK) return code;
     r->count = cj_recipe_members(r->recipe);
     for (int64_t i = 0; i < r->count && code == EXIT_OK; i++) code = load_member(r, folder, i);

@@ -22,6 +22,10 @@ typedef struct {
  * Overrides are the operands from `first_override` to the last. close_run is due whether it fails or not. */
 int open_run(const options *o, const char *place, int first_override, run *r);
 void close_run(run *r);
+/* The measured kernels that the folder keeps, if any, become the run's. */
+int use_kernels(run *r, const char *folder);
+/* On standard error that measured kernels are of another instruction set, and so of no use. */
+void tell_kernels(const cj_recipe *recipe);
 /* FOLDER itself, or FOLDER/member-N of an ensemble, N from 1 on. */
 void member_folder(const char *folder, int64_t member, int64_t members, char path[MOST_PATH]);
 

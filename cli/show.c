@@ -253,11 +253,19 @@ static void json_training(const cj_progress *last, double seconds)
     if (last->validation.count) json_scores("validation", &last->validation);
 }
 
-static void json_members(const results *r)
+static void json_accuracies(const results *r)
 {
     printf(", \"members\": [");
-    for (int64_t i = 0; i < r->members; i++) printf(i ? ", %.17g" : "%.17g", r->member_accuracies[i]);
+    for (int64_t i = 0; i < r->models; i++) printf(i ? ", %.17g" : "%.17g", r->accuracies[i]);
     printf("]");
+}
+
+/* Of one network a string, of an ensemble a list. */
+static void json_weights(const results *r)
+{
+    printf(", \"weights_sha256\": %s", r->models > 1 ? "[" : "");
+    for (int64_t i = 0; i < r->models; i++) printf(i ? ", \"%s\"" : "\"%s\"", r->weights + 65 * i);
+    if (r->models > 1) printf("]");
 }
 
 void show_json(const results *r)
@@ -270,8 +278,8 @@ void show_json(const results *r)
     }
     printf(", \"seed\": %llu", (unsigned long long)r->seed);
     if (r->last) json_training(r->last, r->seconds);
-    if (r->members) json_members(r);
+    if (r->accuracies) json_accuracies(r);
     if (r->report) json_report(r->report);
-    if (r->weights) printf(", \"weights_sha256\": \"%s\"", r->weights);
+    json_weights(r);
     printf("}\n");
 }

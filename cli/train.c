@@ -20,7 +20,7 @@ typedef struct {
     cj_recipe_sets sets;
     char folder[MOST_PATH]; /* "": nothing is saved */
     cj_progress last;
-    char weights[65];
+    char weights[MOST_MEMBERS][65]; /* SHA-256 of each member's */
     report report;
     double accuracies[MOST_MEMBERS];
 } training;
@@ -41,7 +41,7 @@ static cj_status fit_one(training *t, int64_t member, const char *folder)
     fit.recipe = text;
     fit.callbacks[0].call = t->o->quiet ? watch_signals : show_progress;
     if (status == CJ_OK) status = (cj_fit)(&fit, &t->last);
-    if (status == CJ_OK) cj_model_digest(fit.model, t->weights);
+    if (status == CJ_OK) cj_model_digest(fit.model, t->weights[member]);
     cj_text_free(text);
     return status;
 }
@@ -62,7 +62,8 @@ static cj_status test(training *t, int64_t member, const char *folder)
     if (member >= 0) one = (run){.recipe = t->run.recipe, .models = {t->run.models[member]}, .count = 1};
     cj_status status = evaluate_run(&one, t->sets.test, &t->report);
     if (status != CJ_OK || !*folder) return status;
-    return report_run(&one, folder, t->sets.test, &t->report, one.count == 1 ? t->weights : NULL);
+    return report_run(&one, folder, t->sets.test, &t->report,
+                      one.count == 1 ? t->weights[member < 0 ? 0 : member] : NULL);
 }
 
 static cj_status train_member(training *t, int64_t member)
@@ -86,7 +87,8 @@ static void show_members(const training *t)
     double best = 0;
     for (int64_t i = 0; i < t->run.count; i++) {
         if (t->accuracies[i] > best) best = t->accuracies[i];
-        printf("member %lld: test accuracy %.2f %%\n", (long long)i + 1, 100 * t->accuracies[i]);
+        printf("member %lld: test accuracy %.2f %%, weights sha256 %s\n", (long long)i + 1,
+               100 * t->accuracies[i], t->weights[i]);
     }
     printf("best member %.2f %%; the mean of their probabilities:\n", 100 * best);
 }
@@ -101,10 +103,24 @@ static cj_status save_tokenizer(const training *t, const cj_tokenizer *tokenizer
     return cj_tokenizer_save(tokenizer, path);
 }
 
+/* The folder's own measured kernels are those that the recipe names from then on. */
+static cj_status save_kernels(const training *t)
+{
+    char path[MOST_PATH + 32];
+    const cj_kernels *kernels = cj_recipe_kernels(t->run.recipe);
+    if (!kernels) return CJ_OK;
+    snprintf(path, sizeof path, "%s/kernels.json", t->folder);
+    cj_status status = cj_kernels_save(kernels, path);
+    if (status == CJ_OK) status = cj_recipe_set_kernels(t->run.recipe, path);
+    return status == CJ_OK ? cj_recipe_open_kernels(t->run.recipe) : status;
+}
+
 static cj_status save_recipe(const training *t)
 {
     char path[MOST_PATH + 32];
     if (!*t->folder) return CJ_OK;
+    cj_status save = save_kernels(t);
+    if (save != CJ_OK) return save;
     snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
     cj_status status = cj_recipe_save(t->run.recipe, path);
     if (status == CJ_OK) status = save_tokenizer(t, t->sets.tokenizer, "tokenizer.json");
@@ -118,6 +134,7 @@ static cj_status train(training *t)
 {
     cj_status status = cj_recipe_open_data(t->run.recipe, &t->sets);
     if (status == CJ_OK) tell_skipped(&t->sets);
+    if (status == CJ_OK) tell_kernels(t->run.recipe);
     if (status == CJ_OK) status = begin_report(&t->report, t->run.recipe, "test");
     if (status == CJ_OK) status = save_recipe(t);
     for (int64_t i = 0; i < t->run.count && status == CJ_OK; i++) status = train_member(t, i);
@@ -151,7 +168,8 @@ static int open_training(training *t)
         return EXIT_USAGE;
     }
     snprintf(path, sizeof path, "%.4000s/recipe.yaml", t->o->resume);
-    return read_recipe(t->o, path, 0, &t->run.recipe);
+    int code = read_recipe(t->o, path, 0, &t->run.recipe);
+    return code == EXIT_OK ? use_kernels(&t->run, t->o->resume) : code;
 }
 
 static void show_duration(double seconds)
@@ -168,19 +186,19 @@ static void tell(const training *t, double seconds)
     if (t->o->json) {
         show_json(&(results){.recipe = cj_recipe_name(t->run.recipe),
                              .folder = *t->folder ? t->folder : NULL,
-                             .weights = ensemble ? NULL : t->weights,
+                             .weights = t->weights[0],
                              .seed = cj_recipe_seed(t->run.recipe),
                              .seconds = seconds,
                              .last = &t->last,
                              .report = tested,
-                             .members = ensemble ? t->run.count : 0,
-                             .member_accuracies = t->accuracies});
+                             .models = t->run.count,
+                             .accuracies = ensemble ? t->accuracies : NULL});
         return;
     }
     if (ensemble && tested) show_members(t);
     if (tested) show_report(tested);
     show_duration(seconds);
-    if (!ensemble) printf("weights sha256 %s\n", t->weights);
+    if (!ensemble) printf("weights sha256 %s\n", t->weights[0]);
     if (*t->folder) printf("saved in %s; its curves: %s/report.html\n", t->folder, t->folder);
 }
 

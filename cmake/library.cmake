@@ -2,10 +2,16 @@
 # `cajal_sources` and add objects built with flags of their own to `cajal_kernel_objects`.
 file(GLOB_RECURSE cajal_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.c)
 set(cajal_kernel_objects)
+include(CheckLinkerFlag)
 include(cmake/kernels.cmake OPTIONAL)
 # Loops over pixels that the compiler makes vectors of.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/image/resize.c PROPERTIES COMPILE_OPTIONS
     $<IF:$<CONFIG:Debug>,-O1,-O3>)
+# Rooms that no inner loop runs in are compiled to be small.
+file(GLOB cold CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/explain/*.c ${PROJECT_SOURCE_DIR}/src/io/*.c
+    ${PROJECT_SOURCE_DIR}/src/models/*.c ${PROJECT_SOURCE_DIR}/src/nn/*.c ${PROJECT_SOURCE_DIR}/src/recipe/*.c
+    ${PROJECT_SOURCE_DIR}/src/run/*.c)
+set_source_files_properties(${cold} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 
 add_library(cajal_objects OBJECT ${cajal_sources})
 target_include_directories(cajal_objects PUBLIC include src)
@@ -34,6 +40,11 @@ if(CAJAL_SHARED)
     target_link_libraries(cajal_shared PRIVATE cajal_optional Threads::Threads m)
     target_link_options(cajal_shared PRIVATE -Wl,--version-script=${cajal_symbols} -Wl,--no-undefined
         -Wl,--as-needed)
+    # Addresses that the loader shifts, in a bit map where the linker can write one (glibc 2.36 reads it).
+    check_linker_flag(C -Wl,-z,pack-relative-relocs cajal_linker_packs)
+    if(cajal_linker_packs)
+        target_link_options(cajal_shared PRIVATE -Wl,-z,pack-relative-relocs)
+    endif()
     set_target_properties(cajal_shared PROPERTIES EXPORT_NAME cajal LINK_DEPENDS ${cajal_symbols}
         VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
     add_library(cajal::cajal ALIAS cajal_shared)

@@ -66,7 +66,7 @@ static const cj__kernel by_twice_kernel = {.name = "by twice",
                                            .before_reads = 1u << 1};
 static const cj__kernel *const kernels[] = {&by_twice_kernel, &cj__chain_kernel, &cj__reduce_kernel,
                                             &cj__reference_kernel, NULL};
-static const cj__backend backend = {"with a stage before", kernels};
+static const cj__backend backend = {.name = "with a stage before", .kernels = kernels};
 
 /* --- a network of it ----------------------------------------------------------------------------------- */
 

@@ -315,6 +315,59 @@ static void networks_can_be_trained(void **state)
     }
 }
 
+/* Its drawing has thousands of nodes, of which each needs most of those before it: a search through all of
+ * them for each would take minutes. */
+static void a_network_of_many_paths_compiles(void **state)
+{
+    (void)state;
+    drawn d;
+    cj_program *program;
+    expect_ok(draw(&d, "densenet121", cj_shape(2, 32, 32, 3), 10, CJ_TRAINING));
+    cj_minimize(cj_mean(cj_square(d.y), CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 1));
+    expect_ok(cj_compile(&program, d.graph));
+    cj_program_free(program);
+    discard(&d);
+}
+
+/* Three steps on four pictures: what a network that begins badly, or whose gradients are wrong, does not do.
+ */
+static void expect_to_learn(const char *name, int64_t side)
+{
+    cj_model *model;
+    cj_graph *graph;
+    cj_program *program;
+    cj_shape_t shape = cj_shape(4, side, side, facts_of(name).channels);
+    cj_tensor x = pictures(shape), y = {(int32_t[]){0, 1, 2, 3}, CJ_I32, cj_shape(4)};
+    float loss[3];
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&graph, model, .mode = CJ_TRAINING));
+    cj_value in = cj_input(graph, "x", CJ_F32, shape), labels = cj_input(graph, "y", CJ_I32, y.shape);
+    cj_network_options options = {.size = sizeof options, .input = in, .classes = 4};
+    cj_value drawn_loss = cj_cross_entropy(cj_network(cj_root(graph), name, &options), labels);
+    cj_minimize(drawn_loss, cj_adam(.learning_rate = 1e-3));
+    cj_output(graph, "loss", drawn_loss);
+    expect_ok(cj_compile(&program, graph));
+    for (int i = 0; i < 3; i++) expect_ok(cj_program_run(program, .inputs = {x, y}, .outputs = {&loss[i]}));
+    if (!(loss[0] < 4 && loss[2] < loss[0]))
+        fail_msg("%s: the loss goes from %g to %g", name, (double)loss[0], (double)loss[2]);
+    free(x.data);
+    cj_program_free(program);
+    cj_graph_free(graph);
+    cj_model_free(model);
+}
+
+static void small_networks_learn(void **state)
+{
+    (void)state;
+    expect_to_learn("lenet5", 28);
+    expect_to_learn("res2net_cifar", 16);
+    expect_to_learn("mobilenet_cifar", 16);
+    expect_to_learn("preact_resnet20_cifar", 16);
+    expect_to_learn("wrn16_4", 8);
+    expect_to_learn("mobilenet_v3_small", 32);
+    expect_to_learn("squeezenet1_1", 32);
+}
+
 static void pictures_that_do_not_fit_are_told(void **state)
 {
     (void)state;
@@ -388,6 +441,8 @@ int main(void)
         cmocka_unit_test(loops_count_each_of_their_steps),
         cmocka_unit_test(networks_give_what_pytorchs_do),
         cmocka_unit_test(networks_can_be_trained),
+        cmocka_unit_test(a_network_of_many_paths_compiles),
+        cmocka_unit_test(small_networks_learn),
         cmocka_unit_test(pictures_that_do_not_fit_are_told),
         cmocka_unit_test(grey_pictures_are_shown_on_more_channels),
         cmocka_unit_test(drawing_survives_failed_allocations),

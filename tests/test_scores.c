@@ -42,8 +42,9 @@ static int read_fixture(void **state)
         }
         if (i > 2 && (!key || strcmp(key, names[i - 3]) != 0)) return -1;
     }
+    cj_status status = cj__json_finish(&json);
     free(text);
-    return cj__json_finish(&json) == CJ_OK ? 0 : -1;
+    return status == CJ_OK ? 0 : -1;
 }
 
 static int free_fixture(void **state)

@@ -13,6 +13,7 @@
 #include "cajal/graph.h"
 #include "cajal/image.h"
 #include "cajal/io.h"
+#include "cajal/kernels.h"
 #include "cajal/language.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"

@@ -14,8 +14,9 @@
 extern "C" {
 #endif
 
-typedef struct cj_model cj_model; /* owns parameters and all other state: model.h */
-typedef struct cj_graph cj_graph; /* a drawing, for one mode and one set of shapes */
+typedef struct cj_model cj_model;     /* owns parameters and all other state: model.h */
+typedef struct cj_graph cj_graph;     /* a drawing, for one mode and one set of shapes */
+typedef struct cj_kernels cj_kernels; /* measured choices: kernels.h */
 
 typedef struct {
     cj_graph *graph;
@@ -56,6 +57,7 @@ typedef struct {
      * model, each reader of a text goes on from its own past with the same weights. It must outlive the graph
      * and its programs, as the model must. */
     cj_model *session;
+    const cj_kernels *kernels; /* measured choices, for the compiler; NULL: the rules decide */
 } cj_graph_options;
 
 /* cj_graph_new(&graph, model, .mode = CJ_TRAINING). The model must outlive the graph. */

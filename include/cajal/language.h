@@ -72,6 +72,27 @@ typedef struct {
 /* Logits [N,T,vocabulary]; of the last alone [N,1,vocabulary]. */
 CJ_API cj_value cj_char_rnn(cj_scope scope, const cj_char_rnn_options *options);
 
+/* What follows a token depends on it alone: a table of logits, [vocabulary,vocabulary], which begins with
+ * zeros. Its parameter is logits.weight. */
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary;
+} cj_bigram_options;
+CJ_API cj_value cj_bigram(cj_scope scope, const cj_bigram_options *options);
+
+/* A perceptron over the embeddings of the last few tokens: Bengio et al., 2003. Before the first token stands
+ * one of its own. Parameters: embedding [vocabulary + 1,width], hidden, output. */
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary;
+    int64_t context;       /* tokens that it sees: 1 to 4096 */
+    int64_t width, hidden; /* of a token's embedding; units of the layer of tanh */
+    double dropout;        /* before the logits */
+} cj_mlp_language_options;
+CJ_API cj_value cj_mlp_language(cj_scope scope, const cj_mlp_language_options *options);
+
 #ifdef __cplusplus
 }
 #endif

@@ -81,6 +81,7 @@ typedef struct {
     /* Beyond so many bytes in all the programs that were used longest ago are dropped, though never the one
      * at hand; 0: 256 MiB. */
     size_t limit_bytes;
+    const cj_kernels *kernels; /* as of a graph */
 } cj_program_cache_options;
 /* cj_program_cache_new(&cache, draw, .model = model, .mode = CJ_TRAINING) */
 CJ_API CJ_MUST_CHECK cj_status cj_program_cache_new(cj_program_cache **cache,

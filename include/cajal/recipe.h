@@ -4,6 +4,7 @@
 #define CAJAL_RECIPE_H
 
 #include "cajal/image.h"
+#include "cajal/kernels.h"
 #include "cajal/language.h"
 #include "cajal/text.h"
 #include "cajal/train.h"
@@ -26,7 +27,9 @@ typedef struct {
 CJ_API bool cj_recipe_key_at(int64_t index, cj_recipe_key *key);
 
 /* Reads a recipe and applies overrides ("training.epochs=10"). An unknown key, or a value of the wrong kind,
- * is an error that names the file, the line and the nearest known key. Needs libyaml. */
+ * is an error that names the file, the line and the nearest known key. Needs libyaml. A `path` that ends in
+ * .bin is a checkpoint of llama2.c, whose network and weights are the recipe; its tokenizer lies beside it.
+ */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count,
                                               const char *const *overrides);
 CJ_API void cj_recipe_free(cj_recipe *recipe);
@@ -78,6 +81,8 @@ CJ_API bool cj_recipe_is_table(const cj_recipe *recipe); /* its data is a table,
 CJ_API bool cj_recipe_is_text(const cj_recipe *recipe);  /* its data is text */
 /* Each example has several targets, tokens: it is a text for a language model, or translations. */
 CJ_API bool cj_recipe_predicts_tokens(const cj_recipe *recipe);
+/* Whether its examples are short texts, a line each, between the tokens for begin and end. */
+CJ_API bool cj_recipe_reads_lines(const cj_recipe *recipe);
 /* How many tokens its tokenizer has, and that of what is translated to; 0 while that is not known. */
 CJ_API int64_t cj_recipe_vocabulary(const cj_recipe *recipe);
 CJ_API int64_t cj_recipe_target_vocabulary(const cj_recipe *recipe);
@@ -96,6 +101,12 @@ CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_threshold(cj_recipe *recipe, double
 CJ_API cj_shape_t cj_recipe_shape(const cj_recipe *recipe);
 /* How a picture is brought to that shape; channels 0 where examples are no pictures, or not known yet. */
 CJ_API cj_image_fit_options cj_recipe_picture(const cj_recipe *recipe);
+
+/* Measured kernels, which the options below carry: read from the file that `training.kernels` names, by
+ * opening the data if not before; or from another in its place, a run's own. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_kernels(cj_recipe *recipe);
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_set_kernels(cj_recipe *recipe, const char *path);
+CJ_API const cj_kernels *cj_recipe_kernels(const cj_recipe *recipe); /* NULL: none were opened */
 
 /* Options for cj_fit and cj_evaluate as the recipe says; model, data and folder are the caller's to set. */
 CJ_API cj_fit_options cj_recipe_fit_options(cj_recipe *recipe);

@@ -154,6 +154,7 @@ typedef struct {
     const cj_freezing *freeze_later; /* what is trained at first and not from an epoch on; drawn again, too */
     int64_t freeze_later_count;
     cj_lookahead lookahead;
+    const cj_kernels *kernels; /* measured choices, of the step and of validation; NULL: the rules decide */
 } cj_fit_options;
 /* Trains the model. `last`, if not NULL, gets the last epoch's figures. The same options give the same bits,
  * however often the run was killed and resumed. */
@@ -214,6 +215,7 @@ typedef struct {
     /* Scores and outputs are of the mean of the probabilities over several views of each picture. For
      * classifications alone. */
     cj_views views;
+    const cj_kernels *kernels; /* measured choices; NULL: the rules decide */
 } cj_evaluate_options;
 CJ_API CJ_MUST_CHECK cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores);
 /* Fills options->outputs: probabilities of the classes, the probability of 1 for binary cross-entropy, plain

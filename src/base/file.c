@@ -114,6 +114,18 @@ cj_status cj__folder_make(const char *path)
     return status;
 }
 
+cj_status cj__folder_make_for(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path) return CJ_OK;
+    char *folder = cj__copy_string(path);
+    if (!folder) return cj__out_of_memory(strlen(path), "a folder's name");
+    folder[slash - path] = 0;
+    cj_status status = cj__folder_make(folder);
+    cj__free(folder);
+    return status;
+}
+
 /* NAME.tmp-PID whose process is no more. */
 static bool is_leftover(const char *name)
 {

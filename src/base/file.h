@@ -10,6 +10,8 @@
 CJ_MUST_CHECK cj_status cj__file_read(const char *path, size_t limit, char **data, size_t *size);
 /* The folder and those above it, as far as they are missing. */
 CJ_MUST_CHECK cj_status cj__folder_make(const char *path);
+/* The folder that a file of that path lies in. */
+CJ_MUST_CHECK cj_status cj__folder_make_for(const char *path);
 /* Removes what writers that were killed have left in the folder. */
 void cj__folder_sweep(const char *path);
 

@@ -35,6 +35,8 @@ typedef struct cj__kernel {
     int op; /* a cj__op; -1: any */
     /* NULL: this kernel can; otherwise why it cannot, as a phrase; "": it is for other ops. */
     const char *(*refuse)(const cj__launch *launch);
+    /* The same without rules of where it pays, for measuring; NULL: refuse has none of these. */
+    const char *(*cannot)(const cj__launch *launch);
     cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
     /* operands: memory of inputs, then of outputs, then the workspace if there is one */
     void (*run)(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
@@ -50,6 +52,7 @@ typedef struct cj__kernel {
 typedef struct {
     const char *name;
     const cj__kernel *const *kernels; /* in order of preference; NULL ends */
+    const struct cj_kernels *choices; /* which of them was measured to be the fastest: choices.h; or NULL */
 } cj__backend;
 
 #endif

@@ -12,10 +12,12 @@ typedef struct {
     cj_graph *to;
     int32_t *order;
     int64_t count;
-    int32_t *group; /* by node: the group's first member; a node alone is its own group */
-    int32_t *next;  /* members of a group, linked in order from the first; -1 ends */
-    int32_t *place; /* by node: its position in the order */
-    int32_t *mark;  /* by group: stamp of the last search that saw it */
+    int32_t *group;  /* by node: the group's first member; a node alone is its own group */
+    int32_t *next;   /* members of a group, linked in order from the first; -1 ends */
+    int32_t *place;  /* by node: its position in the order */
+    int32_t *rank;   /* by group: where it stands in an order of groups, each after those it needs */
+    int32_t *ranked; /* by rank: the group; -1: none any more */
+    int32_t *mark;   /* by group: stamp of the last search that saw it */
     int32_t stamp;
     int32_t *stack;
     int32_t *map;        /* value of `from` → value of `to`; -1: not emitted */
@@ -47,44 +49,40 @@ static int32_t maker(const fusion *f, int32_t value)
     return f->from->values[value].node;
 }
 
-/* Whether group `start` needs group `target`, directly or through others. */
-static bool reaches(fusion *f, int32_t start, int32_t target)
+/* Puts groups on the stack that the members need and that may lead to `early`: nothing before it can. True:
+ * one of them is `early`. */
+static bool push_needs(fusion *f, int32_t group, int32_t early, int64_t *depth)
 {
-    int64_t depth = 0;
-    f->stamp++;
-    f->stack[depth++] = start;
-    f->mark[start] = f->stamp;
-    while (depth > 0) {
-        int32_t group = f->stack[--depth];
-        if (group == target) return true;
-        for (int32_t member = group; member >= 0; member = f->next[member]) {
-            const cj__node *node = &f->from->nodes[member];
-            for (int i = 0; i < node->inputs_count; i++) {
-                int32_t other = f->group[maker(f, node->inputs[i])];
-                if (f->mark[other] == f->stamp) continue;
-                f->mark[other] = f->stamp;
-                f->stack[depth++] = other;
-            }
-        }
-    }
-    return false;
-}
-
-/* Whether what group `a` needs from outside `a` and `b` leads back to either: then they cannot be one. */
-static bool needs_lead_back(fusion *f, int32_t a, int32_t b)
-{
-    for (int32_t member = a; member >= 0; member = f->next[member]) {
+    bool found = false;
+    for (int32_t member = group; member >= 0; member = f->next[member]) {
         const cj__node *node = &f->from->nodes[member];
         for (int i = 0; i < node->inputs_count; i++) {
             int32_t other = f->group[maker(f, node->inputs[i])];
-            if (other != a && other != b && (reaches(f, other, a) || reaches(f, other, b))) return true;
+            found = found || other == early;
+            if (other == group || f->rank[other] <= f->rank[early] || f->mark[other] == f->stamp) continue;
+            f->mark[other] = f->stamp;
+            f->stack[(*depth)++] = other;
         }
+    }
+    return found;
+}
+
+/* Whether `late` needs `early` through others: then they cannot be one. What it needs of the groups that rank
+ * between them is marked. */
+static bool needs_lead_back(fusion *f, int32_t early, int32_t late)
+{
+    int64_t depth = 0;
+    f->stamp++;
+    push_needs(f, late, early, &depth);
+    while (depth > 0) {
+        int32_t group = f->stack[--depth];
+        if (push_needs(f, group, early, &depth)) return true;
     }
     return false;
 }
 
 /* Makes two groups one, members in the graph's order, so that each comes after those it needs. */
-static void merge(fusion *f, int32_t a, int32_t b)
+static int32_t link_members(fusion *f, int32_t a, int32_t b)
 {
     int32_t first = f->place[a] < f->place[b] ? a : b, x = a, y = b, *link = &first;
     while (x >= 0 || y >= 0) {
@@ -94,6 +92,34 @@ static void merge(fusion *f, int32_t a, int32_t b)
         *from = *link;
     }
     for (int32_t member = first; member >= 0; member = f->next[member]) f->group[member] = first;
+    return first;
+}
+
+/* Ranks from `from` to `to` anew: first what is marked, which the merged group needs, then that group, then
+ * the others. */
+static void rank_again(fusion *f, int32_t from, int32_t to, int32_t merged)
+{
+    int32_t rank = from, others = 0;
+    for (int32_t r = from + 1; r < to; r++) {
+        int32_t group = f->ranked[r];
+        if (group < 0) continue;
+        if (f->mark[group] == f->stamp)
+            f->ranked[f->rank[group] = rank++] = group;
+        else
+            f->stack[others++] = group;
+    }
+    f->ranked[f->rank[merged] = rank++] = merged;
+    for (int32_t i = 0; i < others; i++) f->ranked[f->rank[f->stack[i]] = rank++] = f->stack[i];
+    while (rank <= to) f->ranked[rank++] = -1;
+}
+
+static bool merge_if_free(fusion *f, int32_t a, int32_t b)
+{
+    int32_t early = f->rank[a] < f->rank[b] ? a : b, late = early == a ? b : a;
+    int32_t from = f->rank[early], to = f->rank[late];
+    if (needs_lead_back(f, early, late)) return false;
+    rank_again(f, from, to, link_members(f, a, b));
+    return true;
 }
 
 /* Draws a node into the groups of its producers, and so those groups into one. */
@@ -107,7 +133,7 @@ static void join(fusion *f, int32_t index)
         if (group == mine || !fusible(f->from, other) ||
             !cj_shape_equal(f->from->values[other->first_output].shape, shape))
             continue;
-        if (!needs_lead_back(f, mine, group) && !needs_lead_back(f, group, mine)) merge(f, mine, group);
+        merge_if_free(f, mine, group);
     }
 }
 
@@ -128,13 +154,6 @@ static int32_t product_in(const fusion *f, int32_t group)
     for (int32_t member = group; member >= 0; member = f->next[member])
         if (is_product(&f->from->nodes[member])) return member;
     return -1;
-}
-
-static bool merge_if_free(fusion *f, int32_t a, int32_t b)
-{
-    if (needs_lead_back(f, a, b) || needs_lead_back(f, b, a)) return false;
-    merge(f, a, b);
-    return true;
 }
 
 /* A chain that makes new values of variables is left by itself: it can wait for the guard and write the
@@ -506,20 +525,23 @@ static cj_status fusion_begin(fusion *f, const cj_graph *from)
     f->next = cj__allocate(nodes * 4);
     f->place = cj__allocate_zeroed(nodes * 4);
     f->mark = cj__allocate_zeroed(nodes * 4);
+    f->rank = cj__allocate_zeroed(nodes * 4);
+    f->ranked = cj__allocate(nodes * 4);
     f->stack = cj__allocate(nodes * 4);
     f->map = cj__allocate(values * 4);
     f->reduced_by = cj__allocate(values * 4);
     f->assigned = cj__allocate_zeroed(values);
     f->used_outside = cj__allocate_zeroed(values);
-    if (!f->group || !f->next || !f->place || !f->mark || !f->stack || !f->map || !f->reduced_by ||
-        !f->assigned || !f->used_outside)
-        return cj__out_of_memory(nodes * 20 + values * 9, "fusing a graph");
+    if (!f->group || !f->next || !f->place || !f->mark || !f->rank || !f->ranked || !f->stack || !f->map ||
+        !f->reduced_by || !f->assigned || !f->used_outside)
+        return cj__out_of_memory(nodes * 28 + values * 9, "fusing a graph");
     memset(f->map, -1, values * 4);
     memset(f->reduced_by, -1, values * 4);
     for (int32_t i = 0; i < (int32_t)nodes; i++) f->group[i] = i, f->next[i] = -1;
     for (int64_t i = 0; i < f->count; i++) {
         const cj__node *node = &from->nodes[f->order[i]];
-        f->place[f->order[i]] = (int32_t)i;
+        f->place[f->order[i]] = f->rank[f->order[i]] = (int32_t)i;
+        f->ranked[i] = f->order[i];
         if (node->op == CJ__OP_assign) f->assigned[node->inputs[0]] = true;
     }
     return CJ_OK;
@@ -532,6 +554,8 @@ static void fusion_end(fusion *f)
     cj__free(f->next);
     cj__free(f->place);
     cj__free(f->mark);
+    cj__free(f->rank);
+    cj__free(f->ranked);
     cj__free(f->stack);
     cj__free(f->map);
     cj__free(f->reduced_by);

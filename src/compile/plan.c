@@ -2,6 +2,7 @@
  * in memory. Updates of variables are made in place where nothing reads the old value afterwards. */
 #include "base/shape.h"
 #include "compile/chain.h"
+#include "compile/choices.h"
 #include "compile/loop.h"
 #include "compile/order.h"
 #include "compile/program.h"
@@ -95,13 +96,17 @@ static cj_status place_source(planner *p, const cj__node *node)
 
 static cj_status select_kernel(planner *p, cj__step *step)
 {
+    const cj__kernel *chosen;
     char refusals[512] = "";
     size_t used = 0;
+    CJ__TRY(cj__chosen_kernel(p->backend, &step->launch, &chosen));
     for (const cj__kernel *const *k = p->backend->kernels; *k; k++) {
         if ((*k)->op >= 0 && (*k)->op != (int)step->launch.op) continue;
-        const char *reason = (*k)->refuse ? (*k)->refuse(&step->launch) : NULL;
+        const char *reason = *k != chosen && (*k)->refuse ? (*k)->refuse(&step->launch) : NULL;
+        if (!reason && chosen && *k != chosen) reason = "it was measured to be slower";
         if (!reason) {
             step->kernel = *k;
+            step->measured = chosen != NULL;
             step->refusals = cj__arena_string(&p->program->arena, refusals);
             return step->refusals ? (*k)->prepare(&step->launch, &p->program->arena) : CJ_OUT_OF_MEMORY;
         }

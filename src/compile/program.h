@@ -30,6 +30,7 @@ typedef struct {
     cj__launch launch;
     int32_t *operands; /* buffers: inputs, then outputs, then a workspace where a step before makes one */
     int operands_count;
+    bool measured;            /* the kernel is a measured choice, not the rules' */
     bool before;              /* makes the workspace of the step that was after it when it was planned */
     bool kept;                /* such a step whose result is kept: runs only when it is out of date */
     uint64_t kept_version;    /* of what it was made of; 0: not made yet */

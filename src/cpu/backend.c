@@ -9,7 +9,7 @@ static const cj__kernel *const kernels[] = {
     NULL,
 };
 
-const cj__backend cj__cpu_backend = {"cpu", kernels};
+const cj__backend cj__cpu_backend = {.name = "cpu", .kernels = kernels};
 
 static const cj__vector_table *const tables[CJ__ISA_COUNT] = {
     [CJ__ISA_SCALAR] = &cj__vector_scalar,

@@ -421,6 +421,11 @@ static int64_t grain_of(const cj__folding *f)
     return rows < 1 ? 1 : rows;
 }
 
+static const char *refuse_fold(const cj__launch *launch)
+{
+    return chain_of(launch)->folds ? NULL : "nothing is summed";
+}
+
 static cj_status prepare_fold(cj__launch *launch, cj__arena *arena)
 {
     CJ__TRY(plan_launch(launch, arena));
@@ -475,5 +480,8 @@ static void run_fold(const cj__launch *launch, void *const *operands, int64_t ta
         for (int64_t r = from; r < from + count; r++) apply_flat(&chain, r * f->columns, f->columns);
 }
 
-const cj__kernel cj__chain_fold_kernel = {
-    .name = "chain + sum", .op = CJ__OP_chain, .prepare = prepare_fold, .run = run_fold};
+const cj__kernel cj__chain_fold_kernel = {.name = "chain + sum",
+                                          .op = CJ__OP_chain,
+                                          .refuse = refuse_fold,
+                                          .prepare = prepare_fold,
+                                          .run = run_fold};

@@ -51,7 +51,7 @@ static const char *refuse_pointwise_to_weight(const cj__launch *launch)
 
 #define POINTWISE(of, refuse)                                                                                \
     {                                                                                                        \
-        of, refuse, prepare_pointwise, cj__matmul_launched, cj__matmul_describe                              \
+        of, refuse, prepare_pointwise, cj__matmul_launched, cj__matmul_describe, refuse_pointwise            \
     }
 static const cj__product pointwise = POINTWISE(CJ__OP_convolution, refuse_pointwise);
 static const cj__product pointwise_to_input = POINTWISE(CJ__OP_convolution_input_gradient, refuse_pointwise);
@@ -101,7 +101,7 @@ static const char *describe_depthwise(const cj__launch *launch)
 
 #define DEPTHWISE(of)                                                                                        \
     {                                                                                                        \
-        of, refuse_depthwise, prepare_depthwise, run_depthwise, describe_depthwise                           \
+        of, refuse_depthwise, prepare_depthwise, run_depthwise, describe_depthwise, NULL                     \
     }
 static const cj__product depthwise = DEPTHWISE(CJ__OP_convolution);
 static const cj__product depthwise_to_input = DEPTHWISE(CJ__OP_convolution_input_gradient);
@@ -140,9 +140,10 @@ static const char *describe_direct(const cj__launch *launch)
     return ((const cj__direct_plan *)launch->data)->name;
 }
 
-static const cj__product direct = {CJ__OP_convolution, NULL, prepare_direct, run_direct, describe_direct};
-static const cj__product direct_to_input = {CJ__OP_convolution_input_gradient, NULL, prepare_direct,
-                                            run_direct, describe_direct};
+static const cj__product direct = {CJ__OP_convolution, NULL, prepare_direct, run_direct,
+                                   describe_direct,    NULL};
+static const cj__product direct_to_input = {
+    CJ__OP_convolution_input_gradient, NULL, prepare_direct, run_direct, describe_direct, NULL};
 
 /* A weight that lasts is packed once, by a stage before. */
 static cj_status prepare_pack(cj__launch *launch, cj__arena *arena)

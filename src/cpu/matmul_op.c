@@ -41,7 +41,8 @@ const char *cj__matmul_describe(const cj__launch *launch)
     return cj__matmul_plan_name(launch->data);
 }
 
-static const cj__product product = {CJ__OP_matmul, NULL, prepare, cj__matmul_launched, cj__matmul_describe};
+static const cj__product product = {CJ__OP_matmul,       NULL, prepare, cj__matmul_launched,
+                                    cj__matmul_describe, NULL};
 
 CJ__PRODUCT_KERNEL(matmul, "matmul f32", product, CJ__OP_matmul);
 CJ__PRODUCT_CHAIN_KERNEL(matmul, "matmul f32", product);

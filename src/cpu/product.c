@@ -9,6 +9,12 @@ const char *cj__product_refuse(const cj__product *product, const cj__launch *lau
     return product->refuse ? product->refuse(launch) : NULL;
 }
 
+const char *cj__product_cannot(const cj__product *product, const cj__launch *launch)
+{
+    if (!product->cannot) return cj__product_refuse(product, launch);
+    return launch->types[0].dtype != CJ_F32 ? "it multiplies f32 only" : product->cannot(launch);
+}
+
 typedef struct {
     const cj__product *product;
     cj__launch launch; /* as the product sees it */
@@ -89,6 +95,14 @@ const char *cj__product_chain_refuse(const cj__product *product, const cj__launc
     cj__type types[3];
     strip_chain(launch, &alone, types);
     return alone.op == product->op ? cj__product_refuse(product, &alone) : "";
+}
+
+const char *cj__product_chain_cannot(const cj__product *product, const cj__launch *launch)
+{
+    cj__launch alone;
+    cj__type types[3];
+    strip_chain(launch, &alone, types);
+    return alone.op == product->op ? cj__product_cannot(product, &alone) : "";
 }
 
 /* The product itself where it is wanted; else an output of the same size and type. */

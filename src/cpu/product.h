@@ -32,14 +32,17 @@ typedef struct {
     cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
     void (*run)(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch);
     const char *(*describe)(const cj__launch *launch);
+    const char *(*cannot)(const cj__launch *launch); /* as of a cj__kernel */
 } cj__product;
 
 /* The same for launches of the op by itself, and of the op with a chain. */
 const char *cj__product_refuse(const cj__product *product, const cj__launch *launch);
+const char *cj__product_cannot(const cj__product *product, const cj__launch *launch);
 cj_status cj__product_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena);
 void cj__product_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
 const char *cj__product_describe(const cj__launch *launch);
 const char *cj__product_chain_refuse(const cj__product *product, const cj__launch *launch);
+const char *cj__product_chain_cannot(const cj__product *product, const cj__launch *launch);
 cj_status cj__product_chain_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena);
 void cj__product_chain_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
 const char *cj__product_chain_describe(const cj__launch *launch);
@@ -53,6 +56,10 @@ void cj__product_unwrap(cj__launch *launch);
     {                                                                                                        \
         return form##_refuse(&product, launch);                                                              \
     }                                                                                                        \
+    static const char *kernel##_cannot(const cj__launch *launch)                                             \
+    {                                                                                                        \
+        return form##_cannot(&product, launch);                                                              \
+    }                                                                                                        \
     static cj_status kernel##_prepare(cj__launch *launch, cj__arena *arena)                                  \
     {                                                                                                        \
         return form##_prepare(&product, launch, arena);                                                      \
@@ -60,6 +67,7 @@ void cj__product_unwrap(cj__launch *launch);
     const cj__kernel cj__##kernel##_kernel = {.name = title,                                                 \
                                               .op = for_op,                                                  \
                                               .refuse = kernel##_refuse,                                     \
+                                              .cannot = kernel##_cannot,                                     \
                                               .prepare = kernel##_prepare,                                   \
                                               .run = form##_run,                                             \
                                               .describe = form##_describe,                                   \

@@ -4,6 +4,8 @@
  * products the planes of the result.
  *
  * Weights are transformed by a stage before. A task takes a block of tiles through all that follows, in L2.
+ * Where all tiles are one block, a task transforms the weights of its columns itself, some channels at a
+ * time: 36 planes of a large weight never leave the cache.
  */
 #include "cpu/backend.h"
 #include "cpu/matmul_blocks.h"
@@ -20,9 +22,10 @@ enum { PLANES = CJ__WINOGRAD_PLANES, SIDE = CJ__WINOGRAD_RESULT };
 /* Per pixel, 36/16 multiply-adds take the place of 9, but transforms are added: of tiles, whose share falls
  * with the channels, and of weights, whose share falls with the tiles. Tiles that hang over the edge do work
  * for nothing. */
-enum { LEAST_CHANNELS = 32, LEAST_TILES = 64, LEAST_PIXELS_OF_TILE = 8 };
-/* Where the weight lasts, it is transformed once, but has to be read, four times as large. */
-enum { LEAST_TILES_LASTING = 16 };
+enum { LEAST_CHANNELS = 32, LEAST_TILES = 16, LEAST_PIXELS_OF_TILE = 8 };
+/* Up to so many tiles a weight that does not last is transformed within the tasks, for so many channels and
+ * columns at a time. */
+enum { FEW_TILES = 60, FEW_CHANNELS = 32, FEW_COLUMNS = 32 };
 
 /* Tiles that a task takes at a time, rounded down to whole register tiles: few enough that their planes, and
  * those of some columns of the result, stay in L2. */
@@ -51,6 +54,8 @@ const char *cj__winograd_cannot(const cj__launch *launch)
     bool square = a->rank == 2 && a->kernel[0] == 3 && a->kernel[1] == 3;
     bool dense = a->stride[0] == 1 && a->stride[1] == 1 && a->dilation[0] == 1 && a->dilation[1] == 1;
     if (!square || !dense || a->groups > 1) return "it is for 3x3 with stride 1, dilation 1 and one group";
+    if (launch->no_winograd) return "the graph's options forbid it";
+    if (forbidden()) return "CAJAL_WINOGRAD=0 forbids it";
     return cj__winograd_map_of(launch).in > 0 ? NULL : "there are no channels";
 }
 
@@ -58,13 +63,9 @@ const char *cj__winograd_refuse(const cj__launch *launch)
 {
     const char *reason = cj__winograd_cannot(launch);
     if (reason) return reason;
-    if (launch->no_winograd) return "the graph's options forbid it";
-    if (forbidden()) return "CAJAL_WINOGRAD=0 forbids it";
     cj__winograd_map m = cj__winograd_map_of(launch);
     if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS) return "too few channels";
-    bool lasting = launch->op == CJ__OP_convolution && launch->lasting >> 1 & 1;
-    if (m.tiles < (lasting ? LEAST_TILES_LASTING : LEAST_TILES))
-        return "too few tiles to make up for transforming the weight";
+    if (m.tiles < LEAST_TILES) return "too few tiles to make up for transforming the weight";
     int64_t pixels = m.batch * m.result_height * m.result_width;
     return pixels < LEAST_PIXELS_OF_TILE * m.tiles ? "too much of its tiles hangs over the edge" : NULL;
 }
@@ -163,7 +164,9 @@ cj_status cj__winograd_choose(cj__winograd_table *table)
 typedef struct {
     cj__winograd_table table;
     cj__winograd_map map;
-    bool flipped; /* the weight is [3,3,out,in] seen from here, and turned around */
+    bool flipped;  /* the weight is [3,3,out,in] seen from here, and turned around */
+    bool within;   /* the tasks transform the weight: one block of tiles, one block of columns a task */
+    int64_t depth; /* channels of the source that are transformed at a time */
     int64_t panels, block_panels, column_blocks, column_parts, tile_blocks, block_tiles;
     int64_t weight_chunks;
     int64_t source_row, source_plane, result_row, result_plane; /* floats, of a block of tiles */
@@ -175,35 +178,39 @@ static int64_t panels_of_block(const winograd *w, int64_t block)
     return at_most(w->block_panels, w->panels - block * w->block_panels);
 }
 
-static void plan_blocks(winograd *w)
+static void plan_blocks(winograd *w, bool lasting)
 {
     const cj__winograd_map *m = &w->map;
     int64_t width = w->table.product->tile_columns;
+    w->within = !lasting && m->tiles <= FEW_TILES;
+    w->depth = w->within ? at_most(m->in, FEW_CHANNELS) : m->in;
     w->panels = divide_up(m->out, width);
-    w->block_panels = at_most(w->panels, at_least(1, BLOCK_COLUMNS / width));
+    w->block_panels = at_most(w->panels, at_least(1, (w->within ? FEW_COLUMNS : BLOCK_COLUMNS) / width));
     w->column_blocks = divide_up(w->panels, w->block_panels);
-    w->tile_blocks = divide_up(m->tiles, cj__winograd_block_tiles(w->table.product));
+    w->tile_blocks = w->within ? 1 : divide_up(m->tiles, cj__winograd_block_tiles(w->table.product));
     w->block_tiles = divide_up(m->tiles, w->tile_blocks);
-    w->column_parts = at_most(w->column_blocks, divide_up(WANTED_TASKS, w->tile_blocks));
+    int64_t parts = w->within ? w->column_blocks : divide_up(WANTED_TASKS, w->tile_blocks);
+    w->column_parts = at_most(w->column_blocks, parts);
     w->weight_chunks = divide_up(m->in, WEIGHT_ROWS);
 }
 
 static void plan_memory(winograd *w)
 {
-    const cj__winograd_map *m = &w->map;
     int64_t columns = w->block_panels * w->table.product->tile_columns;
-    w->source_row = cj__winograd_row(m->in);
+    w->source_row = cj__winograd_row(w->depth);
     w->source_plane = cj__winograd_plane(w->block_tiles * w->source_row);
     w->result_row = cj__winograd_row(columns);
     w->result_plane = cj__winograd_plane(w->block_tiles * w->result_row);
-    w->weight_plane = cj__winograd_plane(columns * m->in);
+    w->weight_plane = cj__winograd_plane(columns * w->depth);
     w->weight_block = PLANES * w->weight_plane;
 }
 
-/* Scratch: planes of the source, planes of the result, a row of zeros, a row for what nobody reads. */
+/* Scratch: planes of the source, planes of the result, a row of zeros, a row for what nobody reads; then the
+ * planes of the weight and its taps, if the task transforms it. */
 static int64_t scratch_floats(const winograd *w)
 {
-    return PLANES * (w->source_plane + w->result_plane) + w->source_row + w->result_row;
+    int64_t floats = PLANES * (w->source_plane + w->result_plane) + w->source_row + w->result_row;
+    return w->within ? floats + w->weight_block + 9 * w->depth * w->table.product->tile_columns : floats;
 }
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
@@ -216,11 +223,11 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     launch->data = w;
     launch->tasks = 0;
     if (w->map.tiles == 0 || w->map.out == 0) return CJ_OK;
-    plan_blocks(w);
+    plan_blocks(w, launch->lasting >> 1 & 1);
     plan_memory(w);
     launch->tasks = w->tile_blocks * w->column_parts;
     launch->scratch_bytes = (size_t)scratch_floats(w) * sizeof(float);
-    launch->workspace_bytes = (size_t)(w->column_blocks * w->weight_block) * sizeof(float);
+    launch->workspace_bytes = w->within ? 0 : (size_t)(w->column_blocks * w->weight_block) * sizeof(float);
     return CJ_OK;
 }
 
@@ -244,23 +251,27 @@ static cj__matrix tap_of(const winograd *w, const float *weight, int64_t tap)
     return w->flipped ? (cj__matrix){data, 1, m->in} : (cj__matrix){data, m->out, 1};
 }
 
-/* Some rows of a panel: packed tap by tap, then transformed. */
-static void run_weight(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+/* Rows [row, row+rows) of a panel: packed tap by tap, then transformed. */
+static void transform_weight(const winograd *w, const float *weight, int64_t panel, int64_t row, int64_t rows,
+                             float *taps, float *to)
 {
-    const winograd *w = launch->data;
-    int64_t width = w->table.product->tile_columns, panel = task / w->weight_chunks;
-    int64_t row = task % w->weight_chunks * WEIGHT_ROWS, rows = at_most(WEIGHT_ROWS, w->map.in - row);
-    int64_t columns = at_most(width, w->map.out - panel * width);
-    int64_t block = panel / w->block_panels, within = panel % w->block_panels;
-    float *taps = scratch, *to = operands[1];
+    int64_t width = w->table.product->tile_columns, columns = at_most(width, w->map.out - panel * width);
     for (int64_t tap = 0; tap < 9; tap++) {
-        cj__matrix from = tap_of(w, operands[0], tap);
+        cj__matrix from = tap_of(w, weight, tap);
         from.data += row * from.row + panel * width * from.column;
         w->table.product->pack_panels(from, rows, columns, taps + tap * rows * width);
     }
-    w->table.transforms->weight(taps, rows * width, rows * width, w->flipped,
-                                to + block * w->weight_block + (within * w->map.in + row) * width,
-                                w->weight_plane);
+    w->table.transforms->weight(taps, rows * width, rows * width, w->flipped, to, w->weight_plane);
+}
+
+static void run_weight(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    const winograd *w = launch->data;
+    int64_t panel = task / w->weight_chunks, row = task % w->weight_chunks * WEIGHT_ROWS;
+    int64_t block = panel / w->block_panels, within = panel % w->block_panels;
+    float *to = operands[1];
+    to += block * w->weight_block + (within * w->map.in + row) * w->table.product->tile_columns;
+    transform_weight(w, operands[0], panel, row, at_most(WEIGHT_ROWS, w->map.in - row), scratch, to);
 }
 
 /* --- a block of tiles ---------------------------------------------------------------------------------- */
@@ -273,34 +284,36 @@ typedef struct {
     int64_t tile, tiles;
 } tile_block;
 
-static void transform_source(const tile_block *b)
+/* Channels [channel, channel+depth) */
+static void transform_source(const tile_block *b, int64_t channel, int64_t depth)
 {
     const winograd *w = b->w;
     const float *pixels[36];
     for (int64_t t = 0; t < b->tiles; t++) {
-        cj__winograd_source_pixels(&w->map, b->source, b->tile + t, 0, b->zeros, pixels);
-        w->table.transforms->source(pixels, w->map.in, b->from + t * w->source_row, w->source_plane);
+        cj__winograd_source_pixels(&w->map, b->source, b->tile + t, channel, b->zeros, pixels);
+        w->table.transforms->source(pixels, depth, b->from + t * w->source_row, w->source_plane);
     }
 }
 
-/* One plane of the result: [tiles,in]·[in,columns], a strip of tiles at a time. */
-static void multiply_plane(const tile_block *b, const float *from, const float *weight, int64_t panels,
-                           float *to)
+/* One plane of the result, or of a part of its sum: [tiles,depth]·[depth,columns], a strip of tiles at a
+ * time. */
+static void multiply_plane(const tile_block *b, const float *from, const float *weight, int64_t depth,
+                           int64_t panels, bool add, float *to)
 {
     const winograd *w = b->w;
-    int64_t width = w->table.product->tile_columns, in = w->map.in;
-    int64_t strips = divide_up(b->tiles, w->table.product->tile_rows), parts = divide_up(in, K_BLOCK);
+    int64_t width = w->table.product->tile_columns;
+    int64_t strips = divide_up(b->tiles, w->table.product->tile_rows), parts = divide_up(depth, K_BLOCK);
     cj__strip strip = {.a_row = w->source_row,
                        .a_column = 1,
                        .b_row = width,
-                       .b_panel = in * width,
+                       .b_panel = depth * width,
                        .c_row = w->result_row,
                        .columns = panels * width};
     for (int64_t p = 0; p < parts; p++) {
-        int64_t k = part_start(in, parts, p);
-        strip.k = part_start(in, parts, p + 1) - k;
+        int64_t k = part_start(depth, parts, p);
+        strip.k = part_start(depth, parts, p + 1) - k;
         strip.b = weight + k * width;
-        strip.add = p > 0;
+        strip.add = add || p > 0;
         for (int64_t s = 0; s < strips; s++) {
             int64_t row = part_start(b->tiles, strips, s);
             strip.rows = part_start(b->tiles, strips, s + 1) - row;
@@ -309,6 +322,14 @@ static void multiply_plane(const tile_block *b, const float *from, const float *
             w->table.product->strip(&strip);
         }
     }
+}
+
+static void multiply(const tile_block *b, const float *weight, int64_t depth, int64_t panels, bool add)
+{
+    const winograd *w = b->w;
+    for (int64_t p = 0; p < PLANES; p++)
+        multiply_plane(b, b->from + p * w->source_plane, weight + p * w->weight_plane, depth, panels, add,
+                       b->to + p * w->result_plane);
 }
 
 static void transform_result(const tile_block *b, int64_t column, int64_t columns)
@@ -339,17 +360,38 @@ static void apply_epilogue(const tile_block *b, cj__epilogue epilogue, int64_t c
     }
 }
 
+static void finish_columns(const tile_block *b, int64_t block, cj__epilogue epilogue)
+{
+    int64_t most = b->w->block_panels * b->w->table.product->tile_columns, column = block * most;
+    int64_t columns = at_most(most, b->w->map.out - column);
+    transform_result(b, column, columns);
+    if (epilogue.apply) apply_epilogue(b, epilogue, column, columns);
+}
+
+/* The weight is there: its planes for all columns and channels. */
 static void make_columns(const tile_block *b, int64_t block, cj__epilogue epilogue)
 {
     const winograd *w = b->w;
-    int64_t most = w->block_panels * w->table.product->tile_columns, column = block * most;
-    int64_t columns = at_most(most, w->map.out - column);
-    const float *weight = b->weight + block * w->weight_block;
-    for (int64_t p = 0; p < PLANES; p++)
-        multiply_plane(b, b->from + p * w->source_plane, weight + p * w->weight_plane,
-                       panels_of_block(w, block), b->to + p * w->result_plane);
-    transform_result(b, column, columns);
-    if (epilogue.apply) apply_epilogue(b, epilogue, column, columns);
+    multiply(b, b->weight + block * w->weight_block, w->map.in, panels_of_block(w, block), false);
+    finish_columns(b, block, epilogue);
+}
+
+/* Source and weight are transformed here, some channels at a time, whose products are added up. */
+static void make_columns_within(const tile_block *b, int64_t block, float *planes, cj__epilogue epilogue)
+{
+    const winograd *w = b->w;
+    int64_t parts = divide_up(w->map.in, w->depth), panels = panels_of_block(w, block);
+    float *taps = planes + w->weight_block;
+    for (int64_t p = 0; p < parts; p++) {
+        int64_t channel = part_start(w->map.in, parts, p);
+        int64_t depth = part_start(w->map.in, parts, p + 1) - channel;
+        transform_source(b, channel, depth);
+        for (int64_t i = 0; i < panels; i++)
+            transform_weight(w, b->weight, block * w->block_panels + i, channel, depth, taps,
+                             planes + i * depth * w->table.product->tile_columns);
+        multiply(b, planes, depth, panels, p > 0);
+    }
+    finish_columns(b, block, epilogue);
 }
 
 /* Task → columns and tiles: parts of the columns run fastest. */
@@ -357,14 +399,18 @@ static void run(const cj__launch *launch, const cj__product_call *call, int64_t 
 {
     const winograd *w = launch->data;
     int64_t part = task % w->column_parts, block = task / w->column_parts;
-    tile_block b = {w, call->a, call->workspace, call->c, .from = scratch};
+    tile_block b = {w, call->a, w->within ? call->b : call->workspace, call->c, .from = scratch};
     b.to = b.from + PLANES * w->source_plane;
     b.zeros = b.to + PLANES * w->result_plane;
     b.waste = b.zeros + w->source_row;
     b.tile = part_start(w->map.tiles, w->tile_blocks, block);
     b.tiles = part_start(w->map.tiles, w->tile_blocks, block + 1) - b.tile;
     memset(b.zeros, 0, (size_t)w->source_row * sizeof(float));
-    transform_source(&b);
+    if (w->within) {
+        make_columns_within(&b, part, b.waste + w->result_row, call->epilogue);
+        return;
+    }
+    transform_source(&b, 0, w->map.in);
     int64_t end = part_start(w->column_blocks, w->column_parts, part + 1);
     for (int64_t c = part_start(w->column_blocks, w->column_parts, part); c < end; c++)
         make_columns(&b, c, call->epilogue);
@@ -380,9 +426,10 @@ static const char *describe(const cj__launch *launch)
 static const cj__kernel weight_kernel = {
     .name = "winograd weight", .op = -1, .prepare = prepare_weight, .run = run_weight};
 
-static const cj__product forward = {CJ__OP_convolution, cj__winograd_refuse, prepare, run, describe};
-static const cj__product to_input = {CJ__OP_convolution_input_gradient, cj__winograd_refuse, prepare, run,
-                                     describe};
+static const cj__product forward = {CJ__OP_convolution, cj__winograd_refuse, prepare, run,
+                                    describe,           cj__winograd_cannot};
+static const cj__product to_input = {
+    CJ__OP_convolution_input_gradient, cj__winograd_refuse, prepare, run, describe, cj__winograd_cannot};
 
 CJ__PRODUCT_KERNELS_AFTER(winograd, "winograd", forward, CJ__OP_convolution, &weight_kernel, 1u << 1);
 CJ__PRODUCT_KERNELS_AFTER(winograd_to_input, "winograd to input", to_input, CJ__OP_convolution_input_gradient,

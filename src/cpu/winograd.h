@@ -25,10 +25,10 @@ typedef struct {
     const cj__matmul_kernels *product;
 } cj__winograd_table;
 
-/* Why these kernels cannot do a step, NULL when they can, "" when the op is another. That does not say it
- * pays. */
+/* Why these kernels cannot do a step, or may not, NULL when they can, "" when the op is another. That does
+ * not say it pays. */
 const char *cj__winograd_cannot(const cj__launch *launch);
-/* The same, and where something else is faster or Winograd is forbidden. */
+/* The same, and where something else is faster. */
 const char *cj__winograd_refuse(const cj__launch *launch);
 
 /* A step's geometry; the gradient by the weight has the convolution's own. */

@@ -171,6 +171,7 @@ const cj__kernel cj__winograd_to_weight_kernel = {
     .name = "winograd to weight",
     .op = CJ__OP_convolution_weight_gradient,
     .refuse = cj__winograd_refuse,
+    .cannot = cj__winograd_cannot,
     .prepare = prepare,
     .run = run,
     .before = &sums_kernel,

@@ -73,13 +73,18 @@ static cj_status check(const cj_text_windows *o)
     return CJ_OK;
 }
 
+static int64_t divide_up(int64_t a, int64_t b) /* a >= 0, b > 0, each as large as can be */
+{
+    return a / b + (a % b != 0);
+}
+
 /* Lanes of as many targets as it takes to cover them all. */
 static int64_t rows_of(windows *w, const cj_text_windows *o)
 {
     w->lanes = o->drawn > 0 ? 0 : o->lanes > 1 ? o->lanes : 1;
     if (w->lanes == 0) return o->drawn;
-    w->lane = (o->count - 1 + w->lanes - 1) / w->lanes;
-    return (w->lane + o->window - 1) / o->window * w->lanes;
+    w->lane = divide_up(o->count - 1, w->lanes);
+    return divide_up(w->lane, o->window) * w->lanes;
 }
 
 static cj_status copy_tokens(windows **made, const cj_text_windows *o)

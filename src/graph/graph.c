@@ -19,6 +19,7 @@ cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
     g->mode = options->mode;
     g->precision = options->precision;
     g->no_winograd = options->no_winograd;
+    g->kernels = options->kernels;
     g->guard = -1;
     g->scope = "";
     *graph = g;
@@ -32,7 +33,8 @@ cj_status cj__graph_like(cj_graph **graph, const cj_graph *from)
                                                    .session = from->session,
                                                    .mode = from->mode,
                                                    .precision = from->precision,
-                                                   .no_winograd = from->no_winograd});
+                                                   .no_winograd = from->no_winograd,
+                                                   .kernels = from->kernels});
 }
 
 void cj_graph_free(cj_graph *graph)

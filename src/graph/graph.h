@@ -45,6 +45,7 @@ struct cj_graph {
     cj_mode mode;
     cj_precision precision;
     bool no_winograd;
+    const cj_kernels *kernels;
     cj__arena arena;
     cj__node *nodes;
     cj__value *values;

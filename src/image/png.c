@@ -147,8 +147,8 @@ cj_status cj__png_read(cj_image *image, const void *data, size_t size, const cha
 
 cj_status cj__png_encode(const cj_image *image, const char *name, void **data, size_t *size)
 {
-    (void)image, (void)size;
-    *data = NULL;
+    (void)image;
+    *data = NULL, *size = 0;
     return cj__fail(CJ_UNSUPPORTED, "%s: this build writes no PNG: install libspng-dev and build again",
                     name);
 }

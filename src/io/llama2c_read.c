@@ -113,13 +113,39 @@ static cj_status add_all(cj_tensor_file *file, const sizes *s)
     return CJ_OK;
 }
 
+static cj_status add_fact(cj_tensor_file *file, const char *key, char *value)
+{
+    if (!value) return cj__out_of_memory(0, "the sizes of a Llama");
+    CJ__TRY(
+        cj__grow(&file->metadata, &file->metadata_capacity, file->metadata_count, sizeof *file->metadata));
+    file->metadata[file->metadata_count++] = (cj_metadata){key, value};
+    return CJ_OK;
+}
+
+/* The header, under the names of a recipe's keys below `model`. */
+static cj_status add_facts(cj_tensor_file *file, const sizes *s)
+{
+    const struct {
+        const char *key;
+        int64_t size;
+    } facts[] = {{"width", s->dim},   {"hidden", s->hidden},     {"layers", s->layers},
+                 {"heads", s->heads}, {"kv_heads", s->kv_heads}, {"classes", s->vocabulary},
+                 {"block", s->block}};
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+        CJ__TRY(add_fact(file, facts[i].key, cj__arena_format(&file->arena, "%" PRId64, facts[i].size)));
+    return add_fact(file, "head", cj__arena_string(&file->arena, s->own_head ? "own" : "tied"));
+}
+
 cj_status cj__llama2c_load(cj_tensor_file *file)
 {
     unsigned char header[HEADER];
     CJ__TRY(cj__tensor_file_bytes(file, 0, header, HEADER));
     sizes s = sizes_in(header);
     file->data_start = HEADER;
-    if (bytes_wanted(&s) == file->size) return add_all(file, &s);
+    if (bytes_wanted(&s) == file->size) {
+        CJ__TRY(add_facts(file, &s));
+        return add_all(file, &s);
+    }
     return cj__fail(CJ_FORMAT_ERROR,
                     "%s: found %" PRIu64 " bytes, expected %" PRIu64
                     " of a checkpoint of llama2.c, as which it begins: %" PRId64 " layers, width %" PRId64

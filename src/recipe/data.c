@@ -308,15 +308,18 @@ static cj_status open_all(cj_recipe *r, bool sample, cj_recipe_sets *sets)
 
 cj_status cj_recipe_open_data(cj_recipe *r, cj_recipe_sets *sets)
 {
+    *sets = (cj_recipe_sets){0};
+    CJ__TRY(cj_recipe_open_kernels(r));
     return open_all(r, false, sets);
 }
 
 /* A file tells no width before it has been read. */
 cj_status cj_recipe_open_sample(cj_recipe *r, cj_recipe_sets *sets)
 {
+    *sets = (cj_recipe_sets){0};
+    CJ__TRY(cj_recipe_open_kernels(r));
     if (is_set(r, CJ__KEY_data_file) || has_pictures(r) || cj_recipe_is_text(r))
         return open_all(r, true, sets);
-    *sets = (cj_recipe_sets){0};
     CJ__TRY(cj_dataset_open_sample(&sets->training, r->values[CJ__KEY_data_name], 1));
     cj_status status = cj_dataset_count(sets->training) > 0
                            ? remember_shape(r, sets->training)

@@ -337,7 +337,9 @@ cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count, const 
     if (!r) return cj__out_of_memory(sizeof *r, "a recipe");
     for (int i = 0; i < CJ__KEY_COUNT; i++) r->values[i] = keys[i].standard;
     r->path = cj__arena_string(&r->arena, path);
-    cj_status status = r->path ? cj__recipe_parse(r) : cj__out_of_memory(strlen(path), "a recipe");
+    cj_status status = !r->path                          ? cj__out_of_memory(strlen(path), "a recipe")
+                       : cj__is_checkpoint_path(r->path) ? cj__recipe_of_checkpoint(r)
+                                                         : cj__recipe_parse(r);
     for (int i = 0; i < count && status == CJ_OK; i++) status = override(r, overrides[i]);
     if (status == CJ_OK) status = check(r);
     if (status != CJ_OK)
@@ -350,6 +352,7 @@ cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count, const 
 void cj_recipe_free(cj_recipe *recipe)
 {
     if (!recipe) return;
+    cj_kernels_free(recipe->measured);
     cj__arena_free(&recipe->arena);
     cj__free(recipe);
 }

@@ -104,6 +104,7 @@ typedef enum {
     X(unfreeze, "training.unfreeze", CJ__MAPS, "", "epoch|parameters")                                       \
     X(freeze_later, "training.freeze", CJ__MAPS, "", "epoch|parameters")                                     \
     X(precision, "training.precision", CJ__CHOICE, "highest", "highest|high|medium")                         \
+    X(kernels, "training.kernels", CJ__TEXT, "", NULL)                                                       \
     X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion|muon")           \
     X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001", NULL)                                   \
     X(momentum, "optimizer.momentum", CJ__NUMBER, "0", NULL)                                                 \
@@ -183,7 +184,8 @@ struct cj_recipe {
     int64_t freeze_count, unfreeze_count, freeze_later_count;
     double mean[CJ__MOST_MEANS], deviation[CJ__MOST_MEANS]; /* [channels], as read from their lists */
     int64_t channels;
-    cj__names classes; /* what they are called; none: numbers */
+    cj__names classes;    /* what they are called; none: numbers */
+    cj_kernels *measured; /* what `training.kernels` names, once opened */
 };
 
 /* Sets a key from text found at `line` of the recipe's file (0: an override). */
@@ -237,5 +239,9 @@ const char *cj__recipe_language_at(int index); /* the names there are; NULL beyo
 CJ_MUST_CHECK cj_status cj__recipe_check_language(const cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
+/* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:
+ * checkpoint.c. */
+bool cj__is_checkpoint_path(const char *path);
+CJ_MUST_CHECK cj_status cj__recipe_of_checkpoint(cj_recipe *recipe);
 
 #endif

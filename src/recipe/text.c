@@ -180,22 +180,10 @@ cj_status cj_recipe_text(const cj_recipe *r, char **text)
     return status;
 }
 
-static cj_status make_folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path) return CJ_OK;
-    char *folder = cj__copy_string(path);
-    if (!folder) return cj__out_of_memory(strlen(path), "a folder's name");
-    folder[slash - path] = 0;
-    cj_status status = cj__folder_make(folder);
-    cj__free(folder);
-    return status;
-}
-
 cj_status cj_recipe_save(const cj_recipe *recipe, const char *path)
 {
     char *text;
-    CJ__TRY(make_folder_of(path));
+    CJ__TRY(cj__folder_make_for(path));
     CJ__TRY(cj_recipe_text(recipe, &text));
     cj_status status = cj__file_replace(path, text, strlen(text));
     cj_text_free(text);

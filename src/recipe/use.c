@@ -62,6 +62,26 @@ cj_status cj_recipe_set_threshold(cj_recipe *r, double threshold)
     return cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_threshold].name, text);
 }
 
+cj_status cj_recipe_set_kernels(cj_recipe *r, const char *path)
+{
+    cj_kernels_free(r->measured);
+    r->measured = NULL;
+    return cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_kernels].name, path);
+}
+
+cj_status cj_recipe_open_kernels(cj_recipe *r)
+{
+    const char *path = r->values[CJ__KEY_kernels];
+    if (r->measured || !*path) return CJ_OK;
+    cj_status status = cj_kernels_load(&r->measured, path);
+    return status == CJ_OK ? status : cj__fail_within(status, "%s: training.kernels", r->path);
+}
+
+const cj_kernels *cj_recipe_kernels(const cj_recipe *recipe)
+{
+    return recipe->measured;
+}
+
 cj_fit_options cj_recipe_fit_options(cj_recipe *r)
 {
     int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, NULL, 0);
@@ -93,6 +113,7 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
                         .best = cj__recipe_truth(r, CJ__KEY_checkpoint_best)},
         .seed = cj_recipe_seed(r),
         .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
+        .kernels = r->measured,
         .whiten = *r->values[CJ__KEY_model_whiten] ? r->values[CJ__KEY_model_whiten] : NULL,
         .name = cj_recipe_name(r),
         .weights = cj_recipe_weights(r),
@@ -123,6 +144,7 @@ cj_evaluate_options cj_recipe_evaluate_options(cj_recipe *r)
                                  .batch_size = cj__recipe_count(r, CJ__KEY_batch_size),
                                  .loss = cj_recipe_loss(r),
                                  .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
+                                 .kernels = r->measured,
                                  .classes = cj_recipe_classes(r),
                                  .views = (cj_views)cj__recipe_choice(r, CJ__KEY_views)};
 }

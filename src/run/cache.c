@@ -92,8 +92,11 @@ static cj_status check_drawing(const entry *e)
 static cj_status draw_and_compile(const cj_program_cache *c, entry *e)
 {
     cj_graph *graph;
-    cj_graph_options options = {
-        .size = sizeof options, .model = c->o.model, .mode = c->o.mode, .precision = c->o.precision};
+    cj_graph_options options = {.size = sizeof options,
+                                .model = c->o.model,
+                                .mode = c->o.mode,
+                                .precision = c->o.precision,
+                                .kernels = c->o.kernels};
     CJ__TRY(cj_graph_new(&graph, &options));
     c->o.draw(graph, e->inputs, c->o.context);
     int64_t before = cj__thread_bytes(); /* after drawing, which may add to the model */

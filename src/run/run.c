@@ -2,12 +2,24 @@
  * that have several. */
 #define CJ_NO_LOCATIONS
 #include "base/team.h"
+#include "compile/choices.h"
 #include "compile/loop.h"
 #include "cpu/backend.h"
 #include "cpu/isa.h"
 #include "run/run.h"
 
 #include <string.h>
+
+/* The graph's, if they are of the instruction set that is compiled for. */
+static cj_status usable_choices(const cj_graph *graph, const cj_kernels **choices)
+{
+    cj__isa isa;
+    *choices = NULL;
+    if (!graph->kernels) return CJ_OK;
+    CJ__TRY(cj__isa_choose(&isa));
+    if (strcmp(graph->kernels->isa, cj__isa_name(isa)) == 0) *choices = graph->kernels;
+    return CJ_OK;
+}
 
 cj_status cj_compile(cj_program **program, const cj_graph *graph)
 {
@@ -16,7 +28,9 @@ cj_status cj_compile(cj_program **program, const cj_graph *graph)
     if (graph->input_count > CJ_MAX_BINDINGS || graph->output_count > CJ_MAX_BINDINGS)
         return cj__fail(CJ_UNSUPPORTED, "a program has at most %d inputs and %d outputs", CJ_MAX_BINDINGS,
                         CJ_MAX_BINDINGS);
-    return cj__compile(graph, &cj__cpu_backend, program);
+    cj__backend backend = cj__cpu_backend;
+    CJ__TRY(usable_choices(graph, &backend.choices));
+    return cj__compile(graph, &backend, program);
 }
 
 cj_tensor cj_program_output(const cj_program *p, int64_t index)

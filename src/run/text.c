@@ -53,6 +53,7 @@ static void put_step(cj__text *text, const cj_program *p, int64_t index)
         cj__text_print(text, " %s%s", cj_dtype_name(type->dtype), cj__shape_text(type->shape, shape));
         put_place(text, &p->buffers[step->operands[i]]);
     }
+    if (step->measured) cj__text_put(text, " [measured]");
     if (step->guarded) cj__text_put(text, " [guarded, in place]");
     if (*step->scope) cj__text_print(text, "  # %s", step->scope);
     cj__text_put(text, "\n");

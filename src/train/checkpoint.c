@@ -3,6 +3,7 @@
  * any moment costs no earlier one. */
 #include "base/file.h"
 #include "base/json.h"
+#include "compile/choices.h"
 #include "cpu/isa.h"
 #include "model/model.h"
 #include "cajal/io.h"
@@ -107,13 +108,13 @@ static void put_state(cj__text *t, const cj__checkpointing *c)
     cj__isa isa = CJ__ISA_SCALAR;
     if (cj__isa_choose(&isa) != CJ_OK) isa = cj__isa_best();
     list_fields(s, whole, figures);
-    cj__text_print(t,
-                   "{\"format\":%d,\"isa\":\"%s\",\"seed\":%llu,\"model_seed\":%llu,\"rows\":%lld,"
-                   "\"batch_size\":%lld,\"log_bytes\":%llu,\"event_bytes\":%llu",
-                   FORMAT, cj__isa_name(isa), (unsigned long long)c->order.seed,
-                   (unsigned long long)c->model->seed, (long long)c->order.rows,
-                   (long long)c->order.batch_size, (unsigned long long)s->log_bytes,
-                   (unsigned long long)s->event_bytes);
+    cj__text_print(
+        t,
+        "{\"format\":%d,\"isa\":\"%s\",\"kernels\":%llu,\"seed\":%llu,\"model_seed\":%llu,\"rows\":%lld,"
+        "\"batch_size\":%lld,\"log_bytes\":%llu,\"event_bytes\":%llu",
+        FORMAT, cj__isa_name(isa), (unsigned long long)cj__choices_digest(c->kernels),
+        (unsigned long long)c->order.seed, (unsigned long long)c->model->seed, (long long)c->order.rows,
+        (long long)c->order.batch_size, (unsigned long long)s->log_bytes, (unsigned long long)s->event_bytes);
     cj__text_put(t, ",\"whole\":[");
     for (int i = 0; i < WHOLE; i++) cj__text_print(t, i ? ",%lld" : "%lld", (long long)*whole[i]);
     cj__text_put(t, "],\"figures\":[");
@@ -175,6 +176,7 @@ static cj_status read_history(cj__json *j, cj__fit_state *s, int64_t *epochs)
 typedef struct {
     int64_t format, rows, batch_size;
     uint64_t seed, model_seed;
+    uint64_t kernels; /* cj__choices_digest */
     char isa[32];
     int64_t epochs; /* in the history; as many must be finished */
 } facts;
@@ -219,6 +221,8 @@ static cj_status read_state(const char *text, cj__arena *arena, cj__fit_state *s
             f->format = (int64_t)cj__json_unsigned(&j);
         else if (strcmp(key, "isa") == 0)
             read_isa(&j, arena, f);
+        else if (strcmp(key, "kernels") == 0)
+            f->kernels = cj__json_unsigned(&j);
         else if (strcmp(key, "seed") == 0)
             f->seed = cj__json_unsigned(&j);
         else if (strcmp(key, "model_seed") == 0)
@@ -495,6 +499,10 @@ static cj_status restore_from(const cj__checkpointing *c, cj_tensor_file *file, 
                  "the run was on %s so far and goes on with %s: its bits will differ from one on a "
                  "single instruction set",
                  f.isa, cj__isa_name(isa));
+    else if (f.kernels != cj__choices_digest(c->kernels))
+        snprintf(note, 256,
+                 "the measured kernels are not those that the run had so far: its bits will differ from one "
+                 "with a single choice");
     return CJ_OK;
 }
 

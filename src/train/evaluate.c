@@ -88,7 +88,8 @@ static cj_status make_buffers(cj__evaluation *e)
 cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
 {
     cj_batch batch;
-    cj__objective objective = {.kind = o->loss, .precision = o->precision, .scores_only = !looks_at(o)};
+    cj__objective objective = {
+        .kind = o->loss, .precision = o->precision, .kernels = o->kernels, .scores_only = !looks_at(o)};
     const cj_augmentation views[] = {{"views", o->views == CJ_VIEW_FLIP ? "flip" : "flip_shift"}, {0}};
     *e = (cj__evaluation){.o = *o};
     CJ__TRY(check_views(o));

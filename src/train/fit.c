@@ -96,6 +96,7 @@ static cj__objective objective_of(const cj_fit_options *o)
                            .class_weights = o->class_weights,
                            .class_count = o->class_count,
                            .precision = o->precision,
+                           .kernels = o->kernels,
                            .in_parts = o->accumulate > 1};
 }
 
@@ -118,7 +119,8 @@ static cj_status make_update(fit *f)
 {
     cj_graph *graph;
     if (f->o->accumulate <= 1) return CJ_OK;
-    cj_graph_options options = {.size = sizeof options, .model = f->o->model, .mode = CJ_TRAINING};
+    cj_graph_options options = {
+        .size = sizeof options, .model = f->o->model, .mode = CJ_TRAINING, .kernels = f->o->kernels};
     CJ__TRY((cj_graph_new)(&graph, &options));
     cj_update(graph, f->o->optimizer);
     cj_program_free(f->update);
@@ -363,6 +365,7 @@ static cj_status prepare_validation(fit *f, const cj_dataset *dataset, int64_t f
                                    .channels = o->channels,
                                    .loss = o->loss,
                                    .precision = o->precision,
+                                   .kernels = o->kernels,
                                    .batch_size = o->batch_size};
     return cj__evaluation_begin(&f->validation, &options);
 }
@@ -457,6 +460,7 @@ static cj_status open_folder(fit *f)
                                            .best = &f->best,
                                            .order = {o->seed, cj_loader_rows(f->loader), o->batch_size},
                                            .recipe = o->recipe,
+                                           .kernels = o->kernels,
                                            .prepare = redraw_as_saved,
                                            .context = f};
     CJ__TRY(restore(f));

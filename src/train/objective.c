@@ -246,7 +246,8 @@ cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *mo
                                 .model = model,
                                 .session = objective->session,
                                 .mode = optimizer ? CJ_TRAINING : CJ_INFERENCE,
-                                .precision = objective->precision};
+                                .precision = objective->precision,
+                                .kernels = objective->kernels};
     *made = (cj__batch_program){.kind = objective->kind};
     *graph = NULL;
     CJ__TRY(cj__objective_check(objective->kind, batch));
@@ -316,7 +317,8 @@ static cj_status run_other(cj__batch_program *p, const cj_program_cache_run_opti
                                       .context = p,
                                       .model = p->model,
                                       .mode = p->optimizer ? CJ_TRAINING : CJ_INFERENCE,
-                                      .precision = p->objective.precision};
+                                      .precision = p->objective.precision,
+                                      .kernels = p->objective.kernels};
     if (!p->others) CJ__TRY((cj_program_cache_new)(&p->others, &cache));
     o.cache = p->others;
     return (cj_program_cache_run)(&o);

@@ -46,7 +46,8 @@ typedef struct {
     cj__fit_state *state;
     cj__best_weights *best;
     cj__data_order order;
-    const char *recipe; /* may be NULL */
+    const char *recipe;        /* may be NULL */
+    const cj_kernels *kernels; /* may be NULL */
     /* Called when `state` has been restored: the model gets the variables it had then, to be restored too. */
     cj_status (*prepare)(void *context);
     void *context;

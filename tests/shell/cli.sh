@@ -3,13 +3,7 @@
 # level: quick
 set -eu
 cajal=$build/cajal
-fails() { # CODE TEXT ARGUMENTS...: the command must end with CODE and say TEXT
-    code=$1 text=$2 got=0
-    shift 2
-    "$cajal" "$@" >"$scratch/out" 2>&1 </dev/null || got=$?
-    [ "$got" = "$code" ] || { echo "cajal $*: exit $got, not $code"; cat "$scratch/out"; exit 1; }
-    grep -qF -- "$text" "$scratch/out" || { echo "cajal $*: no '$text' in:"; cat "$scratch/out"; exit 1; }
-}
+. "$source/tests/shell/support/fails.sh"
 fails 2 "usage: cajal COMMAND"
 fails 2 "there is no command 'trian'" trian
 fails 2 "there is no option '--sed'" train --sed 3
@@ -51,6 +45,13 @@ cmp "$scratch/one" "$scratch/three"
 grep -q '"accuracy": 1, "count": 40' "$scratch/one" || { echo "40 bright and dark pictures are not told apart:"; cat "$scratch/one"; exit 1; }
 grep -q 'val_accuracy' "$scratch/one.err"
 ! grep -q "$(printf '[\033\r]')" "$scratch/one.err" || { echo "progress in a file has what terminals are told"; exit 1; }
+
+# of an ensemble each member is told: its accuracy, and its weights, which are those of a network with its seed
+"$cajal" train "$source/recipes/mnist-mlp.yaml" training.batch_size=8 data.validation=0.2 ensemble.members=2 --output "$scratch/two" --json \
+    >"$scratch/out" 2>/dev/null
+alone=$(sed 's/.*"weights_sha256": "\([0-9a-f]*\)".*/\1/' "$scratch/one")
+grep -q "\"members\": \[1, [0-9.]*\].*\"weights_sha256\": \[\"$alone\", \"[0-9a-f]*\"\]" "$scratch/out" || { cat "$scratch/out"; exit 1; }
+"$cajal" evaluate "$scratch/two" --json | grep -q "\"weights_sha256\": \[\"$alone\", \"[0-9a-f]*\"\]"
 
 # on a terminal a line of progress is written over, and so may not be wider; a signal ends all of it in a whole line
 cat >"$scratch/large.yaml" <<END
@@ -101,6 +102,18 @@ fails 0 "data:" check "$scratch/a/recipe.yaml"
 cp "$scratch/out" "$scratch/again"
 cmp "$scratch/again" "$scratch/a/recipe.yaml"
 fails 2 "is 'sdg', but must be one of" train $small optimizer.name=sdg
+
+# measured kernels: kept in a file, used by the plan and by a training, whose folder has its own from then on
+fails 0 "steps that several kernels can make, measured on" plan --measure --out "$scratch/kernels.json" $small
+fails 0 "matmul" plan $small training.kernels="$scratch/kernels.json"
+fails 2 "goes with --measure" plan --out "$scratch/kernels.json" $small
+fails 0 "saved in $scratch/k" train $small training.kernels="$scratch/kernels.json" --output "$scratch/k"
+cmp "$scratch/kernels.json" "$scratch/k/kernels.json"
+grep -q "kernels: .*$scratch/k/kernels.json" "$scratch/k/recipe.yaml"
+fails 1 "training.kernels: $scratch/nothing.json" train $small training.kernels="$scratch/nothing.json" --no-save
+fails 0 "test accuracy 100.00 % of 40" evaluate "$scratch/k"
+sed -i 's/"instruction_set": "[a-z0-9]*"/"instruction_set": "abacus"/' "$scratch/kernels.json"
+fails 0 "are for abacus; on " train $small training.kernels="$scratch/kernels.json" --no-save
 
 # predictions: pictures by name and by standard input, in words and as JSON; what cannot be read is named
 printf 'P5 2 2 255\n\372\373\374\375' >"$scratch/bright.pgm"
@@ -197,4 +210,21 @@ fails 2 "name a run's folder" generate
 fails 2 "is no language model" generate "$scratch/bright"
 fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
+
+# names, a line each: every text made is one of them, with a prompt before it or not
+i=0; while [ $i -lt 30 ]; do echo anna; echo otto; i=$((i + 1)); done >"$scratch/names.txt"
+cat >"$scratch/names.yaml" <<END
+name: names
+data: {text: $scratch/names.txt, format: lines, split: random}
+model: {name: mlp, block: 4, width: 8, hidden: 32}
+training: {batch_size: 4, epochs: 12}
+optimizer: {learning_rate: 0.03}
+END
+fails 0 "saved in" train "$scratch/names.yaml" --output "$scratch/names" --quiet
+"$cajal" generate "$scratch/names" --quiet >"$scratch/out"
+test "$(grep -cE '^(anna|otto)$' "$scratch/out")" -eq 10
+grep -q anna "$scratch/out" && grep -q otto "$scratch/out"
+test "$("$cajal" generate "$scratch/names" --quiet --prompt ot --texts 2 --temperature 0 | tr '\n' ' ')" = "otto otto "
+fails 2 "model.hidden is '0', but must be 1 or more" check "$scratch/names.yaml" model.hidden=0
+fails 2 "how many tokens are seen" check "$scratch/names.yaml" model.block=5000
 fails 0 "weights: 16 loaded" generate "$scratch/cat.yaml" "weights.from=$scratch/cat" --prompt "on" --tokens 1
