@@ -30,6 +30,8 @@ typedef struct {
     text *texts;
     int64_t count;
     bool any; /* something was written of it */
+    int code; /* what is wrong with it was told, and asks for this; 0: nothing, or it is the library's to tell
+               */
 } task;
 
 bool is_text_method(const char *method)
@@ -90,6 +92,7 @@ static cj_status write_page(task *t, const char *method, const cj_text_page *pag
     cj_text_free(html);
     if (good) return tell_file(t, method, "", file), CJ_OK;
     fprintf(stderr, "cajal: %s cannot be written\n", file);
+    t->code = EXIT_FAILED;
     return CJ_IO_ERROR;
 }
 
@@ -249,7 +252,7 @@ static void caption_class(const task *t, text *x, const float *logits, int64_t c
     snprintf(x->caption, sizeof x->caption, "%.150s %.4f", class_name(t->run, c, number), 1 / sum);
 }
 
-static cj_status explain_class(const task *t, text *x)
+static cj_status explain_class(task *t, text *x)
 {
     cj_text_explain_options o = options_of(t, x);
     int64_t classes = cj_recipe_classes(t->run->recipe), count = 0, wanted;
@@ -264,6 +267,7 @@ static cj_status explain_class(const task *t, text *x)
             stderr,
             "cajal: --class is '%s', but must be one of the %lld classes, by name or by number from 0 on\n",
             t->o->class, (long long)classes);
+        t->code = EXIT_USAGE;
         status = CJ_INVALID_ARGUMENT;
     } else if (status == CJ_OK) {
         caption_class(t, x, logits, classes, wanted);
@@ -408,7 +412,7 @@ static int write_all(task *t)
                        stderr,
                        "cajal: --method cells is for recurrent networks that read a text: rnn, lstm, gru\n"),
                    EXIT_USAGE;
-        if (status != CJ_OK) return failed(status);
+        if (status != CJ_OK) return t->code ? t->code : failed(status);
     }
     if (t->any) return EXIT_OK;
     return fprintf(
@@ -422,6 +426,7 @@ static int explain_text(task *t, int index)
 {
     bytes b;
     t->path = t->o->operands[index];
+    t->code = 0;
     choose_stem(t->o, index, t->stem);
     int code = read_bytes(t->path, &b);
     cj_status status = code == EXIT_OK ? read_texts(t, &b) : CJ_OK;
