@@ -12,10 +12,9 @@
 #include <time.h>
 
 enum { FEWEST_RUNS = 3 };
-/* Another kernel than the rules' must be faster by one part in so many, and by so many seconds: clocks and
- * caches are no finer. */
-enum { MARGIN = 30 };
-static const double least_gain = 1e-6;
+/* Another kernel than the rules' must be faster by one part in so many, and by so many microseconds: clocks
+ * and caches are no finer. */
+enum { MARGIN = 30, LEAST_GAIN = 1 };
 
 static double now(void)
 {
@@ -115,7 +114,7 @@ static cj_status make(const trial *t, const cj__kernel *kernel, cj_program **pro
     return status;
 }
 
-/* The best of many. */
+/* The best of many, in microseconds. */
 static cj_status time_runs(const trial *t, cj_program *program, double seconds, double *best)
 {
     cj_run_options run = {.size = sizeof run, .program = program};
@@ -129,7 +128,7 @@ static cj_status time_runs(const trial *t, cj_program *program, double seconds, 
         double begun = now();
         CJ__TRY(cj_program_run(&run));
         double each = now() - begun;
-        if (each < *best) *best = each;
+        if (each * 1e6 < *best) *best = each * 1e6;
     }
     return CJ_OK;
 }
@@ -159,7 +158,7 @@ static int list_kernels(const cj__backend *backend, const cj__launch *launch,
 
 static bool is_gain(double usual, double best)
 {
-    return usual - best > usual / MARGIN && usual - best > least_gain;
+    return usual - best > usual / MARGIN && usual - best > LEAST_GAIN;
 }
 
 static cj_status time_all(const trial *t, const cj__kernel *const *list, int count, double seconds,
@@ -169,12 +168,12 @@ static cj_status time_all(const trial *t, const cj__kernel *const *list, int cou
     int usual_at = -1, best = 0;
     for (int i = 0; i < count; i++) {
         choice->timed[i].kernel = list[i]->name;
-        CJ__TRY(time_kernel(t, list[i], seconds, &choice->timed[i].seconds));
-        if (choice->timed[i].seconds < choice->timed[best].seconds) best = i;
+        CJ__TRY(time_kernel(t, list[i], seconds, &choice->timed[i].microseconds));
+        if (choice->timed[i].microseconds < choice->timed[best].microseconds) best = i;
         if (list[i] == usual) usual_at = i;
     }
     choice->timed_count = count;
-    if (usual_at >= 0 && !is_gain(choice->timed[usual_at].seconds, choice->timed[best].seconds))
+    if (usual_at >= 0 && !is_gain(choice->timed[usual_at].microseconds, choice->timed[best].microseconds))
         best = usual_at;
     choice->kernel = choice->timed[best].kernel;
     return CJ_OK;
