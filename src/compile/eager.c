@@ -121,20 +121,13 @@ static void place(eager *e, int32_t index)
         if (--e->waiting[e->readers[r]] == 0) make_ready(e, e->readers[r]);
 }
 
-/* Bytes that nobody needs once the node has run. */
+/* Bytes that nobody needs once the node has run; where others will read them too, its share in that. */
 static double let_go(const eager *e, const cj__node *node)
 {
     double bytes = 0;
     for (int i = 0; i < node->inputs_count; i++) {
-        int32_t root = e->root[input_of(e, node, i)], mine = 0;
-        bool met = false;
-        for (int k = 0; k < node->inputs_count; k++) {
-            bool same = e->root[input_of(e, node, k)] == root;
-            met = met || (same && k < i);
-            mine += same;
-        }
-        if (!met && e->uses[root] == mine && !has(e, maker_of(e, root), CJ__SOURCE))
-            bytes += bytes_of(e, root);
+        int32_t root = e->root[input_of(e, node, i)];
+        if (!has(e, maker_of(e, root), CJ__SOURCE)) bytes += bytes_of(e, root) / e->uses[root];
     }
     return bytes;
 }
