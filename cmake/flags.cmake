@@ -18,7 +18,7 @@ set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 set(CAJAL_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them")
 if(CAJAL_SANITIZE)
     add_compile_options(-fsanitize=${CAJAL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-    add_compile_options(-Wno-maybe-uninitialized) # gcc's manual: false alarms under sanitizers
+    add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>) # its manual: false alarms under sanitizers
     add_link_options(-fsanitize=${CAJAL_SANITIZE})
     add_compile_definitions(CJ__SANITIZED=1)
 endif()

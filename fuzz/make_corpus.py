@@ -97,7 +97,7 @@ def make_preprocessing():
 def make_kernels():
     whole = """{"format": 1, "instruction_set": "scalar", "threads": 2, "steps": [
     {"step": "sum f32[2,3] → f32[2] highest #0123456789abcdef", "kernel": "reduce f32",
-     "microseconds": {"reduce f32": 1.5, "reduce f32, any axes": 1e3}},
+     "seconds": {"reduce f32": 1.5e-6, "reduce f32, any axes": 1e3}},
     {"step": "", "kernel": "none", "more": [{"a": null}]}]}
 """
     put("kernels", "whole", whole)
@@ -109,7 +109,7 @@ def make_kernels():
     put("kernels", "many-threads", whole.replace('"threads": 2', '"threads": 18446744073709551615'))
     put("kernels", "format-2", whole.replace('"format": 1', '"format": 2'))
     put("kernels", "huge-time", whole.replace("1e3", "1e400"))
-    put("kernels", "many-times", whole.replace('"reduce f32": 1.5', ", ".join('"%d": %d' % (i, i) for i in range(40))))
+    put("kernels", "many-times", whole.replace('"reduce f32": 1.5e-6', ", ".join('"%d": %d' % (i, i) for i in range(40))))
     put("kernels", "twice", whole.replace('"threads"', '"steps": [], "instruction_set": "avx2", "threads"'))
 
 
@@ -360,6 +360,71 @@ def make_llama2c():
     put("llama2c", "uneven-heads", llama2c(6, 1, 1, 3, 2, 1, 1, 34))
 
 
-for make in (make_llama2c, make_idx, make_csv, make_preprocessing, make_kernels, make_numpy, make_image, make_json, make_run_log, make_checkpoint,
-             make_recipe):
+# --- tokenizers and sentences --------------------------------------------------------------------------------
+
+
+def scored(*pieces):
+    return struct.pack("<i", 8) + b"".join(struct.pack("<fi", score, len(piece)) + piece for piece, score in pieces)
+
+
+def letters():
+    printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return [chr(c) for c in printing] + [chr(0x100 + i) for i in range(256 - len(printing))]
+
+
+def make_tokenizer():
+    own = '{"format": 1, "kind": "%s", %s}'
+    put("tokenizer", "characters", own % ("character", '"specials": {"unknown": 0}, "pieces": ["<unk>", "a", "b", "\\n"]'))
+    put("tokenizer", "bytes", own % ("byte", '"specials": {"padding": 0, "unknown": 1, "begin": 2, "end": 3}'))
+    put("tokenizer", "words", own % ("word", '"form": "NFC", "lower": true, "specials": {"unknown": 0}, "pieces": ["<unk>", "a"]'))
+    every = ", ".join('"%s"' % ("\\" * (c in '"\\') + c) for c in letters())
+    put("tokenizer", "bpe", own % ("bpe", '"pieces": [%s, "ab", "abab"], "merges": [64, 65, 256, 256]' % every))
+    put("tokenizer", "bpe-merges-nothing", own % ("bpe", '"pieces": [%s], "merges": [64, 65]' % every))
+    put("tokenizer", "bpe-without-bytes", own % ("bpe", '"pieces": ["a", "b", "ab"], "merges": [0, 1]'))
+    put("tokenizer", "merge-beyond", own % ("bpe", '"pieces": ["a"], "merges": [0, 16777215]'))
+    put("tokenizer", "wordpiece", own % ("wordpiece", '"specials": {"unknown": 0}, "pieces": ["[UNK]", "a", "##b"]'))
+    put("tokenizer", "scored-own", own % ("scored", '"pieces": ["a", "b", "ab"], "scores": [0, 0, -1e300]'))
+    put("tokenizer", "special-near-2-63", own % ("character", '"specials": {"end": 9223372036854775807}, "pieces": ["a"]'))
+    put("tokenizer", "no-kind", '{"format": 1, "pieces": ["a"]}')
+    put("tokenizer", "far-number", '{"a": 16777215}')
+    put("tokenizer", "encoder", "{%s}" % ", ".join('"%s": %d' % ("\\" * (c in '"\\') + c, i) for i, c in enumerate(letters())))
+    put("tokenizer", "merges", "#version: 0.2\na b\nab ab\n")
+    put("tokenizer", "vocabulary", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\nc\n")
+    put("tokenizer", "vocabulary-twice", "[UNK]\na\na\n")
+    put("tokenizer", "vocabulary-no-unknown", "a\nb\n")
+    put("tokenizer", "vocabulary-not-utf-8", b"[UNK]\n\xff\n")
+    put("tokenizer", "empty", "")
+    vocabulary = [(b"<unk>", 0), (b"\n<s>\n", 0), (b"\n</s>\n", 0), (b"<0x41>", 0), (b" ", -1), (b"a", -2), (b"b", -3),
+                  (b"ab", -4), (b" ab", -5)]
+    put("tokenizer", "scored", scored(*vocabulary))
+    put("tokenizer", "scored-twice", scored((b"a", 0), (b"a", 1)))
+    put("tokenizer", "scored-nan", scored((b"a", float("nan"))))
+    put("tokenizer", "scored-cut-short", scored(*vocabulary)[:-1])
+    put("tokenizer", "scored-near-2-31", struct.pack("<ifi", 8, 0, 0x7FFFFFFF) + b"abcdefgh")
+    put("tokenizer", "scored-minus", struct.pack("<ifi", 8, 0, -1) + b"abcdefgh")
+    put("tokenizer", "text", "It's  a t\u00e9st \U0001f642\U0001f642 of 1,000 words\n\n  ab abab \u65e5\u672c".encode())
+
+
+def make_sentences():
+    put("sentences", "lines", "one\ntwo three\n\nfour\r\n")
+    put("sentences", "labelled", "a b\tpos\nc\tneg\n\nd e f\tpos\n")
+    put("sentences", "no-tab", "a\t1\nb\n")
+    put("sentences", "no-label", "a\t\n")
+    put("sentences", "commas", "a\tx,y\n")
+    put("sentences", "stories", "1 a b.\n2 c? \td\t1\n3 e.\n4 f?\tg\t1 3\n1 h.\n2 i?\td\n")
+    put("sentences", "story-from-2-63", "9223372036854775807 a.\n1 b?\tc\n")
+    put("sentences", "no-number", "a b\n")
+    put("sentences", "number-alone", "1\n")
+    put("sentences", "zero-byte", b"a\0b\tc\0d\n")
+    put("sentences", "not-utf-8", b"\xff\xfe\t\xff\n")
+    put("sentences", "no-line-end", "a\tb")
+    put("sentences", "empty", "")
+    put("sentences", "blank", "\n\n  \n\t\n")
+    put("sentences", "gzip", packed(b"a b\tpos\nc\tneg\n"))
+    put("sentences", "gzip-cut-short", packed(b"a b\tpos\nc\tneg\n")[:-5])
+    put("sentences", "one-long", "a" * 5000 + "\tx\n" + "b\ty\n" * 20)
+
+
+for make in (make_tokenizer, make_sentences, make_llama2c, make_idx, make_csv, make_preprocessing, make_kernels, make_numpy, make_image, make_json,
+             make_run_log, make_checkpoint, make_recipe):
     make()

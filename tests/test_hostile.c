@@ -73,6 +73,37 @@ static cj_status read_recipe(const char *path)
     return status;
 }
 
+static cj_status read_tokenizer(const char *path)
+{
+    cj_tokenizer *t;
+    cj_status status = cj_tokenizer_open(&t, path);
+    if (status == CJ_OK) cj_tokenizer_free(t);
+    return status;
+}
+
+/* In one format after the other, up to the first that the file is not. */
+static cj_status read_sentences(const char *path)
+{
+    cj_tokenizer *t;
+    cj_status status = CJ_OK;
+    cj_tokenizer_training training = {
+        .size = sizeof training, .kind = CJ_TOKENS_BYTE, .text = "", .specials = true};
+    CJ__TRY(cj_tokenizer_train(&t, &training));
+    for (int format = CJ_TEXT_LINES; format <= CJ_TEXT_STORIES && status == CJ_OK; format++) {
+        cj_dataset *d;
+        cj_text_file_options o = {.size = sizeof o,
+                                  .format = (cj_text_format)format,
+                                  .path = path,
+                                  .target_path = path,
+                                  .tokenizer = t,
+                                  .memory = 3};
+        status = cj_dataset_read_text(&d, &o);
+        if (status == CJ_OK) cj_dataset_free(d);
+    }
+    cj_tokenizer_free(t);
+    return status;
+}
+
 static const struct {
     const char *name;
     cj_status (*read)(const char *path);
@@ -84,7 +115,9 @@ static const struct {
                {"image", read_image},
                {"recipe", read_recipe},
                {"safetensors", read_tensors},
-               {"llama2c", read_tensors}};
+               {"llama2c", read_tensors},
+               {"tokenizer", read_tokenizer},
+               {"sentences", read_sentences}};
 enum { READERS = sizeof readers / sizeof *readers };
 
 /* --- every seed ---------------------------------------------------------------------------------------- */
@@ -146,6 +179,10 @@ static const struct {
     {"csv/open-quote", ":2: found a quote that is never closed", "expected its other quote"},
     {"csv/named-twice", ":1: columns 1 and 3", "both named 'a'"},
     {"csv/zero-byte", "byte 6: found a zero", "expected text"},
+    {"tokenizer/far-number", "expected its merges", "as vocab.bpe or merges.txt"},
+    {"tokenizer/scored-near-2-31", "byte 4", "expected the score, the size and the bytes of piece 0"},
+    {"tokenizer/vocabulary-twice", "line 3: 'a' is there already", "in line 2"},
+    {"sentences/no-tab", "line 2: found 'b'", "expected a sentence, a tab and a label"},
     {"preprocessing/format-2", "found format 18446744073709551615", "expected 1"},
     {"preprocessing/no-columns", "found no \"columns\"", "expected one"},
     {"preprocessing/cut-short", "byte 98: found '1'", "expected a number"},

@@ -381,6 +381,20 @@ static void test_bad_files(void **state)
     cj_test_remove_folder(folder);
 }
 
+/* A list of tokens has no number beyond its own size: else a line could ask for all the memory there is. */
+static void test_far_number(void **state)
+{
+    (void)state;
+    static const char encoder[] = "{\"a\": 16777214}", merges[] = "#version: 0.2\n";
+    char *folder = cj_test_new_folder();
+    cj_tokenizer *t;
+    cj_test_write_file(cj_test_path(folder, "encoder.json"), encoder, sizeof encoder - 1);
+    cj_test_write_file(cj_test_path(folder, "vocab.bpe"), merges, sizeof merges - 1);
+    expect_status(cj_tokenizer_open(&t, cj_test_path(folder, "encoder.json")), CJ_FORMAT_ERROR);
+    expect_message("expected a piece in GPT-2's letters, and its number");
+    cj_test_remove_folder(folder);
+}
+
 static char *scenario_folder;
 
 static cj_status everything(void *context)
@@ -439,7 +453,8 @@ int main(void)
         cmocka_unit_test(test_words),        cmocka_unit_test(test_words_in_order),
         cmocka_unit_test(test_cleaning),     cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_far_number),
+        cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 
 typedef struct {
     const char *kernel;
-    double microseconds;
+    double seconds;
 } cj__timed_kernel;
 
 enum { CJ__MOST_TIMED = 8 };

@@ -72,10 +72,16 @@ static int32_t put_row(const cj_tokens *tokens, const cj_tokens *ends, int64_t i
     return (int32_t)length;
 }
 
+enum { MOST_CELLS = 1 << 30 }; /* beyond, one long line among many would take all the memory there is */
+
 static cj_status make_room(cj_tensor *t)
 {
-    if (!cj__shape_valid(t->shape))
-        return cj__fail(CJ_INVALID_ARGUMENT, "sequences of that length are more than a tensor can hold");
+    if (!cj__shape_valid(t->shape) || cj_shape_count(t->shape) > MOST_CELLS)
+        return cj__fail(
+            CJ_UNSUPPORTED,
+            "%lld examples as long as the longest, %lld tokens: expected %d tokens at most in all; limit "
+            "their length (data.longest)",
+            (long long)t->shape.dims[0], (long long)t->shape.dims[t->shape.rank - 1], MOST_CELLS);
     t->data = cj__allocate(cj_tensor_bytes(t));
     return t->data ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(t), "sequences");
 }

@@ -12,9 +12,10 @@
 #include <time.h>
 
 enum { FEWEST_RUNS = 3 };
-/* Another kernel than the rules' must be faster by one part in so many, and by so many microseconds: clocks
- * and caches are no finer. */
-enum { MARGIN = 30, LEAST_GAIN = 1 };
+/* Another kernel than the rules' must be faster by one part in so many, and by so many seconds: clocks and
+ * caches are no finer. */
+enum { MARGIN = 30 };
+static const double least_gain = 1e-6;
 
 static double now(void)
 {
@@ -114,7 +115,7 @@ static cj_status make(const trial *t, const cj__kernel *kernel, cj_program **pro
     return status;
 }
 
-/* The best of many, in microseconds. */
+/* The best of many. */
 static cj_status time_runs(const trial *t, cj_program *program, double seconds, double *best)
 {
     cj_run_options run = {.size = sizeof run, .program = program};
@@ -128,7 +129,7 @@ static cj_status time_runs(const trial *t, cj_program *program, double seconds, 
         double begun = now();
         CJ__TRY(cj_program_run(&run));
         double each = now() - begun;
-        if (each * 1e6 < *best) *best = each * 1e6;
+        if (each < *best) *best = each;
     }
     return CJ_OK;
 }
@@ -158,7 +159,7 @@ static int list_kernels(const cj__backend *backend, const cj__launch *launch,
 
 static bool is_gain(double usual, double best)
 {
-    return usual - best > usual / MARGIN && usual - best > LEAST_GAIN;
+    return usual - best > usual / MARGIN && usual - best > least_gain;
 }
 
 static cj_status time_all(const trial *t, const cj__kernel *const *list, int count, double seconds,
@@ -168,12 +169,12 @@ static cj_status time_all(const trial *t, const cj__kernel *const *list, int cou
     int usual_at = -1, best = 0;
     for (int i = 0; i < count; i++) {
         choice->timed[i].kernel = list[i]->name;
-        CJ__TRY(time_kernel(t, list[i], seconds, &choice->timed[i].microseconds));
-        if (choice->timed[i].microseconds < choice->timed[best].microseconds) best = i;
+        CJ__TRY(time_kernel(t, list[i], seconds, &choice->timed[i].seconds));
+        if (choice->timed[i].seconds < choice->timed[best].seconds) best = i;
         if (list[i] == usual) usual_at = i;
     }
     choice->timed_count = count;
-    if (usual_at >= 0 && !is_gain(choice->timed[usual_at].microseconds, choice->timed[best].microseconds))
+    if (usual_at >= 0 && !is_gain(choice->timed[usual_at].seconds, choice->timed[best].seconds))
         best = usual_at;
     choice->kernel = choice->timed[best].kernel;
     return CJ_OK;

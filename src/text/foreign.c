@@ -50,7 +50,7 @@ static cj_status read_encoder(cj_tokenizer *t, const char *text, size_t size)
         uint64_t number = cj__json_unsigned(&json);
         if (!one.bytes || json.expected) break;
         one.size = strlen(one.bytes);
-        if (number >= CJ__MOST_TOKENS || !cj__letters_read(one.bytes, &one.size))
+        if (number >= size || number >= CJ__MOST_TOKENS || !cj__letters_read(one.bytes, &one.size))
             cj__json_refuse(&json, start, "a piece in GPT-2's letters, and its number");
         for (int64_t before = room; json.expected == NULL && (int64_t)number >= room && status == CJ_OK;) {
             status = cj__grow(&list, &room, room, sizeof *list);
