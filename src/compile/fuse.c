@@ -563,6 +563,19 @@ static void fusion_end(fusion *f)
     cj__free(f->used_outside);
 }
 
+/* A group has its turn with its last member, unless somebody needs it before; what a chain may take in has
+ * none. */
+static cj_status emit_in_turn(fusion *f, int32_t index)
+{
+    const cj__node *node = &f->from->nodes[index];
+    cj_status status = CJ_OK;
+    if (cj__info(node)->flags & CJ__EFFECT) return emit_node(f, index);
+    if (cj__info(node)->flags & CJ__SOURCE || node->op == CJ__OP_broadcast || f->next[index] >= 0)
+        return CJ_OK;
+    emit_value(f, node->first_output, &status);
+    return status;
+}
+
 static cj_status write_graph(fusion *f)
 {
     const cj_graph *from = f->from;
@@ -572,13 +585,12 @@ static cj_status write_graph(fusion *f)
         f->map[from->inputs[i].value] =
             (cj_input)(f->to, from->inputs[i].name, value->dtype, value->shape).id;
     }
+    for (int64_t i = 0; i < f->count && status == CJ_OK; i++) status = emit_in_turn(f, f->order[i]);
     for (int64_t i = 0; i < from->output_count && status == CJ_OK; i++) {
         int32_t value = emit_value(f, from->outputs[i].value, &status);
         if (status == CJ_OK) cj_output(f->to, from->outputs[i].name, cj__make_value(f->to, value));
     }
     if (from->guard >= 0) f->to->guard = emit_value(f, from->guard, &status);
-    for (int64_t i = 0; i < f->count && status == CJ_OK; i++)
-        if (cj__info(&from->nodes[f->order[i]])->flags & CJ__EFFECT) status = emit_node(f, f->order[i]);
     return status == CJ_OK ? cj_graph_status(f->to) : status;
 }
 
