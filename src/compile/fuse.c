@@ -22,8 +22,11 @@ typedef struct {
     int32_t *stack;
     int32_t *map;        /* value of `from` → value of `to`; -1: not emitted */
     int32_t *reduced_by; /* by value: the first reduction of it that stands by itself; -1: none */
-    bool *assigned;      /* by value: a variable becomes it */
-    bool *used_outside;  /* by value: somebody outside its group, or the program, wants it */
+    bool *late;          /* by node: made by gradients, which stay apart; NULL: they need not */
+    int32_t *readers;    /* by value: nodes that read it, and reductions among them */
+    int32_t *folds;
+    bool *assigned;     /* by value: a variable becomes it */
+    bool *used_outside; /* by value: somebody outside its group, or the program, wants it */
 } fusion;
 
 /* Types the vector interpreter of chains can hold in its registers; bytes only on their way to f32. */
@@ -117,6 +120,7 @@ static bool merge_if_free(fusion *f, int32_t a, int32_t b)
 {
     int32_t early = f->rank[a] < f->rank[b] ? a : b, late = early == a ? b : a;
     int32_t from = f->rank[early], to = f->rank[late];
+    if (f->late && f->late[a] != f->late[b]) return false;
     if (needs_lead_back(f, early, late)) return false;
     rank_again(f, from, to, link_members(f, a, b));
     return true;
@@ -165,13 +169,27 @@ static bool updates(const fusion *f, int32_t group)
     return false;
 }
 
+/* A square, say, of which only the sum is wanted, of a product that others read too: better part of the
+ * reduction, which then reads what lies in memory anyway, than written to memory beside it. */
+static bool is_for_reductions(const fusion *f, int32_t group)
+{
+    const cj__node *node = &f->from->nodes[group];
+    int32_t value = node->first_output;
+    if (f->next[group] >= 0 || f->folds[value] == 0 || f->folds[value] < f->readers[value]) return false;
+    for (int i = 0; i < node->inputs_count; i++)
+        if (is_product(&f->from->nodes[maker(f, node->inputs[i])]) &&
+            f->readers[node->inputs[i]] <= node->inputs_count)
+            return false;
+    return true;
+}
+
 /* The last product that the group reads element by element and that belongs to nobody yet becomes part of
  * it. */
 static void adopt_product(fusion *f, int32_t group)
 {
     const cj_graph *from = f->from;
     int32_t best = -1;
-    if (product_in(f, group) >= 0 || updates(f, group)) return;
+    if (product_in(f, group) >= 0 || updates(f, group) || is_for_reductions(f, group)) return;
     for (int32_t member = group; member >= 0; member = f->next[member]) {
         const cj__node *node = &from->nodes[member];
         for (int i = 0; i < node->inputs_count; i++) {
@@ -515,12 +533,21 @@ static int32_t emit_value(fusion *f, int32_t value, cj_status *status)
 
 /* --- the pass ------------------------------------------------------------------------------------------ */
 
-static cj_status fusion_begin(fusion *f, const cj_graph *from)
+static cj_status keep_apart(fusion *f)
+{
+    f->late = cj__allocate_zeroed((size_t)f->from->node_count + 1);
+    if (!f->late) return cj__out_of_memory((size_t)f->from->node_count, "fusing a graph");
+    cj__find_late(f->from, f->order, f->count, f->late);
+    return CJ_OK;
+}
+
+static cj_status fusion_begin(fusion *f, const cj_graph *from, unsigned what)
 {
     size_t nodes = (size_t)from->node_count + 1, values = (size_t)from->value_count + 1;
     *f = (fusion){.from = from};
     CJ__TRY(cj__graph_like(&f->to, from));
     CJ__TRY(cj__order(from, &f->order, &f->count));
+    if (what & CJ__FUSE_APART) CJ__TRY(keep_apart(f));
     f->group = cj__allocate(nodes * 4);
     f->next = cj__allocate(nodes * 4);
     f->place = cj__allocate_zeroed(nodes * 4);
@@ -530,10 +557,12 @@ static cj_status fusion_begin(fusion *f, const cj_graph *from)
     f->stack = cj__allocate(nodes * 4);
     f->map = cj__allocate(values * 4);
     f->reduced_by = cj__allocate(values * 4);
+    f->readers = cj__allocate_zeroed(values * 4);
+    f->folds = cj__allocate_zeroed(values * 4);
     f->assigned = cj__allocate_zeroed(values);
     f->used_outside = cj__allocate_zeroed(values);
-    if (!f->group || !f->next || !f->place || !f->mark || !f->rank || !f->ranked || !f->stack || !f->map ||
-        !f->reduced_by || !f->assigned || !f->used_outside)
+    if (!f->readers || !f->folds || !f->group || !f->next || !f->place || !f->mark || !f->rank ||
+        !f->ranked || !f->stack || !f->map || !f->reduced_by || !f->assigned || !f->used_outside)
         return cj__out_of_memory(nodes * 28 + values * 9, "fusing a graph");
     memset(f->map, -1, values * 4);
     memset(f->reduced_by, -1, values * 4);
@@ -559,6 +588,9 @@ static void fusion_end(fusion *f)
     cj__free(f->stack);
     cj__free(f->map);
     cj__free(f->reduced_by);
+    cj__free(f->late);
+    cj__free(f->readers);
+    cj__free(f->folds);
     cj__free(f->assigned);
     cj__free(f->used_outside);
 }
@@ -570,6 +602,7 @@ static cj_status emit_in_turn(fusion *f, int32_t index)
     const cj__node *node = &f->from->nodes[index];
     cj_status status = CJ_OK;
     if (cj__info(node)->flags & CJ__EFFECT) return emit_node(f, index);
+
     if (cj__info(node)->flags & CJ__SOURCE || node->op == CJ__OP_broadcast || f->next[index] >= 0)
         return CJ_OK;
     emit_value(f, node->first_output, &status);
@@ -594,10 +627,22 @@ static cj_status write_graph(fusion *f)
     return status == CJ_OK ? cj_graph_status(f->to) : status;
 }
 
+static void count_readers(fusion *f)
+{
+    for (int64_t i = 0; i < f->count; i++) {
+        const cj__node *node = &f->from->nodes[f->order[i]];
+        cj__folding folding;
+        for (int k = 0; k < node->inputs_count; k++) f->readers[node->inputs[k]]++;
+        if (foldable(f, node, &folding)) f->folds[node->inputs[0]]++;
+    }
+    for (int64_t i = 0; i < f->from->output_count; i++) f->readers[f->from->outputs[i].value]++;
+}
+
 /* Products before reductions: what is in cache anyway is better than what is read once less. */
 static void find_groups(fusion *f, unsigned what)
 {
     const cj_graph *from = f->from;
+    count_readers(f);
     for (int64_t i = 0; i < f->count && what & CJ__FUSE_CHAINS; i++)
         if (fusible(from, &from->nodes[f->order[i]])) join(f, f->order[i]);
     for (int64_t i = 0; i < f->count && what & CJ__FUSE_PRODUCTS; i++)
@@ -608,7 +653,7 @@ static void find_groups(fusion *f, unsigned what)
 static cj_status fuse(const cj_graph *from, unsigned what, cj_graph **to)
 {
     fusion f;
-    cj_status status = fusion_begin(&f, from);
+    cj_status status = fusion_begin(&f, from, what);
     if (status == CJ_OK) {
         find_groups(&f, what);
         find_uses(&f);
