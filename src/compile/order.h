@@ -11,8 +11,5 @@ CJ_MUST_CHECK cj_status cj__order(const cj_graph *graph, int32_t **order, int64_
 CJ_MUST_CHECK cj_status cj__order_for_memory(const cj_graph *graph, int32_t **order, int64_t *count);
 /* Of those that one value needs, depth first. */
 CJ_MUST_CHECK cj_status cj__order_from(const cj_graph *graph, int32_t value, int32_t **order, int64_t *count);
-/* Changes an order so that less memory is in use at a time: nodes that let go of more than they make come as
- * early as they can. */
-CJ_MUST_CHECK cj_status cj__order_eagerly(const cj_graph *graph, int32_t *order, int64_t count);
 
 #endif

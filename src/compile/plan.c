@@ -442,8 +442,7 @@ static cj_status planner_begin(planner *p)
     bool ok = program->steps && program->buffers && program->commits && program->inputs && program->outputs &&
               program->output_types && p->buffer_of && p->last_use && p->made_at;
     if (!ok) return cj__out_of_memory(values * 64, "planning a program");
-    CJ__TRY(cj__order(g, &p->order, &p->count));
-    return p->apart ? CJ_OK : cj__order_eagerly(g, p->order, p->count);
+    return p->apart ? cj__order(g, &p->order, &p->count) : cj__order_for_memory(g, &p->order, &p->count);
 }
 
 static cj_status make_program(planner *p)
