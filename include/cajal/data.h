@@ -184,13 +184,14 @@ CJ_API CJ_MUST_CHECK cj_status cj_text_of_file(cj_text_format format, const char
                                                size_t *size);
 
 /* Sentences that have no labels yet as examples, each as those of CJ_TEXT_LABELLED: x [count,T]; the targets
- * are 0. One that is none to the tokenizer is an error that says which, counted from 1. */
+ * are 0. One that is no text to the tokenizer is an error that says which line it is. */
 typedef struct {
     size_t size;
     const char *const *sentences; /* [count], each ended by a zero */
     int64_t count;
     const cj_tokenizer *tokenizer;
     int64_t longest; /* 0: none is cut */
+    int64_t first;   /* the line that the first of them is; 0: 1 */
 } cj_sentences;
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_of_sentences(cj_dataset **dataset, const cj_sentences *options);
 

@@ -31,7 +31,7 @@ static int64_t block_of(const cj_recipe *r)
     return block ? block : cj__recipe_count(r, CJ__KEY_data_longest);
 }
 
-int64_t cj__recipe_longest(const cj_recipe *r)
+int64_t cj_recipe_longest(const cj_recipe *r)
 {
     int64_t longest = cj__recipe_count(r, CJ__KEY_data_longest);
     return longest == 0 && classifier_of(r) == BERT ? block_of(r) : longest;
@@ -75,7 +75,7 @@ static cj_status check_bert(const cj_recipe *r)
     if (block_of(r) < 1 || block_of(r) > 1 << 20)
         return cj__recipe_bad_value(r, CJ__KEY_model_block,
                                     "the most tokens of a sentence, 1,048,576 at most");
-    if (cj__recipe_longest(r) > block_of(r))
+    if (cj_recipe_longest(r) > block_of(r))
         return cj__recipe_bad_value(r, CJ__KEY_data_longest, "model.block at most");
     return CJ_OK;
 }

@@ -247,8 +247,6 @@ const char *cj__recipe_classifier_at(int index); /* the names there are; NULL be
 bool cj__recipe_is_classifier(const cj_recipe *recipe);
 CJ_MUST_CHECK cj_status cj__recipe_check_classifier(const cj_recipe *recipe);
 cj_value cj__recipe_draw_classifier(cj_scope scope, cj_value tokens, const cj_recipe *recipe);
-/* The most tokens that a sentence may have, longer ones being cut; 0: there is no limit. */
-int64_t cj__recipe_longest(const cj_recipe *recipe);
 /* Sentences of which parts are hidden, to be guessed. */
 bool cj__recipe_is_masked(const cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */

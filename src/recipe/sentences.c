@@ -142,7 +142,7 @@ static cj_status open_part(const cj_recipe *r, const cj_recipe_sets *sets, cj__k
                               .tokenizer = sets->tokenizer,
                               .target_tokenizer = sets->target_tokenizer,
                               .classes = classes,
-                              .longest = cj__recipe_longest(r),
+                              .longest = cj_recipe_longest(r),
                               .memory = cj__recipe_count(r, CJ__KEY_data_memory),
                               .bucket = cj__recipe_count(r, CJ__KEY_data_bucket)};
     if (!*r->values[source]) return CJ_OK;
