@@ -1,4 +1,4 @@
-# Sums up the turns of bench/compare: lines "SIDE … best_us B median_us M loss L", with "loss_after_one L" in training. Prints a row for each side that
+# Sums up the turns of bench/compare: lines "SIDE … best_us B median_us M loss L", with "loss_after_one L" in training, and "peak_mb P". Prints a row for each side that
 # is not cajal; ends with 1, and a sentence, where the losses do not agree at the precision `highest`.
 {
     for (i = 2; i < NF; i++) field[$i] = $(i + 1)
@@ -7,6 +7,7 @@
     if (field["best_us"] + 0 < best[side] + 0) best[side] = field["best_us"]
     medians[side, ++turns[side]] = field["median_us"]
     loss[side] = field["loss"]
+    if ("peak_mb" in field && field["peak_mb"] + 0 > peak[side] + 0) peak[side] = field["peak_mb"]
     early[side] = "loss_after_one" in field ? field["loss_after_one"] : ""
     delete field
 }
@@ -32,9 +33,10 @@ function agree(a, b) {
 }
 
 function row(side) {
-    printf "%-12s %3d  %-7s %10.2f %10.2f %10.2f %10.2f %7.2f %7.2f  %s %s\n", name, threads, side,
+    printf "%-12s %3d  %-7s %10.2f %10.2f %10.2f %10.2f %7.2f %7.2f  %s %s%s\n", name, threads, side,
         best["cajal"], median_of("cajal"), best[side], median_of(side), best[side] / best["cajal"],
-        median_of(side) / median_of("cajal"), loss["cajal"], loss[side]
+        median_of(side) / median_of("cajal"), loss["cajal"], loss[side],
+        "cajal" in peak && side in peak ? sprintf("  %.1f %.1f", peak["cajal"], peak[side]) : ""
     if (precision != "highest") return
     check(side, "ten steps", loss["cajal"], loss[side])
     if (early["cajal"] != "" && early[side] != "") check(side, "one step", early["cajal"], early[side])

@@ -5,7 +5,7 @@
                              [--precision highest|high|medium] [--onnx] [--compile] [--channels-last] [--profile]
 
 NAME: mlp, cnn, resnet18, lstm, gpt. Prints one line: threads, parameters, steps, best and median microseconds of a
-step, and a loss that proves the work: in training the loss after ten updates, and after one, with --eval that of the output.
+step, a loss that proves the work, and the most memory it took above what importing left: in training the loss after ten updates, and after one, with --eval that of the output.
 --save-init writes the initial weights and the batch (batch.x, batch.y) as safetensors, for workloads --init.
 --precision medium is autocast to bf16. --onnx (with --eval) exports the same weights and runs ONNX Runtime.
 """
@@ -20,6 +20,15 @@ import warnings
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+def resident(field):
+    """A figure of /proc/self/status in megabytes; 0 where there is none."""
+    try:
+        with open("/proc/self/status") as status:
+            return next((int(line.split()[1]) / 1024 for line in status if line.startswith(field)), 0)
+    except OSError:
+        return 0
+
 
 # --- the networks ---------------------------------------------------------------------------------------
 
@@ -268,7 +277,8 @@ def measure(options):
     print(f"{'-'.join([options.name, *marks])} thr {options.threads} batch {batch} "
           f"params {sum(p.numel() for p in network.parameters())} steps {len(times)} best_us {times[0] * 1e6:.2f} "
           f"median_us {times[len(times) // 2] * 1e6:.2f} loss {loss:.7f}"
-          + ("" if options.eval else f" loss_after_one {losses[1]:.7f}"))
+          + ("" if options.eval else f" loss_after_one {losses[1]:.7f}")
+          + f" peak_mb {resident('VmHWM:') - options.at_start:.1f}")
 
 
 def main():
@@ -282,6 +292,7 @@ def main():
     for name in ("eval", "onnx", "compile", "channels-last", "profile"):
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
+    options.at_start = resident("VmRSS:")
     if options.onnx and not options.eval:
         parser.error("--onnx runs inference only: add --eval")
     measure(options)

@@ -1,8 +1,9 @@
 /* Reference workloads, timed as bench/torch_workloads.py times them:
  *   workloads NAME [--threads N] [--seconds S] [--eval] [--batch N]
  *             [--precision highest|high|medium] [--init FILE]
- * prints one line: threads, parameters, steps, best and median microseconds of a step, and losses that prove
- * the work. NAME is a row of `workloads` in cli/workload.c. */
+ * prints one line: threads, parameters, steps, best and median microseconds of a step, losses that prove the
+ * work, and the most memory it took above what it had at the start. NAME is a row of `workloads` in
+ * cli/workload.c. */
 #include "workload.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@ typedef struct {
     job job;
     int threads;
     double seconds;
+    double at_start;  /* megabytes */
     const char *init; /* safetensors: parameters, batch.x and batch.y; NULL: own random numbers */
 } settings;
 
@@ -91,6 +93,18 @@ static cj_status load(const char *path, const job *j)
 /* --- the measurement --------------------------------------------------------------------------------------
  */
 
+/* A figure of /proc/self/status in megabytes; 0 where there is none. */
+static double resident(const char *field)
+{
+    char line[256];
+    long long kilobytes = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, field, strlen(field)) == 0) kilobytes = strtoll(line + strlen(field), NULL, 10);
+    if (file) fclose(file);
+    return (double)kilobytes / 1024;
+}
+
 static void print(const settings *s, const timing *t)
 {
     const job *j = &s->job;
@@ -98,7 +112,7 @@ static void print(const settings *s, const timing *t)
            j->evaluate ? "-eval" : "", s->threads, (long long)j->batch, (long long)job_parameters(j),
            (long long)t->runs, 1e6 * t->best, 1e6 * t->median, job_loss(j));
     if (!j->evaluate) printf("loss_after_one %.7f ", j->early_loss);
-    printf("first_step_us %.0f\n", 1e6 * t->first);
+    printf("first_step_us %.0f peak_mb %.1f\n", 1e6 * t->first, resident("VmHWM:") - s->at_start);
 }
 
 enum { FEWEST_STEPS = 11 }; /* the eleventh tells the loss */
@@ -161,7 +175,7 @@ static bool read_option(settings *s, const char *name, const char *value)
 
 int main(int count, char **arguments)
 {
-    settings s = {.threads = 1, .seconds = 5};
+    settings s = {.threads = 1, .seconds = 5, .at_start = resident("VmRSS:")};
     if (count > 1) s.job.w = find_workload(arguments[1]);
     if (!s.job.w) return usage();
     s.job.batch = s.job.w->batch;

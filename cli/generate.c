@@ -52,13 +52,13 @@ static int find_prompt(generation *g)
     return EXIT_OK;
 }
 
-/* Texts of Llama begin with a token of their own. So does any text that begins with nothing, where there is
- * one; else it begins with a line break. */
+/* Texts of Llama begin with a token of their own, and so do lines. So does any text that begins with nothing,
+ * where there is one; else it begins with a line break. */
 static cj_status cut_prompt(generation *g)
 {
     int32_t begin = cj_tokenizer_special(g->tokenizer, CJ_TOKEN_BEGIN);
-    bool scored = cj_tokenizer_kind(g->tokenizer) == CJ_TOKENS_SCORED;
-    if (begin >= 0 && (scored || g->prompt_size == 0) && cj_tokens_add(&g->tokens, begin) != CJ_OK)
+    bool always = cj_tokenizer_kind(g->tokenizer) == CJ_TOKENS_SCORED || cj_recipe_reads_lines(g->run.recipe);
+    if (begin >= 0 && (always || g->prompt_size == 0) && cj_tokens_add(&g->tokens, begin) != CJ_OK)
         return CJ_OUT_OF_MEMORY;
     if (begin < 0 && g->prompt_size == 0) {
         g->prompt = "\n";
@@ -102,7 +102,13 @@ static void tell_speed(const generation *g, int64_t count, double seconds)
 
 /* --- generating ---------------------------------------------------------------------------------------- */
 
-static cj_status sample(generation *g, int64_t *count)
+/* The first text is drawn by the seed itself, each other by one of its own. */
+static uint64_t seed_of(const generation *g, int64_t text)
+{
+    return cj_recipe_seed(g->run.recipe) ^ (uint64_t)text * 0x9e3779b97f4a7c15u;
+}
+
+static cj_status sample(generation *g, int64_t text, int64_t *count)
 {
     cj_generate_options options = {.size = sizeof options,
                                    .generator = g->generator,
@@ -113,7 +119,7 @@ static cj_status sample(generation *g, int64_t *count)
                                                 .top_k = whole(g->o->top_k, 0),
                                                 .top_p = decimal(g->o->top_p, 1),
                                                 .repetition_penalty = decimal(g->o->repetition_penalty, 1),
-                                                .seed = cj_recipe_seed(g->run.recipe)},
+                                                .seed = seed_of(g, text)},
                                    .each = tell,
                                    .context = g};
     return (cj_generate)(count, &options);
@@ -138,17 +144,33 @@ static cj_status search(generation *g, int64_t *count)
     return status;
 }
 
-static cj_status generate(generation *g)
+static cj_status make_text(generation *g, int64_t text, int64_t *count)
 {
-    int64_t count = 0;
-    double start = now();
     fwrite(g->prompt, 1, g->prompt_size, stdout);
     fflush(stdout);
     g->previous = g->tokens.ids[g->tokens.count - 1];
-    cj_status status = g->o->beams ? search(g, &count) : sample(g, &count);
+    cj_status status = g->o->beams ? search(g, count) : sample(g, text, count);
     printf("\n");
     fflush(stdout);
-    if (status == CJ_OK) tell_speed(g, count, now() - start);
+    return status;
+}
+
+static int64_t texts_of(const generation *g)
+{
+    bool several = cj_recipe_reads_lines(g->run.recipe) && g->prompt_size == 0 && !g->o->beams;
+    return whole(g->o->texts, several ? 10 : 1);
+}
+
+static cj_status generate(generation *g)
+{
+    int64_t all = 0, count, texts = texts_of(g);
+    double start = now();
+    cj_status status = CJ_OK;
+    for (int64_t text = 0; text < texts && status == CJ_OK; text++) {
+        status = make_text(g, text, &count);
+        if (status == CJ_OK) all += count;
+    }
+    if (status == CJ_OK) tell_speed(g, all, now() - start);
     return status;
 }
 

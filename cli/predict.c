@@ -345,7 +345,7 @@ static int open_sentences(prediction *p)
     const cj_recipe *recipe = p->run.recipe;
     if (!cj_recipe_is_text(recipe) || cj_recipe_predicts_tokens(recipe)) return EXIT_OK;
     if (cj_recipe_shape(recipe).rank != 1)
-        return fprintf(stderr, "cajal: %s: the run was trained on stories, not on sentences with labels\n",
+        return fprintf(stderr, "cajal: %s: the run was trained on stories: `cajal ask` asks it\n",
                        p->o->operands[0]),
                EXIT_USAGE;
     cj_status status = cj_recipe_open_tokenizer(p->run.recipe, &p->tokenizer);

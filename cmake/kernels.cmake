@@ -11,8 +11,13 @@ set(cajal_isa_flags_avx512 ${cajal_isa_flags_avx2} -mavx512f -mavx512bw -mavx512
 set(cajal_isa_flags_avx512bf16 ${cajal_isa_flags_avx512} -mavx512bf16)
 set(cajal_isa_flags_amx ${cajal_isa_flags_avx512bf16} -mamx-tile -mamx-bf16)
 
+# The scalar kernels are always there; CAJAL_SCALAR=ON leaves out the others, which compile for minutes where each
+# load is checked and no test needs them (the fuzz preset).
+option(CAJAL_SCALAR "Build no kernels of particular instruction sets" OFF)
 set(cajal_isas scalar)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(CAJAL_SCALAR)
+    # nothing more
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     foreach(isa avx2 avx512 avx512bf16 amx)
         string(JOIN " " CMAKE_REQUIRED_FLAGS ${cajal_isa_flags_${isa}})
         check_c_compiler_flag("" cajal_compiler_has_${isa})
@@ -50,6 +55,7 @@ list(FILTER cajal_sources EXCLUDE REGEX "/src/cpu/kernels/")
 cajal_kernel(vector scalar neon avx2 avx512)
 cajal_kernel(rows scalar neon avx2 avx512)
 cajal_kernel(pool scalar neon avx2 avx512)
+cajal_kernel(picture scalar neon avx2 avx512)
 cajal_kernel(moments scalar neon avx2 avx512)
 cajal_kernel(recurrence scalar neon avx2 avx512)
 cajal_kernel(random scalar neon avx2 avx512)

@@ -12,7 +12,7 @@ static void compile_with(const cj_kernels *kernels)
     cj_graph_options options = {.size = sizeof options, .kernels = kernels};
     if (cj_graph_new(&g, &options) != CJ_OK) abort();
     cj_value x = cj_input(g, "x", CJ_F32, cj_shape(2, 3));
-    cj_output(g, "sums", cj_sum(x, cj_axes(1), CJ_DROP));
+    cj_output(g, "sums", cj_sum(x, cj_axes(1), CJ_DROP_AXES));
     if (cj_compile(&program, g) != CJ_OK) abort();
     cj_program_free(program);
     cj_graph_free(g);

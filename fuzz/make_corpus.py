@@ -97,7 +97,7 @@ def make_preprocessing():
 def make_kernels():
     whole = """{"format": 1, "instruction_set": "scalar", "threads": 2, "steps": [
     {"step": "sum f32[2,3] → f32[2] highest #0123456789abcdef", "kernel": "reduce f32",
-     "microseconds": {"reduce f32": 1.5, "reduce f32, any axes": 1e3}},
+     "seconds": {"reduce f32": 1.5e-6, "reduce f32, any axes": 1e3}},
     {"step": "", "kernel": "none", "more": [{"a": null}]}]}
 """
     put("kernels", "whole", whole)
@@ -109,7 +109,7 @@ def make_kernels():
     put("kernels", "many-threads", whole.replace('"threads": 2', '"threads": 18446744073709551615'))
     put("kernels", "format-2", whole.replace('"format": 1', '"format": 2'))
     put("kernels", "huge-time", whole.replace("1e3", "1e400"))
-    put("kernels", "many-times", whole.replace('"reduce f32": 1.5', ", ".join('"%d": %d' % (i, i) for i in range(40))))
+    put("kernels", "many-times", whole.replace('"reduce f32": 1.5e-6', ", ".join('"%d": %d' % (i, i) for i in range(40))))
     put("kernels", "twice", whole.replace('"threads"', '"steps": [], "instruction_set": "avx2", "threads"'))
 
 

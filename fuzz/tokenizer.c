@@ -71,9 +71,11 @@ static void check_saved(const cj_tokenizer *t, const char *text, size_t size, co
     cj_tokenizer_free(again);
 }
 
-static void use(cj_status status, cj_tokenizer *t, const char *text, size_t size)
+/* `made` is read after the call that made `status`, whatever the order of arguments. */
+static void use(cj_status status, cj_tokenizer *const *made, const char *text, size_t size)
 {
     cj_tokens ids = {0};
+    cj_tokenizer *t = *made;
     if (status != CJ_OK && t) abort();
     if (status != CJ_OK) return;
     if (cj_tokenizer_encode(t, text, size, &ids) == CJ_OK) {
@@ -97,7 +99,7 @@ static void train(const char *text, size_t size, cj_token_kind kind)
                                                    .strip_accents = size % 3 == 0},
                                       .vocabulary = size % 7 == 0 ? 0 : 280,
                                       .specials = size % 2 == 0};
-    use(cj_tokenizer_train(&t, &training), t, text, size);
+    use(cj_tokenizer_train(&t, &training), &t, text, size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -111,11 +113,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         write_gpt2();
     }
     path = fuzz_path(data, size);
-    use(cj_tokenizer_open(&t, path), t, text, some);
-    use(cj_tokenizer_read_gpt2(&t, path, in_folder("merges.txt")), t, text, some);
-    use(cj_tokenizer_read_gpt2(&t, in_folder("encoder.json"), path), t, text, some);
-    use(cj_tokenizer_read_wordpiece(&t, path, &lower), t, text, some);
-    use(cj_tokenizer_read_llama2c(&t, path), t, text, some);
+    use(cj_tokenizer_open(&t, path), &t, text, some);
+    use(cj_tokenizer_read_gpt2(&t, path, in_folder("merges.txt")), &t, text, some);
+    use(cj_tokenizer_read_gpt2(&t, in_folder("encoder.json"), path), &t, text, some);
+    use(cj_tokenizer_read_wordpiece(&t, path, &lower), &t, text, some);
+    use(cj_tokenizer_read_llama2c(&t, path), &t, text, some);
     for (int kind = 0; kind < CJ_TOKENS_SCORED; kind++) train(text, some, (cj_token_kind)kind);
     return 0;
 }

@@ -133,6 +133,22 @@ void cj_test_remove_folder(char *folder)
     free(folder);
 }
 
+char *cj_test_folder;
+
+int cj_test_make_folder(void **state)
+{
+    (void)state;
+    cj_test_folder = cj_test_new_folder();
+    return 0;
+}
+
+int cj_test_drop_folder(void **state)
+{
+    (void)state;
+    cj_test_remove_folder(cj_test_folder);
+    return 0;
+}
+
 const char *cj_test_path(const char *folder, const char *name)
 {
     static char paths[8][4096];

@@ -55,6 +55,10 @@ void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *
 /* A new empty folder, to be removed by `cj_test_remove_folder`; the path is freed by the latter. */
 char *cj_test_new_folder(void);
 void cj_test_remove_folder(char *folder);
+/* A folder for a group of tests: the first and last of cmocka_run_group_tests. */
+extern char *cj_test_folder;
+int cj_test_make_folder(void **state);
+int cj_test_drop_folder(void **state);
 /* "folder/name" in a ring of eight static buffers: good for the next few calls. */
 const char *cj_test_path(const char *folder, const char *name);
 void cj_test_write_file(const char *path, const void *data, size_t size);

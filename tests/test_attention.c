@@ -1,6 +1,6 @@
 /* Attention, positions and Transformer layers against PyTorch's, from tests/fixtures/attention.py: outputs
  * and gradients by every operand, with PyTorch's names of weights; and what is refused. */
-#include "support.h"
+#include "stored.h"
 
 #include "cajal/cajal.h"
 
@@ -181,22 +181,9 @@ static bool has(const char *name, const char *what)
     return cj_tensor_file_find(values, path) >= 0;
 }
 
-static cj_tensor stored(const char *name, const char *what)
-{
-    char path[96];
-    cj_tensor tensor;
-    snprintf(path, sizeof path, "%s.%s", name, what);
-    int64_t index = cj_tensor_file_find(values, path);
-    if (index < 0) fail_msg("the fixture has no %s", path);
-    expect_ok(cj_tensor_file_describe(values, index, &tensor));
-    tensor.data = malloc(cj_tensor_bytes(&tensor) + 1);
-    expect_ok(cj_tensor_file_read(values, index, tensor.data));
-    return tensor;
-}
-
 static void expect_near(const char *name, const char *what, const float *found)
 {
-    cj_tensor wanted = stored(name, what);
+    cj_tensor wanted = cj_test_stored(values, name, what);
     const float *w = wanted.data;
     for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++)
         if (!(fabs((double)found[i] - (double)w[i]) <= 3e-5 * (1 + fabs((double)w[i]))))
@@ -208,7 +195,7 @@ static void expect_near(const char *name, const char *what, const float *found)
 static cj_value whole_numbers(cj_graph *g, const char *name, const char *what)
 {
     if (!has(name, what)) return (cj_value){0};
-    cj_tensor tensor = stored(name, what);
+    cj_tensor tensor = cj_test_stored(values, name, what);
     cj_value value = cj_constant_tensor(g, &tensor);
     free(tensor.data);
     return value;
@@ -224,10 +211,10 @@ static void check_layer(const layer *l)
     int count = 0;
     expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
     for (; count < MOST && l->operands[count]; count++) {
-        run.inputs[count] = stored(l->name, l->operands[count]);
+        run.inputs[count] = cj_test_stored(values, l->name, l->operands[count]);
         x[count] = cj_input(g, l->operands[count], CJ_F32, run.inputs[count].shape);
     }
-    cj_tensor c = run.inputs[count] = stored(l->name, "c");
+    cj_tensor c = run.inputs[count] = cj_test_stored(values, l->name, "c");
     cj_value weights = cj_input(g, "c", CJ_F32, c.shape);
     cj_value y = l->draw(cj_at(cj_root(g), "%s", l->name), x, whole_numbers(g, l->name, "first"),
                          whole_numbers(g, l->name, "lengths"));

@@ -10,7 +10,6 @@
 
 enum { RECORD = 3073, ROWS = 3 };
 
-static char *folder;
 static uint8_t file[2 * ROWS * (RECORD + 1)];
 
 /* Records with `label_bytes` labels; pixel i of plane c of picture r is told by a formula. */
@@ -34,7 +33,7 @@ static size_t fill(int64_t rows, int64_t label_bytes, int first_label)
 
 static cj_status read_one(const char *name, int64_t classes, cj_dataset **d)
 {
-    const char *path = cj_test_path(folder, name);
+    const char *path = cj_test_path(cj_test_folder, name);
     return cj_dataset_read_cifar(d, &path, 1, classes);
 }
 
@@ -53,20 +52,20 @@ static void test_both_kinds(void **state)
 {
     (void)state;
     cj_dataset *d;
-    cj_test_write_file(cj_test_path(folder, "a.bin"), file, fill(ROWS, 1, 7));
+    cj_test_write_file(cj_test_path(cj_test_folder, "a.bin"), file, fill(ROWS, 1, 7));
     expect_ok(read_one("a.bin", 10, &d));
     cj_tensor x = cj_dataset_x(d);
     assert_true(cj_shape_equal(x.shape, cj_shape(ROWS, 32, 32, 3)) && x.dtype == CJ_U8);
     expect_rows(d, 0, ROWS, 7);
     cj_dataset_free(d);
-    cj_test_write_file(cj_test_path(folder, "b.bin"), file, fill(2, 1, 0));
-    const char *both[] = {cj_test_path(folder, "a.bin"), cj_test_path(folder, "b.bin")};
+    cj_test_write_file(cj_test_path(cj_test_folder, "b.bin"), file, fill(2, 1, 0));
+    const char *both[] = {cj_test_path(cj_test_folder, "a.bin"), cj_test_path(cj_test_folder, "b.bin")};
     expect_ok(cj_dataset_read_cifar(&d, both, 2, 10));
     assert_int_equal(cj_dataset_count(d), ROWS + 2);
     expect_rows(d, 0, ROWS, 7);
     expect_rows(d, ROWS, 2, 0);
     cj_dataset_free(d);
-    cj_test_write_file(cj_test_path(folder, "c.bin"), file, fill(ROWS, 2, 97));
+    cj_test_write_file(cj_test_path(cj_test_folder, "c.bin"), file, fill(ROWS, 2, 97));
     expect_ok(read_one("c.bin", 100, &d));
     expect_rows(d, 0, ROWS, 97);
     cj_dataset_free(d);
@@ -79,14 +78,14 @@ static void test_damaged(void **state)
     size_t size = fill(ROWS, 1, 0);
     static const size_t cuts[] = {0, 1, RECORD - 1, RECORD + 1, 3 * RECORD - 1};
     for (int i = 0; i < 5; i++) {
-        cj_test_write_file(cj_test_path(folder, "cut.bin"), file, cuts[i]);
+        cj_test_write_file(cj_test_path(cj_test_folder, "cut.bin"), file, cuts[i]);
         expect_status(read_one("cut.bin", 10, &d), CJ_FORMAT_ERROR);
         expect_message("cut.bin: record ");
         assert_null(d);
     }
     expect_message("record 2: found 3072 bytes, expected 3073");
     file[2 * RECORD] = 10;
-    cj_test_write_file(cj_test_path(folder, "label.bin"), file, size);
+    cj_test_write_file(cj_test_path(cj_test_folder, "label.bin"), file, size);
     expect_status(read_one("label.bin", 10, &d), CJ_FORMAT_ERROR);
     expect_message("record 2: found the label 10, expected one below 10");
     expect_status(read_one("missing.bin", 10, &d), CJ_NOT_FOUND);
@@ -100,14 +99,14 @@ static void test_by_name(void **state)
     (void)state;
     cj_dataset *d;
     char *data = getenv("CAJAL_DATA") ? strdup(getenv("CAJAL_DATA")) : NULL;
-    setenv("CAJAL_DATA", folder, 1);
-    mkdir(cj_test_path(folder, "cifar-10-batches-bin"), 0700);
-    mkdir(cj_test_path(folder, "cifar-100"), 0700);
+    setenv("CAJAL_DATA", cj_test_folder, 1);
+    mkdir(cj_test_path(cj_test_folder, "cifar-10-batches-bin"), 0700);
+    mkdir(cj_test_path(cj_test_folder, "cifar-100"), 0700);
     for (int i = 1; i <= 5; i++) {
         char name[64];
         snprintf(name, sizeof name, "cifar-10-batches-bin/data_batch_%d.bin", i);
         expect_status(cj_dataset_open(&d, "cifar-10", false), CJ_NOT_FOUND);
-        cj_test_write_file(cj_test_path(folder, name), file, fill(1, 1, i));
+        cj_test_write_file(cj_test_path(cj_test_folder, name), file, fill(1, 1, i));
     }
     expect_ok(cj_dataset_open(&d, "cifar-10", false));
     for (int i = 1; i <= 5; i++) expect_rows(d, i - 1, 1, i);
@@ -117,7 +116,7 @@ static void test_by_name(void **state)
     cj_dataset_free(d);
     expect_status(cj_dataset_open(&d, "cifar-10", true), CJ_NOT_FOUND);
     expect_message("looked for cifar-10-batches-bin/test_batch.bin");
-    cj_test_write_file(cj_test_path(folder, "cifar-100/test.bin"), file, fill(2, 2, 50));
+    cj_test_write_file(cj_test_path(cj_test_folder, "cifar-100/test.bin"), file, fill(2, 2, 50));
     expect_ok(cj_dataset_open(&d, "cifar-100", true));
     expect_rows(d, 0, 2, 50);
     cj_dataset_free(d);
@@ -158,24 +157,10 @@ static cj_status scenario(void *context)
 static void test_allocations(void **state)
 {
     (void)state;
-    cj_test_write_file(cj_test_path(folder, "many.bin"), file, fill(ROWS, 1, 0));
+    cj_test_write_file(cj_test_path(cj_test_folder, "many.bin"), file, fill(ROWS, 1, 0));
     cj_test_allocator_install();
     cj_test_every_allocation_fails(scenario, NULL);
     cj_test_allocator_remove();
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    folder = cj_test_new_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    cj_test_remove_folder(folder);
-    return 0;
 }
 
 int main(void)
@@ -183,5 +168,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_kinds), cmocka_unit_test(test_damaged),
                                        cmocka_unit_test(test_by_name), cmocka_unit_test(test_real),
                                        cmocka_unit_test(test_allocations)};
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, cj_test_make_folder, cj_test_drop_folder);
 }

@@ -52,6 +52,26 @@ RECURRENT(rnn, CJ_CHAR_RNN)
 RECURRENT(lstm, CJ_CHAR_LSTM)
 RECURRENT(gru, CJ_CHAR_GRU)
 
+static cj_value bigram(cj_scope s, const cj_reading *reading, void *context)
+{
+    (void)context;
+    return cj_bigram(s, &(cj_bigram_options){
+                            .size = sizeof(cj_bigram_options), .input = *reading, .vocabulary = VOCABULARY});
+}
+
+enum { CONTEXT = 3 };
+
+static cj_value mlp(cj_scope s, const cj_reading *reading, void *context)
+{
+    const int64_t *seen = context;
+    return cj_mlp_language(s, &(cj_mlp_language_options){.size = sizeof(cj_mlp_language_options),
+                                                         .input = *reading,
+                                                         .vocabulary = VOCABULARY,
+                                                         .context = seen ? *seen : CONTEXT,
+                                                         .width = 4,
+                                                         .hidden = WIDTH});
+}
+
 /* Remembers the sum of all tokens so far in a state, as a recurrent network would: the logits are a table's
  * row for the sum modulo the vocabulary. */
 static cj_value running_sum(cj_scope s, const cj_reading *reading, void *context)
@@ -168,6 +188,47 @@ static void one_by_one_is_as_all_at_once(void **state)
     check_reading(rnn, 4, 1);
     check_reading(lstm, 4, 2);
     check_reading(gru, 1, 1);
+    check_reading(mlp, 1, 1);
+    check_reading(mlp, 4, 2);
+    check_reading(bigram, 4, 1);
+}
+
+/* A perceptron's logits change with each of the tokens it sees, and with no other; what stands before the
+ * first token is one of its own, not token 0. */
+static void a_perceptron_sees_its_context(void **state)
+{
+    (void)state;
+    cj_model *model = new_model(mlp);
+    int32_t tokens[BLOCK];
+    float wanted[VOCABULARY], found[VOCABULARY];
+    fill(tokens, 0, BLOCK);
+    read_at_once(model, mlp, tokens, BLOCK, wanted);
+    for (int i = 0; i < BLOCK; i++) {
+        tokens[i] = (tokens[i] + 1) % VOCABULARY;
+        read_at_once(model, mlp, tokens, BLOCK, found);
+        assert_int_equal(memcmp(found, wanted, sizeof wanted) == 0, i < BLOCK - CONTEXT);
+        tokens[i] = token(i);
+    }
+    read_at_once(model, mlp, (int32_t[]){0, 5}, 2, wanted);
+    read_at_once(model, mlp, (int32_t[]){5}, 1, found);
+    assert_memory_not_equal(found, wanted, sizeof wanted);
+    cj_model_free(model);
+}
+
+/* Beside a table of logits: what a bigram gives is the row of its last token, whatever came before. */
+static void a_bigram_is_a_table(void **state)
+{
+    (void)state;
+    cj_model *model = new_model(bigram);
+    cj_tensor table = cj_model_variable(model, 0).tensor;
+    float found[VOCABULARY];
+    assert_string_equal(cj_model_variable(model, 0).name, "logits.weight");
+    for (int i = 0; i < VOCABULARY * VOCABULARY; i++) ((float *)table.data)[i] = (float)i;
+    for (int32_t last = 0; last < VOCABULARY; last++) {
+        read_at_once(model, bigram, (int32_t[]){3, 7, last}, 3, found);
+        assert_memory_equal(found, (float *)table.data + last * VOCABULARY, sizeof found);
+    }
+    cj_model_free(model);
 }
 
 /* Two readers of one model have each their own past. */
@@ -586,6 +647,8 @@ static void prompts_that_are_none(void **state)
     expect_message("carries as 'sum' is [], but its first axis must be the 1 texts");
     assert_null(g);
     expect_status(cj_generator_new(&g, model, .reader = gpt, .block = -1), CJ_INVALID_ARGUMENT);
+    expect_status(cj_generator_new(&g, model, .reader = mlp, .context = &(int64_t){0}), CJ_INVALID_ARGUMENT);
+    expect_message("mlp with a context of 0 tokens");
     cj_model_free(model);
 }
 
@@ -649,6 +712,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_by_one_is_as_all_at_once),
+        cmocka_unit_test(a_perceptron_sees_its_context),
+        cmocka_unit_test(a_bigram_is_a_table),
         cmocka_unit_test(readers_do_not_meet),
         cmocka_unit_test(long_texts_slide),
         cmocka_unit_test(recurrent_state_is_carried),

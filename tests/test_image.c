@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-static char *folder;
-
 static bool has_png(void)
 {
 #ifdef CJ_HAVE_SPNG
@@ -32,7 +30,7 @@ static void test_round_trip(void **state)
         uint8_t pixels[2000];
         cj_image made, found;
         fill(&made, sizes[i][0], sizes[i][1], sizes[i][2], pixels);
-        const char *path = cj_test_path(folder, "a.png");
+        const char *path = cj_test_path(cj_test_folder, "a.png");
         expect_ok(cj_image_write_png(path, &made));
         expect_ok(cj_image_read(&found, path));
         assert_int_equal(found.height, made.height);
@@ -67,8 +65,8 @@ static void test_damaged(void **state)
     cj_image made;
     size_t size;
     fill(&made, 10, 10, 3, pixels);
-    expect_ok(cj_image_write_png(cj_test_path(folder, "b.png"), &made));
-    char *data = cj_test_read_file(cj_test_path(folder, "b.png"), &size);
+    expect_ok(cj_image_write_png(cj_test_path(cj_test_folder, "b.png"), &made));
+    char *data = cj_test_read_file(cj_test_path(cj_test_folder, "b.png"), &size);
     for (size_t cut = 8; cut < size; cut += 5) {
         cj_image image;
         if (cj_image_read_memory(&image, data, cut, "x.png") == CJ_OK) { /* all pixels were there */
@@ -103,7 +101,7 @@ static cj_status scenario(void *context)
 {
     cj_image *made = context, found, small;
     char path[4096];
-    snprintf(path, sizeof path, "%s/c.png", folder);
+    snprintf(path, sizeof path, "%s/c.png", cj_test_folder);
     cj_status status = cj_image_write_png(path, made);
     if (status != CJ_OK) return status;
     status = cj_image_read(&found, path);
@@ -129,20 +127,6 @@ static void test_allocations(void **state)
     cj_test_allocator_remove();
 }
 
-static int make_folder(void **state)
-{
-    (void)state;
-    folder = cj_test_new_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    cj_test_remove_folder(folder);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,5 +135,5 @@ int main(void)
         cmocka_unit_test(test_pnm),
         cmocka_unit_test(test_allocations),
     };
-    return cmocka_run_group_tests_name("image", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("image", tests, cj_test_make_folder, cj_test_drop_folder);
 }

@@ -1,7 +1,7 @@
 /* NumPy's arrays: every type, order and layout as NumPy writes them, round trips with NumPy's own reading,
  * and files that lie: headers, zip directories, compressed data, checksums; every allocation failing in turn.
  */
-#include "support.h"
+#include "stored.h"
 
 #include "cajal/cajal.h"
 #include "io/zip.h"
@@ -11,31 +11,6 @@
 #include <string.h>
 
 static char *folder;
-
-static double element(const cj_tensor *t, int64_t i)
-{
-    switch (t->dtype) {
-    case CJ_F32:
-        return (double)((const float *)t->data)[i];
-    case CJ_F64:
-        return ((const double *)t->data)[i];
-    case CJ_I32:
-        return ((const int32_t *)t->data)[i];
-    case CJ_I64:
-        return (double)((const int64_t *)t->data)[i];
-    default:
-        return ((const uint8_t *)t->data)[i];
-    }
-}
-
-static cj_tensor tensor_of(cj_tensor_file *file, const char *name)
-{
-    cj_tensor tensor;
-    int64_t index = cj_tensor_file_find(file, name);
-    if (index < 0) fail_msg("no array named %s", name);
-    expect_ok(cj_tensor_file_tensor(file, index, &tensor));
-    return tensor;
-}
 
 /* --- as NumPy writes ----------------------------------------------------------------------------------- */
 
@@ -57,19 +32,19 @@ static void check_arrays(const char *path)
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         for (int e = 0; e < 4; e++) {
             snprintf(name, sizeof name, "%s%s", expected[i].name, endings[e]);
-            cj_tensor t = tensor_of(file, name);
+            cj_tensor t = cj_test_tensor(file, name);
             assert_int_equal(t.dtype, expected[i].dtype);
             assert_true(cj_shape_equal(t.shape, cj_shape(2, 3)));
             for (int64_t j = 0; j < 6; j++)
-                assert_true(element(&t, j) == expected[i].first + expected[i].step * (double)j);
+                assert_true(cj_test_element(&t, j) == expected[i].first + expected[i].step * (double)j);
         }
-    cj_tensor cube = tensor_of(file, "cube_fortran"), scalar = tensor_of(file, "scalar");
+    cj_tensor cube = cj_test_tensor(file, "cube_fortran"), scalar = cj_test_tensor(file, "scalar");
     assert_true(cj_shape_equal(cube.shape, cj_shape(2, 3, 4)));
-    for (int64_t j = 0; j < 24; j++) assert_true(element(&cube, j) == (double)j);
+    for (int64_t j = 0; j < 24; j++) assert_true(cj_test_element(&cube, j) == (double)j);
     assert_int_equal(scalar.shape.rank, 0);
-    assert_true(element(&scalar, 0) == 7.5);
-    assert_true(cj_shape_equal(tensor_of(file, "empty").shape, cj_shape(0, 3)));
-    cj_tensor truth = tensor_of(file, "bool");
+    assert_true(cj_test_element(&scalar, 0) == 7.5);
+    assert_true(cj_shape_equal(cj_test_tensor(file, "empty").shape, cj_shape(0, 3)));
+    cj_tensor truth = cj_test_tensor(file, "bool");
     assert_int_equal(truth.dtype, CJ_BOOL);
     assert_memory_equal(truth.data, "\1\0\1\0\0\1", 6);
     assert_null(cj_tensor_file_metadata(file, "sha256"));
@@ -103,8 +78,8 @@ static void reads_each_version(void **state)
         snprintf(path, sizeof path, CJ_TEST_FIXTURE("numpy/version-%d.npy"), version);
         expect_ok(cj_tensor_file_open(&file, path));
         assert_int_equal(cj_tensor_file_count(file), 1);
-        cj_tensor t = tensor_of(file, "arr_0");
-        for (int64_t j = 0; j < 6; j++) assert_true(element(&t, j) == (double)j);
+        cj_tensor t = cj_test_tensor(file, "arr_0");
+        for (int64_t j = 0; j < 6; j++) assert_true(cj_test_element(&t, j) == (double)j);
         cj_tensor_file_close(file);
     }
 }
@@ -119,7 +94,7 @@ static void unsupported_types_are_named(void **state)
     cj_tensor_file *file;
     cj_tensor t;
     expect_ok(cj_tensor_file_open(&file, CJ_TEST_FIXTURE("numpy/unsupported.npz")));
-    assert_true(element(&(cj_tensor){.data = tensor_of(file, "fine").data}, 1) == 1);
+    assert_true(cj_test_element(&(cj_tensor){.data = cj_test_tensor(file, "fine").data}, 1) == 1);
     for (size_t i = 0; i < 4; i++) {
         expect_status(cj_tensor_file_tensor(file, cj_tensor_file_find(file, cases[i][0]), &t),
                       CJ_UNSUPPORTED);
@@ -137,7 +112,8 @@ static void reads_streamed_archives(void **state)
     cj_tensor_file *file;
     expect_ok(cj_tensor_file_open(&file, CJ_TEST_FIXTURE("numpy/streamed.npz")));
     assert_int_equal(cj_tensor_file_count(file), 1);
-    assert_true(element(&(cj_tensor){.data = tensor_of(file, "row").data, .dtype = CJ_I32}, 4) == 4);
+    assert_true(cj_test_element(&(cj_tensor){.data = cj_test_tensor(file, "row").data, .dtype = CJ_I32}, 4) ==
+                4);
     cj_tensor_file_close(file);
 #endif
 }
@@ -170,7 +146,7 @@ static void check_kinds(cj_tensor_file *file)
 {
     assert_int_equal(cj_tensor_file_count(file), KINDS);
     for (int i = 0; i < KINDS; i++) {
-        cj_tensor t = tensor_of(file, kinds[i].name), *wanted = &kinds[i].tensor;
+        cj_tensor t = cj_test_tensor(file, kinds[i].name), *wanted = &kinds[i].tensor;
         assert_string_equal(cj_tensor_file_name(file, i), kinds[i].name);
         assert_int_equal(t.dtype, wanted->dtype);
         assert_true(cj_shape_equal(t.shape, wanted->shape));
@@ -211,7 +187,7 @@ static void files_read_back(void **state)
         const cj_tensor *wanted = &kinds[i].tensor;
         expect_ok(cj_save_npy(path, wanted));
         expect_ok(cj_tensor_file_open(&file, path));
-        cj_tensor t = tensor_of(file, "arr_0");
+        cj_tensor t = cj_test_tensor(file, "arr_0");
         assert_true(t.dtype == wanted->dtype && cj_shape_equal(t.shape, wanted->shape));
         if (wanted->data) assert_memory_equal(t.data, wanted->data, cj_tensor_bytes(wanted));
         cj_tensor_file_close(file);
@@ -393,7 +369,7 @@ static void damage(const char *path)
                     if (cj_tensor_file_tensor(file, t, &read) != CJ_OK) continue;
                     assert_int_equal(read.dtype, CJ_I32);
                     for (int64_t e = 0; e < 4; e++)
-                        assert_int_equal(element(&read, e), element(&kinds[2].tensor, e));
+                        assert_int_equal(cj_test_element(&read, e), cj_test_element(&kinds[2].tensor, e));
                     survived++;
                 }
                 cj_tensor_file_close(file);

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "cajal/io.h"
+#include "cajal/program.h"
 #include "data/augment.h"
 
 #include <math.h>
@@ -165,6 +166,34 @@ static void test_channels(void **state)
     }
 }
 
+/* Wider than what is made at a time; five channels go pixel by pixel, fewer by functions of each instruction
+ * set: all give the same bytes. */
+static void check_strips(cj__area area, const uint8_t *five, uint8_t *stretched)
+{
+    enum { WIDTH = 600, HEIGHT = 3, BYTES = WIDTH * HEIGHT };
+    static uint8_t some[BYTES * 4], other[BYTES * 4];
+    cj__stretch((cj__extent){HEIGHT, WIDTH, 5}, five, stretched, area);
+    for (int64_t n = 1; n <= 4; n++) {
+        for (int64_t i = 0; i < BYTES * n; i++) some[i] = five[i / n * 5 + i % n];
+        cj__stretch((cj__extent){HEIGHT, WIDTH, n}, some, other, area);
+        for (int64_t i = 0; i < BYTES * n; i++) assert_int_equal(other[i], stretched[i / n * 5 + i % n]);
+    }
+}
+
+static void test_strips(void **state)
+{
+    (void)state;
+    static uint8_t five[600 * 3 * 5], stretched[600 * 3 * 5];
+    static const cj__area areas[] = {
+        {0, 0, 3, 600}, {0, 1, 2, 599}, {1, 300, 2, 300}, {2, 599, 1, 1}, {0, 77, 3, 257}};
+    for (size_t i = 0; i < sizeof five; i++) five[i] = (uint8_t)(i * i % 251);
+    for (int i = 0; cj_instruction_set_at(i); i++) {
+        setenv("CAJAL_ISA", cj_instruction_set_at(i), 1);
+        for (size_t a = 0; a < sizeof areas / sizeof *areas; a++) check_strips(areas[a], five, stretched);
+    }
+    unsetenv("CAJAL_ISA");
+}
+
 /* --- colours ------------------------------------------------------------------------------------------- */
 
 static void factors(void (*change)(cj__extent, const uint8_t *, uint8_t *, double), const char *name)
@@ -253,9 +282,10 @@ static void test_randaugment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_moves),        cmocka_unit_test(test_moves_far),
-        cmocka_unit_test(test_warps),        cmocka_unit_test(test_warps_exactly),
-        cmocka_unit_test(test_channels),     cmocka_unit_test(test_colours),
-        cmocka_unit_test(test_colours_kept), cmocka_unit_test(test_randaugment)};
+        cmocka_unit_test(test_moves),      cmocka_unit_test(test_moves_far),
+        cmocka_unit_test(test_warps),      cmocka_unit_test(test_warps_exactly),
+        cmocka_unit_test(test_channels),   cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_colours),    cmocka_unit_test(test_colours_kept),
+        cmocka_unit_test(test_randaugment)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,7 +1,7 @@
 /* PyTorch's own files: every type and layout as torch.save writes them, by each protocol, as archive and as
  * stream; what is no tensor refused by name and never run; files that lie; every allocation failing in turn.
  */
-#include "support.h"
+#include "stored.h"
 
 #include "base/sha256.h"
 #include "cajal/cajal.h"
@@ -13,46 +13,15 @@
 
 #define LIE(name) CJ_TEST_SOURCE "/fuzz/corpus/pytorch/" name
 
-static double element(const cj_tensor *t, int64_t i)
-{
-    switch (t->dtype) {
-    case CJ_F32:
-        return (double)((const float *)t->data)[i];
-    case CJ_F64:
-        return ((const double *)t->data)[i];
-    case CJ_BF16:
-        return (double)(float)ldexp((double)(((const uint16_t *)t->data)[i] & 127) / 128 + 1,
-                                    (((const uint16_t *)t->data)[i] >> 7 & 255) - 127) *
-               (((const uint16_t *)t->data)[i] >> 15 ? -1
-                : ((const uint16_t *)t->data)[i]     ? 1
-                                                     : 0);
-    case CJ_I32:
-        return (double)((const int32_t *)t->data)[i];
-    case CJ_I64:
-        return (double)((const int64_t *)t->data)[i];
-    default:
-        return ((const uint8_t *)t->data)[i];
-    }
-}
-
-static cj_tensor tensor_of(cj_tensor_file *file, const char *name)
-{
-    cj_tensor tensor;
-    int64_t index = cj_tensor_file_find(file, name);
-    if (index < 0) fail_msg("no tensor named %s", name);
-    expect_ok(cj_tensor_file_tensor(file, index, &tensor));
-    return tensor;
-}
-
 static void expect_elements(cj_tensor_file *file, const char *name, cj_dtype dtype, cj_shape_t shape,
                             const double *expected)
 {
-    cj_tensor t = tensor_of(file, name);
+    cj_tensor t = cj_test_tensor(file, name);
     assert_int_equal(t.dtype, dtype);
     assert_true(cj_shape_equal(t.shape, shape));
     for (int64_t i = 0; i < cj_shape_count(shape); i++)
-        if (element(&t, i) != expected[i])
-            fail_msg("%s[%lld] is %g, not %g", name, (long long)i, element(&t, i), expected[i]);
+        if (cj_test_element(&t, i) != expected[i])
+            fail_msg("%s[%lld] is %g, not %g", name, (long long)i, cj_test_element(&t, i), expected[i]);
 }
 
 /* --- as torch.save writes ------------------------------------------------------------------------------ */
@@ -77,7 +46,7 @@ static void check_types(cj_tensor_file *file)
     expect_elements(file, "buffer", CJ_F32, cj_shape(3), (const double[]){1, 1, 1});
     expect_elements(file, "tied.0", CJ_F32, shape, halves);
     expect_elements(file, "tied.1", CJ_F32, shape, halves);
-    assert_true(cj_shape_equal(tensor_of(file, "empty").shape, cj_shape(0, 3)));
+    assert_true(cj_shape_equal(cj_test_tensor(file, "empty").shape, cj_shape(0, 3)));
 }
 
 static void check_views(cj_tensor_file *file)
@@ -147,7 +116,7 @@ static void test_checkpoint(void **state)
     cj_tensor_file *file;
     expect_ok(cj_tensor_file_open(&file, CJ_TEST_FIXTURE("pytorch/checkpoint.pt")));
     assert_int_equal(cj_tensor_file_count(file), 4); /* of the optimizer none */
-    assert_true(cj_shape_equal(tensor_of(file, "module.0.weight").shape, cj_shape(6, 4)));
+    assert_true(cj_shape_equal(cj_test_tensor(file, "module.0.weight").shape, cj_shape(6, 4)));
     assert_string_equal(cj_tensor_file_metadata(file, "epoch"), "12");
     assert_string_equal(cj_tensor_file_metadata(file, "best"), "91.5");
     assert_string_equal(cj_tensor_file_metadata(file, "arch"), "mlp");
@@ -362,13 +331,13 @@ static void test_resnet20(void **state)
     assert_int_equal(numbers, 271098);
     assert_string_equal(cj_tensor_file_name(file, 0), "module.conv1.weight");
     assert_string_equal(cj_tensor_file_metadata(file, "best_prec1"), "91.78000183105469");
-    cj_tensor conv = tensor_of(file, "module.layer3.2.conv2.weight"),
-              linear = tensor_of(file, "module.linear.weight");
+    cj_tensor conv = cj_test_tensor(file, "module.layer3.2.conv2.weight"),
+              linear = cj_test_tensor(file, "module.linear.weight");
     assert_true(cj_shape_equal(conv.shape, cj_shape(64, 64, 3, 3)));
     assert_true(cj_shape_equal(linear.shape, cj_shape(10, 64)));
     expect_sha256(&conv, "8f3aaf3fed593ac8fb4ba4bd1b692f9077c9b4f781283e016cae720df7b5e16a");
     expect_sha256(&linear, "a16928bec91464d4dcc913d19d12e0c0ded575af18a3eaf831b11447064c0ac5");
-    cj_tensor variance = tensor_of(file, "module.bn1.running_var");
+    cj_tensor variance = cj_test_tensor(file, "module.bn1.running_var");
     expect_sha256(&variance, "f9f165a0e7ccb58f2c53568bfd46b5393558083fe646b763dd5ec4022811af48");
     cj_tensor_file_close(file);
 }

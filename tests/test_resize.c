@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "cajal/image.h"
+#include "cajal/program.h"
 #include "image/image.h"
 
 #include <string.h>
@@ -95,6 +96,28 @@ static void test_colours(void **state)
     cj_image_free(&colour);
 }
 
+/* Each instruction set gives the same bytes. */
+static void test_instruction_sets(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][2] = {{1, 1}, {7, 300}, {40, 3}, {29, 37}};
+    for (int grey = 0; grey < 2; grey++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            cj_image from = fixture(grey ? "grey-source.pgm" : "source.ppm"), wanted, to;
+            setenv("CAJAL_ISA", "scalar", 1);
+            expect_ok(cj_image_resize(&wanted, &from, sizes[s][0], sizes[s][1], CJ_RESAMPLE_BILINEAR));
+            for (int i = 0; cj_instruction_set_at(i); i++) {
+                setenv("CAJAL_ISA", cj_instruction_set_at(i), 1);
+                expect_ok(cj_image_resize(&to, &from, sizes[s][0], sizes[s][1], CJ_RESAMPLE_BILINEAR));
+                assert_memory_equal(to.pixels, wanted.pixels, (size_t)(to.height * to.width * to.channels));
+                cj_image_free(&to);
+            }
+            unsetenv("CAJAL_ISA");
+            cj_image_free(&wanted);
+            cj_image_free(&from);
+        }
+}
+
 /* A window of a resized part is a cut of that part resized, bit for bit. */
 static void test_windows(void **state)
 {
@@ -182,9 +205,9 @@ static void test_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_pillow),  cmocka_unit_test(test_as_torchvision),
-        cmocka_unit_test(test_colours),    cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_flat),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_allocations)};
+        cmocka_unit_test(test_as_pillow), cmocka_unit_test(test_as_torchvision),
+        cmocka_unit_test(test_colours),   cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_windows),   cmocka_unit_test(test_flat),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_allocations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,10 +25,13 @@ static void test_every_layer(void **state)
         double value = kind->value == CJ__UNITS ? 3 : kind->value == CJ__RATE ? 0.5 : 0;
         bool sees =
             kind->options & (CJ__WINDOW | CJ__LAYERS) || strcmp(kind->name, "global_average_pool") == 0;
-        if (sees && strstr(kind->name, "pool") && value > 0) value = 2;
+        bool places = kind->options & CJ__CAUSAL || strstr(kind->name, "positions");
+        sees = sees && !places;
+        if (value > 0 && (places || (sees && strstr(kind->name, "pool")))) value = 2;
         cj_layer layers[] = {CJ_LAYER("dense", 4), CJ_LAYER(kind->name, value), CJ_LAYER("dense", 2),
                              CJ_LAYER(NULL)};
         if (sees) layers[0] = (cj_layer)CJ_LAYER("relu");
+        layers[0].no_flatten = places;
         layers[1].vocabulary = 5;
         static const float x[30] = {1, -2, 0.5F};
         cj_model *model;
@@ -78,6 +81,7 @@ static void test_refused(void **state)
     refuse((cj_layer){.type = "embedding", .value = 4}, "embedding at '0' needs its vocabulary");
     refuse((cj_layer){.type = "lstm", .value = 4, .bidirectional = true, .stateful = true},
            "carries its state");
+    refuse((cj_layer){.type = "attention", .value = 2}, "a width that the heads divide");
     refuse((cj_layer){.type = "elu", .value = (double)INFINITY}, "a finite number");
 }
 
@@ -94,7 +98,16 @@ static void test_sequences(void **state)
                  {{.type = "lstm", .value = 4, .all = true}, {.type = "dense", .value = 3}, {2, {5, 3}}},
                  {{.type = "lstm", .value = 4, .all = true},
                   {.type = "dense", .value = 3, .no_flatten = true},
-                  {3, {5, 2, 3}}}};
+                  {3, {5, 2, 3}}},
+                 {{.type = "learned_positions", .value = 2},
+                  {.type = "attention", .value = 3, .causal = true, .dropout = 0.1},
+                  {3, {5, 2, 3}}},
+                 {{.type = "transformer_encoder", .value = 1, .hidden = 5, .layers = 2, .norm_first = true},
+                  {.type = "rms_norm"},
+                  {3, {5, 2, 3}}},
+                 {{.type = "dense", .value = 4, .no_flatten = true},
+                  {.type = "sinusoidal_positions"},
+                  {3, {5, 2, 4}}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cj_layer layers[] = {cases[i].first, cases[i].second, CJ_LAYER(NULL)};
         cj_model *model;

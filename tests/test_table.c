@@ -10,12 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-static char *folder;
-
 static cj_table *read_text(const char *text, cj_csv_options options)
 {
     cj_table *t;
-    const char *path = cj_test_path(folder, "t.csv");
+    const char *path = cj_test_path(cj_test_folder, "t.csv");
     cj_test_write_file(path, text, strlen(text));
     options.size = sizeof options;
     options.path = path;
@@ -26,7 +24,7 @@ static cj_table *read_text(const char *text, cj_csv_options options)
 static void refuse_text(const char *text, const char *sentence)
 {
     cj_table *t;
-    const char *path = cj_test_path(folder, "bad.csv");
+    const char *path = cj_test_path(cj_test_folder, "bad.csv");
     cj_test_write_file(path, text, strlen(text));
     expect_status(cj_table_read_csv(&t, &(cj_csv_options){.size = sizeof(cj_csv_options), .path = path}),
                   CJ_FORMAT_ERROR);
@@ -117,9 +115,9 @@ static void test_bad_files(void **state)
         cj_table_read_csv(&t, &(cj_csv_options){.size = sizeof(cj_csv_options), .path = "/nowhere/x.csv"}),
         CJ_NOT_FOUND);
     expect_message("/nowhere/x.csv");
-    cj_test_write_file(cj_test_path(folder, "zero.csv"), "a,b\n1,\0\n", 8);
+    cj_test_write_file(cj_test_path(cj_test_folder, "zero.csv"), "a,b\n1,\0\n", 8);
     expect_status(cj_table_read_csv(&t, &(cj_csv_options){.size = sizeof(cj_csv_options),
-                                                          .path = cj_test_path(folder, "zero.csv")}),
+                                                          .path = cj_test_path(cj_test_folder, "zero.csv")}),
                   CJ_FORMAT_ERROR);
     expect_message("byte 6: found a zero");
 }
@@ -172,7 +170,7 @@ static void test_preprocessing(void **state)
     cj_table *t = read_text(people, (cj_csv_options){0});
     cj_preprocessing *p, *again;
     cj_preprocessing_options o = people_options(t);
-    const char *path = cj_test_path(folder, "preprocessing.json");
+    const char *path = cj_test_path(cj_test_folder, "preprocessing.json");
     expect_ok(cj_preprocessing_fit(&p, &o));
     check_people(p, t);
     expect_ok(cj_preprocessing_save(p, path));
@@ -233,7 +231,7 @@ static void test_bad_preprocessing(void **state)
     expect_status(cj_preprocessing_fit(&p, &o), CJ_INVALID_ARGUMENT);
     expect_message("column 'y' holds words");
     cj_table_free(t);
-    const char *path = cj_test_path(folder, "bad.json");
+    const char *path = cj_test_path(cj_test_folder, "bad.json");
     static const char *const bad[] = {"",
                                       "{",
                                       "[]",
@@ -255,8 +253,8 @@ static cj_status scenario(void *context)
     cj_preprocessing *p = NULL, *again = NULL;
     cj_dataset *data = NULL;
     char path[4096], json[4096];
-    snprintf(path, sizeof path, "%s/t.csv", folder);
-    snprintf(json, sizeof json, "%s/p.json", folder);
+    snprintf(path, sizeof path, "%s/t.csv", cj_test_folder);
+    snprintf(json, sizeof json, "%s/p.json", cj_test_folder);
     cj_status status = cj_table_read_csv(&t, &(cj_csv_options){.size = sizeof(cj_csv_options), .path = path});
     cj_preprocessing_options o = people_options(t);
     o.split.kind = CJ_SPLIT_STRATIFIED;
@@ -306,20 +304,6 @@ static void test_credit(void **state)
     cj_table_free(t);
 }
 
-static int make_folder(void **state)
-{
-    (void)state;
-    folder = cj_test_new_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    cj_test_remove_folder(folder);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,5 +317,5 @@ int main(void)
         cmocka_unit_test(test_allocations),
         cmocka_unit_test(test_credit),
     };
-    return cmocka_run_group_tests_name("table", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("table", tests, cj_test_make_folder, cj_test_drop_folder);
 }

@@ -1,7 +1,7 @@
 /* Layers of networks that see against PyTorch's, from tests/fixtures/vision.py: outputs, gradients by the
  * pictures, running statistics; weights travel through a file in PyTorch's layout and back to the same bytes.
  */
-#include "support.h"
+#include "stored.h"
 
 #include "cajal/cajal.h"
 #include "graph/graph.h"
@@ -81,22 +81,9 @@ END
 
 /* --- comparing ----------------------------------------------------------------------------------------- */
 
-static cj_tensor stored(const char *layer, const char *what)
-{
-    char name[96];
-    cj_tensor tensor;
-    snprintf(name, sizeof name, "%s.%s", layer, what);
-    int64_t index = cj_tensor_file_find(values, name);
-    if (index < 0) fail_msg("the fixture has no %s", name);
-    expect_ok(cj_tensor_file_describe(values, index, &tensor));
-    tensor.data = malloc(cj_tensor_bytes(&tensor) + 1);
-    expect_ok(cj_tensor_file_read(values, index, tensor.data));
-    return tensor;
-}
-
 static void expect_near(const char *layer, const char *what, const float *found, double tolerance)
 {
-    cj_tensor wanted = stored(layer, what);
+    cj_tensor wanted = cj_test_stored(values, layer, what);
     const float *w = wanted.data;
     for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++)
         if (!(fabs((double)found[i] - (double)w[i]) <= tolerance * (1 + fabs((double)w[i]))))
@@ -110,7 +97,7 @@ static void check_layer(const char *name, cj_value (*draw)(cj_scope, cj_value))
 {
     cj_graph *g;
     cj_program *program;
-    cj_tensor x = stored(name, "x"), c = stored(name, "c");
+    cj_tensor x = cj_test_stored(values, name, "x"), c = cj_test_stored(values, name, "c");
     bool inference = strstr(name, "inference") != NULL;
     expect_ok(cj_graph_new(&g, model, .mode = inference ? CJ_INFERENCE : CJ_TRAINING));
     cj_value in = cj_input(g, "x", CJ_F32, x.shape), weights = cj_input(g, "c", CJ_F32, c.shape), dx;

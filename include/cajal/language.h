@@ -72,6 +72,43 @@ typedef struct {
 /* Logits [N,T,vocabulary]; of the last alone [N,1,vocabulary]. */
 CJ_API cj_value cj_char_rnn(cj_scope scope, const cj_char_rnn_options *options);
 
+/* What follows a token depends on it alone: a table of logits, [vocabulary,vocabulary], which begins with
+ * zeros. Its parameter is logits.weight. */
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary;
+} cj_bigram_options;
+CJ_API cj_value cj_bigram(cj_scope scope, const cj_bigram_options *options);
+
+/* A perceptron over the embeddings of the last few tokens: Bengio et al., 2003. Before the first token stands
+ * one of its own. Parameters: embedding [vocabulary + 1,width], hidden, output. */
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary;
+    int64_t context;       /* tokens that it sees: 1 to 4096 */
+    int64_t width, hidden; /* of a token's embedding; units of the layer of tanh */
+    double dropout;        /* before the logits */
+} cj_mlp_language_options;
+CJ_API cj_value cj_mlp_language(cj_scope scope, const cj_mlp_language_options *options);
+
+/* An end-to-end memory network, which answers questions about stories: Sukhbaatar et al., 2015, with its
+ * position and temporal encoding, and tables shared by adjacent hops. Parameters: embedding.K [vocabulary -
+ * 1,width] (token 0 is padding, and no word) and time.K [sentences,width], K from 0 to `hops`, and answer.
+ * What each hop attends to is noted as a layer, hop.K, of type "attention": [N,sentences], each row summing
+ * to 1. */
+typedef struct {
+    size_t size;
+    cj_value input;     /* i32 [N,sentences + 1,T]: the story, the latest sentence last, then the question; 0
+                           behind their ends */
+    int64_t vocabulary; /* tokens there are */
+    int64_t hops, width, classes;
+    double dropout; /* of what a hop attends to */
+} cj_memory_network_options;
+/* Logits [N,classes]. */
+CJ_API cj_value cj_memory_network(cj_scope scope, const cj_memory_network_options *options);
+
 #ifdef __cplusplus
 }
 #endif

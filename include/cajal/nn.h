@@ -46,7 +46,8 @@ CJ_API cj_value cj_embedding(cj_scope scope, const cj_embedding_options *options
  */
 typedef struct {
     const char *type; /* NULL ends the list */
-    double value; /* units, filters, width, kernel of a pooling, rate or slope; 0: the type's usual slope */
+    double value;     /* units, filters, width, heads, kernel of a pooling, rate or slope; 0: the type's usual
+                         slope */
     /* Of convolutions and pooling; zeros mean 1, but a pooling's stride is its kernel. */
     int64_t kernel, stride, dilation, groups;
     int64_t pad; /* on both sides of each axis */
@@ -59,6 +60,9 @@ typedef struct {
     int64_t layers;
     double dropout;
     bool bidirectional, stateful, all;
+    /* Of attention and Transformer encoders, as in attention.h, beside `layers` and `dropout`. */
+    int64_t hidden;
+    bool causal, norm_first;
 } cj_layer;
 /* clang-format off */
 #define CJ_LAYER(...) {.type = __VA_ARGS__}

@@ -82,13 +82,22 @@ static bool cast_there_and_back(rebuild *r, const cj__node *node, int32_t *resul
     return true;
 }
 
+/* The same of one value however it is spread, as the cotangent of a sum is: its shape does not count. */
+static const cj__constant_attributes *spread_constant_of(const cj_graph *graph, int32_t value)
+{
+    const cj__node *node = &graph->nodes[graph->values[value].node];
+    while (node->op == CJ__OP_reshape || node->op == CJ__OP_broadcast)
+        node = &graph->nodes[graph->values[node->inputs[0]].node];
+    return node->op == CJ__OP_constant ? node->attributes : NULL;
+}
+
 /* Algebra that keeps every bit: x·1, x/1, x-0, --x, and ops that do nothing. */
 static bool identity(rebuild *r, const cj__node *node, int32_t *result)
 {
     const cj__constant_attributes *second =
-        node->inputs_count > 1 ? constant_of(r->to, node->inputs[1]) : NULL;
+        node->inputs_count > 1 ? spread_constant_of(r->to, node->inputs[1]) : NULL;
     const cj__constant_attributes *first =
-        node->inputs_count > 1 ? constant_of(r->to, node->inputs[0]) : NULL;
+        node->inputs_count > 1 ? spread_constant_of(r->to, node->inputs[0]) : NULL;
     *result = node->inputs_count ? node->inputs[0] : -1;
     switch (node->op) {
     case CJ__OP_stop_gradient:

@@ -35,8 +35,11 @@ enum { TASK_WORK = 1 << 17, MOST_TASKS = 8 };
 /* A transposed A is packed that many strips at a time, so that each cache line read is used whole, where
  * enough columns use the copy. */
 enum { PACKED_STRIPS = 8, PACKED_COLUMNS = 64 };
-/* A stride of that many bytes or a multiple puts the rows of a block into a few sets of the caches. */
-enum { BAD_STRIDE = 1024 };
+/* A stride of that many bytes or a multiple puts the rows of a block into a few sets of the caches; beyond
+ * LONG_STRIDE a panel has more pages than the first level of the TLB, and prefetchers that stop at each. */
+enum { BAD_STRIDE = 1024, LONG_STRIDE = 1024 };
+/* Rows of C in a task that make up for packing B, where it lies badly. */
+enum { ENOUGH_ROWS = 64, MANY_ROWS = 128 };
 
 static int64_t tasks_worth(const cj__matmul_shape *s)
 {
@@ -64,9 +67,10 @@ void cj__matmul_cut(cj__matmul_plan *plan, int64_t most_rows, int64_t most_colum
     plan->tasks = s->batch * plan->row_blocks * plan->column_blocks;
 }
 
-static bool bad_stride(int64_t floats)
+static bool worth_packing(int64_t row_of_b, int64_t rows)
 {
-    return floats * (int64_t)sizeof(float) % BAD_STRIDE == 0;
+    int64_t bytes = row_of_b * (int64_t)sizeof(float);
+    return (bytes % BAD_STRIDE == 0 && rows >= ENOUGH_ROWS) || (bytes > LONG_STRIDE && rows >= MANY_ROWS);
 }
 
 static size_t strips_bytes(const cj__matmul_plan *plan)
@@ -88,7 +92,7 @@ static void plan_tiles(cj__matmul_plan *plan)
     cj__matmul_cut(plan, TASK_ROWS, TASK_COLUMNS, s->transpose_a ? 1 : 0.5, s->transpose_b ? 1 : 0.5);
     int64_t rows = divide_up(s->m, plan->row_blocks);
     int64_t columns = divide_up(plan->panels, plan->column_blocks) * kernels->tile_columns;
-    plan->pack_b = s->transpose_b || (rows >= 64 && bad_stride(s->n));
+    plan->pack_b = s->transpose_b || worth_packing(s->n, rows);
     plan->pack_a = s->transpose_a && columns >= PACKED_COLUMNS && s->m >= 2 * kernels->tile_rows;
     if (plan->pack_b) plan->scratch_bytes += aligned_bytes(columns * plan->k_block, sizeof(float));
     if (plan->pack_a) plan->scratch_bytes += strips_bytes(plan);

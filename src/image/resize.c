@@ -1,6 +1,7 @@
 /* Pictures in another size. Resizing is a weighted mean along rows, rounded to bytes, then along columns: the
  * triangle of weights is as wide as what a pixel covers, or reaches to its neighbours where it grows. */
 #include "base/memory.h"
+#include "cpu/picture.h"
 #include "image/image.h"
 
 #include <math.h>
@@ -51,37 +52,15 @@ static cj_status make_mix(mix *m, int64_t from, int64_t to, int64_t start, int64
 
 /* --- along rows, along columns ------------------------------------------------------------------------- */
 
-/* With the channels known, their sums stay in registers. */
-static inline void mix_pixels(const mix *m, const uint8_t *in, uint8_t *out, int64_t channels)
-{
-    for (int64_t i = 0; i < m->count; i++) {
-        const uint8_t *pixel = in + m->first[i] * channels;
-        const float *weights = m->weights + i * m->most;
-        float sums[4] = {0.5F, 0.5F, 0.5F, 0.5F};
-        for (int64_t k = 0; k < m->taps[i]; k++, pixel += channels)
-            for (int64_t c = 0; c < channels; c++) sums[c] += weights[k] * (float)pixel[c];
-        for (int64_t c = 0; c < channels; c++) *out++ = (uint8_t)sums[c];
-    }
-}
-
-static void mix_row(const mix *m, const uint8_t *in, uint8_t *out, int64_t channels)
-{
-    if (channels == 1)
-        mix_pixels(m, in, out, 1);
-    else
-        mix_pixels(m, in, out, 3);
-}
-
 /* Row `i` of the result: `rows` [,stride] begin with that of the first row anything is made of. */
-static void mix_column(const mix *m, int64_t i, const uint8_t *rows, int64_t stride, float *sums,
-                       uint8_t *out)
+static void mix_column(const cj__picture_table *f, const mix *m, int64_t i, const uint8_t *rows,
+                       int64_t stride, float *sums, uint8_t *out)
 {
     const float *weights = m->weights + i * m->most;
     const uint8_t *row = rows + (m->first[i] - m->first[0]) * stride;
     for (int64_t j = 0; j < stride; j++) sums[j] = 0.5F;
-    for (int64_t k = 0; k < m->taps[i]; k++, row += stride)
-        for (int64_t j = 0; j < stride; j++) sums[j] += weights[k] * (float)row[j];
-    for (int64_t j = 0; j < stride; j++) out[j] = (uint8_t)sums[j];
+    for (int64_t k = 0; k < m->taps[i]; k++, row += stride) f->add_bytes(stride, weights[k], row, sums);
+    f->to_bytes(stride, sums, out);
 }
 
 /* Only the rows that the window is made of are mixed. */
@@ -89,14 +68,17 @@ static cj_status mix_window(const cj__pixels *from, const mix *across, const mix
 {
     int64_t first = down->first[0], last = down->first[down->count - 1] + down->taps[down->count - 1];
     int64_t stride = across->count * from->channels;
+    const cj__picture_table *f = cj__picture_functions();
     uint8_t *rows = cj__allocate((size_t)((last - first) * stride));
     float *sums = cj__allocate((size_t)stride * sizeof *sums);
     cj_status status =
         rows && sums ? CJ_OK : cj__out_of_memory((size_t)((last - first) * stride), "resizing a picture");
     for (int64_t y = first; y < last && status == CJ_OK; y++)
-        mix_row(across, from->pixels + y * from->stride, rows + (y - first) * stride, from->channels);
+        f->mix_pixels(across->count, across->most, across->first, across->taps, across->weights,
+                      from->pixels + y * from->stride, from->width, from->channels,
+                      rows + (y - first) * stride);
     for (int64_t i = 0; i < down->count && status == CJ_OK; i++)
-        mix_column(down, i, rows, stride, sums, to + i * stride);
+        mix_column(f, down, i, rows, stride, sums, to + i * stride);
     cj__free(rows);
     cj__free(sums);
     return status;

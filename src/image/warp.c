@@ -1,11 +1,12 @@
 /* Pictures turned, slanted and stretched: each pixel of the result is a bilinear mean of four of the source,
  * found and weighed in fixed point. */
 #include "image/pixels.h"
+#include "cpu/picture.h"
 
 #include <math.h>
 
 /* Places have 32 bits after the point, weights 11: four products of weights and a byte fit 32 bits. */
-enum { PLACE_BITS = 32, WEIGHT_BITS = 11, ONE = 1 << WEIGHT_BITS };
+enum { PLACE_BITS = 32, WEIGHT_BITS = CJ__STRETCH_BITS, ONE = CJ__STRETCH_ONE };
 
 typedef struct {
     int64_t x, y;    /* of the source's pixels */
@@ -108,32 +109,77 @@ static inline int64_t climb(ladder *l)
     return at;
 }
 
-static inline void stretch_row(cj__extent e, const uint8_t *in, uint8_t *out, cj__area area, int64_t y,
-                               int64_t channels)
+/* Columns of the result that are made together: where each comes from, and the rows there, blended. */
+enum { STRIP = 256, MOST_CHANNELS = 4 };
+typedef struct {
+    int64_t left, count;     /* columns of the area that are read; the last may be there twice */
+    int32_t at[STRIP];       /* from `left` on */
+    uint32_t weights[STRIP]; /* of the next column */
+    uint32_t blended[(STRIP + 2) * MOST_CHANNELS + 1];
+} strip;
+
+static void begin_strip(strip *s, ladder *across, int64_t columns)
 {
-    int64_t stride = e.width * channels;
-    int64_t below = (y >> PLACE_BITS) + 1 < area.height ? stride : 0;
-    const uint8_t *row = in + (area.top + (y >> PLACE_BITS)) * stride + area.left * channels;
-    ladder x = ladder_of(area.width, e.width);
-    for (int64_t i = 0; i < e.width; i++, out += channels) {
-        place p = place_at(climb(&x), y);
-        int64_t next = p.x + 1 < area.width ? channels : 0;
-        const uint8_t *at = row + p.x * channels;
-        for (int64_t c = 0; c < channels; c++)
-            out[c] = blend(p, at[c], at[next + c], at[below + c], at[below + next + c]);
+    for (int64_t i = 0; i < columns; i++) {
+        place p = place_at(climb(across), 0);
+        if (i == 0) s->left = p.x;
+        s->at[i] = (int32_t)(p.x - s->left);
+        s->weights[i] = p.wx;
+    }
+    s->count = s->at[columns - 1] + 2;
+}
+
+/* One row of them, from the place y of the area; beyond its edges are its outermost pixels. */
+static void stretch_strip(const cj__picture_table *f, strip *s, cj__extent e, const uint8_t *in,
+                          cj__area area, int64_t y, int64_t columns, uint8_t *out)
+{
+    int64_t channels = e.channels, stride = e.width * channels;
+    int64_t have = s->left + s->count <= area.width ? s->count : area.width - s->left;
+    place p = place_at(0, y);
+    const uint8_t *row = in + (area.top + p.y) * stride + (area.left + s->left) * channels;
+    f->blend_rows(have * channels, p.wy, row, p.y + 1 < area.height ? row + stride : row, s->blended);
+    for (int64_t c = 0; c < channels && have < s->count; c++)
+        s->blended[have * channels + c] = s->blended[(have - 1) * channels + c];
+    f->blend_pixels(columns, s->at, s->weights, s->blended, channels, out);
+}
+
+static void stretch_few(cj__extent e, const uint8_t *in, uint8_t *out, cj__area area)
+{
+    const cj__picture_table *f = cj__picture_functions();
+    ladder across = ladder_of(area.width, e.width);
+    strip s = {0};
+    for (int64_t from = 0; from < e.width; from += STRIP) {
+        int64_t columns = e.width - from < STRIP ? e.width - from : STRIP;
+        ladder down = ladder_of(area.height, e.height);
+        begin_strip(&s, &across, columns);
+        for (int64_t i = 0; i < e.height; i++)
+            stretch_strip(f, &s, e, in, area, climb(&down), columns, out + (i * e.width + from) * e.channels);
+    }
+}
+
+/* Any number of channels, pixel by pixel. */
+static void stretch_many(cj__extent e, const uint8_t *in, uint8_t *out, cj__area area)
+{
+    ladder down = ladder_of(area.height, e.height);
+    int64_t channels = e.channels, stride = e.width * channels;
+    for (int64_t i = 0; i < e.height; i++) {
+        int64_t y = climb(&down), below = (y >> PLACE_BITS) + 1 < area.height ? stride : 0;
+        const uint8_t *row = in + (area.top + (y >> PLACE_BITS)) * stride + area.left * channels;
+        ladder across = ladder_of(area.width, e.width);
+        for (int64_t j = 0; j < e.width; j++, out += channels) {
+            place p = place_at(climb(&across), y);
+            int64_t next = p.x + 1 < area.width ? channels : 0;
+            const uint8_t *at = row + p.x * channels;
+            for (int64_t c = 0; c < channels; c++)
+                out[c] = blend(p, at[c], at[next + c], at[below + c], at[below + next + c]);
+        }
     }
 }
 
 void cj__stretch(cj__extent e, const uint8_t *in, uint8_t *out, cj__area area)
 {
-    ladder down = ladder_of(area.height, e.height);
-    for (int64_t i = 0; i < e.height; i++, out += e.width * e.channels) {
-        int64_t y = climb(&down);
-        if (e.channels == 1)
-            stretch_row(e, in, out, area, y, 1);
-        else if (e.channels == 3)
-            stretch_row(e, in, out, area, y, 3);
-        else
-            stretch_row(e, in, out, area, y, e.channels);
-    }
+    if (e.channels <= MOST_CHANNELS)
+        stretch_few(e, in, out, area);
+    else
+        stretch_many(e, in, out, area);
 }

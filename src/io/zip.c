@@ -70,7 +70,7 @@ static cj_status read_end64(const cj_tensor_file *file, directory *d)
 
 static cj_status find_directory(const cj_tensor_file *file, directory *d)
 {
-    unsigned char record[END_SIZE];
+    unsigned char record[END_SIZE] = {0};
     uint64_t place = 0;
     CJ__TRY(find_end(file, record, &place));
     *d = (directory){number(record + 16, 4), number(record + 12, 4), number(record + 10, 2), place};

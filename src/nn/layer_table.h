@@ -28,6 +28,9 @@ enum {
     CJ__BIDIRECTIONAL = 1024,
     CJ__STATEFUL = 2048,
     CJ__RETURN = 4096, /* last or all */
+    CJ__HIDDEN = 8192,
+    CJ__CAUSAL = 16384,
+    CJ__NORM_FIRST = 32768,
     CJ__WINDOW = CJ__KERNEL | CJ__STRIDE | CJ__DILATION | CJ__PADDING
 };
 typedef struct {

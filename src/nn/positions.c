@@ -2,7 +2,6 @@
 #define CJ_NO_LOCATIONS
 #include "base/memory.h"
 #include "cajal/attention.h"
-#include "cajal/nn.h"
 #include "graph/graph.h"
 #include "ops/ops.h"
 
@@ -117,12 +116,11 @@ cj_value cj_learned_positions(cj_scope scope, const cj_positions_options *o)
                                "positions at '%s': %lld places are more than the %lld known", scope.path,
                                (long long)shape.dims[1], (long long)o->count);
     cj_init init = o->weight_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_NORMAL, 0.02} : o->weight_init;
-    cj_embedding_options rows = {.size = sizeof rows,
-                                 .input = places(scope.graph, o->first, shape.dims[1]),
-                                 .count = o->count,
-                                 .width = shape.dims[2],
-                                 .weight_init = init};
-    return cj_add(x, cj_embedding(scope, &rows));
+    const char *outer = cj__enter(scope.graph, scope.path);
+    cj_value weight = cj_parameter(scope, "weight", cj_shape(o->count, shape.dims[2]), init);
+    cj_value y = cj_add(x, cj_gather(weight, places(scope.graph, o->first, shape.dims[1]), 0));
+    cj__enter(scope.graph, outer);
+    return cj_note_layer(scope, "learned_positions", y);
 }
 
 cj_value cj_sinusoidal_positions(const cj_positions_options *o)

@@ -3,6 +3,7 @@
 #include "graph/graph.h"
 #include "nn/layer_table.h"
 #include "cajal/sequence.h"
+#include "cajal/attention.h"
 #include "cajal/vision.h"
 
 #include <string.h>
@@ -155,6 +156,50 @@ static cj_value draw_gru(cj_scope scope, cj_value x, const cj_layer *layer)
     return draw_recurrent(scope, x, layer, cj_gru);
 }
 
+static cj_value draw_attention(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    cj_multi_head_attention_options options = {.size = sizeof options,
+                                               .input = x,
+                                               .heads = (int64_t)layer->value,
+                                               .causal = layer->causal,
+                                               .dropout = layer->dropout,
+                                               .no_bias = layer->no_bias};
+    return cj_multi_head_attention(scope, &options);
+}
+
+static cj_value draw_transformer_encoder(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    cj_transformer_options options = {.size = sizeof options,
+                                      .input = x,
+                                      .heads = (int64_t)layer->value,
+                                      .hidden = layer->hidden,
+                                      .layers = layer->layers ? layer->layers : 1,
+                                      .causal = layer->causal,
+                                      .norm_first = layer->norm_first,
+                                      .dropout = layer->dropout};
+    return cj_transformer_encoder(scope, &options);
+}
+
+static cj_value draw_learned_positions(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    cj_positions_options options = {.size = sizeof options, .input = x, .count = (int64_t)layer->value};
+    return cj_learned_positions(scope, &options);
+}
+
+static cj_value draw_sinusoidal_positions(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope, (void)layer;
+    cj_positions_options options = {.size = sizeof options, .input = x};
+    return cj_sinusoidal_positions(&options);
+}
+
+static cj_value draw_rms_norm(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)layer;
+    cj_rms_norm_options options = {.size = sizeof options, .input = x};
+    return cj_rms_norm(scope, &options);
+}
+
 /* Functions of x alone, and of x and a slope. */
 #define PLAIN(name)                                                                                          \
     static cj_value draw_##name(cj_scope scope, cj_value x, const cj_layer *layer)                           \
@@ -187,6 +232,7 @@ SLOPED(elu)
 enum {
     CONVOLUTION = CJ__WINDOW | CJ__GROUPS | CJ__BIAS,
     POOLING = CJ__WINDOW & ~CJ__KERNEL,
+    TRANSFORMER = CJ__HIDDEN | CJ__LAYERS | CJ__DROPOUT | CJ__CAUSAL | CJ__NORM_FIRST,
     RECURRENT = CJ__LAYERS | CJ__DROPOUT | CJ__BIDIRECTIONAL | CJ__STATEFUL | CJ__RETURN | CJ__BIAS
 };
 
@@ -196,6 +242,10 @@ const cj__layer_kind cj__layer_kinds[] = {
     {"rnn", CJ__UNITS, 0, draw_rnn, "units", RECURRENT},
     {"lstm", CJ__UNITS, 0, draw_lstm, "units", RECURRENT},
     {"gru", CJ__UNITS, 0, draw_gru, "units", RECURRENT},
+    {"attention", CJ__UNITS, 0, draw_attention, "heads", CJ__CAUSAL | CJ__DROPOUT | CJ__BIAS},
+    {"transformer_encoder", CJ__UNITS, 0, draw_transformer_encoder, "heads", TRANSFORMER},
+    {"learned_positions", CJ__UNITS, 0, draw_learned_positions, "count", 0},
+    {"sinusoidal_positions", CJ__NO_VALUE, 0, draw_sinusoidal_positions, NULL, 0},
     {"conv1d", CJ__UNITS, 0, draw_conv1d, "filters", CONVOLUTION},
     {"conv2d", CJ__UNITS, 0, draw_conv2d, "filters", CONVOLUTION},
     {"conv_transpose", CJ__UNITS, 0, draw_conv_transpose, "filters", CONVOLUTION},
@@ -206,6 +256,7 @@ const cj__layer_kind cj__layer_kinds[] = {
     {"dropout", CJ__RATE, 0, draw_dropout, "rate", 0},
     {"flatten", CJ__NO_VALUE, 0, draw_flatten, NULL, 0},
     {"layer_norm", CJ__NO_VALUE, 0, draw_layer_norm, NULL, 0},
+    {"rms_norm", CJ__NO_VALUE, 0, draw_rms_norm, NULL, 0},
     {"relu", CJ__NO_VALUE, 0, draw_relu, NULL, 0},
     {"leaky_relu", CJ__SLOPE, 0.01, draw_leaky_relu, "slope", 0},
     {"prelu", CJ__SLOPE, 0.25, draw_prelu, "slope", 0},
@@ -237,6 +288,9 @@ const cj__layer_option cj__layer_options[] = {
     {"dropout", CJ__DROPOUT, CJ__RATE_OPTION, offsetof(cj_layer, dropout)},
     {"bidirectional", CJ__BIDIRECTIONAL, CJ__TRUTH_OPTION, offsetof(cj_layer, bidirectional)},
     {"stateful", CJ__STATEFUL, CJ__TRUTH_OPTION, offsetof(cj_layer, stateful)},
+    {"hidden", CJ__HIDDEN, CJ__WHOLE_OPTION, offsetof(cj_layer, hidden)},
+    {"causal", CJ__CAUSAL, CJ__TRUTH_OPTION, offsetof(cj_layer, causal)},
+    {"norm_first", CJ__NORM_FIRST, CJ__TRUTH_OPTION, offsetof(cj_layer, norm_first)},
     {"return", CJ__RETURN, CJ__RETURN_OPTION, offsetof(cj_layer, all)},
 };
 const int cj__layer_option_count = sizeof cj__layer_options / sizeof *cj__layer_options;

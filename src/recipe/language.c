@@ -3,8 +3,15 @@
 
 #include <string.h>
 
-static const char *const names[] = {"gpt", "llama", "rnn", "lstm", "gru"};
-enum { GPT, LLAMA, RECURRENT, COUNT = RECURRENT + 3 }; /* the last three in the order of cj_char_rnn_kind */
+static const char *const names[] = {"gpt", "llama", "bigram", "mlp", "rnn", "lstm", "gru"};
+enum {
+    GPT,
+    LLAMA,
+    BIGRAM,
+    MLP,
+    RECURRENT,
+    COUNT = RECURRENT + 3
+}; /* the last three in the order of cj_char_rnn_kind */
 
 const char *cj__recipe_language_at(int index)
 {
@@ -23,11 +30,15 @@ bool cj_recipe_is_language(const cj_recipe *r)
     return language_of(r) < COUNT;
 }
 
-int64_t cj_recipe_block(const cj_recipe *r)
+static int64_t context_of(const cj_recipe *r)
 {
     int64_t block = cj__recipe_count(r, CJ__KEY_model_block);
-    if (language_of(r) >= RECURRENT) return 0;
     return block ? block : cj__recipe_count(r, CJ__KEY_data_window);
+}
+
+int64_t cj_recipe_block(const cj_recipe *r)
+{
+    return language_of(r) >= BIGRAM ? 0 : context_of(r);
 }
 
 /* --- checks -------------------------------------------------------------------------------------------- */
@@ -39,6 +50,13 @@ static cj_status check_size(const cj_recipe *r, cj__key key)
                                         : cj__recipe_bad_value(r, key, "1 or more, and 16,777,216 at most");
 }
 
+static cj_status check_perceptron(const cj_recipe *r)
+{
+    CJ__TRY(check_size(r, CJ__KEY_model_hidden));
+    if (context_of(r) >= 1 && context_of(r) <= 4096) return CJ_OK;
+    return cj__recipe_bad_value(r, CJ__KEY_model_block, "from 1 to 4096: how many tokens are seen");
+}
+
 cj_status cj__recipe_check_language(const cj_recipe *r)
 {
     int64_t width = cj__recipe_count(r, CJ__KEY_model_width),
@@ -47,8 +65,10 @@ cj_status cj__recipe_check_language(const cj_recipe *r)
     double dropout = cj__recipe_number(r, CJ__KEY_model_dropout);
     if (!(dropout >= 0 && dropout < 1))
         return cj__recipe_bad_value(r, CJ__KEY_model_dropout, "a share from 0 up to 1");
-    CJ__TRY(check_size(r, CJ__KEY_model_layers));
+    if (language_of(r) == BIGRAM) return CJ_OK;
     CJ__TRY(check_size(r, CJ__KEY_model_width));
+    if (language_of(r) == MLP) return check_perceptron(r);
+    CJ__TRY(check_size(r, CJ__KEY_model_layers));
     if (language_of(r) >= RECURRENT) return CJ_OK;
     CJ__TRY(check_size(r, CJ__KEY_model_heads));
     if (width % heads) return cj__recipe_bad_value(r, CJ__KEY_model_width, "a multiple of model.heads");
@@ -56,7 +76,7 @@ cj_status cj__recipe_check_language(const cj_recipe *r)
         return cj__recipe_bad_value(r, CJ__KEY_model_kv_heads, "a divisor of model.heads");
     if (language_of(r) == LLAMA && width / heads % 2)
         return cj__recipe_bad_value(r, CJ__KEY_model_width, "an even multiple of model.heads");
-    if (cj_recipe_block(r) < cj__recipe_count(r, CJ__KEY_data_window) && cj_recipe_is_text(r))
+    if (cj_recipe_block(r) < cj__recipe_count(r, CJ__KEY_data_window) && cj__recipe_is_plain_text(r))
         return cj__recipe_bad_value(r, CJ__KEY_model_block, "as large as data.window, or 0 for the same");
     return CJ_OK;
 }
@@ -109,11 +129,30 @@ static cj_value draw_recurrent(cj_scope scope, const cj_reading *reading, const 
     return cj_char_rnn(scope, &options);
 }
 
+static cj_value draw_bigram(cj_scope scope, const cj_reading *reading, const cj_recipe *r)
+{
+    cj_bigram_options options = {
+        .size = sizeof options, .input = *reading, .vocabulary = cj_recipe_classes(r)};
+    return cj_bigram(scope, &options);
+}
+
+static cj_value draw_mlp(cj_scope scope, const cj_reading *reading, const cj_recipe *r)
+{
+    cj_mlp_language_options options = {.size = sizeof options,
+                                       .input = *reading,
+                                       .vocabulary = cj_recipe_classes(r),
+                                       .context = context_of(r),
+                                       .width = cj__recipe_count(r, CJ__KEY_model_width),
+                                       .hidden = cj__recipe_count(r, CJ__KEY_model_hidden),
+                                       .dropout = cj__recipe_number(r, CJ__KEY_model_dropout)};
+    return cj_mlp_language(scope, &options);
+}
+
 cj_value cj_recipe_reader(cj_scope scope, const cj_reading *reading, void *recipe)
 {
-    int language = language_of(recipe);
-    if (language >= RECURRENT) return draw_recurrent(scope, reading, recipe);
-    return language == LLAMA ? draw_llama(scope, reading, recipe) : draw_gpt(scope, reading, recipe);
+    static cj_value (*const draw[])(cj_scope, const cj_reading *, const cj_recipe *) = {
+        draw_gpt, draw_llama, draw_bigram, draw_mlp, draw_recurrent, draw_recurrent, draw_recurrent};
+    return draw[language_of(recipe)](scope, reading, recipe);
 }
 
 /* --- the tokenizer ------------------------------------------------------------------------------------- */

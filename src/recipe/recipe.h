@@ -249,6 +249,10 @@ CJ_MUST_CHECK cj_status cj__recipe_check_classifier(const cj_recipe *recipe);
 cj_value cj__recipe_draw_classifier(cj_scope scope, cj_value tokens, const cj_recipe *recipe);
 /* Sentences of which parts are hidden, to be guessed. */
 bool cj__recipe_is_masked(const cj_recipe *recipe);
+/* A network that answers questions about stories: memory.c. */
+bool cj__recipe_is_memory(const cj_recipe *recipe);
+CJ_MUST_CHECK cj_status cj__recipe_check_memory(const cj_recipe *recipe);
+cj_value cj__recipe_draw_memory(cj_scope scope, cj_value x, const cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 /* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:

@@ -20,6 +20,11 @@ bool cj__recipe_is_masked(const cj_recipe *r)
     return cj_recipe_is_text(r) && !cj__recipe_is_plain_text(r) && format_of(r) == CJ_TEXT_MASKED;
 }
 
+bool cj_recipe_reads_lines(const cj_recipe *r)
+{
+    return cj_recipe_is_text(r) && !cj__recipe_is_plain_text(r) && format_of(r) == CJ_TEXT_LINES;
+}
+
 /* Both files of a part, or neither. */
 static cj_status check_pair(const cj_recipe *r, cj__key source, cj__key target)
 {

@@ -48,11 +48,12 @@ static void put_choice(cj__text *t, const cj__choice *c)
     cj__json_put_string(t, c->step);
     cj__text_put(t, ",\n     \"kernel\": ");
     cj__json_put_string(t, c->kernel);
-    cj__text_put(t, ", \"microseconds\": {");
+    cj__text_put(t, ", \"seconds\": {");
     for (int i = 0; i < c->timed_count; i++) {
         cj__text_put(t, i ? ", " : "");
         cj__json_put_string(t, c->timed[i].kernel);
-        cj__text_print(t, ": %.3f", c->timed[i].seconds * 1e6);
+        cj__text_put(t, ": ");
+        cj__text_number(t, c->timed[i].seconds);
     }
     cj__text_put(t, "}}");
 }
@@ -107,9 +108,9 @@ static void read_times(reading *r, cj__choice *c)
     cj__json_enter(&r->json, '{');
     for (int64_t i = 0; cj__json_more(&r->json, i, '}'); i++) {
         const char *kernel = cj__json_key(&r->json, &r->kernels->arena);
-        double microseconds = cj__json_number(&r->json);
+        double seconds = cj__json_number(&r->json);
         if (kernel && c->timed_count < CJ__MOST_TIMED)
-            c->timed[c->timed_count++] = (cj__timed_kernel){kernel, microseconds * 1e-6};
+            c->timed[c->timed_count++] = (cj__timed_kernel){kernel, seconds};
     }
 }
 
@@ -125,7 +126,7 @@ static cj_status read_choice(reading *r)
             c.step = cj__json_string(&r->json, &r->kernels->arena);
         else if (strcmp(key, "kernel") == 0)
             c.kernel = cj__json_string(&r->json, &r->kernels->arena);
-        else if (strcmp(key, "microseconds") == 0)
+        else if (strcmp(key, "seconds") == 0)
             read_times(r, &c);
         else
             cj__json_skip(&r->json);

@@ -3,13 +3,7 @@
 # level: quick
 set -eu
 cajal=$build/cajal
-fails() { # CODE TEXT ARGUMENTS...: the command must end with CODE and say TEXT
-    code=$1 text=$2 got=0
-    shift 2
-    "$cajal" "$@" >"$scratch/out" 2>&1 </dev/null || got=$?
-    [ "$got" = "$code" ] || { echo "cajal $*: exit $got, not $code"; cat "$scratch/out"; exit 1; }
-    grep -qF -- "$text" "$scratch/out" || { echo "cajal $*: no '$text' in:"; cat "$scratch/out"; exit 1; }
-}
+. "$source/tests/shell/support/fails.sh"
 fails 2 "usage: cajal COMMAND"
 fails 2 "there is no command 'trian'" trian
 fails 2 "there is no option '--sed'" train --sed 3
@@ -239,4 +233,21 @@ fails 2 "name a run's folder" generate
 fails 2 "is no language model" generate "$scratch/bright"
 fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
+
+# names, a line each: every text made is one of them, with a prompt before it or not
+i=0; while [ $i -lt 30 ]; do echo anna; echo otto; i=$((i + 1)); done >"$scratch/names.txt"
+cat >"$scratch/names.yaml" <<END
+name: names
+data: {text: $scratch/names.txt, format: lines, split: random}
+model: {name: mlp, block: 4, width: 8, hidden: 32}
+training: {batch_size: 4, epochs: 12}
+optimizer: {learning_rate: 0.03}
+END
+fails 0 "saved in" train "$scratch/names.yaml" --output "$scratch/names" --quiet
+"$cajal" generate "$scratch/names" --quiet >"$scratch/out"
+test "$(grep -cE '^(anna|otto)$' "$scratch/out")" -eq 10
+grep -q anna "$scratch/out" && grep -q otto "$scratch/out"
+test "$("$cajal" generate "$scratch/names" --quiet --prompt ot --texts 2 --temperature 0 | tr '\n' ' ')" = "otto otto "
+fails 2 "model.hidden is '0', but must be 1 or more" check "$scratch/names.yaml" model.hidden=0
+fails 2 "how many tokens are seen" check "$scratch/names.yaml" model.block=5000
 fails 0 "weights: 16 loaded" generate "$scratch/cat.yaml" "weights.from=$scratch/cat" --prompt "on" --tokens 1

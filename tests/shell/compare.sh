@@ -70,6 +70,13 @@ says 1 'after one step is 1.252, that of torch is 1.254' mlp $sides --rounds 1
 stand_in torch "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 0.00200 loss_after_one 1.252"
 says 1 'after ten steps is 0.00094, that of torch is 0.00200' mlp $sides --rounds 1
 
+# Memory, the most of all turns.
+stand_in cajal "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 1.5 first_step_us 9 peak_mb 3.5
+mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 1.5 first_step_us 9 peak_mb 12.5
+mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 1.5 first_step_us 9 peak_mb 4.5"
+stand_in torch "mlp thr 1 steps 9 best_us 110.0 median_us 120.0 loss 1.5 peak_mb 40.0"
+says 0 ' 1.5 1.5  12.5 40.0$' mlp $sides --rounds 3
+
 # Programs that fail, and that are not there.
 printf '#!/bin/sh\necho "No module named torch" >&2\nexit 1\n' >"$scratch/torch"
 says 1 'No module named torch' mlp $sides
@@ -136,7 +143,7 @@ prints() { # CODE TEXT ARGUMENTS...
 prints 0 '^mlp-eval thr 1 batch 1 params 55050 steps [0-9]+ best_us [0-9.]+ median_us [0-9.]+ loss 2.302585[01] ' mlp --eval \
     --batch 1 --init "$scratch/single"
 prints 0 '^mlp thr 2 batch 128 params 55050 .* loss 2.2846' mlp --threads 2 --init "$scratch/training"
-prints 0 ' loss [0-9]' mlp
+prints 0 ' loss [0-9].* peak_mb [0-9]*\.[0-9]$' mlp
 prints 0 '^cnn thr 1 batch 4 params 1199882 .* loss 2.2846' cnn --batch 4 --init "$scratch/pictures"
 prints 0 '^cnn-eval thr 1 batch 4 params 1199882 .* loss 2.302585[01] ' cnn --batch 4 --eval --init "$scratch/pictures"
 prints 0 '^resnet18-eval thr 1 batch 1 params 11173962 .* loss [0-9]' resnet18 --batch 1 --eval

@@ -30,7 +30,7 @@ while read -r command; do
     [ -s "$scratch/a" ] || complain "cajal $command --help names no option"
     same "cajal $command: options of --help (<) and of the page (>) differ"
     sed -n '/^examples:/,$s/^  //p' "$scratch/help" >"$scratch/a"
-    section "$page" EXAMPLES | grep '^cajal\|^cat' | sed "s/\\\\-/-/g; s/\\\\(aq/'/g" >"$scratch/b"
+    section "$page" EXAMPLES | grep '^cajal\|^cat\|^printf' | sed "s/\\\\-/-/g; s/\\\\(aq/'/g; s/\\\\e/\\\\/g" >"$scratch/b"
     [ -s "$scratch/a" ] || complain "cajal $command --help has no example"
     same "cajal $command: examples of --help (<) and of the page (>) differ"
     awk -v command="$command" 'length > 100 { print "cajal " command " --help is wider than 100: " $0; wrong = 1 } END { exit wrong }' \

@@ -3,7 +3,7 @@
 #include "cpu/moments.h"
 #include "cpu/simd.h"
 
-enum { BLOCK = 32 }; /* channels at a time */
+enum { BLOCK = 64 }; /* channels at a time */
 
 CJ__INLINE void block(int64_t rows, int64_t channels, int width, const float *x, float *mean, float *squares)
 {

@@ -1,0 +1,414 @@
+/* cajal ask: a story is told sentence by sentence, and questions about it are answered, with the facts that
+ * the network attended to. */
+#include "answer.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_HOPS = 30, MOST_FACTS = 3 };
+static const float LEAST_WEIGHT = 0.05F; /* of a fact that is told */
+
+typedef struct {
+    char *text;
+    cj_tokens tokens;
+} sentence;
+
+typedef struct {
+    const options *o;
+    run run;
+    cj_tokenizer *tokenizer;
+    FILE *from;
+    const char *name; /* of it */
+    int64_t line;
+    bool talks; /* to somebody at a terminal */
+    /* the story so far; `list` keeps what no longer counts too, for its numbers */
+    sentence *list, question;
+    int64_t count, room;
+    /* the network, drawn for sentences of up to `width` tokens */
+    cj_program *program;
+    int64_t sentences, width, classes, hops;
+    int32_t *x;                  /* [1,sentences + 1,width] */
+    float *answer;               /* [classes] */
+    float *attention[MOST_HOPS]; /* [hops][sentences] */
+    bool first;                  /* no object of the JSON array was printed yet */
+    int code;                    /* of what was wrong and could be passed over */
+} asking;
+
+/* --- the network --------------------------------------------------------------------------------------- */
+
+static void draw_attention(cj_graph *graph, asking *a)
+{
+    cj_drawn_layer layer;
+    a->hops = 0;
+    for (int64_t i = 0; cj_graph_layer_at(graph, i, &layer) && a->hops < MOST_HOPS; i++) {
+        if (strcmp(layer.type, "attention") != 0 ||
+            cj_shape_count(cj_value_shape(layer.output)) != a->sentences)
+            continue;
+        cj_output(graph, "attention", layer.output);
+        a->hops++;
+    }
+}
+
+static cj_status compile(asking *a)
+{
+    cj_graph *graph;
+    cj_status status = cj_graph_new(&graph, a->run.models[0], .mode = CJ_INFERENCE,
+                                    .precision = cj_recipe_evaluate_options(a->run.recipe).precision);
+    if (status != CJ_OK) return status;
+    cj_value x = cj_input(graph, "x", CJ_I32, cj_shape(1, a->sentences + 1, a->width));
+    cj_output(graph, "answer",
+              cj_softmax(cj_logits(cj_recipe_forward(cj_root(graph), x, a->run.recipe)), -1));
+    draw_attention(graph, a);
+    status = cj_compile(&a->program, graph);
+    cj_graph_free(graph);
+    return status;
+}
+
+static void discard_program(asking *a)
+{
+    cj_program_free(a->program);
+    free(a->x);
+    free(a->answer);
+    for (int i = 0; i < MOST_HOPS; i++) free(a->attention[i]), a->attention[i] = NULL;
+    a->program = NULL;
+    a->x = NULL;
+    a->answer = NULL;
+}
+
+/* A longer sentence than before has the network drawn anew. */
+static cj_status open_program(asking *a, int64_t tokens)
+{
+    if (a->program && tokens <= a->width) return CJ_OK;
+    discard_program(a);
+    a->width = tokens > a->width ? tokens : a->width;
+    cj_status status = compile(a);
+    if (status != CJ_OK) return status;
+    a->x = calloc((size_t)((a->sentences + 1) * a->width) + 1, sizeof *a->x);
+    a->answer = calloc((size_t)a->classes + 1, sizeof *a->answer);
+    bool enough = a->x && a->answer;
+    for (int64_t i = 0; i < a->hops; i++)
+        enough &= (a->attention[i] = calloc((size_t)a->sentences + 1, sizeof(float))) != NULL;
+    return enough ? CJ_OK : CJ_OUT_OF_MEMORY;
+}
+
+static void put(const asking *a, int64_t place, const cj_tokens *tokens)
+{
+    memcpy(a->x + place * a->width, tokens->ids, (size_t)tokens->count * sizeof *a->x);
+}
+
+/* How many of the story's first sentences are too long ago. */
+static int64_t forgotten(const asking *a)
+{
+    return a->count > a->sentences ? a->count - a->sentences : 0;
+}
+
+static cj_status run_network(asking *a)
+{
+    cj_run_options run = {.size = sizeof run,
+                          .program = a->program,
+                          .inputs = {{a->x, CJ_I32, cj_shape(1, a->sentences + 1, a->width)}},
+                          .outputs = {a->answer}};
+    memset(a->x, 0, (size_t)((a->sentences + 1) * a->width) * sizeof *a->x);
+    for (int64_t i = forgotten(a); i < a->count; i++) put(a, a->sentences - a->count + i, &a->list[i].tokens);
+    put(a, a->sentences, &a->question.tokens);
+    for (int64_t i = 0; i < a->hops; i++) run.outputs[i + 1] = a->attention[i];
+    return (cj_program_run)(&run);
+}
+
+static cj_status ask(asking *a)
+{
+    int64_t longest = a->question.tokens.count;
+    for (int64_t i = forgotten(a); i < a->count; i++)
+        if (a->list[i].tokens.count > longest) longest = a->list[i].tokens.count;
+    cj_status status = open_program(a, longest);
+    return status == CJ_OK ? run_network(a) : status;
+}
+
+/* --- telling ------------------------------------------------------------------------------------------- */
+
+/* The likeliest that is less likely than `before`, or as likely and behind it; -1: the first of all. */
+static int64_t next_of(const float *x, int64_t count, int64_t before)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < count; i++) {
+        if (before >= 0 && (x[i] > x[before] || (x[i] == x[before] && i <= before))) continue;
+        if (best < 0 || x[i] > x[best]) best = i;
+    }
+    return best;
+}
+
+static int64_t answers_wanted(const asking *a)
+{
+    int64_t top = a->o->top ? strtoll(a->o->top, NULL, 10) : 1;
+    return top < a->classes ? top : a->classes;
+}
+
+/* Of the network's places those that hold a sentence: what stands there, or NULL. */
+static const sentence *fact_at(const asking *a, int64_t place)
+{
+    int64_t index = a->count - a->sentences + place;
+    return index >= 0 ? &a->list[index] : NULL;
+}
+
+static void tell_hop(const asking *a, int64_t hop)
+{
+    const float *weights = a->attention[hop];
+    int64_t place = -1;
+    for (int told = 0; told < MOST_FACTS; told++) {
+        place = next_of(weights, a->sentences, place);
+        if (place < 0 || weights[place] < LEAST_WEIGHT || !fact_at(a, place)) return;
+        printf(told ? "         " : "  look %lld ", (long long)hop + 1);
+        printf(" %.2f  %lld %s\n", (double)weights[place], (long long)(a->count - a->sentences + place + 1),
+               fact_at(a, place)->text);
+    }
+}
+
+static void tell(const asking *a)
+{
+    char number[24];
+    int64_t c = -1, wanted = answers_wanted(a);
+    if (!a->talks) printf("%s\n", a->question.text);
+    for (int64_t i = 0; i < wanted; i++) {
+        c = next_of(a->answer, a->classes, c);
+        printf("%s  %.4f\n", class_name(&a->run, c, number), (double)a->answer[c]);
+    }
+    for (int64_t i = 0; i < a->hops; i++) tell_hop(a, i);
+    fflush(stdout);
+}
+
+static void json_answers(const asking *a)
+{
+    char number[24];
+    int64_t c = -1, wanted = answers_wanted(a);
+    for (int64_t i = 0; i < wanted; i++) {
+        c = next_of(a->answer, a->classes, c);
+        printf(i ? ", {\"answer\": " : "{\"answer\": ");
+        json_string(class_name(&a->run, c, number));
+        printf(", \"probability\": %.9g}", (double)a->answer[c]);
+    }
+}
+
+static void json_facts(const asking *a)
+{
+    for (int64_t i = forgotten(a); i < a->count; i++) {
+        int64_t place = a->sentences - a->count + i;
+        printf(i > forgotten(a) ? ", {\"sentence\": " : "{\"sentence\": ");
+        json_string(a->list[i].text);
+        printf(", \"weights\": [");
+        for (int64_t h = 0; h < a->hops; h++) printf(h ? ", %.9g" : "%.9g", (double)a->attention[h][place]);
+        printf("]}");
+    }
+}
+
+static void tell_json(asking *a)
+{
+    printf(a->first ? "{\"question\": " : ",\n {\"question\": ");
+    a->first = false;
+    json_string(a->question.text);
+    printf(", \"answers\": [");
+    json_answers(a);
+    printf("], \"facts\": [");
+    json_facts(a);
+    printf("]}");
+}
+
+/* --- sentences ----------------------------------------------------------------------------------------- */
+
+static void free_sentence(sentence *s)
+{
+    free(s->text);
+    cj_tokens_free(&s->tokens);
+    *s = (sentence){0};
+}
+
+static void begin_story(asking *a)
+{
+    for (int64_t i = 0; i < a->count; i++) free_sentence(&a->list[i]);
+    a->count = 0;
+}
+
+/* What was wrong with the line at hand, which is passed over. */
+static void complain(asking *a, const char *what, int size, const char *word, const char *more)
+{
+    if (a->talks)
+        fprintf(stderr, "cajal: %s%.*s%s\n", what, size, word, more);
+    else
+        fprintf(stderr, "cajal: %s, line %lld: %s%.*s%s\n", a->name, (long long)a->line, what, size, word,
+                more);
+    a->code = EXIT_FAILED;
+}
+
+static bool is_known(const asking *a, const cj_tokens *tokens)
+{
+    int32_t unknown = cj_tokenizer_special(a->tokenizer, CJ_TOKEN_UNKNOWN);
+    for (int64_t i = 0; unknown >= 0 && i < tokens->count; i++)
+        if (tokens->ids[i] == unknown) return false;
+    return true;
+}
+
+/* Names the first word that the run has not read. */
+static void complain_of_word(asking *a, const char *text)
+{
+    for (const char *at = text; *(at += strspn(at, " \t"));) {
+        size_t size = strcspn(at, " \t");
+        cj_tokens tokens = {0};
+        bool known = cj_tokenizer_encode(a->tokenizer, at, size, &tokens) == CJ_OK && is_known(a, &tokens);
+        cj_tokens_free(&tokens);
+        if (!known) {
+            while (size > 1 && ispunct((unsigned char)at[size - 1])) size--;
+            complain(a, "the network has never read '", (int)size, at, "'; the sentence is left out");
+            return;
+        }
+        at += size;
+    }
+}
+
+/* Takes over nothing; false: it cannot be read, which was told. */
+static bool read_sentence(asking *a, const char *text, sentence *s)
+{
+    *s = (sentence){.text = strdup(text)};
+    cj_status status =
+        s->text ? cj_tokenizer_encode(a->tokenizer, text, strlen(text), &s->tokens) : CJ_OUT_OF_MEMORY;
+    if (status == CJ_OK && is_known(a, &s->tokens)) return true;
+    if (status == CJ_OK)
+        complain_of_word(a, text);
+    else
+        complain(a, cj_error_message(), 0, "", "");
+    free_sentence(s);
+    return false;
+}
+
+static bool make_room(asking *a)
+{
+    int64_t room = a->room ? 2 * a->room : 64;
+    if (a->count < a->room) return true;
+    sentence *bigger = realloc(a->list, (size_t)room * sizeof *bigger);
+    if (!bigger) return false;
+    a->list = bigger;
+    a->room = room;
+    return true;
+}
+
+static cj_status take_fact(asking *a, const char *text)
+{
+    if (!make_room(a)) return CJ_OUT_OF_MEMORY;
+    if (read_sentence(a, text, &a->list[a->count])) a->count++;
+    return CJ_OK;
+}
+
+static cj_status take_question(asking *a, const char *text)
+{
+    if (!read_sentence(a, text, &a->question)) return CJ_OK;
+    cj_status status = ask(a);
+    if (status == CJ_OK && a->o->json) tell_json(a);
+    if (status == CJ_OK && !a->o->json) tell(a);
+    free_sentence(&a->question);
+    return status;
+}
+
+/* --- lines --------------------------------------------------------------------------------------------- */
+
+/* A line of bAbI has a number before it, of which 1 begins a story, and behind a question an answer. */
+static cj_status take_line(asking *a, char *line)
+{
+    char *end, *tab = strchr(line, '\t');
+    if (tab) *tab = 0;
+    line += strspn(line, " ");
+    long number = isdigit((unsigned char)*line) ? strtol(line, &end, 10) : 0;
+    if (number > 0 && *end == ' ') {
+        if (number == 1) begin_story(a);
+        line = end + 1;
+    }
+    for (end = line + strlen(line); end > line && isspace((unsigned char)end[-1]);) *--end = 0;
+    if (end == line) return begin_story(a), CJ_OK;
+    return end[-1] == '?' ? take_question(a, line) : take_fact(a, line);
+}
+
+/* Line by line, so that an answer comes before the next line is there. */
+static int take_lines(asking *a)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size = 0;
+    cj_status status = CJ_OK;
+    while (status == CJ_OK) {
+        if (a->talks) printf("> "), fflush(stdout);
+        if ((size = getline(&line, &room, a->from)) < 0) break;
+        a->line++;
+        if ((size_t)size != strlen(line))
+            complain(a, "there is a zero byte; the line is left out", 0, "", "");
+        else
+            status = take_line(a, line);
+    }
+    free(line);
+    if (a->talks) printf("\n");
+    if (status != CJ_OK) return failed(status);
+    if (!ferror(a->from)) return a->talks ? EXIT_OK : a->code;
+    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", a->name, strerror(errno)), EXIT_FAILED;
+}
+
+/* --- the command --------------------------------------------------------------------------------------- */
+
+static int check(asking *a)
+{
+    cj_shape_t shape = cj_recipe_shape(a->run.recipe);
+    bool stories =
+        cj_recipe_is_text(a->run.recipe) && !cj_recipe_predicts_tokens(a->run.recipe) && shape.rank == 2;
+    const char *fault = !stories ? "no network for questions about stories: `data: {format: stories}`"
+                        : a->run.count > 1 ? "an ensemble; name one of its members' folders"
+                                           : NULL;
+    if (fault) return fprintf(stderr, "cajal: %s is %s\n", a->o->operands[0], fault), EXIT_USAGE;
+    a->sentences = shape.dims[0] - 1;
+    a->width = shape.dims[1];
+    a->classes = cj_recipe_classes(a->run.recipe);
+    return EXIT_OK;
+}
+
+static int open_story(asking *a)
+{
+    bool standard = a->o->count < 2 || strcmp(a->o->operands[1], "-") == 0;
+    a->name = standard ? "standard input" : a->o->operands[1];
+    a->from = standard ? stdin : fopen(a->name, "rb");
+    a->talks = standard && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !a->o->json;
+    if (a->from) return EXIT_OK;
+    return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", a->name, strerror(errno)), EXIT_FAILED;
+}
+
+static int run_command(asking *a)
+{
+    int code = open_run(a->o, a->o->operands[0], a->o->count, &a->run);
+    if (code == EXIT_OK) code = check(a);
+    if (code == EXIT_OK) code = open_story(a);
+    if (code != EXIT_OK) return code;
+    cj_status status = cj_recipe_open_tokenizer(a->run.recipe, &a->tokenizer);
+    if (status != CJ_OK) return failed(status);
+    if (a->talks)
+        printf("Tell a story, a sentence a line; a line that ends in ? is a question, an empty one begins "
+               "anew.\n");
+    if (a->o->json) printf("[");
+    code = take_lines(a);
+    if (a->o->json) printf("]\n");
+    return code;
+}
+
+int command_ask(const options *o)
+{
+    asking a = {.o = o, .first = true};
+    if (o->count < 1 || o->count > 2)
+        return fprintf(
+                   stderr,
+                   "cajal: name a run's folder, runs/babi-qa, say, or a recipe with weights, and one file "
+                   "at most\n"),
+               EXIT_USAGE;
+    int code = run_command(&a);
+    begin_story(&a);
+    free(a.list);
+    discard_program(&a);
+    cj_tokenizer_free(a.tokenizer);
+    if (a.from && a.from != stdin) fclose(a.from);
+    close_run(&a.run);
+    return code;
+}
