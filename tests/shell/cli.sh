@@ -152,6 +152,29 @@ fails 1 "words.csv:3: column 'x' has 'many'" predict "$scratch/towns" "$scratch/
 fails 2 "data.target" check "$scratch/t.yaml" data.target=
 fails 1 "no column 'z' to learn" train "$scratch/t.yaml" --no-save data.target=z
 
+# sentences with labels: a line in, a line out; what is empty stays so, and what is no text is told by its line
+i=0
+while [ $i -lt 12 ]; do printf 'a fine film %s\tgood\nit is dull %s\tbad\n' $((i % 5)) $((i % 4)); i=$((i + 1)); done >"$scratch/s.tsv"
+cat >"$scratch/s.yaml" <<END
+name: sentences
+data: {format: labelled, text: $scratch/s.tsv, validation: 0.25, tokenizer: word, bucket: 2}
+model: {name: textcnn, width: 8, hidden: 4, widths: [1, 2]}
+optimizer: {learning_rate: 0.02}
+training: {epochs: 12, batch_size: 6}
+END
+if "$cajal" train "$scratch/s.yaml" --output "$scratch/s" --quiet >/dev/null 2>"$scratch/error"; then
+    printf 'a fine day\n\nhow dull\r\n' >"$scratch/asked"
+    fails 0 "good 0." predict "$scratch/s" "$scratch/asked"
+    [ "$(cut -d' ' -f1 "$scratch/out" | tr '\n' ,)" = good,,bad, ] || { cat "$scratch/out"; exit 1; }
+    "$cajal" predict "$scratch/s" - --top 2 <"$scratch/asked" | grep -q '^good 0.[0-9]*, bad 0.'
+    fails 0 '"input": "how dull", "class": "bad"' predict "$scratch/s" --json "$scratch/asked"
+    printf 'fine\n\n\377\n' >"$scratch/asked"
+    fails 1 "asked: line 3 of the sentences" predict "$scratch/s" "$scratch/asked"
+    [ -z "$("$cajal" predict "$scratch/s" - </dev/null)" ]
+else
+    grep -q "this build" "$scratch/error"
+fi
+
 # an archive of arrays: its own validation and test rows; the rows of an array come back as CSV
 arrays=$source/tests/fixtures/numpy
 cat >"$scratch/bright.yaml" <<END
