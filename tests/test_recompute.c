@@ -287,7 +287,7 @@ static cj_status compile_within(void *context)
     if (status == CJ_OK) {
         cj_value h = cj_input(graph, "x", CJ_F32, cj_shape(64, 4)),
                  y = cj_input(graph, "y", CJ_I32, cj_shape(64));
-        for (int i = 0; i < 3; i++) h = cj_gelu(cj_dense(cj_at(cj_root(graph), "%d", i), h, .units = 4));
+        for (int i = 0; i < 2; i++) h = cj_gelu(cj_dense(cj_at(cj_root(graph), "%d", i), h, .units = 4));
         cj_value loss = cj_cross_entropy(h, y);
         cj_minimize(loss, cj_sgd(.learning_rate = 1e-2));
         cj_output(graph, "loss", loss);
