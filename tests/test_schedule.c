@@ -83,7 +83,7 @@ static cj_program *make(cj_model *model, int kind, bool apart)
     expect_ok(cj_graph_status(g));
     expect_ok(cj__lower_and_simplify(g, &simple));
     expect_ok(cj__fuse(simple, CJ__FUSE_ALL, &fused));
-    expect_ok(cj__plan(fused, &cj__cpu_backend, false, &program));
+    expect_ok(cj__plan(fused, &cj__cpu_backend, apart, &program));
     cj_graph_free(fused);
     cj_graph_free(simple);
     cj_graph_free(g);
