@@ -21,8 +21,8 @@ const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT] = {
 bool cj_recipe_key_at(int64_t index, cj_recipe_key *key)
 {
     static const char *const kinds[] = {
-        "text",   "number", "whole number", "whole number",    "truth",
-        "choice", "list",   "mapping",      "list of mappings"}; /* in the order of cj__kind */
+        "text",   "number", "whole number", "whole number",     "truth",
+        "choice", "list",   "mapping",      "list of mappings", "bytes"}; /* in the order of cj__kind */
     if (index < 0 || index >= CJ__KEY_COUNT) return false;
     const cj__key_facts *facts = &keys[index];
     *key = (cj_recipe_key){facts->name, kinds[facts->kind], facts->standard, facts->choices};
@@ -97,6 +97,24 @@ static bool has_empty_item(const char *list)
     return false;
 }
 
+/* A number and its unit as bytes, at least 1; negative where it is none. */
+static double bytes_in(const char *text)
+{
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"B", 1},    {"", 1},         {"kB", 1e3},     {"MB", 1e6},
+                 {"GB", 1e9}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
+    char *end;
+    double number = cj__parse_number(text, &end);
+    if (end == text) return -1;
+    while (*end == ' ') end++;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].name) == 0 && number * units[i].bytes >= 1 && number * units[i].bytes < 9e15)
+            return number * units[i].bytes;
+    return -1;
+}
+
 /* What the value should have been; NULL when it is right. */
 static const char *wrong_kind(const cj__key_facts *key, const char *value)
 {
@@ -116,6 +134,8 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
         return cj__recipe_mapping_fits(key, value) ? NULL : "a mapping: {'module.': ''}";
     case CJ__MAPS:
         return cj__recipe_mapping_fits(key, value) ? NULL : "a list of mappings with the fields of ";
+    case CJ__BYTES:
+        return !*value || bytes_in(value) > 0 ? NULL : "a number of bytes: 2GB, 512MB, 1.5GiB";
     case CJ__LIST:
         return has_empty_item(value) ? "a list without empty items" : NULL;
     default:
@@ -376,6 +396,12 @@ double cj__recipe_number(const cj_recipe *recipe, cj__key key)
 int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key)
 {
     return (int64_t)cj__recipe_number(recipe, key);
+}
+
+size_t cj__recipe_bytes(const cj_recipe *recipe, cj__key key)
+{
+    double bytes = bytes_in(recipe->values[key]);
+    return bytes > 0 ? (size_t)bytes : 0;
 }
 
 bool cj__recipe_truth(const cj_recipe *recipe, cj__key key)

@@ -22,6 +22,7 @@ typedef enum {
     CJ__LIST,
     CJ__MAP,
     CJ__MAPS,
+    CJ__BYTES, /* a number and B, kB, MB, GB, KiB, MiB or GiB; nothing: no limit */
 } cj__kind;
 
 /* Every key there is, with its default and choices: the one list that reading, checking and printing use.
@@ -108,6 +109,7 @@ typedef enum {
     X(unfreeze, "training.unfreeze", CJ__MAPS, "", "epoch|parameters")                                       \
     X(freeze_later, "training.freeze", CJ__MAPS, "", "epoch|parameters")                                     \
     X(precision, "training.precision", CJ__CHOICE, "highest", "highest|high|medium")                         \
+    X(memory, "training.memory", CJ__BYTES, "", NULL)                                                        \
     X(kernels, "training.kernels", CJ__TEXT, "", NULL)                                                       \
     X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion|muon")           \
     X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001", NULL)                                   \
@@ -214,6 +216,7 @@ int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key);
 bool cj__recipe_truth(const cj_recipe *recipe, cj__key key);
 int cj__recipe_choice(const cj_recipe *recipe, cj__key key); /* which of the choices, from 0 */
 /* The numbers of a list, up to `room` of them; returns how many there are. */
+size_t cj__recipe_bytes(const cj_recipe *recipe, cj__key key);
 int64_t cj__recipe_list(const cj_recipe *recipe, cj__key key, double *numbers, int64_t room);
 /* The key's facts; NULL: there is no such key. */
 const cj__key_facts *cj__recipe_key_named(const char *name);
