@@ -64,9 +64,10 @@ CJ_API cj_recurrent cj_gru_cell(cj_scope scope, const cj_recurrent_options *opti
  * "score.weight" [1,units]. Bahdanau et al., 2015. */
 typedef struct {
     size_t size;
-    cj_value query;   /* [N,A], or [N,L,A]: several at once */
-    cj_value keys;    /* [N,T,B] */
-    cj_value lengths; /* [N], integers: keys that there are; none: T. Of none the context is 0 */
+    cj_value query;     /* [N,A], or [N,L,A]: several at once */
+    cj_value keys;      /* [N,T,B] */
+    cj_value lengths;   /* [N], integers: keys that there are; none: T. Of none the context is 0 */
+    cj_value projected; /* [N,T,units]: U k, as cj_additive_keys made it before; none: it is made here */
     int64_t units;
     const char *file; /* the caller's, for error messages; the macro sets them */
     int line;
@@ -77,6 +78,8 @@ typedef struct {
 } cj_additive_attention_result;
 CJ_API cj_additive_attention_result cj_additive_attention(cj_scope scope,
                                                           const cj_additive_attention_options *options);
+/* U k of an attention at that scope, for queries that come one by one: [N,T,units]. */
+CJ_API cj_value cj_additive_keys(cj_scope scope, cj_value keys, int64_t units);
 
 /* --- a loss of sequences ------------------------------------------------------------------------------- */
 

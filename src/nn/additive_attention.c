@@ -47,11 +47,17 @@ static cj_value weights_of(cj_value scores, cj_value lengths, const sizes *z)
     return cj_select(there, weights, cj__full_like(weights, 0));
 }
 
+cj_value cj_additive_keys(cj_scope s, cj_value keys, int64_t units)
+{
+    if (!cj_value_ok(keys)) return cj__poison(s.graph);
+    return dense(cj_at(s, "key"), keys, units, false);
+}
+
 static cj_additive_attention_result draw(cj_scope s, const cj_additive_attention_options *o, const sizes *z)
 {
     int64_t width = cj__channels_of(o->keys);
     cj_value query = dense(cj_at(s, "query"), o->query, o->units, true);
-    cj_value key = dense(cj_at(s, "key"), o->keys, o->units, false);
+    cj_value key = o->projected.graph ? o->projected : cj_additive_keys(s, o->keys, o->units);
     query = cj_reshape(query, cj_shape(z->rows, z->queries, 1, o->units));
     key = cj_reshape(key, cj_shape(z->rows, 1, z->keys, o->units));
     cj_value scores = dense(cj_at(s, "score"), cj_tanh(cj_add(query, key)), 1, true);

@@ -35,6 +35,9 @@ static cj_status check_pair(const cj_recipe *r, cj__key source, cj__key target)
 cj_status cj__recipe_check_sentences(const cj_recipe *r)
 {
     CJ__TRY(check_pair(r, CJ__KEY_data_text, CJ__KEY_data_target_text));
+    if (cj__recipe_is_joint(r) && format_of(r) != CJ_TEXT_PAIRS)
+        return cj__recipe_bad_value(r, CJ__KEY_data_target_tokenizer,
+                                    "left out where data.format is not pairs");
     CJ__TRY(check_pair(r, CJ__KEY_data_validation_text, CJ__KEY_data_validation_target));
     CJ__TRY(check_pair(r, CJ__KEY_data_test_text, CJ__KEY_data_test_target));
     if (cj__recipe_count(r, CJ__KEY_data_memory) < 1 || cj__recipe_count(r, CJ__KEY_data_memory) > 4096)
@@ -46,18 +49,35 @@ cj_status cj__recipe_check_sentences(const cj_recipe *r)
 
 /* --- tokenizers ---------------------------------------------------------------------------------------- */
 
-/* Of the kind or file that the key names, from the sentences of the training's file. */
+static cj_status add_sentences(const cj_recipe *r, cj__key file, char path[4096], cj__text *all)
+{
+    char *text;
+    size_t size;
+    CJ__TRY(cj_data_find(r->values[file], path, 4096));
+    CJ__TRY(cj_text_of_file(format_of(r), path, &text, &size));
+    cj__text_add(all, text, size);
+    cj_text_free(text);
+    return cj__text_check(all, path);
+}
+
+/* Of the kind or file that the key names, from the sentences of the training's file; a joint one from both
+ * its files. */
 static cj_status open_tokenizer(cj_recipe *r, cj__key file, cj__key kind, cj__key vocabulary,
                                 cj_tokenizer **made)
 {
-    char path[4096], *text = NULL;
-    cj_tokenizer_training training = {
-        .size = sizeof training, .vocabulary = cj__recipe_count(r, vocabulary), .specials = true};
-    CJ__TRY(cj_data_find(r->values[file], path, sizeof path));
-    CJ__TRY(cj_text_of_file(format_of(r), path, &text, &training.bytes));
-    training.text = text;
-    cj_status status = cj__recipe_make_tokenizer(r, kind, path, &training, made);
-    cj_text_free(text);
+    char path[4096];
+    cj__text text = {0};
+    cj__text_put(&text, "");
+    cj_status status =
+        cj__recipe_is_joint(r) ? add_sentences(r, CJ__KEY_data_target_text, path, &text) : CJ_OK;
+    if (status == CJ_OK) status = add_sentences(r, file, path, &text);
+    cj_tokenizer_training training = {.size = sizeof training,
+                                      .text = text.data,
+                                      .bytes = text.size,
+                                      .vocabulary = cj__recipe_count(r, vocabulary),
+                                      .specials = true};
+    if (status == CJ_OK) status = cj__recipe_make_tokenizer(r, kind, path, &training, made);
+    cj__text_free(&text);
     return status == CJ_OK ? cj__recipe_set_count(r, vocabulary, cj_tokenizer_count(*made)) : status;
 }
 
@@ -68,7 +88,7 @@ static cj_status open_tokenizers(cj_recipe *r, cj_recipe_sets *sets)
         *r->values[CJ__KEY_data_target_tokenizer] ? CJ__KEY_data_target_tokenizer : CJ__KEY_data_tokenizer;
     CJ__TRY(open_tokenizer(r, CJ__KEY_data_text, CJ__KEY_data_tokenizer, CJ__KEY_data_vocabulary,
                            &sets->tokenizer));
-    if (format_of(r) != CJ_TEXT_PAIRS) return CJ_OK;
+    if (format_of(r) != CJ_TEXT_PAIRS || cj__recipe_is_joint(r)) return CJ_OK;
     return open_tokenizer(r, CJ__KEY_data_target_text, kind, CJ__KEY_data_target_vocabulary,
                           &sets->target_tokenizer);
 }
