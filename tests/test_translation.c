@@ -207,6 +207,12 @@ static void refusals(void **state)
         expect_status(cj_generator_source(g, none, 0), CJ_INVALID_ARGUMENT);
         expect_status(cj_generator_source(g, none, 2), CJ_INVALID_ARGUMENT);
         expect_message("a source has token 0 at 1");
+        expect_status(cj_generator_step(g, none), CJ_INVALID_ARGUMENT);
+        expect_message("there is nothing to translate");
+        expect_ok(cj_generator_source(g, none, 1));
+        for (int k = 0; k < BLOCK; k++) expect_ok(cj_generator_step(g, none));
+        expect_status(cj_generator_step(g, none), CJ_INVALID_ARGUMENT);
+        expect_message("as long as the block, 12 tokens");
         cj_generator_free(g);
         cj_model_free(model);
         expect_ok(cj_model_new(&model, .seed = 1));

@@ -32,7 +32,7 @@ typedef struct {
     int64_t texts; /* read side by side, each with a past of its own: the beams of a search; 0: 1 */
     int64_t chunk; /* tokens of a prompt read in one step; 0: 32, or the block where that is less */
     /* The most tokens of a text that is to be translated: the reader is a translator, cj_gru_translator say,
-     * and understands it once for all texts. 0: nothing is translated. */
+     * and understands it once for all texts. A translation ends with the block. 0: nothing is translated. */
     int64_t source;
     cj_precision precision;
 } cj_generator_options;

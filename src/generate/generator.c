@@ -190,6 +190,9 @@ static cj_status read_all(cj_generator *g, const int32_t *tokens, int64_t pitch,
 static cj_status slide(cj_generator *g)
 {
     int64_t kept = g->room / 2;
+    if (g->o.source)
+        return cj__fail(CJ_INVALID_ARGUMENT, "the translation is as long as the block, %lld tokens",
+                        (long long)g->room);
     g->position = 0;
     return read_all(g, g->history + g->room - kept, g->room, kept);
 }

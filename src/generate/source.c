@@ -57,7 +57,10 @@ static int64_t width_for(const cj_generator *g, int *index)
 cj_status cj__generator_understand(cj_generator *g)
 {
     int index;
-    if (g->understood || g->source_count == 0) return CJ_OK;
+    if (g->understood || g->o.source == 0) return CJ_OK;
+    if (g->source_count == 0)
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "there is nothing to translate: cj_generator_source comes first");
     int64_t width = width_for(g, &index);
     if (!g->sources[index]) CJ__TRY(make(g, width, &g->sources[index]));
     int32_t *padded = cj__allocate_zeroed((size_t)width * sizeof *padded);

@@ -61,6 +61,17 @@ printf 'der Hund' | "$cajal" translate "$scratch/transformer" >/dev/null # no li
     --output "$scratch/joint" --quiet >/dev/null
 [ -e "$scratch/joint/tokenizer.json" ] && [ ! -e "$scratch/joint/target-tokenizer.json" ]
 "$cajal" translate "$scratch/joint" "$scratch/in" | [ "$(wc -l)" = 4 ]
+# the recipes on a few real sentences: they train, and with the same bits for any number of threads
+if [ -e "${CAJAL_DATA:-/none}/multi30k/val.de.gz" ]; then
+    for model in transformer gru-attention; do
+        for threads in 1 3; do
+            "$cajal" train "$source/recipes/multi30k-$model.yaml" data.text=multi30k/val.de data.target_text=multi30k/val.en \
+                data.validation_text= data.validation_target= data.test_text= data.test_target= data.vocabulary=600 model.width=16 \
+                model.hidden=16 training.epochs=1 --threads $threads --no-save --quiet >"$scratch/slice-$threads"
+        done
+        [ -n "$(digest "$scratch/slice-1")" ] && [ "$(digest "$scratch/slice-1")" = "$(digest "$scratch/slice-3")" ] || { cat "$scratch"/slice-*; exit 1; }
+    done
+fi
 fails 1 "cannot be opened" translate "$scratch/transformer" "$scratch/no-such.txt"
 fails 2 "name a run's folder" translate
 fails 1 "no run is there" translate "$scratch/no-such-run"
