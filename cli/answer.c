@@ -32,8 +32,9 @@ int read_picture(const options *o, const run *r, const char *path, cj_image *ima
     *image = (cj_image){0};
     if (fit.channels == 0)
         return fprintf(stderr, "cajal: the run was trained on no pictures; %s\n",
-                       cj_recipe_is_text(r->recipe) ? "`cajal generate` goes on with its text"
-                                                    : "`cajal predict` takes a table: rows.csv"),
+                       cj_recipe_is_language(r->recipe) ? "`cajal generate` goes on with its text"
+                       : cj_recipe_is_text(r->recipe)   ? "`cajal explain` takes a text, `cajal ask` a story"
+                                                        : "`cajal predict` takes a table: rows.csv"),
                EXIT_USAGE;
     cj_status status = read_fitted(image, path, &fit);
     if (status != CJ_OK) return failed(status);

@@ -1,13 +1,11 @@
-/* cajal explain: where in a picture the answer of a run's network comes from, and what its layers make of it.
- */
-#include "answer.h"
+/* cajal explain: where in a picture the answer of a run's network comes from, and what its layers make of it;
+ * texts are explained in explain_text.c. */
+#include "explain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { STEM = 200 };
 
 typedef struct {
     const options *o;
@@ -44,22 +42,21 @@ static void stem_of(const char *path, char stem[STEM])
     name = name ? name + 1 : path;
     dot = strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
-    if (strcmp(path, "-") == 0) name = "picture", length = strlen(name);
+    if (strcmp(path, "-") == 0) name = "input", length = strlen(name);
     snprintf(stem, STEM, "%.*s", (int)(length < 150 ? length : 150), name);
 }
 
-/* Of two pictures of one name the second is "frog-2". */
-static void choose_stem(explaining *e, int index)
+void choose_stem(const options *o, int index, char stem[STEM])
 {
     int same = 1;
     char other[STEM];
-    stem_of(e->o->operands[index], e->stem);
+    stem_of(o->operands[index], stem);
     for (int i = 1; i < index; i++) {
-        stem_of(e->o->operands[i], other);
-        same += strcmp(other, e->stem) == 0;
+        stem_of(o->operands[i], other);
+        same += strcmp(other, stem) == 0;
     }
-    size_t used = strlen(e->stem);
-    if (same > 1) snprintf(e->stem + used, STEM - used, "-%d", same);
+    size_t used = strlen(stem);
+    if (same > 1) snprintf(stem + used, STEM - used, "-%d", same);
 }
 
 static void file_of(const explaining *e, const char *what, char path[MOST_PATH])
@@ -311,7 +308,7 @@ static void close_picture(explaining *e)
 static int explain_picture(explaining *e, int index)
 {
     e->path = e->o->operands[index];
-    choose_stem(e, index);
+    choose_stem(e->o, index, e->stem);
     int code = read_picture(e->o, &e->run, e->path, &e->picture);
     if (code == EXIT_OK) {
         set_options(e);
@@ -365,24 +362,44 @@ static int show_filters(explaining *e)
 
 /* --- the command --------------------------------------------------------------------------------------- */
 
+/* What is there for texts is not for pictures, and the other way round. */
+static int check_method(const explaining *e)
+{
+    bool text = cj_recipe_is_text(e->run.recipe), for_text = e->o->method && is_text_method(e->o->method);
+    if (!e->o->method || strcmp(e->o->method, "all") == 0 || text == for_text) return EXIT_OK;
+    return fprintf(stderr, "cajal: --method %s is for %s, but %s was trained on %s\n", e->o->method,
+                   for_text ? "texts" : "pictures", e->o->operands[0], text ? "text" : "no text"),
+           EXIT_USAGE;
+}
+
+static int explain_pictures(explaining *e, bool filters)
+{
+    int code = EXIT_OK;
+    if (e->o->json) printf("[");
+    if (filters) code = show_filters(e);
+    for (int i = 1; i < e->o->count && !filters; i++) {
+        int one = explain_picture(e, i);
+        if (one != EXIT_OK) code = one; /* the others are told all the same */
+    }
+    if (e->o->json) printf("]\n");
+    return code;
+}
+
 int command_explain(const options *o)
 {
     explaining e = {.o = o, .first = true, .folder = o->out ? o->out : "explained"};
     bool filters = o->method && strcmp(o->method, "filters") == 0;
     if (o->count < 1 || (o->count < 2 && !filters))
-        return fprintf(stderr, "cajal: name a run's folder, or a recipe with weights, and pictures: "
+        return fprintf(stderr, "cajal: name a run's folder, or a recipe with weights, and pictures or texts: "
                                "runs/mnist-cnn digit.png\n"),
                EXIT_USAGE;
     int code = open_run(o, o->operands[0], o->count, &e.run);
-    bool opened = code == EXIT_OK;
-    if (opened) make_folder(e.folder);
-    if (opened && o->json) printf("[");
-    if (opened && filters) code = show_filters(&e);
-    for (int i = 1; i < o->count && opened && !filters; i++) {
-        int one = explain_picture(&e, i);
-        if (one != EXIT_OK) code = one; /* the others are told all the same */
+    if (code == EXIT_OK) code = check_method(&e);
+    if (code == EXIT_OK) {
+        make_folder(e.folder);
+        code = cj_recipe_is_text(e.run.recipe) ? explain_texts(o, &e.run, e.folder)
+                                               : explain_pictures(&e, filters);
     }
-    if (opened && o->json) printf("]\n");
     close_run(&e.run);
     return code;
 }

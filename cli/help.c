@@ -24,9 +24,24 @@ static void put_words(FILE *to, const char *words, int from, int at)
     fputc('\n', to);
 }
 
+/* "a|b|c" behind column `at`, broken after a | where a line would be too wide. Returns the column it ends at.
+ */
+static int put_choices(FILE *to, const char *choices, int at)
+{
+    while (*choices) {
+        int length = (int)strcspn(choices, "|");
+        length += choices[length] == '|';
+        if (at + length > WIDTH) fprintf(to, "\n%*s", at = OPTION_COLUMN, "");
+        at += fprintf(to, "%.*s", length, choices);
+        choices += length;
+    }
+    return at;
+}
+
 static void put_option(FILE *to, const option_facts *option)
 {
-    int at = fprintf(to, option->value ? "  --%s %s" : "  --%s", option->name, option->value);
+    int at = fprintf(to, option->value ? "  --%s " : "  --%s", option->name);
+    if (option->value) at = put_choices(to, option->value, at);
     if (at + 2 > OPTION_COLUMN) fputc('\n', to), at = 0;
     fprintf(to, "%*s", OPTION_COLUMN - at, "");
     put_words(to, option->about, OPTION_COLUMN, OPTION_COLUMN);

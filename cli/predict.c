@@ -1,5 +1,7 @@
-/* cajal predict: what a finished run's network says of pictures, of the rows of a table or of an array's. */
+/* cajal predict: what a finished run's network says of pictures, of the rows of a table or of an array's, of
+ * a file's sentences. */
 #include "answer.h"
+#include "lines.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -10,7 +12,8 @@
 typedef struct {
     const options *o;
     run run;
-    cj_preprocessing *preprocessing; /* the run's, of a table; NULL: it reads pictures */
+    cj_preprocessing *preprocessing; /* the run's, of a table; NULL: it reads no table */
+    cj_tokenizer *tokenizer;         /* of sentences; NULL: it reads none */
     int64_t width;                   /* outputs a row */
     int64_t top;                     /* classes told a row */
     bool first;                      /* no object of the JSON array was printed yet */
@@ -67,18 +70,24 @@ static void tell_object(prediction *p, const char *name, const float *row)
     printf("]}");
 }
 
+/* "cat 0.9213, dog 0.0544" */
+static void tell_ranking(const prediction *p, const float *row)
+{
+    int64_t told[MOST_TOLD], count = rank(p, row, told);
+    char number[24];
+    for (int64_t i = 0; i < count; i++)
+        printf("%s%s %.4f", i ? ", " : "", class_name(&p->run, told[i], number),
+               probability(&p->run, row, told[i]));
+}
+
 static void tell_line(const prediction *p, const char *name, const float *row)
 {
-    int64_t told[MOST_TOLD];
-    char number[24];
     printf("%s:", name);
-    if (!classifies(&p->run)) {
-        for (int64_t i = 0; i < p->width; i++) printf(" %.6g", (double)row[i]);
+    if (classifies(&p->run)) {
+        printf(" ");
+        tell_ranking(p, row);
     } else {
-        int64_t count = rank(p, row, told);
-        for (int64_t i = 0; i < count; i++)
-            printf("%s %s %.4f", i ? "," : "", class_name(&p->run, told[i], number),
-                   probability(&p->run, row, told[i]));
+        for (int64_t i = 0; i < p->width; i++) printf(" %.6g", (double)row[i]);
     }
     printf("\n");
 }
@@ -271,6 +280,78 @@ static int predict_table(prediction *p, const char *path)
     return code;
 }
 
+/* --- sentences ----------------------------------------------------------------------------------------- */
+
+enum { SENTENCES_AT_ONCE = 256 };
+
+static bool is_blank(const char *sentence)
+{
+    while (isspace((unsigned char)*sentence)) sentence++;
+    return !*sentence;
+}
+
+/* A line out for each line in; nothing is said of nothing. */
+static void tell_sentences(prediction *p, const char *const *sentences, int64_t count, const float *outputs)
+{
+    for (int64_t i = 0; i < count; i++) {
+        bool blank = is_blank(sentences[i]);
+        if (p->o->json && !blank) tell_object(p, sentences[i], outputs + i * p->width);
+        if (p->o->json) continue;
+        if (!blank) tell_ranking(p, outputs + i * p->width);
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+static cj_status predict_some(prediction *p, const lines *l, int64_t first, int64_t count)
+{
+    cj_dataset *data;
+    cj_sentences options = {.size = sizeof options,
+                            .sentences = l->list + first,
+                            .count = count,
+                            .tokenizer = p->tokenizer,
+                            .longest = cj_recipe_longest(p->run.recipe),
+                            .first = first + 1};
+    cj_status status = cj_dataset_of_sentences(&data, &options);
+    if (status != CJ_OK) return status;
+    float *outputs = predict_rows(&p->run, data);
+    if (outputs) tell_sentences(p, options.sentences, count, outputs);
+    cj_dataset_free(data);
+    free(outputs);
+    return outputs ? CJ_OK : CJ_INTERNAL_ERROR;
+}
+
+static int predict_sentences(prediction *p, const char *path)
+{
+    lines l;
+    cj_status status = CJ_OK;
+    int code = read_lines(path, &l);
+    for (int64_t i = 0; i < l.count && code == EXIT_OK && status == CJ_OK; i += SENTENCES_AT_ONCE) {
+        int64_t rest = l.count - i;
+        status = predict_some(p, &l, i, rest < SENTENCES_AT_ONCE ? rest : SENTENCES_AT_ONCE);
+    }
+    if (status != CJ_OK) {
+        fflush(stdout);
+        fprintf(stderr, "cajal: %s: %s\n", l.name, cj_error_message());
+        code = EXIT_FAILED;
+    }
+    free_lines(&l);
+    return code;
+}
+
+/* A run that was trained on sentences with labels reads others. */
+static int open_sentences(prediction *p)
+{
+    const cj_recipe *recipe = p->run.recipe;
+    if (!cj_recipe_is_text(recipe) || cj_recipe_predicts_tokens(recipe)) return EXIT_OK;
+    if (cj_recipe_shape(recipe).rank != 1)
+        return fprintf(stderr, "cajal: %s: the run was trained on stories: `cajal ask` asks it\n",
+                       p->o->operands[0]),
+               EXIT_USAGE;
+    cj_status status = cj_recipe_open_tokenizer(p->run.recipe, &p->tokenizer);
+    return status == CJ_OK ? EXIT_OK : failed(status);
+}
+
 /* --- the command --------------------------------------------------------------------------------------- */
 
 static int open_prediction(prediction *p)
@@ -280,6 +361,8 @@ static int open_prediction(prediction *p)
     if (code != EXIT_OK) return code;
     p->width = cj_recipe_classes(p->run.recipe);
     p->preprocessing = p->run.preprocessing;
+    code = open_sentences(p);
+    if (code != EXIT_OK || p->tokenizer) return code;
     if (p->preprocessing || !cj_recipe_is_table(p->run.recipe)) return EXIT_OK;
     fprintf(stderr, "cajal: %s: there is no preprocessing.json, by which its table was prepared\n",
             p->o->operands[0]);
@@ -290,7 +373,8 @@ int command_predict(const options *o)
 {
     prediction p = {.o = o, .first = true};
     if (o->count < 2) {
-        fprintf(stderr, "cajal: name a run's folder, and pictures or a table: runs/mnist-mlp digit.png\n");
+        fprintf(stderr,
+                "cajal: name a run's folder, and pictures, a table or sentences: runs/mnist-mlp digit.png\n");
         return EXIT_USAGE;
     }
     int code = open_prediction(&p);
@@ -299,11 +383,13 @@ int command_predict(const options *o)
     for (int i = 1; i < o->count && opened; i++) {
         const char *path = o->operands[i];
         int one = p.preprocessing  ? predict_table(&p, path)
+                  : p.tokenizer    ? predict_sentences(&p, path)
                   : is_array(path) ? predict_array(&p, path)
                                    : predict_picture(&p, path);
         if (one != EXIT_OK) code = one; /* the others are told all the same */
     }
     if (opened && o->json) printf("]\n");
+    cj_tokenizer_free(p.tokenizer);
     close_run(&p.run);
     return code;
 }

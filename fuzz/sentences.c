@@ -5,18 +5,18 @@
 #include "cajal/data.h"
 #include "cajal/graph.h"
 
-static void check_row(const int32_t *x, const int32_t *y, int64_t width, bool labels, int64_t tokens,
-                      int64_t classes)
+static void check_row(const int32_t *x, const int32_t *y, int64_t width, bool labels, bool masked,
+                      int64_t tokens, int64_t classes)
 {
     for (int64_t i = 0; i < width; i++)
         if (x[i] < 0 || x[i] >= tokens) abort();
     for (int64_t i = 0; i < (labels ? 1 : width); i++)
         if (y[i] < -1 || y[i] >= classes || (labels && y[i] < 0)) abort();
-    for (int64_t i = 1; i < width && !labels; i++)
+    for (int64_t i = 1; i < width && !labels && !masked; i++)
         if (y[i] >= 0 && y[i - 1] < 0) abort();
 }
 
-static void check(const cj_dataset *d, int64_t tokens)
+static void check(const cj_dataset *d, int64_t tokens, bool masked)
 {
     cj_loader *l;
     cj_batch batch;
@@ -29,7 +29,7 @@ static void check(const cj_dataset *d, int64_t tokens)
         bool labels = batch.y.shape.rank == 1;
         for (int64_t r = 0; r < batch.count; r++)
             check_row((const int32_t *)batch.x.data + r * size + (x.rank == 3 ? size - width : 0),
-                      (const int32_t *)batch.y.data + (labels ? r : r * width), width, labels, tokens,
+                      (const int32_t *)batch.y.data + (labels ? r : r * width), width, labels, masked, tokens,
                       cj_dataset_classes(d));
         rows += batch.count;
     }
@@ -37,30 +37,42 @@ static void check(const cj_dataset *d, int64_t tokens)
     cj_loader_free(l);
 }
 
+/* Of bytes; and one that has a mask, where this build can make it. */
+static cj_tokenizer *make(cj_token_kind kind)
+{
+    cj_tokenizer *t = NULL;
+    cj_tokenizer_training training = {
+        .size = sizeof training, .kind = kind, .text = "a b ab", .bytes = 6, .specials = true};
+    if (cj_tokenizer_train(&t, &training) != CJ_OK && kind == CJ_TOKENS_BYTE) abort();
+    return t;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static cj_tokenizer *t;
-    cj_tokenizer_training training = {
-        .size = sizeof training, .kind = CJ_TOKENS_BYTE, .text = "", .specials = true};
-    if (!t && cj_tokenizer_train(&t, &training) != CJ_OK) abort();
+    static cj_tokenizer *bytes, *pieces;
+    if (!bytes) {
+        bytes = make(CJ_TOKENS_BYTE);
+        pieces = make(CJ_TOKENS_WORDPIECE);
+    }
     const char *path = fuzz_path(data, size);
-    for (int format = CJ_TEXT_LINES; format <= CJ_TEXT_STORIES; format++) {
+    for (int format = CJ_TEXT_LINES; format <= CJ_TEXT_MASKED; format++) {
         cj_dataset *d;
         char *text;
-        size_t bytes;
+        size_t all;
+        bool masked = format == CJ_TEXT_MASKED;
         cj_text_file_options o = {.size = sizeof o,
                                   .format = (cj_text_format)format,
                                   .path = path,
                                   .target_path = path,
-                                  .tokenizer = t,
+                                  .tokenizer = masked ? pieces : bytes,
                                   .longest = (int64_t)(size % 9),
                                   .memory = 1 + (int64_t)(size % 4),
                                   .bucket = (int64_t)(size % 3)};
-        if (cj_dataset_read_text(&d, &o) == CJ_OK) {
-            check(d, cj_tokenizer_count(t));
+        if (o.tokenizer && cj_dataset_read_text(&d, &o) == CJ_OK) {
+            check(d, cj_tokenizer_count(o.tokenizer), masked);
             cj_dataset_free(d);
         }
-        if (cj_text_of_file((cj_text_format)format, path, &text, &bytes) == CJ_OK) cj_text_free(text);
+        if (cj_text_of_file((cj_text_format)format, path, &text, &all) == CJ_OK) cj_text_free(text);
     }
     return 0;
 }

@@ -1,15 +1,16 @@
 /* Attention, positions and Transformer layers against PyTorch's, from tests/fixtures/attention.py: outputs
- * and gradients by every operand, with PyTorch's names of weights; and what is refused. */
+ * and gradients by every operand and parameter, with PyTorch's names of weights; and what is refused. */
 #include "stored.h"
 
 #include "cajal/cajal.h"
 
 #include <math.h>
+#include <string.h>
 
 static cj_tensor_file *values;
 static cj_model *model;
 
-enum { MOST = 4 };
+enum { MOST = 4, MOST_COMPARED = 48 };
 
 /* A case: its floating-point operands by name, and how it is drawn from them and from the whole numbers it
  * may have. */
@@ -201,12 +202,56 @@ static cj_value whole_numbers(cj_graph *g, const char *name, const char *what)
     return value;
 }
 
+/* What is compared: y and gradients, by their names in the fixture, all in one flat result. */
+typedef struct {
+    const char *name;
+    cj_value flat[MOST_COMPARED], by[MOST_COMPARED];
+    char what[MOST_COMPARED][64];
+    int count;
+} comparison;
+
+static void compare(comparison *c, const char *what, cj_value by)
+{
+    snprintf(c->what[c->count], sizeof c->what[0], "%s", what);
+    c->by[c->count++] = by;
+}
+
+/* Gradients by the parameters are "d." and their names. */
+static void compare_parameters(comparison *c, cj_graph *g)
+{
+    size_t length = strlen(c->name);
+    for (int64_t i = 0; i < cj_model_count(model); i++) {
+        cj_variable_info variable = cj_model_variable(model, i);
+        char what[64];
+        if (strncmp(variable.name, c->name, length) != 0 || variable.name[length] != '.') continue;
+        snprintf(what, sizeof what, "d%s", variable.name + length);
+        compare(c, what, cj_parameter(cj_root(g), variable.name, variable.tensor.shape, (cj_init){0}));
+    }
+}
+
+static cj_value flat(cj_value x)
+{
+    return cj_reshape(x, cj_shape(cj_shape_count(cj_value_shape(x))));
+}
+
+static void expect_results(const comparison *c, cj_run_options *run, int64_t total)
+{
+    float *found = malloc((size_t)total * sizeof *found), *next = found;
+    run->outputs[0] = found;
+    expect_ok((cj_program_run)(run));
+    for (int i = 0; i < c->count; i++) {
+        expect_near(c->name, c->what[i], next);
+        next += cj_shape_count(cj_value_shape(c->by[i]));
+    }
+    free(found);
+}
+
 /* Draws sum(y · c), runs it once, and compares. */
 static void check_layer(const layer *l)
 {
     cj_graph *g;
-    cj_program *program;
-    cj_value x[MOST], dx[MOST];
+    comparison c = {.name = l->name};
+    cj_value x[MOST], gradients[MOST_COMPARED];
     cj_run_options run = {.size = sizeof run};
     int count = 0;
     expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
@@ -214,31 +259,29 @@ static void check_layer(const layer *l)
         run.inputs[count] = cj_test_stored(values, l->name, l->operands[count]);
         x[count] = cj_input(g, l->operands[count], CJ_F32, run.inputs[count].shape);
     }
-    cj_tensor c = run.inputs[count] = cj_test_stored(values, l->name, "c");
-    cj_value weights = cj_input(g, "c", CJ_F32, c.shape);
+    cj_tensor weights = run.inputs[count] = cj_test_stored(values, l->name, "c");
     cj_value y = l->draw(cj_at(cj_root(g), "%s", l->name), x, whole_numbers(g, l->name, "first"),
                          whole_numbers(g, l->name, "lengths"));
-    if (!cj_shape_equal(cj_value_shape(y), c.shape))
+    if (!cj_shape_equal(cj_value_shape(y), weights.shape))
         fail_msg("%s: another shape: %s", l->name, cj_error_message());
-    cj_gradients(cj_sum(cj_mul(y, weights), CJ_ALL_AXES, CJ_DROP_AXES), count, x, dx);
-    cj_output(g, "y", y);
-    run.outputs[0] = malloc(cj_tensor_bytes(&c));
+    compare(&c, "y", y);
     for (int i = 0; i < count; i++) {
-        cj_output(g, "dx", dx[i]);
-        run.outputs[i + 1] = malloc(cj_tensor_bytes(&run.inputs[i]));
+        char what[64];
+        snprintf(what, sizeof what, "d%s", l->operands[i]);
+        compare(&c, what, x[i]);
     }
-    expect_ok(cj_compile(&program, g));
-    run.program = program;
-    expect_ok((cj_program_run)(&run));
-    expect_near(l->name, "y", run.outputs[0]);
-    for (int i = 0; i < count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "d%s", l->operands[i]);
-        expect_near(l->name, name, run.outputs[i + 1]);
-    }
-    cj_program_free(program);
+    compare_parameters(&c, g);
+    cj_value sum = cj_sum(cj_mul(y, cj_input(g, "c", CJ_F32, weights.shape)), CJ_ALL_AXES, CJ_DROP_AXES);
+    cj_gradients(sum, c.count - 1, c.by + 1, gradients + 1);
+    gradients[0] = y;
+    for (int i = 0; i < c.count; i++) c.flat[i] = flat(gradients[i]);
+    cj_value all = cj_concatenate(c.count, c.flat, 0);
+    cj_output(g, "all", all);
+    expect_ok(cj_compile(&run.program, g));
+    expect_results(&c, &run, cj_shape_count(cj_value_shape(all)));
+    cj_program_free(run.program);
     cj_graph_free(g);
-    for (int i = 0; i <= count; i++) free(run.inputs[i].data), free(run.outputs[i]);
+    for (int i = 0; i <= count; i++) free(run.inputs[i].data);
 }
 
 static void test_layers(void **state)

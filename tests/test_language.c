@@ -1,6 +1,7 @@
 /* GPT and Llama by the numbers of their originals: weights load by name from PyTorch's files, GPT-2's
  * transposed ones and llama2.c's, and give the logits, gradients and ten training steps that PyTorch has
- * (tests/fixtures/language.py). Files that lie are told. */
+ * (tests/fixtures/language.py), and the logits and every gradient of the transformers package. Files that
+ * lie are told. */
 #include "support.h"
 
 #include "cajal/cajal.h"
@@ -185,16 +186,14 @@ static void llama2c_loads_by_name(void **state)
     check_logits("llama", llama, &(cj_weights){.size = sizeof(cj_weights), .from = FIXTURE("llama.bin")});
 }
 
-/* Every weight that the fixture has a gradient of. */
-static void check_gradients(language draw, const char *file, const char *const *names, int count)
+/* Up to 8 of the weights. `kept_as`: what stands before a weight's name in the fixture. */
+static void check_gradients_of(cj_model *model, language draw, const char *kept_as, const char *const *names,
+                               int count)
 {
-    cj_model *model;
     cj_graph *graph;
     cj_program *program;
     cj_value weights[8], gradients[8];
     static float found[8][1024];
-    if (!loaded(&model, draw, &(cj_weights){.size = sizeof(cj_weights), .from = file}))
-        skip_because("this build reads no %s", file);
     expect_ok(cj_graph_new(&graph, model));
     cj_value x = cj_input(graph, "x", CJ_I32, cj_shape(ROWS, BLOCK));
     cj_value y = cj_input(graph, "y", CJ_I32, cj_shape(ROWS, BLOCK));
@@ -213,11 +212,19 @@ static void check_gradients(language draw, const char *file, const char *const *
     expect_ok((cj_program_run)(&run));
     for (int i = 0; i < count; i++) {
         char name[200];
-        snprintf(name, sizeof name, "gradient.%s", names[i]);
+        snprintf(name, sizeof name, "%s.%s", kept_as, names[i]);
         expect_near(name, found[i], 1e-4);
     }
     cj_program_free(program);
     cj_graph_free(graph);
+}
+
+static void check_gradients(language draw, const char *file, const char *const *names, int count)
+{
+    cj_model *model;
+    if (!loaded(&model, draw, &(cj_weights){.size = sizeof(cj_weights), .from = file}))
+        skip_because("this build reads no %s", file);
+    check_gradients_of(model, draw, "gradient", names, count);
     cj_model_free(model);
 }
 
@@ -262,6 +269,71 @@ static void ten_steps_of_training(void **state)
     cj_program_free(program);
     cj_graph_free(graph);
     cj_model_free(model);
+}
+
+/* --- against the transformers package (tests/fixtures/transformers_package.py) ------------------------- */
+
+static cj_value llama_of_the_package(cj_scope s, cj_value tokens)
+{
+    return cj_llama(s, &(cj_llama_options){.size = sizeof(cj_llama_options),
+                                           .input = {.tokens = tokens},
+                                           .vocabulary = VOCABULARY,
+                                           .block = BLOCK,
+                                           .layers = 2,
+                                           .heads = 4,
+                                           .kv_heads = 2,
+                                           .width = 16,
+                                           .hidden = 24,
+                                           .theta = 500000,
+                                           .epsilon = 1e-6,
+                                           .own_head = true});
+}
+
+/* The fixture has a gradient of every parameter, and of nothing else. */
+static void check_every_gradient(cj_model *model, language draw, const char *name, int wanted)
+{
+    const char *names[64];
+    int count = 0;
+    size_t length = strlen(name);
+    for (int64_t i = 0; i < cj_tensor_file_count(values); i++) {
+        const char *key = cj_tensor_file_name(values, i);
+        if (strncmp(key, name, length) == 0 && key[length] == '.') names[count++] = key + length + 1;
+    }
+    assert_int_equal(count, wanted);
+    for (int i = 0; i < count; i += 8)
+        check_gradients_of(model, draw, name, names + i, count - i < 8 ? count - i : 8);
+}
+
+static void check_package(const char *name, language draw, const cj_weights *weights, int parameters)
+{
+    cj_model *model;
+    static float logits[LOGITS];
+    if (!loaded(&model, draw, weights)) skip_because("this build reads no %s", weights->from);
+    run_logits(model, draw, logits);
+    expect_near(name, logits, 1e-5);
+    check_every_gradient(model, draw, name, parameters);
+    cj_model_free(model);
+}
+
+static void gpt2_of_the_package(void **state)
+{
+    (void)state;
+    const char *transpose[] = {"*.c_attn.weight", "*.c_fc.weight", "*.c_proj.weight"};
+    check_package("gpt2", gpt2,
+                  &(cj_weights){.size = sizeof(cj_weights),
+                                .from = FIXTURE("transformers-gpt2.safetensors"),
+                                .transpose = transpose,
+                                .transpose_count = 3},
+                  2 * 12 + 4);
+}
+
+static void llama_with_its_names(void **state)
+{
+    (void)state;
+    check_package(
+        "llama", llama_of_the_package,
+        &(cj_weights){.size = sizeof(cj_weights), .from = FIXTURE("transformers-llama.safetensors")},
+        2 * 9 + 3);
 }
 
 /* --- what does not fit --------------------------------------------------------------------------------- */
@@ -355,6 +427,13 @@ static int begin(void **state)
     return 0;
 }
 
+static int begin_package(void **state)
+{
+    (void)state;
+    expect_ok(cj_tensor_file_open(&values, FIXTURE("transformers.npz")));
+    return 0;
+}
+
 static int end(void **state)
 {
     (void)state;
@@ -371,7 +450,12 @@ int main(void)
         cmocka_unit_test(gradients_of_llama),     cmocka_unit_test(ten_steps_of_training),
         cmocka_unit_test(sizes_that_do_not_fit),  cmocka_unit_test(damaged_llama2c),
     };
+    const struct CMUnitTest package[] = {
+        cmocka_unit_test(gpt2_of_the_package),
+        cmocka_unit_test(llama_with_its_names),
+    };
     const struct CMUnitTest alone[] = {cmocka_unit_test(every_allocation_fails)};
     int failed = cmocka_run_group_tests(tests, begin, end);
+    failed += cmocka_run_group_tests_name("transformers", package, begin_package, end);
     return failed + cmocka_run_group_tests_name("allocations", alone, NULL, NULL);
 }

@@ -176,6 +176,29 @@ static void padding_changes_nothing(void **state)
 
 /* --- what is no story ---------------------------------------------------------------------------------- */
 
+/* A layer before the answer is drawn where it is asked for, and gives as many logits. */
+static void a_layer_may_stand_before_the_answer(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_graph *graph;
+    expect_ok(cj_model_new(&model));
+    expect_ok(cj_graph_new(&graph, model));
+    cj_memory_network_options o = {.size = sizeof o,
+                                   .input = cj_input(graph, "x", CJ_I32, cj_shape(N, S + 1, T)),
+                                   .vocabulary = V,
+                                   .hops = 1,
+                                   .width = D,
+                                   .hidden = 7,
+                                   .classes = CLASSES};
+    cj_value y = cj_memory_network(cj_root(graph), &o);
+    expect_ok(cj_graph_status(graph));
+    assert_true(cj_shape_equal(cj_value_shape(y), cj_shape(N, CLASSES)));
+    assert_non_null(weight(model, "hidden", -1));
+    cj_graph_free(graph);
+    cj_model_free(model);
+}
+
 static void what_is_no_story(void **state)
 {
     (void)state;
@@ -234,8 +257,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_as_written_out),    cmocka_unit_test(attention_is_shared_out),
-        cmocka_unit_test(padding_changes_nothing), cmocka_unit_test(what_is_no_story),
-        cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(padding_changes_nothing), cmocka_unit_test(a_layer_may_stand_before_the_answer),
+        cmocka_unit_test(what_is_no_story),        cmocka_unit_test(every_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,69 @@ static void test_groups(void **state)
     }
 }
 
+/* --- memory -------------------------------------------------------------------------------------------- */
+
+enum { DEEP = 8, TALL = 512, WIDE = 32, LAYER = TALL * WIDE * (int)sizeof(float) };
+
+/* Layers whose results are far larger than their weights. */
+static cj_program *make_deep(cj_model *model, bool apart)
+{
+    cj_graph *g, *simple, *fused;
+    cj_program *program;
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(TALL, WIDE)), y = cj_input(g, "y", CJ_I32, cj_shape(TALL));
+    for (int i = 0; i < DEEP; i++) x = cj_relu(cj_dense(cj_at(cj_root(g), "%d", i), x, .units = WIDE));
+    cj_value loss = cj_cross_entropy(x, y);
+    cj_minimize(loss, cj_sgd(.learning_rate = 0.1));
+    cj_output(g, "loss", loss);
+    expect_ok(cj__lower_and_simplify(g, &simple));
+    expect_ok(cj__fuse(simple, CJ__FUSE_ALL, &fused));
+    expect_ok(cj__plan(fused, &cj__cpu_backend, apart, &program));
+    cj_graph_free(fused);
+    cj_graph_free(simple);
+    cj_graph_free(g);
+    return program;
+}
+
+/* What is in use at once at most, between the group that writes it and the last that touches it. */
+static size_t live_at_most(const cj_program *p)
+{
+    size_t most = 0;
+    for (int64_t g = 0; g < p->group_count; g++) {
+        size_t live = 0;
+        for (int32_t b = 0; b < p->buffer_count; b++) {
+            int64_t first = INT64_MAX, last = -1;
+            for (int64_t s = 0; s < p->step_count; s++)
+                for (int i = 0; i < p->steps[s].operands_count; i++)
+                    if (p->steps[s].operands[i] == b) {
+                        int64_t at = group_of(p, s);
+                        first = at < first ? at : first;
+                        last = at;
+                    }
+            if (p->buffers[b].storage == CJ__SLAB && first <= g && g <= last)
+                live += bytes_of(&p->buffers[b]);
+        }
+        if (live > most) most = live;
+    }
+    return most;
+}
+
+/* A layer's gradients do not wait for those of the layers before, so that the way back takes a few results
+ * more than those that the way forth leaves; and the slab is hardly larger than what is in use. */
+static void test_memory(void **state)
+{
+    (void)state;
+    cj_model *model;
+    expect_ok(cj_model_new(&model, .seed = 4));
+    cj_program *program = make_deep(model, false), *plain = make_deep(model, true);
+    assert_true(program->slab_bytes <= (DEEP + 4) * LAYER);
+    assert_true(plain->slab_bytes > (DEEP + 4) * LAYER);
+    assert_true((double)program->slab_bytes < 1.1 * (double)live_at_most(program));
+    cj_program_free(program);
+    cj_program_free(plain);
+    cj_model_free(model);
+}
+
 /* --- the same bits ------------------------------------------------------------------------------------- */
 
 static char states[2][MOST_STATE];
@@ -229,6 +292,7 @@ static void test_same_bits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_groups), cmocka_unit_test(test_same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_groups), cmocka_unit_test(test_memory),
+                                       cmocka_unit_test(test_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "cajal/image.h"
 #include "cajal/io.h"
 #include "cajal/kernels.h"
+#include "cajal/classify.h"
 #include "cajal/language.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"

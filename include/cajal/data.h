@@ -152,6 +152,11 @@ typedef enum {
      * within a story. An example is a question: x [N,S,T] is the last `memory` sentences before it, the
      * latest last, and then the question; the answer [N] is a class. */
     CJ_TEXT_STORIES,
+    /* A line a sentence, of which what stands behind a last tab is left out: x [N,T] is its tokens between
+     * begin and end, for BERT to learn by (Devlin et al., 2018). Of a batch 15 in 100 tokens are targets
+     * [N,T], the others -1; eight in ten of them are masks in x, one is another token, and one as it was.
+     * Which they are depends on (seed, epoch, row) alone. */
+    CJ_TEXT_MASKED,
 } cj_text_format;
 
 typedef struct {
@@ -167,6 +172,8 @@ typedef struct {
     int64_t memory;  /* CJ_TEXT_STORIES; 0: 50 */
     int64_t bucket;  /* batches are cut to what their longest example needs, a multiple of so many tokens; 0:
                         all  are as long as the longest there is. Not for stories */
+    const char *const *more; /* [more_count] further files of CJ_TEXT_MASKED, whose lines come behind */
+    int64_t more_count;
 } cj_text_file_options;
 /* Errors name file and line. */
 CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_text(cj_dataset **dataset,
@@ -175,6 +182,18 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_text(cj_dataset **dataset,
  * a line each; free with cj_text_free. */
 CJ_API CJ_MUST_CHECK cj_status cj_text_of_file(cj_text_format format, const char *path, char **text,
                                                size_t *size);
+
+/* Sentences that have no labels yet as examples, each as those of CJ_TEXT_LABELLED: x [count,T]; the targets
+ * are 0. One that is no text to the tokenizer is an error that says which line it is. */
+typedef struct {
+    size_t size;
+    const char *const *sentences; /* [count], each ended by a zero */
+    int64_t count;
+    const cj_tokenizer *tokenizer;
+    int64_t longest; /* 0: none is cut */
+    int64_t first;   /* the line that the first of them is; 0: 1 */
+} cj_sentences;
+CJ_API CJ_MUST_CHECK cj_status cj_dataset_of_sentences(cj_dataset **dataset, const cj_sentences *options);
 
 /* Zeros where the dataset is no text. */
 CJ_API cj_text_facts cj_dataset_text(const cj_dataset *dataset);

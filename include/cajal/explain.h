@@ -3,6 +3,7 @@
 #ifndef CAJAL_EXPLAIN_H
 #define CAJAL_EXPLAIN_H
 
+#include "cajal/generate.h"
 #include "cajal/image.h"
 #include "cajal/report.h"
 #include "cajal/train.h"
@@ -105,6 +106,87 @@ CJ_API CJ_MUST_CHECK cj_status cj_feature_maps_picture(cj_image *to, const cj_fe
  * line, if they have more than one. */
 CJ_API CJ_MUST_CHECK cj_status cj_filters_picture(cj_image *to, const cj_feature_maps *filters,
                                                   int64_t channels);
+
+/* --- text ---------------------------------------------------------------------------------------------- */
+
+/* A network that reads tokens, and one example for it. */
+typedef struct {
+    size_t size;
+    cj_model *model;
+    cj_forward forward;
+    void *context;
+    cj_tensor x; /* i32, without the batch: [T] of a text */
+    cj_loss_kind loss;
+    cj_precision precision;
+} cj_text_explain_options;
+/* Gradient × input: for each of the `count` outputs how much each token of x adds to it, Σ over the token's
+ * embedding of its numbers times the output's gradient by them. Of a network that is linear in its embeddings
+ * these sum to the output less what it gives for embeddings of zeros. Outputs are logits, counted through all
+ * that the network gives for x: of a language model position · vocabulary + token. maps: [count,…] as x,
+ * scores: [count], either may be NULL. CJ_UNSUPPORTED where the network has no layer of type "embedding" that
+ * has a row of numbers for each token. Simonyan et al., 2013; Shrikumar et al., 2016. */
+CJ_API CJ_MUST_CHECK cj_status cj_explain_tokens(const cj_text_explain_options *options, int64_t count,
+                                                 const int64_t *outputs, float *maps, double *scores);
+/* All that the network gives for x, as logits where the loss is of classes: up to `room` numbers; returns in
+ * `count` how many there are. */
+CJ_API CJ_MUST_CHECK cj_status cj_text_outputs(const cj_text_explain_options *options, float *outputs,
+                                               int64_t room, int64_t *count);
+
+/* What each query of each attention sees: maps [T,S,heads] whose rows (of keys) sum to 1, one for each of the
+ * first 16 attentions, in the order of drawing; `layer` is where it stands. They are what the op itself
+ * weighs values by: it is run once more over the columns of the identity in their place. CJ_UNSUPPORTED where
+ * the network has no attention. */
+typedef struct {
+    cj_feature_maps *maps;
+    int64_t count;
+} cj_attention_maps;
+CJ_API CJ_MUST_CHECK cj_status cj_attention_maps_make(cj_attention_maps *attention,
+                                                      const cj_text_explain_options *options);
+CJ_API void cj_attention_maps_free(cj_attention_maps *attention);
+
+/* What the units of a recurrent network hold after each token, between -1 and 1: tanh of an LSTM's cells,
+ * else the hidden state (of a network of ReLU without a limit). f32 [count,layers,units]. */
+typedef struct {
+    cj_tensor values;
+} cj_cell_values;
+typedef struct {
+    size_t size;
+    cj_model *model;
+    cj_reader reader; /* as of a generator: cj_char_rnn, say */
+    void *context;
+    const int32_t *tokens; /* [count] */
+    int64_t count;
+    cj_precision precision;
+} cj_cell_options;
+/* CJ_UNSUPPORTED where the reader carries no such state. */
+CJ_API CJ_MUST_CHECK cj_status cj_cell_values_make(cj_cell_values *cells, const cj_cell_options *options);
+CJ_API void cj_cell_values_free(cj_cell_values *cells);
+/* Units worth looking at: those that vary most and yet keep what they hold, by variance times the correlation
+ * of each step with the next. Numbers layer · units + unit, the best first, up to `room` of them; `count`
+ * gets how many. */
+CJ_API CJ_MUST_CHECK cj_status cj_cells_choose(const cj_cell_values *cells, int64_t room, int64_t *chosen,
+                                               int64_t *count);
+
+/* A text whose tokens are coloured. */
+typedef struct {
+    const char *caption;       /* above it */
+    const char *const *pieces; /* [count] the text of each token */
+    int64_t count;
+    /* [rows,count]: row r explains token count - rows + r where there are several; a reader of the page sees
+     * that row by pointing at the token, and the last row at first. Warm is for, cold against. */
+    const float *values;
+    int64_t rows;
+} cj_coloured_text;
+/* HTML that loads nothing from elsewhere; free with cj_text_free. `about` says what the colours mean. Each
+ * row has the full colour at its own largest value; `absolute`: at 1. */
+typedef struct {
+    size_t size;
+    const char *title, *about;
+    const cj_coloured_text *texts;
+    int64_t count;
+    bool absolute;
+} cj_text_page;
+CJ_API CJ_MUST_CHECK cj_status cj_text_page_make(char **html, const cj_text_page *page);
 
 /* --- mistakes ------------------------------------------------------------------------------------------ */
 

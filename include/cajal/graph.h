@@ -58,6 +58,11 @@ typedef struct {
      * and its programs, as the model must. */
     cj_model *session;
     const cj_kernels *kernels; /* measured choices, for the compiler; NULL: the rules decide */
+    /* How many bytes a run of the program may take besides the model's variables, as cj_program_facts has
+     * them (run_bytes); 0: as many as it needs. To stay within it, the compiler has values of the forward
+     * pass computed again for gradients rather than kept: first those that cost least a byte, then whole
+     * stretches of the pass. Bits are the same. If it cannot, cj_compile says what the least is. */
+    size_t memory;
 } cj_graph_options;
 
 /* cj_graph_new(&graph, model, .mode = CJ_TRAINING). The model must outlive the graph. */

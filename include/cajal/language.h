@@ -100,15 +100,16 @@ CJ_API cj_value cj_mlp_language(cj_scope scope, const cj_mlp_language_options *o
 
 /* An end-to-end memory network, which answers questions about stories: Sukhbaatar et al., 2015, with its
  * position and temporal encoding, and tables shared by adjacent hops. Parameters: embedding.K [vocabulary -
- * 1,width] (token 0 is padding, and no word) and time.K [sentences,width], K from 0 to `hops`, and answer.
- * What each hop attends to is noted as a layer, hop.K, of type "attention": [N,sentences], each row summing
- * to 1. */
+ * 1,width] (token 0 is padding, and no word) and time.K [sentences,width], K from 0 to `hops`, hidden where
+ * there is such a layer, and answer. What each hop attends to is noted as a layer, hop.K, of type
+ * "attention": [N,sentences], each row summing to 1. */
 typedef struct {
     size_t size;
     cj_value input;     /* i32 [N,sentences + 1,T]: the story, the latest sentence last, then the question; 0
                            behind their ends */
     int64_t vocabulary; /* tokens there are */
     int64_t hops, width, classes;
+    int64_t hidden; /* units of a layer of ReLU before the answer; 0: none, as published */
     double dropout; /* of what a hop attends to */
 } cj_memory_network_options;
 /* Logits [N,classes]. */

@@ -82,6 +82,7 @@ typedef struct {
      * at hand; 0: 256 MiB. */
     size_t limit_bytes;
     const cj_kernels *kernels; /* as of a graph */
+    size_t memory;             /* as of a graph, for each program */
 } cj_program_cache_options;
 /* cj_program_cache_new(&cache, draw, .model = model, .mode = CJ_TRAINING) */
 CJ_API CJ_MUST_CHECK cj_status cj_program_cache_new(cj_program_cache **cache,

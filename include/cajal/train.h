@@ -155,6 +155,7 @@ typedef struct {
     int64_t freeze_later_count;
     cj_lookahead lookahead;
     const cj_kernels *kernels; /* measured choices, of the step and of validation; NULL: the rules decide */
+    size_t memory;             /* bytes that a run of the step may take: cj_graph_options; 0: any */
 } cj_fit_options;
 /* Trains the model. `last`, if not NULL, gets the last epoch's figures. The same options give the same bits,
  * however often the run was killed and resumed. */

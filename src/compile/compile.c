@@ -55,6 +55,22 @@ cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_prog
     return status;
 }
 
+cj_status cj__compile_within(const cj_graph *graph, const cj__backend *backend,
+                             size_t (*run_bytes)(const cj_program *), cj_program **program)
+{
+    cj_graph *graphs[PASSES];
+    *program = NULL;
+    cj_status status = run_passes(graph, SIMPLIFY, graphs);
+    if (status == CJ_OK && graph->guard >= 0) status = cj__keep(graphs[SIMPLIFY]);
+    if (status == CJ_OK) status = cj__within(graphs[SIMPLIFY], backend, graph->memory, run_bytes, program);
+    if (status == CJ_OK && (*program)->guard >= 0) {
+        (*program)->plain = graphs[SIMPLIFY];
+        graphs[SIMPLIFY] = NULL;
+    }
+    end_passes(graphs);
+    return status;
+}
+
 cj_status cj__compile_plain(const cj_graph *graph, const cj__backend *backend, cj_program **program)
 {
     cj_graph *single;

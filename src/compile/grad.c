@@ -137,6 +137,7 @@ static void back(tape *t, int32_t index)
         if (wanted[i]) add_cotangent(t, inputs[i].id, gradients[i]);
     }
     cj__locate(graph, first, node.file, node.line);
+    for (int64_t i = first; i < graph->node_count; i++) graph->nodes[i].backward = true;
     cj__enter(graph, outer);
 }
 

@@ -6,12 +6,18 @@
 
 /* Composites become the ops they stand for, equal nodes become one, constants are folded, dead code goes. */
 CJ_MUST_CHECK cj_status cj__lower_and_simplify(const cj_graph *from, cj_graph **to);
+/* Gradients get copies of the nodes that are marked (again: by node of `from`), made where they are needed
+ * first, so that nothing is kept for them. Only what gradients do not make may be marked. */
+CJ_MUST_CHECK cj_status cj__recompute(const cj_graph *from, const bool *again, cj_graph **to);
+/* By node: of a gradient, or made of one. */
+void cj__find_late(const cj_graph *graph, const int32_t *order, int64_t count, bool *late);
 /* What fusion joins. Bits are the same with and without. */
 enum {
     CJ__FUSE_CHAINS = 1,     /* elementwise nodes of one shape that feed each other */
     CJ__FUSE_PRODUCTS = 2,   /* a product and the chain that reads it */
     CJ__FUSE_REDUCTIONS = 4, /* a chain and the sums and maxima of what it makes */
-    CJ__FUSE_ALL = 7
+    CJ__FUSE_ALL = 7,
+    CJ__FUSE_APART = 8, /* but nothing of the forward pass with what gradients make: after cj__recompute */
 };
 /* What is cheap to compute again is drawn anew for each user: the first part of fusing chains. */
 CJ_MUST_CHECK cj_status cj__repeat_cheap(const cj_graph *from, cj_graph **to);

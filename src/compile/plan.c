@@ -3,6 +3,7 @@
 #include "base/shape.h"
 #include "compile/chain.h"
 #include "compile/choices.h"
+#include "compile/layout.h"
 #include "compile/loop.h"
 #include "compile/order.h"
 #include "compile/program.h"
@@ -11,8 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-enum { ALIGNMENT = 64 };
 
 typedef struct {
     const cj_graph *graph;
@@ -24,18 +23,7 @@ typedef struct {
     int32_t *buffer_of; /* by value */
     int32_t *last_use;  /* by buffer: the last group that reads it; INT32_MAX: the program's end */
     int32_t *made_at;   /* by buffer: the group that writes it; -1: none */
-    struct range {
-        size_t start, end;
-        int32_t buffer;
-    } * live; /* slab ranges in use, by start */
-    int64_t live_count;
 } planner;
-
-static size_t bytes_of(const cj__buffer *buffer)
-{
-    size_t bytes = (size_t)cj_shape_count(buffer->type.shape) * cj_dtype_size(buffer->type.dtype);
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
 
 static int32_t new_buffer(planner *p, cj__storage storage, const cj__value *value)
 {
@@ -302,7 +290,7 @@ static void keep(planner *p)
         step->kept = true;
         workspace->storage = CJ__KEPT;
         workspace->offset = program->kept_bytes;
-        program->kept_bytes += bytes_of(workspace);
+        program->kept_bytes += cj__buffer_bytes(workspace);
         program->kept_count++;
     }
 }
@@ -422,83 +410,14 @@ static void commit_in_place(planner *p)
 
 /* --- the slab ------------------------------------------------------------------------------------------ */
 
-/* The lowest gap that is large enough. */
-static void allocate_range(planner *p, int32_t index)
-{
-    size_t size = bytes_of(&p->program->buffers[index]), start = 0;
-    int64_t at = 0;
-    for (; at < p->live_count && p->live[at].start - start < size; at++) start = p->live[at].end;
-    memmove(&p->live[at + 1], &p->live[at], (size_t)(p->live_count - at) * sizeof *p->live);
-    p->live[at] = (struct range){start, start + size, index};
-    p->live_count++;
-    p->program->buffers[index].offset = start;
-    if (start + size > p->program->slab_bytes) p->program->slab_bytes = start + size;
-}
-
-/* Whether another step of the group reads a buffer. */
-static bool read_beside(const planner *p, const cj__group *group, const cj__step *step, int32_t buffer)
-{
-    for (int32_t s = group->first; s < group->first + group->count; s++) {
-        const cj__step *other = &p->program->steps[s];
-        for (int i = 0; other != step && i < other->launch.inputs_count; i++)
-            if (other->operands[i] == buffer) return true;
-    }
-    return false;
-}
-
-/* Gives an output the place of a whole input of the same size that dies here. */
-static bool reuse_input(planner *p, const cj__group *group, const cj__step *step, int32_t output)
-{
-    if (!step->kernel->in_place || step->launch.op != CJ__OP_chain) return false;
-    const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
-    const cj__buffer *out = &p->program->buffers[output];
-    for (int i = 0; i < step->launch.inputs_count; i++) {
-        int32_t input = step->operands[i];
-        const cj__buffer *in = &p->program->buffers[input];
-        bool dies = in->storage == CJ__SLAB && p->last_use[input] == p->made_at[output];
-        if (!dies || !chain->inputs[i].whole || read_beside(p, group, step, input)) continue;
-        if (cj_dtype_size(in->type.dtype) != cj_dtype_size(out->type.dtype) || bytes_of(in) != bytes_of(out))
-            continue;
-        for (int64_t r = 0; r < p->live_count; r++)
-            if (p->live[r].buffer == input) {
-                p->live[r].buffer = output;
-                p->program->buffers[output].offset = in->offset;
-                return true;
-            }
-    }
-    return false;
-}
-
-static void free_dead(planner *p, int32_t at)
-{
-    int64_t kept = 0;
-    for (int64_t r = 0; r < p->live_count; r++)
-        if (p->last_use[p->live[r].buffer] > at) p->live[kept++] = p->live[r];
-    p->live_count = kept;
-}
-
-static void place_outputs(planner *p, const cj__group *group, const cj__step *step)
-{
-    if (step->loop) allocate_range(p, step->loop->workspace);
-    for (int i = 0; i < step->launch.outputs_count; i++) {
-        int32_t output = step->operands[step->launch.inputs_count + i];
-        if (p->program->buffers[output].storage == CJ__SLAB && !reuse_input(p, group, step, output))
-            allocate_range(p, output);
-    }
-}
-
-static void lay_out(planner *p)
+/* What leaves the program is there to its end. */
+static cj_status lay_out(planner *p)
 {
     for (int64_t i = 0; i < p->program->output_count; i++) p->last_use[p->program->outputs[i]] = INT32_MAX;
     for (int64_t c = 0; c < p->program->commit_count; c++)
         p->last_use[p->program->commits[c].buffer] = INT32_MAX;
     if (p->program->guard >= 0) p->last_use[p->program->guard] = INT32_MAX;
-    for (int32_t g = 0; g < (int32_t)p->program->group_count; g++) {
-        const cj__group *group = &p->program->groups[g];
-        for (int32_t s = group->first; s < group->first + group->count; s++)
-            place_outputs(p, group, &p->program->steps[s]);
-        free_dead(p, g);
-    }
+    return cj__lay_out(p->program, p->last_use);
 }
 
 /* --- the pass ------------------------------------------------------------------------------------------ */
@@ -520,11 +439,10 @@ static cj_status planner_begin(planner *p)
     p->buffer_of = cj__allocate(values * 4);
     p->last_use = cj__allocate(values * 4);
     p->made_at = cj__allocate(values * 4);
-    p->live = cj__allocate(values * sizeof *p->live);
     bool ok = program->steps && program->buffers && program->commits && program->inputs && program->outputs &&
-              program->output_types && p->buffer_of && p->last_use && p->made_at && p->live;
+              program->output_types && p->buffer_of && p->last_use && p->made_at;
     if (!ok) return cj__out_of_memory(values * 64, "planning a program");
-    return cj__order(g, &p->order, &p->count);
+    return p->apart ? cj__order(g, &p->order, &p->count) : cj__order_for_memory(g, &p->order, &p->count);
 }
 
 static cj_status make_program(planner *p)
@@ -552,8 +470,7 @@ static cj_status make_program(planner *p)
         if (program->buffers[program->commits[c].buffer].storage == CJ__VARIABLE)
             p->last_use[program->commits[c].buffer] = INT32_MAX;
     commit_in_place(p);
-    lay_out(p);
-    return CJ_OK;
+    return lay_out(p);
 }
 
 cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, bool apart, cj_program **program)
@@ -564,7 +481,6 @@ cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, bool apart
     cj__free(p.buffer_of);
     cj__free(p.last_use);
     cj__free(p.made_at);
-    cj__free(p.live);
     *program = p.program;
     if (status == CJ_OK) return CJ_OK;
     cj_program_free(p.program);

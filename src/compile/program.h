@@ -80,7 +80,9 @@ struct cj_program {
     size_t slab_bytes, scratch_bytes, kept_bytes;
     int64_t kept_count; /* steps whose results are kept: the first ones, in a group of their own */
     double operations;
-    cj_graph *plain; /* of a guarded program: the graph before fusion, to find what went wrong; else NULL */
+    size_t memory;    /* what a run was allowed to take; 0: anything */
+    int64_t repeated; /* nodes that are computed again for gradients, to stay within it */
+    cj_graph *plain;  /* of a guarded program: the graph before fusion, to find what went wrong; else NULL */
     /* the rest is run/'s */
     char *slab, *kept;
     bool within;   /* the slab is another's: the program's around the body of a loop, or a cache's */
@@ -92,6 +94,12 @@ struct cj_program {
 
 /* All passes and the plan. */
 CJ_MUST_CHECK cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_program **program);
+/* The same within graph->memory, where that is not 0. run_bytes: what a run of a program takes. */
+CJ_MUST_CHECK cj_status cj__compile_within(const cj_graph *graph, const cj__backend *backend,
+                                           size_t (*run_bytes)(const cj_program *), cj_program **program);
+/* The part of it from the simplified graph on. */
+CJ_MUST_CHECK cj_status cj__within(const cj_graph *graph, const cj__backend *backend, size_t limit,
+                                   size_t (*run_bytes)(const cj_program *), cj_program **program);
 /* Picks kernels, orders steps and lays out memory for a fused graph. `apart`: one step after the other. */
 CJ_MUST_CHECK cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, bool apart,
                                  cj_program **program);

@@ -57,8 +57,10 @@ static int32_t copy(repeating *r, const cj__node *node)
 static void emit(repeating *r, const cj__node *node)
 {
     for (int i = 0; i < node->inputs_count; i++)
-        if (is_cheap(r, maker_of(r, node->inputs[i])))
+        if (is_cheap(r, maker_of(r, node->inputs[i]))) {
             r->map[node->inputs[i]] = copy(r, maker_of(r, node->inputs[i]));
+            if (r->to->status == CJ_OK) r->to->nodes[r->to->node_count - 1].backward |= node->backward;
+        }
     if (is_cheap(r, node)) return;
     int32_t first = copy(r, node);
     for (int i = 0; i < node->outputs_count; i++) r->map[node->first_output + i] = first + i;

@@ -123,6 +123,12 @@ static bool identity(rebuild *r, const cj__node *node, int32_t *result)
     }
 }
 
+/* What stands for a node of a gradient is of the gradient. */
+static void inherit(rebuild *r, int64_t first, const cj__node *node)
+{
+    for (int64_t i = first; i < r->to->node_count; i++) r->to->nodes[i].backward = node->backward;
+}
+
 static void lower(rebuild *r, const cj__node *node, const int32_t *inputs, int32_t *results)
 {
     cj_value in[CJ__MOST_VALUES], out[CJ__MOST_VALUES];
@@ -132,6 +138,7 @@ static void lower(rebuild *r, const cj__node *node, const int32_t *inputs, int32
     int64_t first = r->to->node_count;
     cj__info(node)->lower(&lowering);
     cj__locate(r->to, first, node->file, node->line);
+    inherit(r, first, node);
     r->to->scope = "";
     for (int i = 0; i < node->outputs_count; i++) results[i] = out[i].id;
     r->composites = true;
@@ -157,6 +164,7 @@ static bool computes_on_bf16(const rebuild *r, const cj__node *node)
 static void widen(rebuild *r, const cj__node *node, const cj__value *types, int32_t *results)
 {
     cj_value in[CJ__MOST_VALUES];
+    int64_t first_drawn = r->to->node_count;
     for (int i = 0; i < node->inputs_count; i++) {
         in[i] = cj__make_value(r->to, node->inputs[i]);
         if (cj_value_dtype(in[i]) == CJ_BF16) in[i] = cj_cast(in[i], CJ_F32);
@@ -165,6 +173,7 @@ static void widen(rebuild *r, const cj__node *node, const cj__value *types, int3
     cj_value first = cj__draw(r->to, node->op, node->attributes, node->inputs_count, in);
     for (int i = 0; i < node->outputs_count; i++)
         results[i] = cj_cast(cj__output_of(first, i), types[i].dtype).id;
+    inherit(r, first_drawn, node);
     r->to->scope = "";
     r->composites = true;
 }

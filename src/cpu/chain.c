@@ -177,42 +177,42 @@ static void store_run(const cj__vector_table *table, cj_dtype dtype, const float
 
 /* A bias is the same in every tile that begins at the same column and has rows of the same length: what was
  * loaded for one serves the next. Otherwise notes what is about to be loaded. */
-static bool already_there(const cj__chain_run *run, int32_t i, cj__rectangle tile)
+static bool already_there(const cj__chain_run *run, int32_t i, const cj__rectangle *tile)
 {
-    int64_t period = run->plan->period[i], n = tile.rows * tile.columns, key = -1;
+    int64_t period = run->plan->period[i], n = tile->rows * tile->columns, key = -1;
     cj__filled *filled = &run->filled[i];
-    if (period && (tile.rows == 1 || tile.stride % period == 0))
-        key = tile.start % period + (tile.rows > 1 ? period * tile.columns : 0);
+    if (period && (tile->rows == 1 || tile->stride % period == 0))
+        key = tile->start % period + (tile->rows > 1 ? period * tile->columns : 0);
     if (key >= 0 && filled->key == key && filled->count >= n) return true;
     *filled = (cj__filled){key, n};
     return false;
 }
 
-static void load_input(const cj__chain_run *run, int32_t i, cj__rectangle tile)
+static void load_input(const cj__chain_run *run, int32_t i, const cj__rectangle *tile)
 {
     const cj__chain *c = run->plan->chain;
     const cj__chain_input *input = &c->inputs[i];
     float *to = run->tiles + run->plan->slot[i] * TILE;
-    bool in_place = input->whole && input->dtype == CJ_F32 && tile.rows == 1;
-    run->registers[i] = in_place ? (const float *)run->operands[i] + tile.start : to;
+    bool in_place = input->whole && input->dtype == CJ_F32 && tile->rows == 1;
+    run->registers[i] = in_place ? (const float *)run->operands[i] + tile->start : to;
     if (in_place || is_scalar(input) || already_there(run, i, tile)) return;
-    for (int64_t r = 0; r < tile.rows; r++)
-        load_flat(run->plan->table, c, input, run->operands[i], tile.start + r * tile.stride, tile.columns,
-                  to + r * tile.columns);
+    for (int64_t r = 0; r < tile->rows; r++)
+        load_flat(run->plan->table, c, input, run->operands[i], tile->start + r * tile->stride, tile->columns,
+                  to + r * tile->columns);
 }
 
 /* --- one tile ------------------------------------------------------------------------------------------ */
 
 /* Row by row into the sixteen running results of the row, which is done when its last element is. */
-static void fold_rows(const cj__chain_run *run, int32_t output, cj__rectangle tile)
+static void fold_rows(const cj__chain_run *run, int32_t output, const cj__rectangle *tile)
 {
     const cj__chain *c = run->plan->chain;
     const float *x = run->registers[c->outputs[output].reg];
     float *out = run->operands[c->inputs_count + output], *lanes = run->lanes + output * LANES;
     bool maximum = c->outputs[output].fold == CJ__CHAIN_MAX;
-    int64_t length = c->folding.columns, n = tile.rows * tile.columns;
+    int64_t length = c->folding.columns, n = tile->rows * tile->columns;
     for (int64_t done = 0; done < n;) {
-        int64_t row = (tile.start + done) / length, column = (tile.start + done) % length;
+        int64_t row = (tile->start + done) / length, column = (tile->start + done) % length;
         int64_t part = length - column < n - done ? length - column : n - done;
         if (column == 0)
             for (int k = 0; k < LANES; k++) lanes[k] = maximum ? -INFINITY : 0;
@@ -223,18 +223,20 @@ static void fold_rows(const cj__chain_run *run, int32_t output, cj__rectangle ti
     }
 }
 
-/* Each row of the tile onto the results of its columns, which have been begun. */
-static void fold_columns(const cj__chain_run *run, int32_t output, cj__rectangle tile)
+/* Each row of the tile onto the results of its columns, which have been begun. Whole rows may come as one. */
+static void fold_columns(const cj__chain_run *run, int32_t output, const cj__rectangle *tile)
 {
     const cj__chain *c = run->plan->chain;
     const float *x = run->registers[c->outputs[output].reg];
     int op = c->outputs[output].fold == CJ__CHAIN_MAX ? CJ__OP_maximum : CJ__OP_add;
-    float *out = (float *)run->operands[c->inputs_count + output] + tile.start % c->folding.columns;
-    for (int64_t r = 0; r < tile.rows; r++)
-        run->plan->table->elementwise[op](tile.columns, out, x + r * tile.columns, out, out);
+    float *out = (float *)run->operands[c->inputs_count + output] + tile->start % c->folding.columns;
+    int64_t count = tile->rows * tile->columns;
+    int64_t width = tile->columns < c->folding.columns ? tile->columns : c->folding.columns;
+    for (int64_t done = 0; done < count; done += width)
+        run->plan->table->elementwise[op](width, out, x + done, out, out);
 }
 
-static void put_output(const cj__chain_run *run, int32_t output, cj__rectangle tile)
+static void put_output(const cj__chain_run *run, int32_t output, const cj__rectangle *tile)
 {
     const cj__chain *c = run->plan->chain;
     const cj__chain_output *o = &c->outputs[output];
@@ -244,22 +246,23 @@ static void put_output(const cj__chain_run *run, int32_t output, cj__rectangle t
         (c->folding.by_rows ? fold_rows : fold_columns)(run, output, tile);
         return;
     }
-    if (o->dtype == CJ_F32 && run->registers[o->reg] == (float *)to + tile.start) return; /* made there */
-    for (int64_t r = 0; r < tile.rows; r++)
-        store_run(run->plan->table, o->dtype, run->registers[o->reg] + r * tile.columns,
-                  tile.start + r * tile.stride, tile.columns, to);
+    if (o->dtype == CJ_F32 && run->registers[o->reg] == (float *)to + tile->start) return; /* made there */
+    for (int64_t r = 0; r < tile->rows; r++)
+        store_run(run->plan->table, o->dtype, run->registers[o->reg] + r * tile->columns,
+                  tile->start + r * tile->stride, tile->columns, to);
 }
 
-/* Where an instruction's result goes: into memory at once, if that is where it leaves, else into its tile. */
-static float *result_of(const cj__chain_run *run, int32_t instruction, cj__rectangle tile)
+/* Where an instruction's result goes: into memory at once, if that is where it leaves, else into its tile->
+ */
+static float *result_of(const cj__chain_run *run, int32_t instruction, const cj__rectangle *tile)
 {
     const cj__chain_plan *plan = run->plan;
     int32_t register_ = plan->chain->inputs_count + plan->chain->constants_count + instruction;
     float *memory = run->direct[instruction];
-    return memory && tile.rows == 1 ? memory + tile.start : run->tiles + plan->slot[register_] * TILE;
+    return memory && tile->rows == 1 ? memory + tile->start : run->tiles + plan->slot[register_] * TILE;
 }
 
-static void run_tile(const cj__chain_run *run, cj__rectangle tile)
+static void run_tile(const cj__chain_run *run, const cj__rectangle *tile)
 {
     const cj__chain_plan *plan = run->plan;
     const cj__chain *c = plan->chain;
@@ -271,7 +274,7 @@ static void run_tile(const cj__chain_run *run, cj__rectangle tile)
                  : in->op == CJ__OP_cast && in->dtype == CJ_BF16 ? CJ__OP_round_bf16
                                                                  : (int)in->op;
         float *to = result_of(run, i, tile);
-        plan->table->elementwise[op](tile.rows * tile.columns, to, run->registers[in->a],
+        plan->table->elementwise[op](tile->rows * tile->columns, to, run->registers[in->a],
                                      run->registers[in->b], run->registers[in->c]);
         run->registers[known + i] = to;
     }
@@ -332,7 +335,7 @@ static void apply_flat(const cj__chain_run *run, int64_t start, int64_t count)
     int64_t tile = run->plan->tile;
     for (int64_t done = 0; done < count; done += tile) {
         int64_t n = count - done < tile ? count - done : tile;
-        run_tile(run, (cj__rectangle){start + done, 1, n, n});
+        run_tile(run, &(cj__rectangle){start + done, 1, n, n});
     }
 }
 
@@ -344,13 +347,18 @@ void cj__chain_apply(const cj__chain_run *run, cj__rectangle where)
         apply_flat(run, where.start, where.rows * where.columns);
         return;
     }
-    /* Narrow rows are gathered into one tile; wide ones are taken one by one, in parts, where they lie. */
-    int64_t part = where.columns < TILE ? where.columns : TILE, rows = part < WIDE ? TILE / part : 1;
+    /* Narrow rows are gathered into one tile; wide ones are taken one by one, in parts, where they lie,
+     * unless they follow each other: then some are one. */
+    bool together = where.columns == where.stride && where.columns < TILE;
+    int64_t part = where.columns < TILE ? where.columns : TILE;
+    int64_t rows = part < WIDE || together ? TILE / part : 1;
     for (int64_t r = 0; r < where.rows; r += rows)
         for (int64_t c = 0; c < where.columns; c += part) {
             int64_t height = where.rows - r < rows ? where.rows - r : rows;
             int64_t width = where.columns - c < part ? where.columns - c : part;
-            run_tile(run, (cj__rectangle){where.start + r * where.stride + c, height, width, where.stride});
+            cj__rectangle tile = {where.start + r * where.stride + c, height, width, where.stride};
+            if (together) tile = (cj__rectangle){tile.start, 1, height * width, height * width};
+            run_tile(run, &tile);
         }
 }
 

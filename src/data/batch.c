@@ -136,7 +136,7 @@ static void copy_y(const cj__batch_maker *m, int64_t place, const cj_batch *batc
 static cj_status draw(const cj__batch_maker *m, int64_t epoch, int64_t place, const cj_batch *batch,
                       int64_t index)
 {
-    cj__row_wanted row = {m->seed, epoch, place};
+    cj__row_wanted row = {m->seed, epoch, place, batch->x.shape.dims[batch->x.shape.rank - 1]};
     return m->data->maker.draw(m->data->maker.context, &row,
                                (char *)batch->x.data + (size_t)index * row_bytes(&batch->x),
                                (char *)batch->y.data + (size_t)index * row_bytes(&batch->y));

@@ -81,6 +81,11 @@ int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first)
     return dataset->skipped;
 }
 
+static int64_t last_axis(const cj_tensor *rows)
+{
+    return rows->shape.dims[rows->shape.rank - 1];
+}
+
 cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x)
 {
     cj_tensor row;
@@ -90,7 +95,9 @@ cj_status cj_dataset_fetch(const cj_dataset *dataset, int64_t index, void *x)
     int64_t place = cj__dataset_place(dataset, index);
     if (dataset->maker.make) return dataset->maker.make(dataset->maker.context, place, x);
     if (dataset->maker.draw)
-        return dataset->maker.draw(dataset->maker.context, &(cj__row_wanted){.place = place}, x, NULL);
+        return dataset->maker.draw(dataset->maker.context,
+                                   &(cj__row_wanted){.place = place, .width = last_axis(&dataset->x)}, x,
+                                   NULL);
     cj_dataset_row(dataset, index, &row, NULL);
     memcpy(x, row.data, cj_tensor_bytes(&row));
     return CJ_OK;
@@ -181,7 +188,7 @@ static cj_status draw_y(cj_tensor *to, const cj_dataset *dataset)
     void *x = cj__allocate(cj_tensor_bytes(&row));
     cj_status status = x ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(&row), "a dataset");
     for (int64_t i = 0; i < dataset->count && status == CJ_OK; i++) {
-        cj__row_wanted wanted = {.place = cj__dataset_place(dataset, i)};
+        cj__row_wanted wanted = {.place = cj__dataset_place(dataset, i), .width = last_axis(&dataset->x)};
         status =
             dataset->maker.draw(dataset->maker.context, &wanted, x, (char *)to->data + (size_t)i * bytes);
     }

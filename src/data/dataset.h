@@ -7,10 +7,10 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/data.h"
 
-/* A row as it is in an epoch of a loader with that seed. */
+/* A row as it is in an epoch of a loader with that seed; of x's last axis so much, where batches are cut. */
 typedef struct {
     uint64_t seed;
-    int64_t epoch, place;
+    int64_t epoch, place, width;
 } cj__row_wanted;
 
 /* Rows of x that are made when they are asked for, such as pictures in files. */
@@ -18,8 +18,8 @@ typedef struct {
     /* Row `place` of x, its bytes as x's type and shape say. Several threads call it at once. NULL: the rows
      * are in memory, at x.data. */
     cj_status (*make)(const void *context, int64_t place, void *row);
-    /* The same for x and y together, where they are another each epoch: windows of a text. `y` may be NULL.
-     * y.data is NULL then, too. */
+    /* The same for x and y together, where they are another each epoch: windows of a text, sentences with
+     * masks. `y` may be NULL. y.data is NULL then, too. */
     cj_status (*draw)(const void *context, const cj__row_wanted *row, void *x, void *y);
     void (*free)(void *context);
     void *context;

@@ -1,6 +1,7 @@
 /* Gathered sequences become two tensors, padded to a common width, and the lengths that batches are made by.
  */
 #include "data/sequences.h"
+#include "data/masked.h"
 
 #include <string.h>
 
@@ -29,12 +30,31 @@ cj_status cj__sequences_end_y(cj__sequences *s)
     return end_sequence(&s->y_ends, &s->y);
 }
 
+cj_status cj__add_special(const cj_tokenizer *t, cj_special_token which, cj_tokens *tokens)
+{
+    int32_t token = cj_tokenizer_special(t, which);
+    if (token >= 0) return cj_tokens_add(tokens, token);
+    return cj__fail(CJ_INVALID_ARGUMENT,
+                    "the tokenizer has no token for the %s of a text: make it with special tokens",
+                    which == CJ_TOKEN_BEGIN ? "beginning" : "end");
+}
+
+cj_status cj__sequences_add(cj__sequences *s, const cj_tokenizer *t, const char *text, size_t size)
+{
+    bool framed = s->masked_by || cj_tokenizer_kind(t) == CJ_TOKENS_WORDPIECE;
+    if (framed) CJ__TRY(cj__add_special(t, CJ_TOKEN_BEGIN, &s->x));
+    CJ__TRY(cj_tokenizer_encode(t, text, size, &s->x));
+    if (framed) CJ__TRY(cj__add_special(t, CJ_TOKEN_END, &s->x));
+    return cj__sequences_end_x(s);
+}
+
 /* --- tensors ------------------------------------------------------------------------------------------- */
 
 /* What a dataset of sequences owns besides its tensors. */
 typedef struct {
     cj__arena names;
     int32_t *lengths;
+    cj__masking masking;
 } owned;
 
 static void free_owned(void *context)
@@ -43,6 +63,12 @@ static void free_owned(void *context)
     cj__arena_free(&o->names);
     cj__free(o->lengths);
     cj__free(o);
+}
+
+static cj_status draw_masked(const void *context, const cj__row_wanted *row, void *x, void *y)
+{
+    cj__masking_draw(&((const owned *)context)->masking, row, x, y);
+    return CJ_OK;
 }
 
 static int32_t length_of(const cj_tokens *ends, int64_t index)
@@ -86,6 +112,12 @@ static cj_status make_room(cj_tensor *t)
     return t->data ? CJ_OK : cj__out_of_memory(cj_tensor_bytes(t), "sequences");
 }
 
+/* Whether each row has its sequence of y. */
+static bool has_targets(const cj__sequences *s)
+{
+    return !s->labels && !s->masked_by;
+}
+
 static void fill(const cj__sequences *s, int64_t width, cj_tensor *x, cj_tensor *y, int32_t *lengths)
 {
     for (int64_t r = 0; r < s->rows; r++) {
@@ -94,7 +126,8 @@ static void fill(const cj__sequences *s, int64_t width, cj_tensor *x, cj_tensor 
             length = put_row(&s->x, &s->x_ends, p, width, 0, (int32_t *)x->data + p * width);
             if (length > longest) longest = length;
         }
-        length = s->labels ? 0 : put_row(&s->y, &s->y_ends, r, width, -1, (int32_t *)y->data + r * width);
+        length =
+            !has_targets(s) ? 0 : put_row(&s->y, &s->y_ends, r, width, -1, (int32_t *)y->data + r * width);
         lengths[r] = length > longest ? length : longest;
     }
     if (s->labels) memcpy(y->data, s->y.ids, (size_t)s->rows * sizeof *s->y.ids);
@@ -109,7 +142,7 @@ static cj_status make(const cj__sequences *s, int64_t longest, cj_tensor *x, cj_
         NULL, CJ_I32, {several ? 3 : 2, {s->rows, several ? s->parts : width, several ? width : 0}}};
     *y = (cj_tensor){NULL, CJ_I32, {s->labels ? 1 : 2, {s->rows, s->labels ? 0 : width}}};
     CJ__TRY(make_room(x));
-    CJ__TRY(make_room(y));
+    if (!s->masked_by) CJ__TRY(make_room(y));
     o->lengths = cj__allocate((size_t)s->rows * sizeof *o->lengths);
     if (!o->lengths) return cj__out_of_memory((size_t)s->rows * sizeof *o->lengths, "sequences");
     fill(s, width, x, y, o->lengths);
@@ -133,7 +166,12 @@ cj_status cj__sequences_finish(cj__sequences *s, int64_t longest, int64_t bucket
         return status;
     }
     const int32_t *lengths = o->lengths;
-    CJ__TRY(cj__dataset_adopt_maker(dataset, (cj__row_maker){.free = free_owned, .context = o}, x, y));
+    cj__row_maker maker = {.free = free_owned, .context = o};
+    if (s->masked_by) {
+        cj__masking_begin(&o->masking, s->masked_by, &x);
+        maker.draw = draw_masked;
+    }
+    CJ__TRY(cj__dataset_adopt_maker(dataset, maker, x, y));
     (*dataset)->lengths = lengths;
     (*dataset)->bucket = bucket;
     (*dataset)->class_names = class_names;

@@ -12,12 +12,19 @@ typedef struct {
     cj_tokens x, y;           /* all of them, one behind the other */
     cj_tokens x_ends, y_ends; /* where each sequence ends: up to 2^31 tokens in all */
     bool labels;              /* y is one label a row */
+    const cj_tokenizer
+        *masked_by; /* y is what x was before its tokens were masked, anew each epoch; else NULL */
 } cj__sequences;
 
 void cj__sequences_free(cj__sequences *sequences);
 /* Ends the sequence of x, or of y, that the tokens added last belong to. */
 CJ_MUST_CHECK cj_status cj__sequences_end_x(cj__sequences *sequences);
 CJ_MUST_CHECK cj_status cj__sequences_end_y(cj__sequences *sequences);
+/* Appends a sentence's tokens; of WordPiece, and where x is masked, between begin and end. */
+CJ_MUST_CHECK cj_status cj__sequences_add(cj__sequences *sequences, const cj_tokenizer *tokenizer,
+                                          const char *text, size_t size);
+CJ_MUST_CHECK cj_status cj__add_special(const cj_tokenizer *tokenizer, cj_special_token which,
+                                        cj_tokens *tokens);
 /* x: i32 [rows,width], or [rows,parts,width] of several parts, 0 behind the ends; y: labels [rows], or
  * targets [rows,width], -1 behind the ends. Each is as long as the longest, and where that is longer than
  * `longest`, cut to it; 0: no limit. `names` are the classes', and become the dataset's whether it fails or

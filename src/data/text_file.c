@@ -100,20 +100,16 @@ typedef struct {
     int64_t memory_count, memory_room;
 } reading;
 
-static cj_status encode(const lines *l, const cj_tokenizer *t, stretch text, cj_tokens *tokens)
+/* Where a sentence cannot be cut into tokens, its line. */
+static cj_status tell_line(const lines *l, cj_status status)
 {
-    cj_status status = cj_tokenizer_encode(t, text.from, (size_t)(text.to - text.from), tokens);
     if (status == CJ_OK || status == CJ_OUT_OF_MEMORY) return status;
     return cj__fail_within(status, "%s: line %lld of the file", l->path, (long long)l->number);
 }
 
-static cj_status add_special(const cj_tokenizer *t, cj_special_token which, cj_tokens *tokens)
+static cj_status encode(const lines *l, const cj_tokenizer *t, stretch text, cj_tokens *tokens)
 {
-    int32_t token = cj_tokenizer_special(t, which);
-    if (token >= 0) return cj_tokens_add(tokens, token);
-    return cj__fail(CJ_INVALID_ARGUMENT,
-                    "the tokenizer has no token for the %s of a text: make it with special tokens",
-                    which == CJ_TOKEN_BEGIN ? "beginning" : "end");
+    return tell_line(l, cj_tokenizer_encode(t, text.from, (size_t)(text.to - text.from), tokens));
 }
 
 static void count_text(reading *r, const char *from, const char *to)
@@ -140,8 +136,8 @@ static cj_status read_plain_line(reading *r)
     int64_t before = r->s.y.count;
     if (is_blank(r->l.line, r->l.end)) return CJ_OK;
     CJ__TRY(encode(&r->l, t, (stretch){r->l.line, r->l.end}, &r->s.y));
-    CJ__TRY(add_special(t, CJ_TOKEN_END, &r->s.y));
-    CJ__TRY(add_special(t, CJ_TOKEN_BEGIN, &r->s.x));
+    CJ__TRY(cj__add_special(t, CJ_TOKEN_END, &r->s.y));
+    CJ__TRY(cj__add_special(t, CJ_TOKEN_BEGIN, &r->s.x));
     for (int64_t i = before; i + 1 < r->s.y.count; i++) CJ__TRY(cj_tokens_add(&r->s.x, r->s.y.ids[i]));
     CJ__TRY(cj__sequences_end_x(&r->s));
     CJ__TRY(cj__sequences_end_y(&r->s));
@@ -150,20 +146,36 @@ static cj_status read_plain_line(reading *r)
     return CJ_OK;
 }
 
+/* The last tab of the line; NULL: it has none. */
+static const char *last_tab(const lines *l)
+{
+    const char *at = l->end;
+    while (at > l->line && at[-1] != '\t') at--;
+    return at > l->line ? at - 1 : NULL;
+}
+
+static cj_status add_sentence(reading *r, const char *end)
+{
+    cj_status status = cj__sequences_add(&r->s, r->o->tokenizer, r->l.line, (size_t)(end - r->l.line));
+    return tell_line(&r->l, status);
+}
+
 static cj_status read_labelled_line(reading *r)
 {
-    const cj_tokenizer *t = r->o->tokenizer;
-    const char *tab = r->l.end;
-    bool framed = cj_tokenizer_kind(t) == CJ_TOKENS_WORDPIECE;
+    const char *tab = last_tab(&r->l);
     if (is_blank(r->l.line, r->l.end)) return CJ_OK;
-    while (tab > r->l.line && tab[-1] != '\t') tab--;
-    if (tab == r->l.line || is_blank(r->l.line, tab) || tab == r->l.end)
+    if (!tab || is_blank(r->l.line, tab) || tab + 1 == r->l.end)
         return wrong(&r->l, "a sentence, a tab and a label");
-    if (framed) CJ__TRY(add_special(t, CJ_TOKEN_BEGIN, &r->s.x));
-    CJ__TRY(encode(&r->l, t, (stretch){r->l.line, tab - 1}, &r->s.x));
-    if (framed) CJ__TRY(add_special(t, CJ_TOKEN_END, &r->s.x));
-    CJ__TRY(cj__sequences_end_x(&r->s));
-    return add_label(r, (stretch){tab, r->l.end});
+    CJ__TRY(add_sentence(r, tab));
+    return add_label(r, (stretch){tab + 1, r->l.end});
+}
+
+static cj_status read_masked_line(reading *r)
+{
+    const char *tab = last_tab(&r->l), *end = tab ? tab : r->l.end;
+    if (is_blank(r->l.line, end)) return CJ_OK;
+    r->s.rows++;
+    return add_sentence(r, end);
 }
 
 /* An empty line is a sentence too, so that both files stay side by side. */
@@ -175,11 +187,11 @@ static cj_status read_pair(reading *r)
         return cj__fail(CJ_FORMAT_ERROR, "%s: found %lld lines, expected as many as %s has, which are more",
                         r->target.path, (long long)r->target.number, r->l.path);
     CJ__TRY(encode(&r->l, r->o->tokenizer, (stretch){r->l.line, r->l.end}, &r->s.x));
-    CJ__TRY(add_special(r->o->tokenizer, CJ_TOKEN_END, &r->s.x));
+    CJ__TRY(cj__add_special(r->o->tokenizer, CJ_TOKEN_END, &r->s.x));
     CJ__TRY(cj__sequences_end_x(&r->s));
     CJ__TRY(encode(&r->target, t, (stretch){r->target.line, r->target.end}, &r->s.y));
-    CJ__TRY(add_special(t, CJ_TOKEN_END, &r->s.y));
-    CJ__TRY(add_special(t, CJ_TOKEN_BEGIN, &r->s.x));
+    CJ__TRY(cj__add_special(t, CJ_TOKEN_END, &r->s.y));
+    CJ__TRY(cj__add_special(t, CJ_TOKEN_BEGIN, &r->s.x));
     for (int64_t i = before; i + 1 < r->s.y.count; i++) CJ__TRY(cj_tokens_add(&r->s.x, r->s.y.ids[i]));
     CJ__TRY(cj__sequences_end_x(&r->s));
     CJ__TRY(cj__sequences_end_y(&r->s));
@@ -218,8 +230,8 @@ static cj_status read_story(reading *r)
 }
 
 /* In the order of cj_text_format. */
-static cj_status (*const readers[])(reading *r) = {read_plain_line, read_labelled_line, read_pair,
-                                                   read_story};
+static cj_status (*const readers[])(reading *r) = {read_plain_line, read_labelled_line, read_pair, read_story,
+                                                   read_masked_line};
 
 /* --- classes ------------------------------------------------------------------------------------------- */
 
@@ -272,9 +284,21 @@ static cj_status label_rows(reading *r)
 
 /* --- a file -------------------------------------------------------------------------------------------- */
 
+/* Where there are further files, the next of them takes the place of this one. */
+static cj_status read_more(reading *r)
+{
+    for (int64_t i = 0; i < r->o->more_count; i++) {
+        cj__free(r->l.text);
+        CJ__TRY(open_lines(&r->l, r->o->more[i]));
+        while (next_line(&r->l)) CJ__TRY(readers[r->o->format](r));
+    }
+    return CJ_OK;
+}
+
 static cj_status read_lines(reading *r)
 {
     while (next_line(&r->l)) CJ__TRY(readers[r->o->format](r));
+    CJ__TRY(read_more(r));
     if (r->o->format == CJ_TEXT_PAIRS && next_line(&r->target))
         return cj__fail(CJ_FORMAT_ERROR, "%s: found %lld lines, expected as many as %s has, which are more",
                         r->l.path, (long long)r->l.number, r->target.path);
@@ -283,11 +307,16 @@ static cj_status read_lines(reading *r)
 
 static cj_status check(const cj_text_file_options *o)
 {
-    if ((unsigned)o->format > CJ_TEXT_STORIES || !o->tokenizer || o->longest < 0 || o->memory < 0 ||
+    if ((unsigned)o->format > CJ_TEXT_MASKED || !o->tokenizer || o->longest < 0 || o->memory < 0 ||
         o->bucket < 0 || (o->format == CJ_TEXT_PAIRS && !o->target_path))
         return cj__fail(CJ_INVALID_ARGUMENT,
                         "a file of sentences needs its format, a tokenizer, for pairs a second file, "
                         "and limits from 0 on");
+    if (o->more_count < 0 || (o->more_count > 0 && o->format != CJ_TEXT_MASKED))
+        return cj__fail(CJ_INVALID_ARGUMENT, "further files are for sentences that are to be masked alone");
+    if (o->format == CJ_TEXT_MASKED && cj_tokenizer_special(o->tokenizer, CJ_TOKEN_MASK) < 0)
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "the tokenizer has no token for a mask: take wordpiece, which has one");
     if (o->memory > 4096 || o->bucket > 65536)
         return cj__fail(CJ_INVALID_ARGUMENT,
                         "a memory of %lld sentences, buckets of %lld tokens: expected 4096 and 65536 "
@@ -314,6 +343,7 @@ cj_status cj_dataset_read_text(cj_dataset **dataset, const cj_text_file_options 
     CJ__TRY(check(o));
     r.s.parts = stories ? 1 + (o->memory ? o->memory : 50) : o->format == CJ_TEXT_PAIRS ? 2 : 1;
     r.s.labels = stories || o->format == CJ_TEXT_LABELLED;
+    r.s.masked_by = o->format == CJ_TEXT_MASKED ? o->tokenizer : NULL;
     cj_status status = open_files(&r);
     if (status == CJ_OK) status = read_lines(&r);
     if (status == CJ_OK) {
@@ -322,7 +352,7 @@ cj_status cj_dataset_read_text(cj_dataset **dataset, const cj_text_file_options 
                               : cj_tokenizer_count(o->target_tokenizer ? o->target_tokenizer : o->tokenizer);
         status = cj__sequences_finish(&r.s, o->longest, stories ? 0 : o->bucket, &r.arena, r.classes.names,
                                       classes, dataset);
-        if (status == CJ_OK && !r.s.labels)
+        if (status == CJ_OK && !r.s.labels && !r.s.masked_by)
             (*dataset)->text = (cj_text_facts){r.s.y.count, r.facts.characters, r.facts.bytes};
         if (status != CJ_OK && status != CJ_OUT_OF_MEMORY) status = cj__fail_within(status, "%s", o->path);
     }
@@ -343,9 +373,7 @@ static cj_status sentence_of(cj_text_format format, const lines *l, stretch *sen
     story_line s;
     *sentence = (stretch){l->line, l->end};
     if (is_blank(l->line, l->end)) return CJ_OK;
-    if (format == CJ_TEXT_LABELLED)
-        for (const char *at = l->line; at < l->end; at++)
-            if (*at == '\t') sentence->to = at;
+    if ((format == CJ_TEXT_LABELLED || format == CJ_TEXT_MASKED) && last_tab(l)) sentence->to = last_tab(l);
     if (format != CJ_TEXT_STORIES) return CJ_OK;
     CJ__TRY(read_story_line(l, &s));
     *sentence = s.sentence;

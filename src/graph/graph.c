@@ -20,6 +20,7 @@ cj_status cj_graph_new(cj_graph **graph, const cj_graph_options *options)
     g->precision = options->precision;
     g->no_winograd = options->no_winograd;
     g->kernels = options->kernels;
+    g->memory = options->memory;
     g->guard = -1;
     g->scope = "";
     *graph = g;

@@ -17,6 +17,7 @@ typedef struct {
     const char *scope;      /* path where it was drawn */
     const char *file;       /* the caller's; NULL when drawn by the library */
     int line;
+    bool backward;   /* drawn by a gradient */
     int64_t repeats; /* drawn for the body of a loop, which has a copy: how often that is run; else 0 */
 } cj__node;
 
@@ -45,7 +46,9 @@ struct cj_graph {
     cj_mode mode;
     cj_precision precision;
     bool no_winograd;
+    bool apart; /* no layer may look past what another gave: gradients by that are wanted */
     const cj_kernels *kernels;
+    size_t memory; /* what a run may take; 0: anything */
     cj__arena arena;
     cj__node *nodes;
     cj__value *values;
@@ -69,7 +72,7 @@ static inline const cj__op_info *cj__info(const cj__node *node)
     return &cj__ops[node->op];
 }
 
-/* An empty graph with the options of another. */
+/* An empty graph with the options of another, but without its limit of memory, which is for the whole. */
 CJ_MUST_CHECK cj_status cj__graph_like(cj_graph **graph, const cj_graph *from);
 /* Follows replacements to the value that stands for `id`. */
 int32_t cj__resolve(const cj_graph *graph, int32_t id);

@@ -1,6 +1,7 @@
 /* An end-to-end memory network: Sukhbaatar et al., 2015. A question is compared with every sentence of a
  * story, hop by hop, and what it attends to is added to it; sentences are encoded by words and their
- * positions, and by how long ago they were said. */
+ * positions, and by how long ago they were said. A layer may stand before the answer: yes or no is a matter
+ * of comparing two things, which no sum does. */
 #include "models/language.h"
 
 typedef struct {
@@ -96,6 +97,15 @@ static cj_value hop(const network *n, int64_t number, cj_value question, cj_valu
     return cj_add(question, cj_matmul(cj_dropout(scope, weights, n->o->dropout), values));
 }
 
+/* x: [N,width] → [N,classes] */
+static cj_value answer(const network *n, cj_value x)
+{
+    cj_dense_options hidden = {.size = sizeof hidden, .input = x, .units = n->o->hidden};
+    cj_dense_options logits = {.size = sizeof logits, .units = n->o->classes, .no_bias = n->o->hidden == 0};
+    logits.input = n->o->hidden > 0 ? cj_relu(cj_dense(cj_at(n->scope, "hidden"), &hidden)) : x;
+    return cj_dense(cj_at(n->scope, "answer"), &logits);
+}
+
 cj_value cj_memory_network(cj_scope s, const cj_memory_network_options *o)
 {
     network n = {.scope = s, .o = o, .width = o->width};
@@ -109,10 +119,5 @@ cj_value cj_memory_network(cj_scope s, const cj_memory_network_options *o)
         question = hop(&n, i, question, keys, values);
         keys = values;
     }
-    cj_dense_options answer = {.size = sizeof answer,
-                               .input =
-                                   cj_reshape(question, cj_shape(cj_value_shape(o->input).dims[0], n.width)),
-                               .units = o->classes,
-                               .no_bias = true};
-    return cj_dense(cj_at(s, "answer"), &answer);
+    return answer(&n, cj_reshape(question, cj_shape(cj_value_shape(o->input).dims[0], n.width)));
 }

@@ -134,7 +134,8 @@ static void draw_biases(const network *n, int64_t layer, int64_t direction, cj__
 static cj_value project(cj_value x, cj_value weight)
 {
     const cj__node *node = cj_value_ok(x) ? cj__node_of(x) : NULL;
-    if (node && node->op == CJ__OP_gather && ((const cj__axis_attributes *)node->attributes)->axis == 0) {
+    if (node && node->op == CJ__OP_gather && !x.graph->apart &&
+        ((const cj__axis_attributes *)node->attributes)->axis == 0) {
         cj_value table = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[0]));
         cj_value indices = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[1]));
         cj_shape_t rows = cj_value_shape(table);

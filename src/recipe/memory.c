@@ -33,6 +33,7 @@ cj_value cj__recipe_draw_memory(cj_scope scope, cj_value x, const cj_recipe *r)
                                          .hops = cj__recipe_count(r, CJ__KEY_model_layers),
                                          .width = cj__recipe_count(r, CJ__KEY_model_width),
                                          .classes = cj_recipe_classes(r),
+                                         .hidden = cj__recipe_count(r, CJ__KEY_model_hidden),
                                          .dropout = cj__recipe_number(r, CJ__KEY_model_dropout)};
     return cj_memory_network(scope, &options);
 }

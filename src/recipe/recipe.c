@@ -21,8 +21,8 @@ const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT] = {
 bool cj_recipe_key_at(int64_t index, cj_recipe_key *key)
 {
     static const char *const kinds[] = {
-        "text",   "number", "whole number", "whole number",    "truth",
-        "choice", "list",   "mapping",      "list of mappings"}; /* in the order of cj__kind */
+        "text",   "number", "whole number", "whole number",     "truth",
+        "choice", "list",   "mapping",      "list of mappings", "bytes"}; /* in the order of cj__kind */
     if (index < 0 || index >= CJ__KEY_COUNT) return false;
     const cj__key_facts *facts = &keys[index];
     *key = (cj_recipe_key){facts->name, kinds[facts->kind], facts->standard, facts->choices};
@@ -39,12 +39,14 @@ static const char *layer_at(int index)
     return index < cj__layer_kind_count ? cj__layer_kinds[index].name : NULL;
 }
 
-/* Language models, translators, then networks that see. */
+/* Language models, networks for sentences, translators, then those that see. */
 static const char *network_at(int index)
 {
     cj_network_facts facts;
     for (int i = 0; cj__recipe_language_at(i); i++)
         if (index-- == 0) return cj__recipe_language_at(i);
+    for (int i = 0; cj__recipe_classifier_at(i); i++)
+        if (index-- == 0) return cj__recipe_classifier_at(i);
     for (int i = 0; cj__recipe_translator_at(i); i++)
         if (index-- == 0) return cj__recipe_translator_at(i);
     return cj_network_at(index, &facts) ? facts.name : NULL;
@@ -96,6 +98,24 @@ static bool has_empty_item(const char *list)
     return false;
 }
 
+/* A number and its unit as bytes, at least 1; negative where it is none. */
+static double bytes_in(const char *text)
+{
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"B", 1},    {"", 1},         {"kB", 1e3},     {"MB", 1e6},
+                 {"GB", 1e9}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
+    char *end;
+    double number = cj__parse_number(text, &end);
+    if (end == text) return -1;
+    while (*end == ' ') end++;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].name) == 0 && number * units[i].bytes >= 1 && number * units[i].bytes < 9e15)
+            return number * units[i].bytes;
+    return -1;
+}
+
 /* What the value should have been; NULL when it is right. */
 static const char *wrong_kind(const cj__key_facts *key, const char *value)
 {
@@ -115,6 +135,8 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
         return cj__recipe_mapping_fits(key, value) ? NULL : "a mapping: {'module.': ''}";
     case CJ__MAPS:
         return cj__recipe_mapping_fits(key, value) ? NULL : "a list of mappings with the fields of ";
+    case CJ__BYTES:
+        return !*value || bytes_in(value) > 0 ? NULL : "a number of bytes: 2GB, 512MB, 1.5GiB";
     case CJ__LIST:
         return has_empty_item(value) ? "a list without empty items" : NULL;
     default:
@@ -277,6 +299,7 @@ static cj_status check_model(cj_recipe *r)
     if (*name && r->layer_count)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` has both a name and layers", r->path);
     if (cj_recipe_is_language(r)) return cj__recipe_check_language(r);
+    if (cj__recipe_is_classifier(r)) return cj__recipe_check_classifier(r);
     if (cj__recipe_is_memory(r)) return cj__recipe_check_memory(r);
     if (cj_recipe_translates(r)) return cj__recipe_check_translation(r);
     if (*name && !find_network(name, &facts))
@@ -377,6 +400,12 @@ int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key)
     return (int64_t)cj__recipe_number(recipe, key);
 }
 
+size_t cj__recipe_bytes(const cj_recipe *recipe, cj__key key)
+{
+    double bytes = bytes_in(recipe->values[key]);
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
 bool cj__recipe_truth(const cj_recipe *recipe, cj__key key)
 {
     return strcmp(recipe->values[key], "true") == 0;
@@ -421,8 +450,8 @@ int64_t cj_recipe_classes(const cj_recipe *recipe)
 {
     cj_network_facts facts;
     int64_t classes = cj__recipe_count(recipe, CJ__KEY_model_classes);
-    if (cj_recipe_is_language(recipe) || cj__recipe_is_memory(recipe) || cj_recipe_translates(recipe))
-        return classes;
+    bool sized = cj_recipe_is_language(recipe) || cj__recipe_is_classifier(recipe);
+    if (sized || cj__recipe_is_memory(recipe) || cj_recipe_translates(recipe)) return classes;
     if (find_network(recipe->values[CJ__KEY_model_name], &facts)) return classes ? classes : facts.classes;
     for (int i = recipe->layer_count - 1; i >= 0; i--)
         if (strcmp(recipe->layers[i].type, "dense") == 0) return (int64_t)recipe->layers[i].value;
@@ -440,6 +469,7 @@ cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
     const char *name = recipe->values[CJ__KEY_model_name];
     if (!*name) return cj_sequential(scope, x, recipe->layers);
     if (cj_recipe_is_language(recipe)) return cj_recipe_reader(scope, &(cj_reading){.tokens = x}, recipe);
+    if (cj__recipe_is_classifier(recipe)) return cj__recipe_draw_classifier(scope, x, recipe);
     if (cj__recipe_is_memory(recipe)) return cj__recipe_draw_memory(scope, x, recipe);
     if (cj_recipe_translates(recipe)) return cj__recipe_draw_translation(scope, x, recipe);
     cj_network_options options = {.size = sizeof options,

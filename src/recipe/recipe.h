@@ -22,6 +22,7 @@ typedef enum {
     CJ__LIST,
     CJ__MAP,
     CJ__MAPS,
+    CJ__BYTES, /* a number and B, kB, MB, GB, KiB, MiB or GiB; nothing: no limit */
 } cj__kind;
 
 /* Every key there is, with its default and choices: the one list that reading, checking and printing use.
@@ -33,7 +34,8 @@ typedef enum {
     X(data_folder, "data.folder", CJ__TEXT, "", NULL)                                                        \
     X(data_pictures, "data.pictures", CJ__TEXT, "", NULL)                                                    \
     X(data_text, "data.text", CJ__TEXT, "", NULL)                                                            \
-    X(data_format, "data.format", CJ__CHOICE, "plain", "plain|lines|labelled|pairs|stories")                 \
+    X(data_format, "data.format", CJ__CHOICE, "plain", "plain|lines|labelled|pairs|stories|masked")          \
+    X(data_more, "data.more_text", CJ__LIST, "", NULL)                                                       \
     X(data_target_text, "data.target_text", CJ__TEXT, "", NULL)                                              \
     X(data_validation_text, "data.validation_text", CJ__TEXT, "", NULL)                                      \
     X(data_validation_target, "data.validation_target", CJ__TEXT, "", NULL)                                  \
@@ -84,6 +86,9 @@ typedef enum {
     X(model_width, "model.width", CJ__COUNT, "0", NULL)                                                      \
     X(model_hidden, "model.hidden", CJ__COUNT, "0", NULL)                                                    \
     X(model_dropout, "model.dropout", CJ__NUMBER, "0", NULL)                                                 \
+    X(model_word_dropout, "model.word_dropout", CJ__NUMBER, "0", NULL)                                       \
+    X(model_widths, "model.widths", CJ__LIST, "3,4,5", NULL)                                                 \
+    X(model_pool, "model.pool", CJ__CHOICE, "max", "max|mean|last")                                          \
     X(model_bias, "model.bias", CJ__TRUTH, "true", NULL)                                                     \
     X(model_gelu, "model.gelu", CJ__CHOICE, "tanh", "tanh|exact")                                            \
     X(model_head, "model.head", CJ__CHOICE, "tied", "tied|own")                                              \
@@ -104,6 +109,7 @@ typedef enum {
     X(unfreeze, "training.unfreeze", CJ__MAPS, "", "epoch|parameters")                                       \
     X(freeze_later, "training.freeze", CJ__MAPS, "", "epoch|parameters")                                     \
     X(precision, "training.precision", CJ__CHOICE, "highest", "highest|high|medium")                         \
+    X(memory, "training.memory", CJ__BYTES, "", NULL)                                                        \
     X(kernels, "training.kernels", CJ__TEXT, "", NULL)                                                       \
     X(optimizer, "optimizer.name", CJ__CHOICE, "adam", "sgd|rmsprop|adagrad|adam|adamw|lion|muon")           \
     X(learning_rate, "optimizer.learning_rate", CJ__NUMBER, "0.001", NULL)                                   \
@@ -160,6 +166,7 @@ typedef struct {
 } cj__key_facts;
 extern const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT];
 
+enum { CJ__MOST_FILES = 16 };
 enum { CJ__MOST_LAYERS = 256, CJ__MOST_CLASS_WEIGHTS = 1024, CJ__MOST_PATTERNS = 64, CJ__MOST_MEANS = 16 };
 
 struct cj_recipe {
@@ -209,6 +216,7 @@ int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key);
 bool cj__recipe_truth(const cj_recipe *recipe, cj__key key);
 int cj__recipe_choice(const cj_recipe *recipe, cj__key key); /* which of the choices, from 0 */
 /* The numbers of a list, up to `room` of them; returns how many there are. */
+size_t cj__recipe_bytes(const cj_recipe *recipe, cj__key key);
 int64_t cj__recipe_list(const cj_recipe *recipe, cj__key key, double *numbers, int64_t room);
 /* The key's facts; NULL: there is no such key. */
 const cj__key_facts *cj__recipe_key_named(const char *name);
@@ -237,6 +245,13 @@ CJ_MUST_CHECK cj_status cj__recipe_set_count(cj_recipe *recipe, cj__key key, int
 /* Language models: language.c. */
 const char *cj__recipe_language_at(int index); /* the names there are; NULL beyond */
 CJ_MUST_CHECK cj_status cj__recipe_check_language(const cj_recipe *recipe);
+/* Networks for sentences: classifier.c. */
+const char *cj__recipe_classifier_at(int index); /* the names there are; NULL beyond */
+bool cj__recipe_is_classifier(const cj_recipe *recipe);
+CJ_MUST_CHECK cj_status cj__recipe_check_classifier(const cj_recipe *recipe);
+cj_value cj__recipe_draw_classifier(cj_scope scope, cj_value tokens, const cj_recipe *recipe);
+/* Sentences of which parts are hidden, to be guessed. */
+bool cj__recipe_is_masked(const cj_recipe *recipe);
 /* A network that answers questions about stories: memory.c. */
 bool cj__recipe_is_memory(const cj_recipe *recipe);
 CJ_MUST_CHECK cj_status cj__recipe_check_memory(const cj_recipe *recipe);

@@ -12,7 +12,12 @@ static cj_text_format format_of(const cj_recipe *r)
 bool cj_recipe_predicts_tokens(const cj_recipe *r)
 {
     if (!cj_recipe_is_text(r) || cj__recipe_is_plain_text(r)) return cj_recipe_is_text(r);
-    return format_of(r) == CJ_TEXT_LINES || format_of(r) == CJ_TEXT_PAIRS;
+    return format_of(r) != CJ_TEXT_LABELLED && format_of(r) != CJ_TEXT_STORIES;
+}
+
+bool cj__recipe_is_masked(const cj_recipe *r)
+{
+    return cj_recipe_is_text(r) && !cj__recipe_is_plain_text(r) && format_of(r) == CJ_TEXT_MASKED;
 }
 
 bool cj_recipe_reads_lines(const cj_recipe *r)
@@ -40,6 +45,8 @@ cj_status cj__recipe_check_sentences(const cj_recipe *r)
                                     "left out where data.format is not pairs");
     CJ__TRY(check_pair(r, CJ__KEY_data_validation_text, CJ__KEY_data_validation_target));
     CJ__TRY(check_pair(r, CJ__KEY_data_test_text, CJ__KEY_data_test_target));
+    if (*r->values[CJ__KEY_data_more] && format_of(r) != CJ_TEXT_MASKED)
+        return cj__recipe_bad_value(r, CJ__KEY_data_more, "left out where data.format is not masked");
     if (cj__recipe_count(r, CJ__KEY_data_memory) < 1 || cj__recipe_count(r, CJ__KEY_data_memory) > 4096)
         return cj__recipe_bad_value(r, CJ__KEY_data_memory, "from 1 to 4096");
     if (cj__recipe_count(r, CJ__KEY_data_bucket) > 65536)
@@ -47,35 +54,83 @@ cj_status cj__recipe_check_sentences(const cj_recipe *r)
     return CJ_OK;
 }
 
+/* --- further files ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    cj__arena arena;
+    const char *list[CJ__MOST_FILES];
+    int64_t count;
+} further;
+
+static cj_status find_one(const char *name, size_t size, further *f)
+{
+    char file[4096], path[4096];
+    if (size >= sizeof file || f->count == CJ__MOST_FILES)
+        return cj__fail(CJ_INVALID_ARGUMENT, "data.more_text has more than %d files, or too long a name",
+                        CJ__MOST_FILES);
+    memcpy(file, name, size);
+    file[size] = 0;
+    CJ__TRY(cj_data_find(file, path, sizeof path));
+    f->list[f->count] = cj__arena_string(&f->arena, path);
+    return f->list[f->count++] ? CJ_OK : cj__out_of_memory(size, "a recipe");
+}
+
+/* Where those that data.more_text names lie. */
+static cj_status find_further(const cj_recipe *r, further *f)
+{
+    cj_status status = CJ_OK;
+    for (const char *at = r->values[CJ__KEY_data_more]; *at && status == CJ_OK;) {
+        size_t size = strcspn(at, ",");
+        status = find_one(at, size, f);
+        at += size + (at[size] == ',');
+    }
+    if (status != CJ_OK) cj__arena_free(&f->arena);
+    return status;
+}
+
 /* --- tokenizers ---------------------------------------------------------------------------------------- */
 
-static cj_status add_sentences(const cj_recipe *r, cj__key file, char path[4096], cj__text *all)
+static cj_status add_sentences(const cj_recipe *r, const char *path, cj__text *whole)
 {
     char *text;
     size_t size;
-    CJ__TRY(cj_data_find(r->values[file], path, 4096));
     CJ__TRY(cj_text_of_file(format_of(r), path, &text, &size));
-    cj__text_add(all, text, size);
+    cj__text_add(whole, text, size);
     cj_text_free(text);
-    return cj__text_check(all, path);
+    return CJ_OK;
 }
 
-/* Of the kind or file that the key names, from the sentences of the training's file; a joint one from both
- * its files. */
+/* The sentences of the training's file, and of those that are read behind it; for both languages together
+ * those of the other file first. */
+static cj_status gather_text(const cj_recipe *r, const char *path, cj__text *whole)
+{
+    further files = {0};
+    char other[4096];
+    cj_status status = CJ_OK;
+    if (cj__recipe_is_joint(r)) {
+        CJ__TRY(cj_data_find(r->values[CJ__KEY_data_target_text], other, sizeof other));
+        CJ__TRY(add_sentences(r, other, whole));
+    }
+    CJ__TRY(find_further(r, &files));
+    for (int64_t i = -1; i < files.count && status == CJ_OK; i++)
+        status = add_sentences(r, i < 0 ? path : files.list[i], whole);
+    cj__arena_free(&files.arena);
+    return status == CJ_OK ? cj__text_check(whole, path) : status;
+}
+
+/* Of the kind or file that the key names, from the sentences of the training's file. */
 static cj_status open_tokenizer(cj_recipe *r, cj__key file, cj__key kind, cj__key vocabulary,
                                 cj_tokenizer **made)
 {
     char path[4096];
     cj__text text = {0};
+    cj_tokenizer_training training = {
+        .size = sizeof training, .vocabulary = cj__recipe_count(r, vocabulary), .specials = true};
+    CJ__TRY(cj_data_find(r->values[file], path, sizeof path));
     cj__text_put(&text, "");
-    cj_status status =
-        cj__recipe_is_joint(r) ? add_sentences(r, CJ__KEY_data_target_text, path, &text) : CJ_OK;
-    if (status == CJ_OK) status = add_sentences(r, file, path, &text);
-    cj_tokenizer_training training = {.size = sizeof training,
-                                      .text = text.data,
-                                      .bytes = text.size,
-                                      .vocabulary = cj__recipe_count(r, vocabulary),
-                                      .specials = true};
+    cj_status status = gather_text(r, path, &text);
+    training.text = text.data;
+    training.bytes = text.size;
     if (status == CJ_OK) status = cj__recipe_make_tokenizer(r, kind, path, &training, made);
     cj__text_free(&text);
     return status == CJ_OK ? cj__recipe_set_count(r, vocabulary, cj_tokenizer_count(*made)) : status;
@@ -99,13 +154,14 @@ static cj_status open_part(const cj_recipe *r, const cj_recipe_sets *sets, cj__k
                            const char *classes, cj_dataset **part)
 {
     char path[4096], target_path[4096];
+    further files = {0};
     cj_text_file_options o = {.size = sizeof o,
                               .format = format_of(r),
                               .path = path,
                               .tokenizer = sets->tokenizer,
                               .target_tokenizer = sets->target_tokenizer,
                               .classes = classes,
-                              .longest = cj__recipe_count(r, CJ__KEY_data_longest),
+                              .longest = cj_recipe_longest(r),
                               .memory = cj__recipe_count(r, CJ__KEY_data_memory),
                               .bucket = cj__recipe_count(r, CJ__KEY_data_bucket)};
     if (!*r->values[source]) return CJ_OK;
@@ -114,7 +170,12 @@ static cj_status open_part(const cj_recipe *r, const cj_recipe_sets *sets, cj__k
         CJ__TRY(cj_data_find(r->values[target], target_path, sizeof target_path));
         o.target_path = target_path;
     }
-    return cj_dataset_read_text(part, &o);
+    if (source == CJ__KEY_data_text) CJ__TRY(find_further(r, &files));
+    o.more = files.list;
+    o.more_count = files.count;
+    cj_status status = cj_dataset_read_text(part, &o);
+    cj__arena_free(&files.arena);
+    return status;
 }
 
 /* "negative,positive": the labels of the other parts are the training's. */

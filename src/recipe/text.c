@@ -117,7 +117,7 @@ static void put_mappings(cj__text *t, const char *items)
 
 static void put_value(cj__text *t, cj__kind kind, const char *value)
 {
-    if (kind == CJ__TEXT)
+    if (kind == CJ__TEXT || kind == CJ__BYTES)
         put_quoted(t, value, strlen(value));
     else if (kind == CJ__LIST)
         put_list(t, value);

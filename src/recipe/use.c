@@ -114,6 +114,7 @@ cj_fit_options cj_recipe_fit_options(cj_recipe *r)
         .seed = cj_recipe_seed(r),
         .precision = (cj_precision)cj__recipe_choice(r, CJ__KEY_precision),
         .kernels = r->measured,
+        .memory = cj__recipe_bytes(r, CJ__KEY_memory),
         .whiten = *r->values[CJ__KEY_model_whiten] ? r->values[CJ__KEY_model_whiten] : NULL,
         .name = cj_recipe_name(r),
         .weights = cj_recipe_weights(r),

@@ -96,7 +96,8 @@ static cj_status draw_and_compile(const cj_program_cache *c, entry *e)
                                 .model = c->o.model,
                                 .mode = c->o.mode,
                                 .precision = c->o.precision,
-                                .kernels = c->o.kernels};
+                                .kernels = c->o.kernels,
+                                .memory = c->o.memory};
     CJ__TRY(cj_graph_new(&graph, &options));
     c->o.draw(graph, e->inputs, c->o.context);
     int64_t before = cj__thread_bytes(); /* after drawing, which may add to the model */

@@ -21,6 +21,11 @@ static cj_status usable_choices(const cj_graph *graph, const cj_kernels **choice
     return CJ_OK;
 }
 
+static size_t run_bytes(const cj_program *program)
+{
+    return cj_program_describe(program).run_bytes;
+}
+
 cj_status cj_compile(cj_program **program, const cj_graph *graph)
 {
     *program = NULL;
@@ -30,6 +35,7 @@ cj_status cj_compile(cj_program **program, const cj_graph *graph)
                         CJ_MAX_BINDINGS);
     cj__backend backend = cj__cpu_backend;
     CJ__TRY(usable_choices(graph, &backend.choices));
+    if (graph->memory > 0) return cj__compile_within(graph, &backend, run_bytes, program);
     return cj__compile(graph, &backend, program);
 }
 

@@ -70,6 +70,9 @@ cj_status cj_program_text(const cj_program *program, char **text)
     if (program->kept_bytes > 0) cj__text_print(&t, "kept from run to run %zu bytes, ", program->kept_bytes);
     cj__text_print(&t, "scratch %zu bytes a thread, %.3g operations in products\n", program->scratch_bytes,
                    program->operations);
+    if (program->memory > 0)
+        cj__text_print(&t, "planned peak %zu bytes of the %zu allowed, %lld values computed again\n",
+                       cj_program_describe(program).run_bytes, program->memory, (long long)program->repeated);
     cj_status status = cj__text_check(&t, "a program's text");
     if (status != CJ_OK) cj__text_free(&t);
     *text = t.data;

@@ -97,6 +97,7 @@ static cj__objective objective_of(const cj_fit_options *o)
                            .class_count = o->class_count,
                            .precision = o->precision,
                            .kernels = o->kernels,
+                           .memory = o->memory,
                            .in_parts = o->accumulate > 1};
 }
 

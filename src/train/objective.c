@@ -247,7 +247,8 @@ cj_status cj__batch_draw(cj_graph **graph, cj__batch_program *made, cj_model *mo
                                 .session = objective->session,
                                 .mode = optimizer ? CJ_TRAINING : CJ_INFERENCE,
                                 .precision = objective->precision,
-                                .kernels = objective->kernels};
+                                .kernels = objective->kernels,
+                                .memory = optimizer ? objective->memory : 0};
     *made = (cj__batch_program){.kind = objective->kind};
     *graph = NULL;
     CJ__TRY(cj__objective_check(objective->kind, batch));
@@ -318,7 +319,8 @@ static cj_status run_other(cj__batch_program *p, const cj_program_cache_run_opti
                                       .model = p->model,
                                       .mode = p->optimizer ? CJ_TRAINING : CJ_INFERENCE,
                                       .precision = p->objective.precision,
-                                      .kernels = p->objective.kernels};
+                                      .kernels = p->objective.kernels,
+                                      .memory = p->optimizer ? p->objective.memory : 0};
     if (!p->others) CJ__TRY((cj_program_cache_new)(&p->others, &cache));
     o.cache = p->others;
     return (cj_program_cache_run)(&o);

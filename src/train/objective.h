@@ -13,6 +13,7 @@ typedef struct {
     int64_t class_count;
     cj_precision precision;
     const cj_kernels *kernels;
+    size_t memory;     /* of a training step, as of a graph */
     bool in_parts;     /* gradients are added up; another program updates */
     bool scores_only;  /* of an inference graph: nothing is wanted but the loss and how many are right */
     cj_model *session; /* of what is carried from batch to batch; NULL: the model */

@@ -152,6 +152,29 @@ fails 1 "words.csv:3: column 'x' has 'many'" predict "$scratch/towns" "$scratch/
 fails 2 "data.target" check "$scratch/t.yaml" data.target=
 fails 1 "no column 'z' to learn" train "$scratch/t.yaml" --no-save data.target=z
 
+# sentences with labels: a line in, a line out; what is empty stays so, and what is no text is told by its line
+i=0
+while [ $i -lt 12 ]; do printf 'a fine film %s\tgood\nit is dull %s\tbad\n' $((i % 5)) $((i % 4)); i=$((i + 1)); done >"$scratch/s.tsv"
+cat >"$scratch/s.yaml" <<END
+name: sentences
+data: {format: labelled, text: $scratch/s.tsv, validation: 0.25, tokenizer: word, bucket: 2}
+model: {name: textcnn, width: 8, hidden: 4, widths: [1, 2]}
+optimizer: {learning_rate: 0.02}
+training: {epochs: 12, batch_size: 6}
+END
+if "$cajal" train "$scratch/s.yaml" --output "$scratch/s" --quiet >/dev/null 2>"$scratch/error"; then
+    printf 'a fine day\n\nhow dull\r\n' >"$scratch/asked"
+    fails 0 "good 0." predict "$scratch/s" "$scratch/asked"
+    [ "$(cut -d' ' -f1 "$scratch/out" | tr '\n' ,)" = good,,bad, ] || { cat "$scratch/out"; exit 1; }
+    "$cajal" predict "$scratch/s" - --top 2 <"$scratch/asked" | grep -q '^good 0.[0-9]*, bad 0.'
+    fails 0 '"input": "how dull", "class": "bad"' predict "$scratch/s" --json "$scratch/asked"
+    printf 'fine\n\n\377\n' >"$scratch/asked"
+    fails 1 "asked: line 3 of the sentences" predict "$scratch/s" "$scratch/asked"
+    [ -z "$("$cajal" predict "$scratch/s" - </dev/null)" ]
+else
+    grep -q "this build" "$scratch/error"
+fi
+
 # an archive of arrays: its own validation and test rows; the rows of an array come back as CSV
 arrays=$source/tests/fixtures/numpy
 cat >"$scratch/bright.yaml" <<END
@@ -225,6 +248,38 @@ fails 0 "saved in" train "$scratch/names.yaml" --output "$scratch/names" --quiet
 test "$(grep -cE '^(anna|otto)$' "$scratch/out")" -eq 10
 grep -q anna "$scratch/out" && grep -q otto "$scratch/out"
 test "$("$cajal" generate "$scratch/names" --quiet --prompt ot --texts 2 --temperature 0 | tr '\n' ' ')" = "otto otto "
+
+# what it hangs on: pages that load nothing, a picture for each attention; a perceptron of a few tokens has none of it
+printf 'cat sat on the mat. the' >"$scratch/mat.txt"
+fails 0 "mat-gradient-input.html" explain "$scratch/cat" "$scratch/mat.txt" --out "$scratch/why"
+fails 0 '"layer": "transformer.h.0.attn", "file": "' explain "$scratch/cat" "$scratch/mat.txt" --out "$scratch/why" --json
+grep -q 'data-v="[-0-9 ]*"' "$scratch/why/mat-gradient-input.html" && grep -q "</html>" "$scratch/why/mat-gradient-input.html"
+grep -qE 'https?:|src=' "$scratch/why/mat-gradient-input.html" && exit 1
+head -c 8 "$scratch/why/mat-attention-1.png" | grep -q PNG
+fails 2 "--method cells is for recurrent networks" explain "$scratch/cat" "$scratch/mat.txt" --out "$scratch/why" --method cells
+fails 2 "--method saliency is for pictures" explain "$scratch/cat" "$scratch/mat.txt" --method saliency
+fails 2 "--method attention is for texts" explain "$scratch/bright" "$scratch/mat.txt" --method attention
+: >"$scratch/empty.txt"
+fails 1 "there is no text in it" explain "$scratch/cat" "$scratch/empty.txt" --out "$scratch/why"
+fails 2 "has nothing to look at" explain "$scratch/names" "$scratch/names.txt" --out "$scratch/why"
+"$cajal" train "$scratch/names.yaml" model.name=gru model.layers=1 training.epochs=1 --output "$scratch/gru" --quiet >"$scratch/out" 2>&1
+fails 0 "names-cells.html" explain "$scratch/gru" "$scratch/names.txt" --out "$scratch/why" --cells 3
+[ "$(grep -c '<h2>cell [0-9]* of layer 1</h2>' "$scratch/why/names-cells.html")" = 3 ]
+i=0; while [ $i -lt 20 ]; do printf 'a good film\tgood\na bad film\tbad\n'; i=$((i + 1)); done >"$scratch/films.tsv"
+cat >"$scratch/films.yaml" <<END
+name: films
+data: {text: $scratch/films.tsv, format: labelled, tokenizer: word, split: random}
+model: [embedding: {width: 4, vocabulary: 8}, lstm: 4, dense: 2]
+training: {epochs: 8, batch_size: 4}
+optimizer: {learning_rate: 0.03}
+END
+fails 0 "saved in" train "$scratch/films.yaml" --output "$scratch/films" --quiet
+printf 'a bad film\na good film\n' >"$scratch/two.txt"
+fails 0 "two-gradient-input.html" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why"
+[ "$(sed -n 's/^<h2>\([a-z]*\) 0\.[0-9]*<.*/\1/p' "$scratch/why/two-gradient-input.html" | tr '\n' ' ')" = "bad good " ]
+fails 2 "--class is 'middling', but must be one of the 2 classes" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why" --class middling
+[ "$(wc -l <"$scratch/out")" = 2 ] || { cat "$scratch/out"; exit 1; } # the file, and one sentence
+fails 2 "\`cajal explain\` takes a text" predict "$scratch/films" "$scratch/two.txt"
 fails 2 "model.hidden is '0', but must be 1 or more" check "$scratch/names.yaml" model.hidden=0
 fails 2 "how many tokens are seen" check "$scratch/names.yaml" model.block=5000
 fails 0 "weights: 16 loaded" generate "$scratch/cat.yaml" "weights.from=$scratch/cat" --prompt "on" --tokens 1

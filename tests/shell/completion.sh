@@ -48,7 +48,7 @@ offers "training.epochs=" cajal train --resume runs/first training.ep
 offers "empty" cajal train --output em
 offers "two words.png" cajal predict runs/first tw
 offers "two words.png" cajal explain runs/first tw
-offers "grad-cam" cajal explain --method gr
+offers "grad-cam gradient-input" cajal explain --method gr
 offers "two words.png" cajal predict runs/first a.png tw
 offers "empty" cajal runs e
 offers "" cajal runs empty e

@@ -1,0 +1,473 @@
+/* cajal explain on texts: which tokens an answer or the next token hangs on, what attention sees, what the
+ * cells of a recurrent network hold while they read. */
+#include "explain.h"
+#include "lines.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_TOKENS = 256, MOST_ROWS = 64, MOST_CELL_TOKENS = 2000, MOST_SENTENCES = 64, CELLS_SHOWN = 12 };
+
+/* One text as the network gets it. */
+typedef struct {
+    cj_tokens tokens;
+    char **pieces; /* [tokens] what each says */
+    char caption[200];
+    float *values;        /* [rows,tokens] */
+    int64_t rows, passed; /* tokens passed over at the beginning: what the caption is of */
+} text;
+
+typedef struct {
+    const options *o;
+    run *run;
+    const char *folder;
+    cj_tokenizer *tokenizer;
+    bool first; /* no object of the JSON array was printed yet */
+    /* of the file at hand */
+    const char *path;
+    char stem[STEM];
+    text *texts;
+    int64_t count;
+    bool any; /* something was written of it */
+    int code; /* what is wrong with it was told, and asks for this; 0: nothing, or it is the library's to tell
+               */
+} task;
+
+bool is_text_method(const char *method)
+{
+    return strcmp(method, "gradient-input") == 0 || strcmp(method, "attention") == 0 ||
+           strcmp(method, "cells") == 0;
+}
+
+static bool wants(const task *t, const char *method)
+{
+    return !t->o->method || strcmp(t->o->method, "all") == 0 || strcmp(t->o->method, method) == 0;
+}
+
+static bool is_language(const task *t)
+{
+    return cj_recipe_predicts_tokens(t->run->recipe);
+}
+
+/* --- telling ------------------------------------------------------------------------------------------- */
+
+static void tell_file(task *t, const char *method, const char *layer, const char *file)
+{
+    if (t->o->json) {
+        printf(t->any ? ", {\"method\": \"%s\"" : "{\"method\": \"%s\"", method);
+        if (*layer) printf(", \"layer\": "), json_string(layer);
+        printf(", \"file\": ");
+        json_string(file);
+        printf("}");
+    } else {
+        printf(*layer ? "  %-14s %s  (%s)\n" : "  %-14s %s\n", method, file, layer);
+    }
+    t->any = true;
+}
+
+static void begin_object(task *t)
+{
+    if (!t->o->json) {
+        printf("%s\n", t->path);
+        return;
+    }
+    printf(t->first ? "{\"input\": " : ",\n {\"input\": ");
+    t->first = false;
+    json_string(t->path);
+    printf(", \"pictures\": [");
+}
+
+/* --- files --------------------------------------------------------------------------------------------- */
+
+static cj_status write_page(task *t, const char *method, const cj_text_page *page)
+{
+    char file[MOST_PATH], *html;
+    snprintf(file, sizeof file, "%.3500s/%.200s-%s.html", t->folder, t->stem, method);
+    cj_status status = cj_text_page_make(&html, page);
+    if (status != CJ_OK) return status;
+    FILE *to = fopen(file, "wb");
+    bool good = to && fputs(html, to) >= 0;
+    if (to) good &= fclose(to) == 0;
+    cj_text_free(html);
+    if (good) return tell_file(t, method, "", file), CJ_OK;
+    fprintf(stderr, "cajal: %s cannot be written\n", file);
+    t->code = EXIT_FAILED;
+    return CJ_IO_ERROR;
+}
+
+static cj_status write_attention(task *t, const cj_feature_maps *map, int64_t number)
+{
+    char file[MOST_PATH], layer[CJ_LAYER_NAME];
+    cj_image image = {0};
+    snprintf(layer, sizeof layer, "%s", *map->layer ? map->layer : "attention");
+    snprintf(file, sizeof file, "%.3500s/%.200s-attention-%lld.png", t->folder, t->stem, (long long)number);
+    cj_status status = cj_feature_maps_picture(&image, map);
+    if (status == CJ_OK) status = cj_image_write_png(file, &image);
+    if (status == CJ_OK) tell_file(t, "attention", layer, file);
+    cj_image_free(&image);
+    return status;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------- */
+
+static char *copy_of(const char *bytes, size_t size)
+{
+    char *copy = calloc(size + 1, 1);
+    return copy && size ? memcpy(copy, bytes, size) : copy;
+}
+
+static cj_status find_pieces(const task *t, text *x)
+{
+    size_t size;
+    x->pieces = calloc((size_t)x->tokens.count + 1, sizeof *x->pieces);
+    if (!x->pieces) return CJ_OUT_OF_MEMORY;
+    for (int64_t i = 0; i < x->tokens.count; i++) {
+        const char *piece =
+            cj_tokenizer_text(t->tokenizer, i ? x->tokens.ids[i - 1] : -1, x->tokens.ids[i], &size);
+        x->pieces[i] = copy_of(piece, piece ? size : 0);
+        if (!x->pieces[i]) return CJ_OUT_OF_MEMORY;
+    }
+    return CJ_OK;
+}
+
+/* As the training had it: lines begin with their token, sentences of WordPiece stand between two. */
+static cj_status add_text(task *t, const char *bytes, size_t size)
+{
+    text *x = &t->texts[t->count];
+    int32_t begin = cj_tokenizer_special(t->tokenizer, CJ_TOKEN_BEGIN),
+            end = cj_tokenizer_special(t->tokenizer, CJ_TOKEN_END);
+    bool framed = !is_language(t) && cj_tokenizer_kind(t->tokenizer) == CJ_TOKENS_WORDPIECE;
+    bool begins = framed || cj_recipe_reads_lines(t->run->recipe);
+    cj_status status = CJ_OK;
+    t->count++;
+    if (begins && begin >= 0) status = cj_tokens_add(&x->tokens, begin);
+    if (status == CJ_OK) status = cj_tokenizer_encode(t->tokenizer, bytes, size, &x->tokens);
+    if (status == CJ_OK && framed && end >= 0) status = cj_tokens_add(&x->tokens, end);
+    return status == CJ_OK ? find_pieces(t, x) : status;
+}
+
+static cj_status add_lines(task *t, const char *at, const char *end)
+{
+    cj_status status = CJ_OK;
+    while (at < end && status == CJ_OK && t->count < MOST_SENTENCES) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((stop ? stop : end) - at);
+        while (size && (at[size - 1] == '\r' || at[size - 1] == ' ')) size--;
+        if (size) status = add_text(t, at, size);
+        at = stop ? stop + 1 : end;
+    }
+    if (at < end && status == CJ_OK)
+        fprintf(stderr, "cajal: %s: only the first %d lines are explained\n", t->path, MOST_SENTENCES);
+    return status;
+}
+
+/* A plain text is one text; of anything else each line is. */
+static cj_status read_texts(task *t, const bytes *b)
+{
+    bool whole = is_language(t) && !cj_recipe_reads_lines(t->run->recipe);
+    t->texts = calloc(MOST_SENTENCES, sizeof *t->texts);
+    if (!t->texts) return CJ_OUT_OF_MEMORY;
+    return whole ? add_text(t, b->data, b->size) : add_lines(t, b->data, b->data + b->size);
+}
+
+static void close_texts(task *t)
+{
+    for (int64_t i = 0; i < t->count; i++) {
+        text *x = &t->texts[i];
+        for (int64_t k = 0; x->pieces && k < x->tokens.count; k++) free(x->pieces[k]);
+        free(x->pieces);
+        free(x->values);
+        cj_tokens_free(&x->tokens);
+    }
+    free(t->texts);
+    t->texts = NULL;
+    t->count = 0;
+    t->any = false;
+}
+
+/* --- gradient × input ---------------------------------------------------------------------------------- */
+
+/* How much of a text the network is shown: its end where it is longer than that. */
+static int64_t shown(const task *t, const text *x)
+{
+    int64_t block = cj_recipe_block(t->run->recipe),
+            most = block && block < MOST_TOKENS ? block : MOST_TOKENS;
+    return x->tokens.count < most ? x->tokens.count : most;
+}
+
+static cj_text_explain_options options_of(const task *t, const text *x)
+{
+    int64_t count = shown(t, x);
+    cj_evaluate_options o = cj_recipe_evaluate_options(t->run->recipe);
+    return (cj_text_explain_options){.size = sizeof(cj_text_explain_options),
+                                     .model = t->run->models[0],
+                                     .forward = o.forward,
+                                     .context = o.context,
+                                     .x = {x->tokens.ids + x->tokens.count - count, CJ_I32, cj_shape(count)},
+                                     .loss = o.loss,
+                                     .precision = o.precision};
+}
+
+/* Each of the last tokens, by the output that predicted it. */
+static cj_status explain_predictions(const task *t, text *x)
+{
+    int64_t count = shown(t, x), width = cj_recipe_classes(t->run->recipe), outputs[MOST_ROWS];
+    cj_text_explain_options o = options_of(t, x);
+    const int32_t *tokens = o.x.data;
+    x->passed = x->tokens.count - count;
+    x->rows = count - 1 < MOST_ROWS ? count - 1 : MOST_ROWS;
+    x->values = calloc((size_t)(x->rows * count) + 1, sizeof *x->values);
+    if (!x->values) return CJ_OUT_OF_MEMORY;
+    for (int64_t r = 0; r < x->rows; r++) {
+        int64_t token = count - x->rows + r;
+        outputs[r] = (token - 1) * width + tokens[token];
+    }
+    snprintf(x->caption, sizeof x->caption, "%lld tokens; the last %lld can be pointed at", (long long)count,
+             (long long)x->rows);
+    return cj_explain_tokens(&o, x->rows, outputs, x->values, NULL);
+}
+
+/* The class asked for by name or number, else the likeliest; -1: there is no such class. */
+static int64_t class_wanted(const task *t, const float *logits, int64_t classes)
+{
+    char number[24], digits[24];
+    int64_t best = 0;
+    for (int64_t c = 1; c < classes; c++)
+        if (logits[c] > logits[best]) best = c;
+    if (!t->o->class) return best;
+    for (int64_t c = 0; c < classes; c++) {
+        snprintf(digits, sizeof digits, "%lld", (long long)c);
+        if (strcmp(class_name(t->run, c, number), t->o->class) == 0 || strcmp(digits, t->o->class) == 0)
+            return c;
+    }
+    return -1;
+}
+
+static void caption_class(const task *t, text *x, const float *logits, int64_t classes, int64_t c)
+{
+    char number[24];
+    double sum = 0;
+    for (int64_t i = 0; i < classes; i++) sum += exp((double)logits[i] - (double)logits[c]);
+    snprintf(x->caption, sizeof x->caption, "%.150s %.4f", class_name(t->run, c, number), 1 / sum);
+}
+
+static cj_status explain_class(task *t, text *x)
+{
+    cj_text_explain_options o = options_of(t, x);
+    int64_t classes = cj_recipe_classes(t->run->recipe), count = 0, wanted;
+    float *logits = calloc((size_t)classes + 1, sizeof *logits);
+    x->passed = x->tokens.count - shown(t, x);
+    x->rows = 1;
+    x->values = calloc((size_t)x->tokens.count + 1, sizeof *x->values);
+    cj_status status = logits && x->values ? cj_text_outputs(&o, logits, classes, &count) : CJ_OUT_OF_MEMORY;
+    wanted = status == CJ_OK ? class_wanted(t, logits, classes) : 0;
+    if (wanted < 0) {
+        fprintf(
+            stderr,
+            "cajal: --class is '%s', but must be one of the %lld classes, by name or by number from 0 on\n",
+            t->o->class, (long long)classes);
+        t->code = EXIT_USAGE;
+        status = CJ_INVALID_ARGUMENT;
+    } else if (status == CJ_OK) {
+        caption_class(t, x, logits, classes, wanted);
+        status = cj_explain_tokens(&o, 1, &wanted, x->values, NULL);
+    }
+    free(logits);
+    return status;
+}
+
+/* What the page is to show; a text of a single token has nothing before it. */
+static cj_status explain_each(task *t, cj_coloured_text *pages, int64_t *count)
+{
+    cj_status status = CJ_OK;
+    for (int64_t i = 0; i < t->count && status == CJ_OK; i++) {
+        text *x = &t->texts[i];
+        if (x->tokens.count < (is_language(t) ? 2 : 1)) continue;
+        status = is_language(t) ? explain_predictions(t, x) : explain_class(t, x);
+        pages[(*count)++] = (cj_coloured_text){.caption = x->caption,
+                                               .pieces = (const char *const *)x->pieces + x->passed,
+                                               .count = x->tokens.count - x->passed,
+                                               .values = x->values,
+                                               .rows = x->rows};
+    }
+    return status;
+}
+
+static cj_status write_gradients(task *t)
+{
+    static const char
+        of_tokens[] =
+            "Point at a token: those before it are coloured by how much each added to its logit (gradient × "
+            "input), warm for it, cold against it. At first the last token is shown.",
+        of_classes[] =
+            "Each token is coloured by how much it added to the logit of the class (gradient × input), warm "
+            "for it, cold against it.";
+    cj_coloured_text pages[MOST_SENTENCES];
+    int64_t count = 0;
+    cj_status status = explain_each(t, pages, &count);
+    cj_text_page page = {.size = sizeof page,
+                         .title = cj_recipe_name(t->run->recipe),
+                         .about = is_language(t) ? of_tokens : of_classes,
+                         .texts = pages,
+                         .count = count};
+    return status == CJ_OK ? write_page(t, "gradient-input", &page) : status;
+}
+
+/* --- attention and cells ------------------------------------------------------------------------------- */
+
+static cj_status write_attentions(task *t)
+{
+    int64_t number = 0;
+    cj_status status = CJ_OK;
+    for (int64_t i = 0; i < t->count && status == CJ_OK; i++) {
+        cj_attention_maps maps;
+        cj_text_explain_options o = options_of(t, &t->texts[i]);
+        status = cj_attention_maps_make(&maps, &o);
+        for (int64_t k = 0; k < maps.count && status == CJ_OK; k++)
+            status = write_attention(t, &maps.maps[k], ++number);
+        cj_attention_maps_free(&maps);
+    }
+    return status;
+}
+
+/* The values of one cell, token by token. */
+static void fill_cell(const cj_cell_values *cells, int64_t cell, int64_t count, float *values)
+{
+    const float *all = cells->values.data;
+    int64_t size = cells->values.shape.dims[1] * cells->values.shape.dims[2];
+    for (int64_t i = 0; i < count; i++) values[i] = all[i * size + cell];
+}
+
+static cj_status write_chosen(task *t, const text *x, const cj_cell_values *cells, const int64_t *chosen,
+                              int64_t shown_cells)
+{
+    int64_t count = cells->values.shape.dims[0], units = cells->values.shape.dims[2];
+    cj_coloured_text *pages = calloc((size_t)shown_cells + 1, sizeof *pages);
+    float *values = calloc((size_t)(shown_cells * count) + 1, sizeof *values);
+    char(*captions)[60] = calloc((size_t)shown_cells + 1, sizeof *captions);
+    cj_status status = pages && values && captions ? CJ_OK : CJ_OUT_OF_MEMORY;
+    for (int64_t i = 0; i < shown_cells && status == CJ_OK; i++) {
+        fill_cell(cells, chosen[i], count, values + i * count);
+        snprintf(captions[i], sizeof *captions, "cell %lld of layer %lld", (long long)(chosen[i] % units + 1),
+                 (long long)(chosen[i] / units + 1));
+        pages[i] =
+            (cj_coloured_text){captions[i], (const char *const *)x->pieces, count, values + i * count, 1};
+    }
+    cj_text_page page = {.size = sizeof page,
+                         .title = cj_recipe_name(t->run->recipe),
+                         .about = "What single cells hold after each token: warm up to 1, cold down to -1. "
+                                  "Shown are those that vary "
+                                  "most and yet keep what they hold.",
+                         .texts = pages,
+                         .count = shown_cells,
+                         .absolute = true};
+    if (status == CJ_OK) status = write_page(t, "cells", &page);
+    free(pages);
+    free(values);
+    free(captions);
+    return status;
+}
+
+static cj_status write_cells(task *t)
+{
+    const text *x = &t->texts[0];
+    cj_cell_values cells;
+    int64_t room = t->o->cells ? strtoll(t->o->cells, NULL, 10) : CELLS_SHOWN, count = 0;
+    cj_cell_options o = {.size = sizeof o,
+                         .model = t->run->models[0],
+                         .reader = cj_recipe_reader,
+                         .context = t->run->recipe,
+                         .tokens = x->tokens.ids,
+                         .count = x->tokens.count < MOST_CELL_TOKENS ? x->tokens.count : MOST_CELL_TOKENS,
+                         .precision = cj_recipe_evaluate_options(t->run->recipe).precision};
+    if (!cj_recipe_is_language(t->run->recipe) || cj_recipe_block(t->run->recipe)) return CJ_UNSUPPORTED;
+    cj_status status = cj_cell_values_make(&cells, &o);
+    if (status != CJ_OK) return status;
+    int64_t *chosen = calloc((size_t)room, sizeof *chosen);
+    status = chosen ? cj_cells_choose(&cells, room, chosen, &count) : CJ_OUT_OF_MEMORY;
+    if (status == CJ_OK) status = write_chosen(t, x, &cells, chosen, count);
+    free(chosen);
+    cj_cell_values_free(&cells);
+    return status;
+}
+
+/* --- one file ------------------------------------------------------------------------------------------ */
+
+/* Where all are wanted, a network goes without what it does not have. */
+static int write_all(task *t)
+{
+    static const struct {
+        const char *name;
+        cj_status (*write)(task *t);
+    } methods[] = {
+        {"gradient-input", write_gradients}, {"attention", write_attentions}, {"cells", write_cells}};
+    bool all = !t->o->method || strcmp(t->o->method, "all") == 0;
+    for (int i = 0; i < 3; i++) {
+        if (!wants(t, methods[i].name)) continue;
+        cj_status status = methods[i].write(t);
+        if (status == CJ_UNSUPPORTED && all) continue;
+        if (status == CJ_UNSUPPORTED && strcmp(methods[i].name, "cells") == 0)
+            return fprintf(
+                       stderr,
+                       "cajal: --method cells is for recurrent networks that read a text: rnn, lstm, gru\n"),
+                   EXIT_USAGE;
+        if (status != CJ_OK) return t->code ? t->code : failed(status);
+    }
+    if (t->any) return EXIT_OK;
+    return fprintf(
+               stderr,
+               "cajal: %s has nothing to look at: no row of numbers for each token, no attention, no cells\n",
+               t->o->operands[0]),
+           EXIT_USAGE;
+}
+
+static int explain_text(task *t, int index)
+{
+    bytes b;
+    t->path = t->o->operands[index];
+    t->code = 0;
+    choose_stem(t->o, index, t->stem);
+    int code = read_bytes(t->path, &b);
+    cj_status status = code == EXIT_OK ? read_texts(t, &b) : CJ_OK;
+    if (status != CJ_OK) code = failed(status);
+    if (code == EXIT_OK && (t->count == 0 || t->texts[0].tokens.count == 0))
+        code = (fprintf(stderr, "cajal: %s: there is no text in it\n", t->path), EXIT_FAILED);
+    if (code == EXIT_OK) {
+        begin_object(t);
+        code = write_all(t);
+        if (t->o->json) printf("]}");
+    }
+    close_texts(t);
+    free(b.data);
+    return code;
+}
+
+/* --- the command --------------------------------------------------------------------------------------- */
+
+static int check(const task *t)
+{
+    const char *what = t->run->count > 1 ? "is an ensemble; name one of its members' folders"
+                       : cj_recipe_shape(t->run->recipe).rank > 1
+                           ? "reads several sentences at once, which is not explained; `cajal "
+                             "ask` tells what a memory network attends to"
+                           : NULL;
+    return what ? fprintf(stderr, "cajal: %s %s\n", t->o->operands[0], what), EXIT_USAGE : EXIT_OK;
+}
+
+int explain_texts(const options *o, run *r, const char *folder)
+{
+    task t = {.o = o, .run = r, .folder = folder, .first = true};
+    int code = check(&t);
+    if (code != EXIT_OK) return code;
+    cj_status status = cj_recipe_open_tokenizer(r->recipe, &t.tokenizer);
+    if (status != CJ_OK) return failed(status);
+    if (o->json) printf("[");
+    for (int i = 1; i < o->count; i++) {
+        int one = explain_text(&t, i);
+        if (one != EXIT_OK) code = one; /* the others are told all the same */
+    }
+    if (o->json) printf("]\n");
+    cj_tokenizer_free(t.tokenizer);
+    return code;
+}
