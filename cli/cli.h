@@ -56,11 +56,13 @@ typedef struct {
     int64_t classes; /* of the confusion matrix; 0: none */
     int64_t *confusion;
     cj_scores scores;
-    double top5;                        /* of several classes */
-    double auc;                         /* of labels 0 and 1, */
-    cj_threshold at;                    /* and what the recipe's threshold makes of them */
-    double r_squared, distance;         /* of one number: R² and the mean absolute error */
-    cj_text_facts text;                 /* zeros: it is none */
+    double top5;                /* of several classes */
+    double auc;                 /* of labels 0 and 1, */
+    cj_threshold at;            /* and what the recipe's threshold makes of them */
+    double r_squared, distance; /* of one number: R² and the mean absolute error */
+    cj_text_facts text;         /* zeros: it is none */
+    double bleu, bleu_lower;    /* of `translations` sentences as they are written, in lower case */
+    int64_t translations;
     cj_mistake mistakes[MOST_MISTAKES]; /* of a classification, the surest first */
     int64_t mistake_count;              /* of those that are listed */
 } report;

@@ -1,6 +1,7 @@
 /* cajal evaluate: the network of a finished run, or of a recipe that names its weights, on rows of data, its
  * test rows unless told otherwise. */
 #include "run.h"
+#include "translation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ static int report_on(const options *o, run *r, const cj_recipe_sets *sets, const
     if (!rows) return fprintf(stderr, "cajal: the recipe keeps no %s rows\n", part), EXIT_FAILED;
     cj_status status = begin_report(&result, r->recipe, part);
     if (status == CJ_OK) status = evaluate_run(r, rows, &result);
+    if (status == CJ_OK && r->count == 1) status = score_translations(r, &result);
     for (int64_t i = 0; i < r->count; i++) cj_model_digest(r->models[i], weights[i]);
     if (status == CJ_OK && o->json)
         show_json(&(results){.recipe = cj_recipe_name(r->recipe),

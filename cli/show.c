@@ -184,6 +184,9 @@ void show_report(const report *r)
     if (isfinite(r->scores.accuracy)) printf(", %s accuracy %.2f %%", r->part, 100 * r->scores.accuracy);
     printf(" of %lld %s\n", (long long)r->scores.count, r->text.tokens ? "tokens" : "examples");
     show_metrics(r);
+    if (r->translations)
+        printf("BLEU %.2f, in lower case %.2f, of %lld sentences\n", r->bleu, r->bleu_lower,
+               (long long)r->translations);
     if (r->classes < 1 || r->classes > 40) return;
     printf("\n");
     show_classes(r->classes, r->confusion);
@@ -229,6 +232,8 @@ static void json_report(const report *r)
         json_number("perplexity", cj_perplexity(r->scores.loss), ", ");
         json_number("bits_per_character", bits_per(r, r->text.characters), ", ");
         json_number("bits_per_byte", bits_per(r, r->text.bytes), ", ");
+        if (r->translations) json_number("bleu", r->bleu, ", ");
+        if (r->translations) json_number("bleu_lower_case", r->bleu_lower, ", ");
     } else if (r->loss == CJ_BINARY_CROSS_ENTROPY) {
         json_number("auc", r->auc, ", ");
         json_number("threshold", r->at.threshold, ", ");

@@ -2,6 +2,7 @@
  */
 #include "cli.h"
 #include "run.h"
+#include "translation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ static cj_status judge_text(training *t)
 {
     if (!cj_recipe_predicts_tokens(t->run.recipe) || t->sets.test || !t->sets.validation) return CJ_OK;
     t->report.part = "validation";
-    return evaluate_run(&t->run, t->sets.validation, &t->report);
+    cj_status status = evaluate_run(&t->run, t->sets.validation, &t->report);
+    return status == CJ_OK && t->run.count == 1 ? score_translations(&t->run, &t->report) : status;
 }
 
 /* The test of one member, or of the whole run when `member` is -1. */
@@ -61,6 +63,7 @@ static cj_status test(training *t, int64_t member, const char *folder)
     if (!t->sets.test) return CJ_OK;
     if (member >= 0) one = (run){.recipe = t->run.recipe, .models = {t->run.models[member]}, .count = 1};
     cj_status status = evaluate_run(&one, t->sets.test, &t->report);
+    if (status == CJ_OK && one.count == 1) status = score_translations(&one, &t->report);
     if (status != CJ_OK || !*folder) return status;
     return report_run(&one, folder, t->sets.test, &t->report,
                       one.count == 1 ? t->weights[member < 0 ? 0 : member] : NULL);

@@ -31,6 +31,9 @@ typedef struct {
     int64_t block;
     int64_t texts; /* read side by side, each with a past of its own: the beams of a search; 0: 1 */
     int64_t chunk; /* tokens of a prompt read in one step; 0: 32, or the block where that is less */
+    /* The most tokens of a text that is to be translated: the reader is a translator, cj_gru_translator say,
+     * and understands it once for all texts. A translation ends with the block. 0: nothing is translated. */
+    int64_t source;
     cj_precision precision;
 } cj_generator_options;
 /* cj_generator_new(&generator, model, .reader = r, .context = c, .block = 256) */
@@ -41,6 +44,10 @@ CJ_API int64_t cj_generator_vocabulary(const cj_generator *generator);
 
 /* Forgets all that was read. */
 CJ_API void cj_generator_reset(cj_generator *generator);
+/* What is to be translated, copied: it is read when the first token of a translation is, and again after each
+ * reset. Forgets all that was read. Up to `source` tokens, none of them 0, which is padding. */
+CJ_API CJ_MUST_CHECK cj_status cj_generator_source(cj_generator *generator, const int32_t *tokens,
+                                                   int64_t count);
 /* Every text goes on with the same tokens. Of more than the block only the last `block` are read. */
 CJ_API CJ_MUST_CHECK cj_status cj_generator_read(cj_generator *generator, const int32_t *tokens,
                                                  int64_t count);

@@ -21,6 +21,11 @@ typedef struct {
     /* Logits are wanted after this one alone of the T tokens, an i32 scalar; those behind it are padding, and
      * will be read over. None: after each. */
     cj_value last;
+    /* Of a translation: what is translated, i32 [N,S], 0 behind its end. Texts from their beginning are read
+     * with it. Where a position is given it was read before, by itself, without tokens: [1,S], which `texts`
+     * texts translate, and what it was understood as is remembered for the tokens that follow. */
+    cj_value source;
+    int64_t texts;
 } cj_reading;
 
 /* Radford et al., 2019, as in nanoGPT: layer norms before attention and MLP, learned positions, the embedding
@@ -109,6 +114,31 @@ typedef struct {
 } cj_memory_network_options;
 /* Logits [N,classes]. */
 CJ_API cj_value cj_memory_network(cj_scope scope, const cj_memory_network_options *options);
+
+/* --- translation --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    size_t size;
+    cj_reading input;
+    int64_t vocabulary;        /* of what is translated to */
+    int64_t source_vocabulary; /* 0: both are one, and so is the table of embeddings */
+    int64_t block; /* tokens that a source, and a translation, may have where these are made; 0: as many as
+                      there are, where nothing is remembered */
+    int64_t layers, heads; /* Transformer: of encoder and decoder each */
+    int64_t width;         /* of embeddings; of all of the Transformer */
+    int64_t hidden;        /* Transformer: of the feed-forward part, 0: 4 widths; GRU: units, 0: the width */
+    double dropout;
+} cj_translator_options;
+/* Vaswani et al., 2017, with norms before the parts, as nn.Transformer(norm_first=True) has them and names
+ * them: encoder.layers.N, encoder.norm, decoder.layers.N, decoder.norm. The table "embedding"
+ * [vocabulary,width] is used again for the logits; other languages have "source_embedding". Places are told
+ * by sines and cosines. */
+CJ_API cj_value cj_transformer_translator(cj_scope scope, const cj_translator_options *options);
+/* Bahdanau et al., 2015: the source is read by a GRU in both directions, encoder.gru; another, decoder.gru,
+ * writes, and before each token looks at all of it: decoder.attention. It begins with tanh of decoder.begin
+ * of what the two had read at their ends. What it has written, what it looked at and the last token become
+ * logits by decoder.output, as wide as an embedding, and the table of embeddings once more. */
+CJ_API cj_value cj_gru_translator(cj_scope scope, const cj_translator_options *options);
 
 #ifdef __cplusplus
 }

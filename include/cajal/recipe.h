@@ -59,6 +59,15 @@ CJ_API cj_value cj_recipe_reader(cj_scope scope, const cj_reading *reading, void
 /* How its texts are cut into tokens: read from its file; made from the recipe's text where it has none. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_tokenizer(cj_recipe *recipe, cj_tokenizer **tokenizer);
 
+/* Networks that translate: whether the recipe's is one. `cj_recipe_reader` and `cj_recipe_block` are theirs
+ * too. How both languages are cut into tokens; target NULL: as the source. */
+CJ_API bool cj_recipe_translates(const cj_recipe *recipe);
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_tokenizers(cj_recipe *recipe, cj_tokenizer **tokenizer,
+                                                         cj_tokenizer **target);
+/* Where the files of its test, or else its validation, lie, each into `size` bytes; "": there are none. */
+CJ_API CJ_MUST_CHECK cj_status cj_recipe_find_pairs(const cj_recipe *recipe, bool test, char *source,
+                                                    char *target, size_t size);
+
 /* The weights it begins with, as cj_load_weights takes them; NULL: it names none. */
 CJ_API const cj_weights *cj_recipe_weights(const cj_recipe *recipe);
 

@@ -57,7 +57,56 @@ CJ_API cj_recurrent cj_rnn_cell(cj_scope scope, const cj_recurrent_options *opti
 CJ_API cj_recurrent cj_lstm_cell(cj_scope scope, const cj_recurrent_options *options);
 CJ_API cj_recurrent cj_gru_cell(cj_scope scope, const cj_recurrent_options *options);
 
+/* --- attention of recurrent networks ------------------------------------------------------------------- */
+
+/* How much a query, the state of a decoder, attends to each of T keys, the states of an encoder:
+ * softmax of v · tanh(W q + U k). Parameters "query.weight" [units,A], "key.weight" [units,B], "key.bias" and
+ * "score.weight" [1,units]. Bahdanau et al., 2015. */
+typedef struct {
+    size_t size;
+    cj_value query;     /* [N,A], or [N,L,A]: several at once */
+    cj_value keys;      /* [N,T,B] */
+    cj_value lengths;   /* [N], integers: keys that there are; none: T. Of none the context is 0 */
+    cj_value projected; /* [N,T,units]: U k, as cj_additive_keys made it before; none: it is made here */
+    int64_t units;
+    const char *file; /* the caller's, for error messages; the macro sets them */
+    int line;
+} cj_additive_attention_options;
+typedef struct {
+    cj_value context; /* [N,B] or [N,L,B]: the keys' mean by these weights */
+    cj_value weights; /* [N,T] or [N,L,T] */
+} cj_additive_attention_result;
+CJ_API cj_additive_attention_result cj_additive_attention(cj_scope scope,
+                                                          const cj_additive_attention_options *options);
+/* U k of an attention at that scope, for queries that come one by one: [N,T,units]. */
+CJ_API cj_value cj_additive_keys(cj_scope scope, cj_value keys, int64_t units);
+
+/* --- a loss of sequences ------------------------------------------------------------------------------- */
+
+/* Labels of which nobody knows at which step they stand: -log of the summed chances of all ways to spread
+ * them over the steps, with blanks between, where neighbours that are equal count once. Graves et al., 2006.
+ * As PyTorch's ctc_loss over log_softmax of the logits: each row's loss is divided by its labels (or 1), and
+ * the mean is over rows. Where there are too few steps for the labels the loss is infinite, and so the step
+ * is refused, or with `zero_infinity` 0. A label that is the blank, or no class, makes it NaN. */
+typedef struct {
+    size_t size;
+    cj_value logits;                 /* [N,T,C] */
+    cj_value labels;                 /* [N,S], integers; S from 0 on */
+    cj_value lengths, label_lengths; /* [N], integers, forced into 0 to T and to S; none: T and S */
+    int64_t blank;                   /* a class */
+    bool zero_infinity;
+} cj_ctc_options;
+CJ_API cj_value cj_ctc(const cj_ctc_options *options);
+
 #if !defined(CJ_NO_LOCATIONS) && !defined(__cplusplus)
+/* cj_ctc(logits, labels, .label_lengths = l) */
+#define cj_ctc(logits_, ...)                                                                                 \
+    cj_here((cj_ctc)(CJ_OPTIONS(cj_ctc_options, .logits = logits_, .labels = __VA_ARGS__)), __FILE__,        \
+            __LINE__)
+/* cj_additive_attention(scope, state, states, .units = 64) */
+#define cj_additive_attention(scope, query_, ...)                                                            \
+    (cj_additive_attention)(scope, CJ_OPTIONS(cj_additive_attention_options, .file = __FILE__,               \
+                                              .line = __LINE__, .query = query_, .keys = __VA_ARGS__))
 #define CJ_RECURRENT_OPTIONS(...)                                                                            \
     CJ_OPTIONS(cj_recurrent_options, .file = __FILE__, .line = __LINE__, .input = __VA_ARGS__)
 /* cj_lstm(cj_at(s, "lstm"), x, .units = 256, .layers = 2).output */

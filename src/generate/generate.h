@@ -7,6 +7,8 @@
 #include "cajal/generate.h"
 #include "cajal/program.h"
 
+enum { CJ__SOURCE_PROGRAMS = 27, CJ__LEAST_SOURCE = 16 }; /* 16 · 2^26 tokens are the most */
+
 struct cj_generator {
     cj_generator_options o;  /* with its defaults filled in */
     cj_model *session;       /* of what is carried */
@@ -17,12 +19,19 @@ struct cj_generator {
     int64_t room;     /* the block; 0: nothing need be read anew */
     int32_t *tokens;  /* [texts,chunk]: of the run at hand */
     float *logits;    /* [texts,vocabulary] */
-    void *spare;      /* for reordering: as large as the largest that is reordered */
+    int32_t *source;  /* [source_count] what is translated */
+    int64_t source_count;
+    bool understood;                          /* the source has been read */
+    cj_program *sources[CJ__SOURCE_PROGRAMS]; /* for sources of up to 16, 32, … tokens; NULL until needed */
+    void *spare;                              /* for reordering: as large as the largest that is reordered */
     size_t spare_size;
 };
 
 /* The prompt, or a sentence about what is wrong with it. */
 CJ_MUST_CHECK cj_status cj__read_prompt(cj_generator *generator, const int32_t *prompt, int64_t count,
                                         int64_t tokens);
+/* Reads the source, where there is one that has not been read: source.c. */
+CJ_MUST_CHECK cj_status cj__generator_understand(cj_generator *generator);
+void cj__generator_free_source(cj_generator *generator);
 
 #endif

@@ -46,6 +46,7 @@ static cj_status make(cj_generator *g, int64_t width, cj_program **program)
 /* Reads the first `count` tokens of each text, in a program that takes `width`. */
 static cj_status run(cj_generator *g, cj_program *program, int64_t width, int64_t count)
 {
+    CJ__TRY(cj__generator_understand(g));
     int32_t position = (int32_t)g->position, last = (int32_t)count - 1;
     cj_run_options options = {.size = sizeof options,
                               .program = program,
@@ -68,11 +69,12 @@ static cj_status check(const cj_generator_options *o)
     if (!o->model || !o->reader)
         return cj__fail(CJ_INVALID_ARGUMENT, "a generator needs a model and a reader");
     if (o->block < 0 || o->texts < 0 || o->chunk < 0 || o->block > INT32_MAX || o->texts > 4096 ||
-        o->chunk > INT32_MAX)
-        return cj__fail(CJ_INVALID_ARGUMENT,
-                        "a generator of block %lld, %lld texts and chunks of %lld tokens: none may be "
-                        "negative, and 4096 texts are the most",
-                        (long long)o->block, (long long)o->texts, (long long)o->chunk);
+        o->chunk > INT32_MAX || o->source < 0 || o->source > 1 << 24)
+        return cj__fail(
+            CJ_INVALID_ARGUMENT,
+            "a generator of block %lld, %lld texts, chunks of %lld tokens and sources of %lld: none "
+            "may be negative, and 4096 texts and sources of 16,777,216 tokens are the most",
+            (long long)o->block, (long long)o->texts, (long long)o->chunk, (long long)o->source);
     return CJ_OK;
 }
 
@@ -128,6 +130,7 @@ void cj_generator_free(cj_generator *g)
     if (!g) return;
     cj_program_free(g->chunk);
     cj_program_free(g->one);
+    cj__generator_free_source(g);
     cj_model_free(g->session);
     cj__free(g->history);
     cj__free(g->tokens);
@@ -152,6 +155,7 @@ void cj_generator_reset(cj_generator *g)
 {
     cj__forget_carried(g->session);
     g->position = 0;
+    g->understood = false;
 }
 
 static cj_status check_token(const cj_generator *g, int32_t token)
@@ -186,6 +190,9 @@ static cj_status read_all(cj_generator *g, const int32_t *tokens, int64_t pitch,
 static cj_status slide(cj_generator *g)
 {
     int64_t kept = g->room / 2;
+    if (g->o.source)
+        return cj__fail(CJ_INVALID_ARGUMENT, "the translation is as long as the block, %lld tokens",
+                        (long long)g->room);
     g->position = 0;
     return read_all(g, g->history + g->room - kept, g->room, kept);
 }

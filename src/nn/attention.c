@@ -3,6 +3,7 @@
 #include "cajal/attention.h"
 #include "cajal/nn.h"
 #include "model/model.h"
+#include "nn/projection.h"
 #include "ops/attention.h"
 #include "ops/ops.h"
 
@@ -85,26 +86,23 @@ static bool wrong_heads(cj_scope scope, const heads_options *o)
     return true;
 }
 
-/* x: [N,T,·] → [N,T,heads,D] by rows [start, start + heads · D) of the joint weight. */
-static cj_value project_by_part(cj_value x, cj_value weight, cj_value bias, int64_t start, int64_t heads,
-                                int64_t width)
+cj_value cj__project_part(cj_scope scope, cj_value x, int part, int64_t heads, bool no_bias)
 {
     cj_shape_t shape = cj_value_shape(x);
-    int64_t end = start + heads * width;
-    x = cj_matmul_transposed(x, cj_slice(weight, 0, start, end, 1), false, true);
-    if (bias.graph) x = cj_add(x, cj_slice(bias, 0, start, end, 1));
-    return cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], heads, width));
+    int64_t width = cj__channels_of(x), start = part * width, end = start + width;
+    cj_value weight = cj_parameter(scope, "in_proj_weight", cj_shape(3 * width, width), (cj_init){0});
+    cj_value y = cj_matmul_transposed(x, cj_slice(weight, 0, start, end, 1), false, true);
+    if (!no_bias) {
+        cj_value bias = cj_parameter(scope, "in_proj_bias", cj_shape(3 * width), (cj_init){CJ_INIT_ZEROS, 0});
+        y = cj_add(y, cj_slice(bias, 0, start, end, 1));
+    }
+    return cj_reshape(y, cj_shape(shape.dims[0], shape.dims[1], heads, width / heads));
 }
 
 static void project_jointly(cj_scope scope, const heads_options *o, cj_value context, cj_value parts[3])
 {
-    int64_t all = cj__channels_of(o->input), width = all / o->heads;
-    cj_value weight = cj_parameter(scope, "in_proj_weight", cj_shape(3 * all, all), (cj_init){0});
-    cj_value bias = cj__none();
-    if (!o->no_bias)
-        bias = cj_parameter(scope, "in_proj_bias", cj_shape(3 * all), (cj_init){CJ_INIT_ZEROS, 0});
     for (int i = 0; i < 3; i++)
-        parts[i] = project_by_part(i ? context : o->input, weight, bias, i * all, o->heads, width);
+        parts[i] = cj__project_part(scope, i ? context : o->input, i, o->heads, o->no_bias);
 }
 
 static void project_apart(cj_scope scope, const heads_options *o, cj_value context, cj_value parts[3])

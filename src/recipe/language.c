@@ -38,6 +38,7 @@ static int64_t context_of(const cj_recipe *r)
 
 int64_t cj_recipe_block(const cj_recipe *r)
 {
+    if (cj_recipe_translates(r)) return cj__recipe_translator_block(r);
     return language_of(r) >= BIGRAM ? 0 : context_of(r);
 }
 
@@ -150,31 +151,59 @@ static cj_value draw_mlp(cj_scope scope, const cj_reading *reading, const cj_rec
 
 cj_value cj_recipe_reader(cj_scope scope, const cj_reading *reading, void *recipe)
 {
+    if (cj_recipe_translates(recipe)) return cj__recipe_read_translation(scope, reading, recipe);
     static cj_value (*const draw[])(cj_scope, const cj_reading *, const cj_recipe *) = {
         draw_gpt, draw_llama, draw_bigram, draw_mlp, draw_recurrent, draw_recurrent, draw_recurrent};
     return draw[language_of(recipe)](scope, reading, recipe);
 }
 
-/* --- the tokenizer ------------------------------------------------------------------------------------- */
+/* --- tokenizers ---------------------------------------------------------------------------------------- */
 
-static cj_status make_tokenizer(cj_recipe *r, cj_tokenizer **tokenizer)
+static bool is_file(const char *name)
+{
+    return strpbrk(name, "./") != NULL;
+}
+
+/* As the training makes them. */
+static cj_status make_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_tokenizer **target)
 {
     cj_recipe_sets sets;
     CJ__TRY(cj_recipe_open_data(r, &sets));
     *tokenizer = sets.tokenizer;
-    sets.tokenizer = NULL;
+    *target = sets.target_tokenizer;
+    sets.tokenizer = sets.target_tokenizer = NULL;
     cj_recipe_close_data(&sets);
     return *tokenizer
                ? CJ_OK
                : cj__recipe_bad_value(r, CJ__KEY_data_text, "the text that the tokenizer is made from");
 }
 
-cj_status cj_recipe_open_tokenizer(cj_recipe *r, cj_tokenizer **tokenizer)
+static cj_status read_tokenizer(const char *name, cj_tokenizer **tokenizer)
 {
     char path[4096];
-    const char *name = r->values[CJ__KEY_data_tokenizer];
-    *tokenizer = NULL;
-    if (!strpbrk(name, "./")) return make_tokenizer(r, tokenizer);
     CJ__TRY(cj_data_find(name, path, sizeof path));
     return cj_tokenizer_open(tokenizer, path);
+}
+
+cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_tokenizer **target)
+{
+    const char *name = r->values[CJ__KEY_data_tokenizer],
+               *target_name = r->values[CJ__KEY_data_target_tokenizer];
+    bool apart = cj_recipe_translates(r) && !cj__recipe_is_joint(r);
+    *tokenizer = *target = NULL;
+    if (!is_file(name) || (apart && !is_file(target_name))) return make_tokenizers(r, tokenizer, target);
+    cj_status status = read_tokenizer(name, tokenizer);
+    if (status == CJ_OK && apart) status = read_tokenizer(target_name, target);
+    if (status == CJ_OK) return CJ_OK;
+    cj_tokenizer_free(*tokenizer);
+    *tokenizer = NULL;
+    return status;
+}
+
+cj_status cj_recipe_open_tokenizer(cj_recipe *r, cj_tokenizer **tokenizer)
+{
+    cj_tokenizer *target;
+    cj_status status = cj_recipe_open_tokenizers(r, tokenizer, &target);
+    cj_tokenizer_free(target);
+    return status;
 }

@@ -39,16 +39,17 @@ static const char *layer_at(int index)
     return index < cj__layer_kind_count ? cj__layer_kinds[index].name : NULL;
 }
 
-/* Language models, networks for sentences, then those that see. */
+/* Language models, networks for sentences, translators, then those that see. */
 static const char *network_at(int index)
 {
     cj_network_facts facts;
-    int languages = 0, classifiers = 0;
-    while (cj__recipe_language_at(languages)) languages++;
-    while (cj__recipe_classifier_at(classifiers)) classifiers++;
-    if (index < languages) return cj__recipe_language_at(index);
-    if (index < languages + classifiers) return cj__recipe_classifier_at(index - languages);
-    return cj_network_at(index - languages - classifiers, &facts) ? facts.name : NULL;
+    for (int i = 0; cj__recipe_language_at(i); i++)
+        if (index-- == 0) return cj__recipe_language_at(i);
+    for (int i = 0; cj__recipe_classifier_at(i); i++)
+        if (index-- == 0) return cj__recipe_classifier_at(i);
+    for (int i = 0; cj__recipe_translator_at(i); i++)
+        if (index-- == 0) return cj__recipe_translator_at(i);
+    return cj_network_at(index, &facts) ? facts.name : NULL;
 }
 
 const cj__key_facts *cj__recipe_key_named(const char *name)
@@ -300,6 +301,7 @@ static cj_status check_model(cj_recipe *r)
     if (cj_recipe_is_language(r)) return cj__recipe_check_language(r);
     if (cj__recipe_is_classifier(r)) return cj__recipe_check_classifier(r);
     if (cj__recipe_is_memory(r)) return cj__recipe_check_memory(r);
+    if (cj_recipe_translates(r)) return cj__recipe_check_translation(r);
     if (*name && !find_network(name, &facts))
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no network '%.80s'; did you mean '%s'?", r->path,
                         name, cj__nearest_word(name, network_at));
@@ -449,7 +451,7 @@ int64_t cj_recipe_classes(const cj_recipe *recipe)
     cj_network_facts facts;
     int64_t classes = cj__recipe_count(recipe, CJ__KEY_model_classes);
     bool sized = cj_recipe_is_language(recipe) || cj__recipe_is_classifier(recipe);
-    if (sized || cj__recipe_is_memory(recipe)) return classes;
+    if (sized || cj__recipe_is_memory(recipe) || cj_recipe_translates(recipe)) return classes;
     if (find_network(recipe->values[CJ__KEY_model_name], &facts)) return classes ? classes : facts.classes;
     for (int i = recipe->layer_count - 1; i >= 0; i--)
         if (strcmp(recipe->layers[i].type, "dense") == 0) return (int64_t)recipe->layers[i].value;
@@ -469,6 +471,7 @@ cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
     if (cj_recipe_is_language(recipe)) return cj_recipe_reader(scope, &(cj_reading){.tokens = x}, recipe);
     if (cj__recipe_is_classifier(recipe)) return cj__recipe_draw_classifier(scope, x, recipe);
     if (cj__recipe_is_memory(recipe)) return cj__recipe_draw_memory(scope, x, recipe);
+    if (cj_recipe_translates(recipe)) return cj__recipe_draw_translation(scope, x, recipe);
     cj_network_options options = {.size = sizeof options,
                                   .input = x,
                                   .classes = cj__recipe_count(recipe, CJ__KEY_model_classes),

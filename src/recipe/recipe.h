@@ -256,6 +256,13 @@ bool cj__recipe_is_masked(const cj_recipe *recipe);
 bool cj__recipe_is_memory(const cj_recipe *recipe);
 CJ_MUST_CHECK cj_status cj__recipe_check_memory(const cj_recipe *recipe);
 cj_value cj__recipe_draw_memory(cj_scope scope, cj_value x, const cj_recipe *recipe);
+/* A network that translates: translation.c. */
+const char *cj__recipe_translator_at(int index); /* the names there are; NULL beyond */
+CJ_MUST_CHECK cj_status cj__recipe_check_translation(const cj_recipe *recipe);
+int64_t cj__recipe_translator_block(const cj_recipe *recipe);
+bool cj__recipe_is_joint(const cj_recipe *recipe); /* one tokenizer for both languages */
+cj_value cj__recipe_read_translation(cj_scope scope, const cj_reading *reading, const cj_recipe *recipe);
+cj_value cj__recipe_draw_translation(cj_scope scope, cj_value x, const cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 /* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:

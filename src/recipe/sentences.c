@@ -40,6 +40,9 @@ static cj_status check_pair(const cj_recipe *r, cj__key source, cj__key target)
 cj_status cj__recipe_check_sentences(const cj_recipe *r)
 {
     CJ__TRY(check_pair(r, CJ__KEY_data_text, CJ__KEY_data_target_text));
+    if (cj__recipe_is_joint(r) && format_of(r) != CJ_TEXT_PAIRS)
+        return cj__recipe_bad_value(r, CJ__KEY_data_target_tokenizer,
+                                    "left out where data.format is not pairs");
     CJ__TRY(check_pair(r, CJ__KEY_data_validation_text, CJ__KEY_data_validation_target));
     CJ__TRY(check_pair(r, CJ__KEY_data_test_text, CJ__KEY_data_test_target));
     if (*r->values[CJ__KEY_data_more] && format_of(r) != CJ_TEXT_MASKED)
@@ -87,19 +90,30 @@ static cj_status find_further(const cj_recipe *r, further *f)
 
 /* --- tokenizers ---------------------------------------------------------------------------------------- */
 
-/* The sentences of the training's file, and of those that are read behind it. */
+static cj_status add_sentences(const cj_recipe *r, const char *path, cj__text *whole)
+{
+    char *text;
+    size_t size;
+    CJ__TRY(cj_text_of_file(format_of(r), path, &text, &size));
+    cj__text_add(whole, text, size);
+    cj_text_free(text);
+    return CJ_OK;
+}
+
+/* The sentences of the training's file, and of those that are read behind it; for both languages together
+ * those of the other file first. */
 static cj_status gather_text(const cj_recipe *r, const char *path, cj__text *whole)
 {
     further files = {0};
-    CJ__TRY(find_further(r, &files));
+    char other[4096];
     cj_status status = CJ_OK;
-    for (int64_t i = -1; i < files.count && status == CJ_OK; i++) {
-        char *text;
-        size_t bytes;
-        status = cj_text_of_file(format_of(r), i < 0 ? path : files.list[i], &text, &bytes);
-        if (status == CJ_OK) cj__text_add(whole, text, bytes);
-        if (status == CJ_OK) cj_text_free(text);
+    if (cj__recipe_is_joint(r)) {
+        CJ__TRY(cj_data_find(r->values[CJ__KEY_data_target_text], other, sizeof other));
+        CJ__TRY(add_sentences(r, other, whole));
     }
+    CJ__TRY(find_further(r, &files));
+    for (int64_t i = -1; i < files.count && status == CJ_OK; i++)
+        status = add_sentences(r, i < 0 ? path : files.list[i], whole);
     cj__arena_free(&files.arena);
     return status == CJ_OK ? cj__text_check(whole, path) : status;
 }
@@ -129,7 +143,7 @@ static cj_status open_tokenizers(cj_recipe *r, cj_recipe_sets *sets)
         *r->values[CJ__KEY_data_target_tokenizer] ? CJ__KEY_data_target_tokenizer : CJ__KEY_data_tokenizer;
     CJ__TRY(open_tokenizer(r, CJ__KEY_data_text, CJ__KEY_data_tokenizer, CJ__KEY_data_vocabulary,
                            &sets->tokenizer));
-    if (format_of(r) != CJ_TEXT_PAIRS) return CJ_OK;
+    if (format_of(r) != CJ_TEXT_PAIRS || cj__recipe_is_joint(r)) return CJ_OK;
     return open_tokenizer(r, CJ__KEY_data_target_text, kind, CJ__KEY_data_target_vocabulary,
                           &sets->target_tokenizer);
 }

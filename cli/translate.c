@@ -1,0 +1,98 @@
+/* cajal translate: lines of one language in, lines of another out. */
+#include "translation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const options *o;
+    run run;
+    translation translation;
+    FILE *from;
+    const char *name; /* of it */
+    int64_t line;
+    int code; /* of what was wrong and could be passed over */
+} translating;
+
+/* A line that cannot be translated leaves an empty one, so that the others keep their places. */
+static int translate_line(translating *t, const char *line, size_t size)
+{
+    char *text;
+    while (size && (line[size - 1] == '\n' || line[size - 1] == '\r')) size--;
+    cj_status status = translate_sentence(&t->translation, line, size, &text);
+    if (status == CJ_OUT_OF_MEMORY) return failed(status);
+    if (status == CJ_OK) {
+        printf("%s\n", text);
+    } else {
+        fprintf(stderr, "cajal: %s, line %lld: %s; an empty line is in its place\n", t->name,
+                (long long)t->line, cj_error_message());
+        t->code = EXIT_FAILED;
+        printf("\n");
+    }
+    fflush(stdout);
+    cj_text_free(text);
+    return EXIT_OK;
+}
+
+/* Line by line, so that a translation comes before the next line is there. */
+static int translate_lines(translating *t)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size;
+    int code = EXIT_OK;
+    while (code == EXIT_OK && (size = getline(&line, &room, t->from)) >= 0) {
+        t->line++;
+        code = translate_line(t, line, (size_t)size);
+    }
+    free(line);
+    if (code != EXIT_OK) return code;
+    if (!ferror(t->from)) return t->code;
+    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", t->name, strerror(errno)), EXIT_FAILED;
+}
+
+static int check(const translating *t)
+{
+    const char *fault = !cj_recipe_translates(t->run.recipe)
+                            ? "no network that translates: `model: {name: transformer, ...}`, say"
+                        : t->run.count > 1 ? "an ensemble; name one of its members' folders"
+                                           : NULL;
+    if (!fault) return EXIT_OK;
+    return fprintf(stderr, "cajal: %s is %s\n", t->o->operands[0], fault), EXIT_USAGE;
+}
+
+static int open_text(translating *t)
+{
+    bool standard = t->o->count < 2 || strcmp(t->o->operands[1], "-") == 0;
+    t->name = standard ? "standard input" : t->o->operands[1];
+    t->from = standard ? stdin : fopen(t->name, "rb");
+    if (t->from) return EXIT_OK;
+    return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", t->name, strerror(errno)), EXIT_FAILED;
+}
+
+static int run_command(translating *t)
+{
+    int64_t beams = t->o->beams ? strtoll(t->o->beams, NULL, 10) : TRANSLATION_BEAMS;
+    double penalty = t->o->length_penalty ? strtod(t->o->length_penalty, NULL) : TRANSLATION_PENALTY;
+    int code = open_run(t->o, t->o->operands[0], t->o->count, &t->run);
+    if (code == EXIT_OK) code = check(t);
+    if (code == EXIT_OK) code = open_text(t);
+    if (code != EXIT_OK) return code;
+    cj_status status = begin_translation(&t->translation, &t->run, beams, penalty);
+    return status == CJ_OK ? translate_lines(t) : failed(status);
+}
+
+int command_translate(const options *o)
+{
+    translating t = {.o = o};
+    if (o->count < 1 || o->count > 2)
+        return fprintf(stderr, "cajal: name a run's folder, runs/multi30k-transformer, say, or a recipe with "
+                               "weights, and one file at most\n"),
+               EXIT_USAGE;
+    int code = run_command(&t);
+    end_translation(&t.translation);
+    if (t.from && t.from != stdin) fclose(t.from);
+    close_run(&t.run);
+    return code;
+}
