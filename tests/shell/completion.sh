@@ -25,7 +25,7 @@ offers() { # EXPECTED WORD...
     found=$(bash --norc "$scratch/offer.bash" "$files" "$@")
     [ "$found" = "$expected" ] || { echo "'$*' offers '$found', expected '$expected'"; wrong=1; }
 }
-offers "train" cajal tr
+offers "train translate" cajal tr
 offers "--help" cajal --h
 offers "--output" cajal train --o
 offers "--help --json --part --threads" cajal evaluate runs/first --
@@ -83,7 +83,7 @@ if command -v zsh >/dev/null; then zsh -n "$files/_cajal" || wrong=1; fi
 if command -v fish >/dev/null; then
     fish --no-execute "$files/cajal.fish" || wrong=1
     export HOME="$scratch"
-    for asked in "cajal tr|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" "cajal bench inf|inference" "cajal summary --model une|unet" "cajal data get mul|multi30k" \
+    for asked in "cajal trai|train" "cajal train --no|--no-save" "cajal graph --after fu|fuse" "cajal bench inf|inference" "cajal summary --model une|unet" "cajal data get mul|multi30k" \
         "cajal train recipes/mnist-mlp.yaml optimizer.name=mu|optimizer.name=muon"; do
         fish --no-config -c "source $files/cajal.fish; complete -C '${asked%|*}'" 2>&1 | grep -q -- "^${asked#*|}" ||
             { echo "fish does not complete '${asked%|*}'"; wrong=1; }
