@@ -30,6 +30,9 @@ if(CMOCKA_FOUND AND test_programs)
         add_test(NAME ${name} COMMAND ${program} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
         cajal_read_labels(${source})
         set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900)
+        if("slow" IN_LIST labels)
+            set_tests_properties(${name} PROPERTIES COST 100) # begun first, so that none is waited for alone
+        endif()
     endforeach()
 endif()
 

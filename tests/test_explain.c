@@ -1,7 +1,6 @@
 /* Explanations: Grad-CAM, gradients and feature maps against PyTorch's (tests/fixtures/grad_cam.py),
  * integrated gradients by their sum, occlusion by hand, all of them on a network that has learned to tell two
- * shapes: they point at the shape, and change when its weights are forgotten (Adebayo et al., 2018). labels:
- * threads */
+ * shapes: they point at the shape, and change when its weights are forgotten (Adebayo et al., 2018). */
 #include "support.h"
 
 #include "cajal/cajal.h"

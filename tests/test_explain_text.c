@@ -1,6 +1,8 @@
 /* Explanations of texts: gradient × input of a linear network by hand, of a recurrent one by finite
  * differences; maps of attention by what the op gives; cells by the states that whole texts leave; pages that
- * load nothing and show what is in them. labels: threads */
+ * load nothing and show what is in them.
+ *
+ * labels: threads */
 #include "support.h"
 
 #include "cajal/cajal.h"

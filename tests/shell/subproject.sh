@@ -10,7 +10,7 @@ add_subdirectory("$source" cajal EXCLUDE_FROM_ALL)
 add_executable(version version.c)
 target_link_libraries(version PRIVATE cajal::static)
 EOF
-cmake -S "$scratch/project" -B "$scratch/build" -G Ninja -DCMAKE_BUILD_TYPE=Release
+cmake -S "$scratch/project" -B "$scratch/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCAJAL_SCALAR=ON
 cmake --build "$scratch/build" --target version
 "$scratch/build/version"
 [ ! -d "$scratch/build/cajal/tests" ] || { echo "the tests were built too"; exit 1; }
