@@ -411,11 +411,13 @@ static void recipes_learn(void **state)
     (void)state;
     skip_without("libyaml");
     skip_without("utf8proc");
+    static const char bert[] =
+        "tokenizer: wordpiece, vocabulary: 60}\n"
+        "model: {name: bert, layers: 1, heads: 2, width: 16, block: 16, dropout: 0.05}\n";
     static const char *const models[] = {
         "tokenizer: word}\nmodel: {name: textcnn, width: 8, hidden: 6, widths: [1, 2], word_dropout: 0.1}\n",
         "tokenizer: word, bucket: 2}\nmodel: {name: bilstm, width: 8, hidden: 6, pool: mean, dropout: 0.1}\n",
-        "tokenizer: wordpiece, vocabulary: 60}\n"
-        "model: {name: bert, layers: 1, heads: 2, width: 16, block: 16, dropout: 0.05}\n"};
+        bert};
     const char *path = write_sentences();
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char yaml[1200];
