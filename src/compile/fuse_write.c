@@ -278,12 +278,7 @@ static cj_status emit_in_turn(fusion *f, int32_t index)
 cj_status cj__write_groups(fusion *f)
 {
     const cj_graph *from = f->from;
-    cj_status status = CJ_OK;
-    for (int64_t i = 0; i < from->input_count && status == CJ_OK; i++) {
-        const cj__value *value = &from->values[from->inputs[i].value];
-        f->map[from->inputs[i].value] =
-            (cj_input)(f->to, from->inputs[i].name, value->dtype, value->shape).id;
-    }
+    cj_status status = cj__copy_inputs(f->to, from, f->map);
     for (int64_t i = 0; i < f->count && status == CJ_OK; i++) status = emit_in_turn(f, f->order[i]);
     for (int64_t i = 0; i < from->output_count && status == CJ_OK; i++) {
         int32_t value = emit_value(f, from->outputs[i].value, &status);

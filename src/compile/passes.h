@@ -9,6 +9,8 @@ CJ_MUST_CHECK cj_status cj__lower_and_simplify(const cj_graph *from, cj_graph **
 /* Gradients get copies of the nodes that are marked (again: by node of `from`), made where they are needed
  * first, so that nothing is kept for them. Only what gradients do not make may be marked. */
 CJ_MUST_CHECK cj_status cj__recompute(const cj_graph *from, const bool *again, cj_graph **to);
+/* Has no memory of its own: cj__recompute copies it with whatever reads it. */
+bool cj__is_passing(const cj__node *node);
 /* By node: of a gradient, or made of one. */
 void cj__find_late(const cj_graph *graph, const int32_t *order, int64_t count, bool *late);
 /* What fusion joins. Bits are the same with and without. */

@@ -8,9 +8,10 @@
 typedef struct {
     const cj_graph *from;
     cj_graph *to;
-    const bool *again, *late; /* by node */
-    int32_t *map, *copies;    /* value of `from` → value of `to`, for the forward pass and for gradients */
-    int32_t *stack, *next;    /* nodes to be copied, and which of a node's inputs is looked at */
+    const bool *again;     /* by node */
+    bool *late;            /* by node */
+    int32_t *map, *copies; /* value of `from` → value of `to`, for the forward pass and for gradients */
+    int32_t *stack, *next; /* nodes to be copied, and which of a node's inputs is looked at */
 } recomputing;
 
 void cj__find_late(const cj_graph *graph, const int32_t *order, int64_t count, bool *late)
@@ -23,12 +24,16 @@ void cj__find_late(const cj_graph *graph, const int32_t *order, int64_t count, b
     }
 }
 
-/* What takes no memory of its own is copied with whatever reads it. */
+bool cj__is_passing(const cj__node *node)
+{
+    return cj__info(node)->flags & CJ__VIEW || node->op == CJ__OP_broadcast;
+}
+
 static bool is_copied(const recomputing *r, int32_t index)
 {
     const cj__node *node = &r->from->nodes[index];
     if (r->late[index] || cj__info(node)->flags & (CJ__SOURCE | CJ__EFFECT)) return false;
-    return r->again[index] || cj__info(node)->flags & CJ__VIEW || node->op == CJ__OP_broadcast;
+    return r->again[index] || cj__is_passing(node);
 }
 
 static int32_t maker(const recomputing *r, int32_t value)
@@ -83,11 +88,7 @@ static void emit(recomputing *r, int32_t index)
 static cj_status walk(recomputing *r, const int32_t *order, int64_t count)
 {
     const cj_graph *from = r->from;
-    for (int64_t i = 0; i < from->input_count; i++) {
-        const cj__value *value = &from->values[from->inputs[i].value];
-        r->map[from->inputs[i].value] =
-            (cj_input)(r->to, from->inputs[i].name, value->dtype, value->shape).id;
-    }
+    CJ__TRY(cj__copy_inputs(r->to, from, r->map));
     for (int64_t i = 0; i < count && r->to->status == CJ_OK; i++)
         if (from->nodes[order[i]].op != CJ__OP_input) emit(r, order[i]);
     for (int64_t i = 0; i < from->output_count && r->to->status == CJ_OK; i++)
@@ -116,7 +117,7 @@ static void end(recomputing *r)
     cj__free(r->copies);
     cj__free(r->stack);
     cj__free(r->next);
-    cj__free((void *)r->late);
+    cj__free(r->late);
 }
 
 cj_status cj__recompute(const cj_graph *from, const bool *again, cj_graph **to)
@@ -127,7 +128,7 @@ cj_status cj__recompute(const cj_graph *from, const bool *again, cj_graph **to)
     cj_status status = begin(&r);
     if (status == CJ_OK) status = cj__order(from, &order, &count);
     if (status == CJ_OK) {
-        cj__find_late(from, order, count, (bool *)r.late);
+        cj__find_late(from, order, count, r.late);
         status = walk(&r, order, count);
     }
     cj__free(order);

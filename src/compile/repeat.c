@@ -79,11 +79,7 @@ static cj_status walk(repeating *r, const int32_t *order, int64_t count)
     for (int64_t i = 0; i < count; i++)
         for (int k = 0; k < from->nodes[order[i]].inputs_count; k++)
             r->uses[from->nodes[order[i]].inputs[k]]++;
-    for (int64_t i = 0; i < from->input_count; i++) {
-        const cj__value *value = &from->values[from->inputs[i].value];
-        r->map[from->inputs[i].value] =
-            (cj_input)(r->to, from->inputs[i].name, value->dtype, value->shape).id;
-    }
+    CJ__TRY(cj__copy_inputs(r->to, from, r->map));
     for (int64_t i = 0; i < count && r->to->status == CJ_OK; i++)
         if (from->nodes[order[i]].op != CJ__OP_input) emit(r, &from->nodes[order[i]]);
     for (int64_t i = 0; i < from->output_count && r->to->status == CJ_OK; i++)

@@ -207,22 +207,11 @@ static cj_status emit(rebuild *r, int32_t index)
     return CJ_OK;
 }
 
-/* Inputs stay in their order, whether live or not, so that binding by position holds. */
-static cj_status copy_inputs(rebuild *r)
-{
-    for (int64_t i = 0; i < r->from->input_count; i++) {
-        const cj__value *value = &r->from->values[r->from->inputs[i].value];
-        cj_value copy = cj_input(r->to, r->from->inputs[i].name, value->dtype, value->shape);
-        r->map[r->from->inputs[i].value] = copy.id;
-    }
-    return cj_graph_status(r->to);
-}
-
 static cj_status one_walk(rebuild *r)
 {
     int32_t *order = NULL;
     int64_t count = 0;
-    CJ__TRY(copy_inputs(r));
+    CJ__TRY(cj__copy_inputs(r->to, r->from, r->map));
     cj_status status = cj__order(r->from, &order, &count);
     for (int64_t i = 0; status == CJ_OK && i < count; i++)
         if (r->from->nodes[order[i]].op != CJ__OP_input) status = emit(r, order[i]);

@@ -47,17 +47,11 @@ static int32_t maker(const search *s, int32_t value)
     return s->graph->values[value].node;
 }
 
-/* Has no memory of its own: recompute.c copies it with what reads it. */
-static bool is_passing(const cj__node *node)
-{
-    return cj__info(node)->flags & CJ__VIEW || node->op == CJ__OP_broadcast;
-}
-
 /* The node that makes what a node reads, beyond views. */
 static int32_t source_of(const search *s, int32_t value)
 {
     int32_t index = maker(s, value);
-    while (is_passing(node_at(s, index))) index = maker(s, node_at(s, index)->inputs[0]);
+    while (cj__is_passing(node_at(s, index))) index = maker(s, node_at(s, index)->inputs[0]);
     return index;
 }
 
@@ -110,7 +104,7 @@ static void find_readers(search *s)
     while (s->forward < s->count && !s->late[s->order[s->forward]]) s->forward++;
     for (int64_t place = 0; place < s->count; place++) {
         const cj__node *node = node_at(s, s->order[place]);
-        for (int i = 0; !is_passing(node) && i < node->inputs_count; i++) {
+        for (int i = 0; !cj__is_passing(node) && i < node->inputs_count; i++) {
             int32_t source = source_of(s, node->inputs[i]);
             if (s->late[s->order[place]])
                 s->wanted[source] = !s->late[source];
@@ -168,11 +162,13 @@ static void find_cheap(search *s)
     qsort(s->cheap, (size_t)s->cheap_count, sizeof *s->cheap, compare_candidates);
 }
 
-static void choose_cheap(search *s, int64_t count)
+/* The cheapest so many are computed again, and what they are made of; what that costs. */
+static double choose_cheap(search *s, int64_t count)
 {
     double cost = 0;
     memset(s->again, 0, (size_t)s->graph->node_count);
     for (int64_t i = 0; i < count; i++) (void)mark_back(s, s->cheap[i].node, s->again, &cost);
+    return cost;
 }
 
 /* --- stretches ----------------------------------------------------------------------------------------- */
@@ -184,7 +180,7 @@ static void measure_places(search *s)
     for (int64_t i = 0; i < s->forward; i++) {
         int32_t index = s->order[i];
         const cj__node *node = node_at(s, index);
-        bool counts = !s->late[index] && !is_source(node) && !is_passing(node);
+        bool counts = !s->late[index] && !is_source(node) && !cj__is_passing(node);
         if (counts && s->last[index] > i) {
             s->crossing[i] += bytes_of(s, index);
             s->crossing[s->last[index]] -= bytes_of(s, index);
@@ -269,48 +265,25 @@ static cj_status try(search *s, bool plain, bool *fits)
     return CJ_OK;
 }
 
-/* The fewest of the cheap values that do. */
-static cj_status try_cheap(search *s)
+/* The fewest of up to `most` that, chosen so, are enough; 0: not even all of them are. */
+static cj_status fewest(search *s, double (*choose)(search *s, int64_t count), int64_t most, int64_t *count)
 {
     bool fits;
-    int64_t low = 0, high = s->cheap_count;
-    if (high == 0) return CJ_OK;
-    choose_cheap(s, high);
+    int64_t low = 0, high = most;
+    *count = 0;
+    choose(s, high);
     CJ__TRY(try(s, false, &fits));
-    while (fits && high - low > 1) { /* low do not, high do */
+    while (fits && high - low > 1) { /* low are not, high are */
         int64_t middle = low + (high - low) / 2;
         bool enough;
-        choose_cheap(s, middle);
+        choose(s, middle);
         CJ__TRY(try(s, false, &enough));
         if (enough)
             high = middle;
         else
             low = middle;
     }
-    return CJ_OK;
-}
-
-/* The fewest stretches of this size that do, and what they cost; 0: they are not enough. The last stretch
- * is needed at once: to compute it again would free nothing. */
-static cj_status fewest_stretches(search *s, int64_t stretches, int64_t *fewest)
-{
-    bool fits;
-    int64_t low = 0, high = stretches - 1;
-    *fewest = 0;
-    divide(s, stretches);
-    choose_stretches(s, high);
-    CJ__TRY(try(s, false, &fits));
-    while (fits && high - low > 1) {
-        int64_t middle = low + (high - low) / 2;
-        bool enough;
-        choose_stretches(s, middle);
-        CJ__TRY(try(s, false, &enough));
-        if (enough)
-            high = middle;
-        else
-            low = middle;
-    }
-    if (fits) *fewest = high;
+    if (fits) *count = high;
     return CJ_OK;
 }
 
@@ -323,7 +296,9 @@ static cj_status try_stretches(search *s)
     measure_places(s);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && sizes[i] < s->count; i++) {
         int64_t count;
-        CJ__TRY(fewest_stretches(s, sizes[i], &count));
+        divide(s, sizes[i]);
+        /* The last stretch is needed at once: to compute it again would free nothing. */
+        CJ__TRY(fewest(s, choose_stretches, sizes[i] - 1, &count));
         double cost = count ? choose_stretches(s, count) : 0;
         if (count == 0 || (best && cost >= least)) continue;
         best = sizes[i], best_count = count, least = cost;
@@ -346,11 +321,12 @@ static cj_status too_little(const search *s)
 static cj_status find(search *s)
 {
     bool fits;
+    int64_t count;
     CJ__TRY(try(s, true, &fits));
     if (fits) return CJ_OK;
     find_readers(s);
     find_cheap(s);
-    CJ__TRY(try_cheap(s));
+    if (s->cheap_count > 0) CJ__TRY(fewest(s, choose_cheap, s->cheap_count, &count));
     if (!s->best && s->forward > 0) CJ__TRY(try_stretches(s));
     return s->best ? CJ_OK : too_little(s);
 }

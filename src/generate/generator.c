@@ -27,16 +27,20 @@ static cj_status draw(cj_generator *g, cj_graph *graph, int64_t width)
     return CJ_OK;
 }
 
+cj_status cj__generator_graph(const cj_generator *g, cj_graph **graph)
+{
+    return (cj_graph_new)(graph, &(cj_graph_options){.size = sizeof(cj_graph_options),
+                                                     .model = g->o.model,
+                                                     .session = g->session,
+                                                     .mode = CJ_INFERENCE,
+                                                     .precision = g->o.precision});
+}
+
 /* The program for `width` tokens a text. */
 static cj_status make(cj_generator *g, int64_t width, cj_program **program)
 {
     cj_graph *graph;
-    cj_graph_options options = {.size = sizeof options,
-                                .model = g->o.model,
-                                .session = g->session,
-                                .mode = CJ_INFERENCE,
-                                .precision = g->o.precision};
-    CJ__TRY((cj_graph_new)(&graph, &options));
+    CJ__TRY(cj__generator_graph(g, &graph));
     cj_status status = draw(g, graph, width);
     if (status == CJ_OK) status = cj_compile(program, graph);
     cj_graph_free(graph);

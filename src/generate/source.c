@@ -32,12 +32,7 @@ cj_status cj_generator_source(cj_generator *g, const int32_t *tokens, int64_t co
 static cj_status make(cj_generator *g, int64_t width, cj_program **program)
 {
     cj_graph *graph;
-    cj_graph_options options = {.size = sizeof options,
-                                .model = g->o.model,
-                                .session = g->session,
-                                .mode = CJ_INFERENCE,
-                                .precision = g->o.precision};
-    CJ__TRY((cj_graph_new)(&graph, &options));
+    CJ__TRY(cj__generator_graph(g, &graph));
     cj_reading reading = {.source = cj_input(graph, "source", CJ_I32, cj_shape(1, width)),
                           .texts = g->o.texts};
     cj_output(graph, "source", g->o.reader(cj_root(graph), &reading, g->o.context));

@@ -280,6 +280,15 @@ cj_value cj_input(cj_graph *graph, const char *name, cj_dtype dtype, cj_shape_t 
     return value;
 }
 
+cj_status cj__copy_inputs(cj_graph *to, const cj_graph *from, int32_t *map)
+{
+    for (int64_t i = 0; i < from->input_count; i++) {
+        const cj__value *value = &from->values[from->inputs[i].value];
+        map[from->inputs[i].value] = cj_input(to, from->inputs[i].name, value->dtype, value->shape).id;
+    }
+    return cj_graph_status(to);
+}
+
 void cj_output(cj_graph *graph, const char *name, cj_value value)
 {
     const char *copy = cj__arena_string(&graph->arena, name);

@@ -74,6 +74,9 @@ static inline const cj__op_info *cj__info(const cj__node *node)
 
 /* An empty graph with the options of another, but without its limit of memory, which is for the whole. */
 CJ_MUST_CHECK cj_status cj__graph_like(cj_graph **graph, const cj_graph *from);
+/* Inputs of `to` like those of `from`, in their order, whether live or not, so that binding by position
+ * holds; map: value of `from` → value of `to`. */
+CJ_MUST_CHECK cj_status cj__copy_inputs(cj_graph *to, const cj_graph *from, int32_t *map);
 /* Follows replacements to the value that stands for `id`. */
 int32_t cj__resolve(const cj_graph *graph, int32_t id);
 cj_value cj__make_value(cj_graph *graph, int32_t id);

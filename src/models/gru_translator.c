@@ -37,7 +37,7 @@ static cj_scope attention_at(cj_scope s)
 
 static memory encode(cj_scope s, const cj_translator_options *o)
 {
-    cj_value lengths = cj__source_lengths(o->input.source);
+    cj_value lengths = cj__sentence_lengths(o->input.source);
     cj_recurrent_options options = {.size = sizeof options,
                                     .input = embed(s, o, true),
                                     .units = units_of(o),

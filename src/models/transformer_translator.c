@@ -126,7 +126,7 @@ cj_value cj_transformer_translator(cj_scope s, const cj_translator_options *o)
     cj_value encoded = cj__none(), lengths = cj__none();
     if (!cj__translator_check(s, o, "transformer")) return cj__poison(s.graph);
     if (o->input.source.graph) {
-        lengths = cj__source_lengths(o->input.source);
+        lengths = cj__sentence_lengths(o->input.source);
         encoded = encode(s, o, lengths);
         if (cj__source_alone(&o->input)) return remember(s, o, encoded, lengths);
     }

@@ -1,5 +1,4 @@
-/* The parts that translators share. Here is decided what a source without its padding is, and how it is
- * remembered while its translation is made. */
+/* The parts that translators share, and how a source is remembered while its translation is made. */
 #include "models/translator.h"
 
 #include <math.h>
@@ -58,12 +57,6 @@ bool cj__translator_check(cj_scope s, const cj_translator_options *o, const char
 }
 
 /* --- embeddings ---------------------------------------------------------------------------------------- */
-
-cj_value cj__source_lengths(cj_value source)
-{
-    cj_value there = cj_not_equal(source, cj_constant(source.graph, CJ_I32, 0));
-    return cj_sum(cj_cast(there, CJ_I32), cj_axes(1), CJ_DROP_AXES);
-}
 
 static cj_init initial(const cj_translator_options *o)
 {

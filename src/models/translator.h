@@ -3,14 +3,13 @@
 #define CJ__TRANSLATOR_H
 
 #include "models/language.h"
+#include "models/sentences.h"
 
 /* Whether the options and what is read fit together; else the graph has the error. */
 bool cj__translator_check(cj_scope s, const cj_translator_options *o, const char *name);
 /* A source is read by itself, before its translation is made. */
 bool cj__source_alone(const cj_reading *input);
 
-/* How many tokens each row of i32 [N,S] has: i32 [N] */
-cj_value cj__source_lengths(cj_value source);
 /* Embeddings of the source, or of what it is translated to: [N,T,width] */
 cj_value cj__translator_embedding(cj_scope s, const cj_translator_options *o, bool source);
 /* x: [N,T,width] → logits by the embeddings once more */

@@ -214,9 +214,9 @@ const char *cj__recipe_place(const cj_recipe *recipe, int line, char text[300]);
 double cj__recipe_number(const cj_recipe *recipe, cj__key key);
 int64_t cj__recipe_count(const cj_recipe *recipe, cj__key key);
 bool cj__recipe_truth(const cj_recipe *recipe, cj__key key);
-int cj__recipe_choice(const cj_recipe *recipe, cj__key key); /* which of the choices, from 0 */
+int cj__recipe_choice(const cj_recipe *recipe, cj__key key);   /* which of the choices, from 0 */
+size_t cj__recipe_bytes(const cj_recipe *recipe, cj__key key); /* 0: nothing is said */
 /* The numbers of a list, up to `room` of them; returns how many there are. */
-size_t cj__recipe_bytes(const cj_recipe *recipe, cj__key key);
 int64_t cj__recipe_list(const cj_recipe *recipe, cj__key key, double *numbers, int64_t room);
 /* The key's facts; NULL: there is no such key. */
 const cj__key_facts *cj__recipe_key_named(const char *name);
