@@ -5,24 +5,12 @@
 
 #include <string.h>
 
-static const char *const names[] = {"textcnn", "bilstm", "bert"};
-enum { TEXTCNN, BILSTM, BERT, COUNT };
-
-const char *cj__recipe_classifier_at(int index)
-{
-    return index < COUNT ? names[index] : NULL;
-}
+static const char *const names[] = {"textcnn", "bilstm", "bert", NULL};
+enum { TEXTCNN, BILSTM, BERT };
 
 static int classifier_of(const cj_recipe *r)
 {
-    int index = 0;
-    while (index < COUNT && strcmp(r->values[CJ__KEY_model_name], names[index]) != 0) index++;
-    return index;
-}
-
-bool cj__recipe_is_classifier(const cj_recipe *r)
-{
-    return classifier_of(r) < COUNT;
+    return cj__recipe_member(r, &cj__classifiers);
 }
 
 static int64_t block_of(const cj_recipe *r)
@@ -39,19 +27,10 @@ int64_t cj_recipe_longest(const cj_recipe *r)
 
 /* --- checks -------------------------------------------------------------------------------------------- */
 
-static cj_status check_rate(const cj_recipe *r, cj__key key)
+/* 0: the network's own. */
+static cj_status check_given(const cj_recipe *r, cj__key key)
 {
-    double rate = cj__recipe_number(r, key);
-    return rate >= 0 && rate < 1 ? CJ_OK : cj__recipe_bad_value(r, key, "a share from 0 up to 1");
-}
-
-static cj_status check_size(const cj_recipe *r, cj__key key, int64_t least)
-{
-    int64_t size = cj__recipe_count(r, key);
-    return size >= least && size <= 1 << 24
-               ? CJ_OK
-               : cj__recipe_bad_value(r, key,
-                                      least ? "1 or more, and 16,777,216 at most" : "16,777,216 at most");
+    return cj__recipe_check_range(r, key, 0, 1 << 24, "16,777,216 at most");
 }
 
 static cj_status check_widths(const cj_recipe *r)
@@ -67,9 +46,9 @@ static cj_status check_widths(const cj_recipe *r)
 
 static cj_status check_bert(const cj_recipe *r)
 {
-    CJ__TRY(check_size(r, CJ__KEY_model_layers, 1));
-    CJ__TRY(check_size(r, CJ__KEY_model_heads, 1));
-    CJ__TRY(check_size(r, CJ__KEY_model_width, 1));
+    CJ__TRY(cj__recipe_check_size(r, CJ__KEY_model_layers));
+    CJ__TRY(cj__recipe_check_size(r, CJ__KEY_model_heads));
+    CJ__TRY(cj__recipe_check_size(r, CJ__KEY_model_width));
     if (cj__recipe_count(r, CJ__KEY_model_width) % cj__recipe_count(r, CJ__KEY_model_heads))
         return cj__recipe_bad_value(r, CJ__KEY_model_width, "a multiple of model.heads");
     if (block_of(r) < 1 || block_of(r) > 1 << 20)
@@ -80,7 +59,7 @@ static cj_status check_bert(const cj_recipe *r)
     return CJ_OK;
 }
 
-cj_status cj__recipe_check_classifier(const cj_recipe *r)
+static cj_status check_classifier(const cj_recipe *r)
 {
     int format = cj__recipe_choice(r, CJ__KEY_data_format);
     bool labelled = format == 1 + CJ_TEXT_LABELLED;
@@ -88,12 +67,12 @@ cj_status cj__recipe_check_classifier(const cj_recipe *r)
     if (!labelled && !masked)
         return cj__recipe_bad_value(r, CJ__KEY_data_format,
                                     "labelled (of bert also masked) for networks that read sentences");
-    CJ__TRY(check_rate(r, CJ__KEY_model_dropout));
-    CJ__TRY(check_rate(r, CJ__KEY_model_word_dropout));
+    CJ__TRY(cj__recipe_check_share(r, CJ__KEY_model_dropout));
+    CJ__TRY(cj__recipe_check_share(r, CJ__KEY_model_word_dropout));
     if (classifier_of(r) == BERT) return check_bert(r);
-    CJ__TRY(check_size(r, CJ__KEY_model_layers, 0));
-    CJ__TRY(check_size(r, CJ__KEY_model_width, 0));
-    CJ__TRY(check_size(r, CJ__KEY_model_hidden, 0));
+    CJ__TRY(check_given(r, CJ__KEY_model_layers));
+    CJ__TRY(check_given(r, CJ__KEY_model_width));
+    CJ__TRY(check_given(r, CJ__KEY_model_hidden));
     return check_widths(r);
 }
 
@@ -146,8 +125,10 @@ static cj_value draw_bert(cj_scope scope, cj_value tokens, const cj_recipe *r)
     return cj__recipe_is_masked(r) ? cj_bert_masked(scope, &options) : cj_bert_classes(scope, &options);
 }
 
-cj_value cj__recipe_draw_classifier(cj_scope scope, cj_value tokens, const cj_recipe *r)
+static cj_value draw_classifier(cj_scope scope, cj_value tokens, cj_recipe *r)
 {
     if (classifier_of(r) == BERT) return draw_bert(scope, tokens, r);
     return classifier_of(r) == BILSTM ? draw_bilstm(scope, tokens, r) : draw_text_cnn(scope, tokens, r);
 }
+
+const cj__family cj__classifiers = {names, check_classifier, draw_classifier};

@@ -3,31 +3,17 @@
 
 #include <string.h>
 
-static const char *const names[] = {"gpt", "llama", "bigram", "mlp", "rnn", "lstm", "gru"};
-enum {
-    GPT,
-    LLAMA,
-    BIGRAM,
-    MLP,
-    RECURRENT,
-    COUNT = RECURRENT + 3
-}; /* the last three in the order of cj_char_rnn_kind */
-
-const char *cj__recipe_language_at(int index)
-{
-    return index < COUNT ? names[index] : NULL;
-}
+static const char *const names[] = {"gpt", "llama", "bigram", "mlp", "rnn", "lstm", "gru", NULL};
+enum { GPT, LLAMA, BIGRAM, MLP, RECURRENT }; /* the last three in the order of cj_char_rnn_kind */
 
 static int language_of(const cj_recipe *r)
 {
-    int index = 0;
-    while (index < COUNT && strcmp(r->values[CJ__KEY_model_name], names[index]) != 0) index++;
-    return index;
+    return cj__recipe_member(r, &cj__language_models);
 }
 
 bool cj_recipe_is_language(const cj_recipe *r)
 {
-    return language_of(r) < COUNT;
+    return cj__recipe_is_of(r, &cj__language_models);
 }
 
 static int64_t context_of(const cj_recipe *r)
@@ -44,34 +30,25 @@ int64_t cj_recipe_block(const cj_recipe *r)
 
 /* --- checks -------------------------------------------------------------------------------------------- */
 
-static cj_status check_size(const cj_recipe *r, cj__key key)
-{
-    int64_t size = cj__recipe_count(r, key);
-    return size >= 1 && size <= 1 << 24 ? CJ_OK
-                                        : cj__recipe_bad_value(r, key, "1 or more, and 16,777,216 at most");
-}
-
 static cj_status check_perceptron(const cj_recipe *r)
 {
-    CJ__TRY(check_size(r, CJ__KEY_model_hidden));
+    CJ__TRY(cj__recipe_check_size(r, CJ__KEY_model_hidden));
     if (context_of(r) >= 1 && context_of(r) <= 4096) return CJ_OK;
     return cj__recipe_bad_value(r, CJ__KEY_model_block, "from 1 to 4096: how many tokens are seen");
 }
 
-cj_status cj__recipe_check_language(const cj_recipe *r)
+static cj_status check_language(const cj_recipe *r)
 {
     int64_t width = cj__recipe_count(r, CJ__KEY_model_width),
             heads = cj__recipe_count(r, CJ__KEY_model_heads);
     int64_t keys = cj__recipe_count(r, CJ__KEY_model_kv_heads);
-    double dropout = cj__recipe_number(r, CJ__KEY_model_dropout);
-    if (!(dropout >= 0 && dropout < 1))
-        return cj__recipe_bad_value(r, CJ__KEY_model_dropout, "a share from 0 up to 1");
+    CJ__TRY(cj__recipe_check_share(r, CJ__KEY_model_dropout));
     if (language_of(r) == BIGRAM) return CJ_OK;
-    CJ__TRY(check_size(r, CJ__KEY_model_width));
+    CJ__TRY(cj__recipe_check_size(r, CJ__KEY_model_width));
     if (language_of(r) == MLP) return check_perceptron(r);
-    CJ__TRY(check_size(r, CJ__KEY_model_layers));
+    CJ__TRY(cj__recipe_check_size(r, CJ__KEY_model_layers));
     if (language_of(r) >= RECURRENT) return CJ_OK;
-    CJ__TRY(check_size(r, CJ__KEY_model_heads));
+    CJ__TRY(cj__recipe_check_size(r, CJ__KEY_model_heads));
     if (width % heads) return cj__recipe_bad_value(r, CJ__KEY_model_width, "a multiple of model.heads");
     if (keys && heads % keys)
         return cj__recipe_bad_value(r, CJ__KEY_model_kv_heads, "a divisor of model.heads");
@@ -156,6 +133,13 @@ cj_value cj_recipe_reader(cj_scope scope, const cj_reading *reading, void *recip
         draw_gpt, draw_llama, draw_bigram, draw_mlp, draw_recurrent, draw_recurrent, draw_recurrent};
     return draw[language_of(recipe)](scope, reading, recipe);
 }
+
+static cj_value draw_language(cj_scope scope, cj_value x, cj_recipe *r)
+{
+    return cj_recipe_reader(scope, &(cj_reading){.tokens = x}, r);
+}
+
+const cj__family cj__language_models = {names, check_language, draw_language};
 
 /* --- tokenizers ---------------------------------------------------------------------------------------- */
 

@@ -39,17 +39,37 @@ static const char *layer_at(int index)
     return index < cj__layer_kind_count ? cj__layer_kinds[index].name : NULL;
 }
 
-/* Language models, networks for sentences, translators, then those that see. */
+static const cj__family *const families[] = {&cj__language_models, &cj__classifiers, &cj__translators,
+                                             &cj__memory_networks};
+enum { FAMILIES = sizeof families / sizeof *families };
+
+/* Those of families, then those that see. */
 static const char *network_at(int index)
 {
     cj_network_facts facts;
-    for (int i = 0; cj__recipe_language_at(i); i++)
-        if (index-- == 0) return cj__recipe_language_at(i);
-    for (int i = 0; cj__recipe_classifier_at(i); i++)
-        if (index-- == 0) return cj__recipe_classifier_at(i);
-    for (int i = 0; cj__recipe_translator_at(i); i++)
-        if (index-- == 0) return cj__recipe_translator_at(i);
+    for (int f = 0; f < FAMILIES; f++)
+        for (int i = 0; families[f]->names[i]; i++)
+            if (index-- == 0) return families[f]->names[i];
     return cj_network_at(index, &facts) ? facts.name : NULL;
+}
+
+int cj__recipe_member(const cj_recipe *r, const cj__family *family)
+{
+    int index = 0;
+    while (family->names[index] && strcmp(r->values[CJ__KEY_model_name], family->names[index]) != 0) index++;
+    return index;
+}
+
+bool cj__recipe_is_of(const cj_recipe *r, const cj__family *family)
+{
+    return family->names[cj__recipe_member(r, family)] != NULL;
+}
+
+static const cj__family *family_of(const cj_recipe *r)
+{
+    for (int f = 0; f < FAMILIES; f++)
+        if (cj__recipe_is_of(r, families[f])) return families[f];
+    return NULL;
 }
 
 const cj__key_facts *cj__recipe_key_named(const char *name)
@@ -292,16 +312,32 @@ cj_status cj__recipe_bad_value(const cj_recipe *r, cj__key key, const char *want
                     r->values[key], wanted);
 }
 
+cj_status cj__recipe_check_share(const cj_recipe *r, cj__key key)
+{
+    double share = cj__recipe_number(r, key);
+    return share >= 0 && share < 1 ? CJ_OK : cj__recipe_bad_value(r, key, "a share from 0 up to 1");
+}
+
+cj_status cj__recipe_check_range(const cj_recipe *r, cj__key key, int64_t least, int64_t most,
+                                 const char *wanted)
+{
+    int64_t number = cj__recipe_count(r, key);
+    return number >= least && number <= most ? CJ_OK : cj__recipe_bad_value(r, key, wanted);
+}
+
+cj_status cj__recipe_check_size(const cj_recipe *r, cj__key key)
+{
+    return cj__recipe_check_range(r, key, 1, 1 << 24, "1 or more, and 16,777,216 at most");
+}
+
 static cj_status check_model(cj_recipe *r)
 {
+    const cj__family *family = family_of(r);
     cj_network_facts facts;
     const char *name = r->values[CJ__KEY_model_name];
     if (*name && r->layer_count)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` has both a name and layers", r->path);
-    if (cj_recipe_is_language(r)) return cj__recipe_check_language(r);
-    if (cj__recipe_is_classifier(r)) return cj__recipe_check_classifier(r);
-    if (cj__recipe_is_memory(r)) return cj__recipe_check_memory(r);
-    if (cj_recipe_translates(r)) return cj__recipe_check_translation(r);
+    if (family) return family->check(r);
     if (*name && !find_network(name, &facts))
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no network '%.80s'; did you mean '%s'?", r->path,
                         name, cj__nearest_word(name, network_at));
@@ -450,8 +486,7 @@ int64_t cj_recipe_classes(const cj_recipe *recipe)
 {
     cj_network_facts facts;
     int64_t classes = cj__recipe_count(recipe, CJ__KEY_model_classes);
-    bool sized = cj_recipe_is_language(recipe) || cj__recipe_is_classifier(recipe);
-    if (sized || cj__recipe_is_memory(recipe) || cj_recipe_translates(recipe)) return classes;
+    if (family_of(recipe)) return classes;
     if (find_network(recipe->values[CJ__KEY_model_name], &facts)) return classes ? classes : facts.classes;
     for (int i = recipe->layer_count - 1; i >= 0; i--)
         if (strcmp(recipe->layers[i].type, "dense") == 0) return (int64_t)recipe->layers[i].value;
@@ -466,12 +501,10 @@ const cj_weights *cj_recipe_weights(const cj_recipe *recipe)
 cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
 {
     cj_recipe *recipe = context;
+    const cj__family *family = family_of(recipe);
     const char *name = recipe->values[CJ__KEY_model_name];
     if (!*name) return cj_sequential(scope, x, recipe->layers);
-    if (cj_recipe_is_language(recipe)) return cj_recipe_reader(scope, &(cj_reading){.tokens = x}, recipe);
-    if (cj__recipe_is_classifier(recipe)) return cj__recipe_draw_classifier(scope, x, recipe);
-    if (cj__recipe_is_memory(recipe)) return cj__recipe_draw_memory(scope, x, recipe);
-    if (cj_recipe_translates(recipe)) return cj__recipe_draw_translation(scope, x, recipe);
+    if (family) return family->draw(scope, x, recipe);
     cj_network_options options = {.size = sizeof options,
                                   .input = x,
                                   .classes = cj__recipe_count(recipe, CJ__KEY_model_classes),

@@ -242,27 +242,30 @@ CJ_MUST_CHECK cj_status cj__recipe_make_tokenizer(const cj_recipe *recipe, cj__k
                                                   const cj_tokenizer_training *training, cj_tokenizer **made);
 /* Sets a key to a number; what is remembered. */
 CJ_MUST_CHECK cj_status cj__recipe_set_count(cj_recipe *recipe, cj__key key, int64_t count);
-/* Language models: language.c. */
-const char *cj__recipe_language_at(int index); /* the names there are; NULL beyond */
-CJ_MUST_CHECK cj_status cj__recipe_check_language(const cj_recipe *recipe);
-/* Networks for sentences: classifier.c. */
-const char *cj__recipe_classifier_at(int index); /* the names there are; NULL beyond */
-bool cj__recipe_is_classifier(const cj_recipe *recipe);
-CJ_MUST_CHECK cj_status cj__recipe_check_classifier(const cj_recipe *recipe);
-cj_value cj__recipe_draw_classifier(cj_scope scope, cj_value tokens, const cj_recipe *recipe);
+/* A family of networks that `model.name` names. */
+typedef struct {
+    const char *const *names; /* NULL ends them */
+    cj_status (*check)(const cj_recipe *recipe);
+    cj_value (*draw)(cj_scope scope, cj_value x, cj_recipe *recipe);
+} cj__family;
+extern const cj__family cj__language_models; /* language.c */
+extern const cj__family cj__classifiers;     /* of sentences: classifier.c */
+extern const cj__family cj__memory_networks; /* which answer questions about stories: memory.c */
+extern const cj__family cj__translators;     /* translation.c */
+/* Which of the family's names the recipe has, from 0; as many as there are: none of them. */
+int cj__recipe_member(const cj_recipe *recipe, const cj__family *family);
+bool cj__recipe_is_of(const cj_recipe *recipe, const cj__family *family);
+/* What families ask of their keys: a share from 0 up to 1; a whole number from `least` to `most`, or else
+ * what is wanted. */
+CJ_MUST_CHECK cj_status cj__recipe_check_share(const cj_recipe *recipe, cj__key key);
+CJ_MUST_CHECK cj_status cj__recipe_check_range(const cj_recipe *recipe, cj__key key, int64_t least,
+                                               int64_t most, const char *wanted);
+CJ_MUST_CHECK cj_status cj__recipe_check_size(const cj_recipe *recipe, cj__key key); /* 1 to 2^24 */
 /* Sentences of which parts are hidden, to be guessed. */
 bool cj__recipe_is_masked(const cj_recipe *recipe);
-/* A network that answers questions about stories: memory.c. */
-bool cj__recipe_is_memory(const cj_recipe *recipe);
-CJ_MUST_CHECK cj_status cj__recipe_check_memory(const cj_recipe *recipe);
-cj_value cj__recipe_draw_memory(cj_scope scope, cj_value x, const cj_recipe *recipe);
-/* A network that translates: translation.c. */
-const char *cj__recipe_translator_at(int index); /* the names there are; NULL beyond */
-CJ_MUST_CHECK cj_status cj__recipe_check_translation(const cj_recipe *recipe);
 int64_t cj__recipe_translator_block(const cj_recipe *recipe);
 bool cj__recipe_is_joint(const cj_recipe *recipe); /* one tokenizer for both languages */
 cj_value cj__recipe_read_translation(cj_scope scope, const cj_reading *reading, const cj_recipe *recipe);
-cj_value cj__recipe_draw_translation(cj_scope scope, cj_value x, const cj_recipe *recipe);
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 /* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:

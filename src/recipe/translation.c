@@ -4,24 +4,17 @@
 
 #include <string.h>
 
-static const char *const names[] = {"transformer", "gru-attention"};
-enum { TRANSFORMER, GRU, COUNT };
+static const char *const names[] = {"transformer", "gru-attention", NULL};
+enum { TRANSFORMER, GRU };
 
 static int translator_of(const cj_recipe *r)
 {
-    int index = 0;
-    while (index < COUNT && strcmp(r->values[CJ__KEY_model_name], names[index]) != 0) index++;
-    return index;
-}
-
-const char *cj__recipe_translator_at(int index)
-{
-    return index < COUNT ? names[index] : NULL;
+    return cj__recipe_member(r, &cj__translators);
 }
 
 bool cj_recipe_translates(const cj_recipe *r)
 {
-    return translator_of(r) < COUNT;
+    return cj__recipe_is_of(r, &cj__translators);
 }
 
 int64_t cj__recipe_translator_block(const cj_recipe *r)
@@ -37,29 +30,22 @@ bool cj__recipe_is_joint(const cj_recipe *r)
 
 /* --- checks -------------------------------------------------------------------------------------------- */
 
-static cj_status check_size(const cj_recipe *r, cj__key key, int64_t least, int64_t most, const char *wanted)
-{
-    int64_t size = cj__recipe_count(r, key);
-    return size >= least && size <= most ? CJ_OK : cj__recipe_bad_value(r, key, wanted);
-}
-
 static cj_status check_transformer(const cj_recipe *r)
 {
     int64_t width = cj__recipe_count(r, CJ__KEY_model_width);
-    CJ__TRY(check_size(r, CJ__KEY_model_layers, 1, 1024, "from 1 to 1024, of encoder and decoder each"));
-    CJ__TRY(check_size(r, CJ__KEY_model_heads, 1, 4096, "from 1 to 4096"));
+    CJ__TRY(cj__recipe_check_range(r, CJ__KEY_model_layers, 1, 1024,
+                                   "from 1 to 1024, of encoder and decoder each"));
+    CJ__TRY(cj__recipe_check_range(r, CJ__KEY_model_heads, 1, 4096, "from 1 to 4096"));
     if (width % cj__recipe_count(r, CJ__KEY_model_heads) == 0 && width % 2 == 0) return CJ_OK;
     return cj__recipe_bad_value(r, CJ__KEY_model_width, "even, and a multiple of model.heads");
 }
 
-cj_status cj__recipe_check_translation(const cj_recipe *r)
+static cj_status check_translation(const cj_recipe *r)
 {
-    double dropout = cj__recipe_number(r, CJ__KEY_model_dropout);
-    if (!(dropout >= 0 && dropout < 1))
-        return cj__recipe_bad_value(r, CJ__KEY_model_dropout, "a share from 0 up to 1");
-    CJ__TRY(check_size(r, CJ__KEY_model_width, 1, 1 << 16, "from 1 to 65,536"));
-    CJ__TRY(check_size(r, CJ__KEY_model_hidden, 0, 1 << 20, "1,048,576 at most"));
-    CJ__TRY(check_size(r, CJ__KEY_model_block, 0, 1 << 16, "65,536 at most"));
+    CJ__TRY(cj__recipe_check_share(r, CJ__KEY_model_dropout));
+    CJ__TRY(cj__recipe_check_range(r, CJ__KEY_model_width, 1, 1 << 16, "from 1 to 65,536"));
+    CJ__TRY(cj__recipe_check_range(r, CJ__KEY_model_hidden, 0, 1 << 20, "1,048,576 at most"));
+    CJ__TRY(cj__recipe_check_range(r, CJ__KEY_model_block, 0, 1 << 16, "65,536 at most"));
     if (translator_of(r) == TRANSFORMER) CJ__TRY(check_transformer(r));
     if (strcmp(r->values[CJ__KEY_data_format], "pairs") == 0) return CJ_OK;
     return cj__recipe_bad_value(r, CJ__KEY_data_format, "pairs, which is what a translator learns from");
@@ -85,7 +71,7 @@ cj_value cj__recipe_read_translation(cj_scope scope, const cj_reading *reading, 
 }
 
 /* x: [N,2,T], the source and what is translated so far */
-cj_value cj__recipe_draw_translation(cj_scope scope, cj_value x, const cj_recipe *r)
+static cj_value draw_translation(cj_scope scope, cj_value x, cj_recipe *r)
 {
     cj_value parts[2];
     cj_shape_t shape = cj_value_shape(x);
@@ -98,6 +84,8 @@ cj_value cj__recipe_draw_translation(cj_scope scope, cj_value x, const cj_recipe
         parts[i] = cj_reshape(cj_slice(x, 1, i, i + 1, 1), cj_shape(shape.dims[0], shape.dims[2]));
     return cj__recipe_read_translation(scope, &(cj_reading){.source = parts[0], .tokens = parts[1]}, r);
 }
+
+const cj__family cj__translators = {names, check_translation, draw_translation};
 
 /* --- texts --------------------------------------------------------------------------------------------- */
 
