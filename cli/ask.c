@@ -1,9 +1,9 @@
 /* cajal ask: a story is told sentence by sentence, and questions about it are answered, with the facts that
  * the network attended to. */
 #include "answer.h"
+#include "lines.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -346,8 +346,8 @@ static int take_lines(asking *a)
     free(line);
     if (a->talks) printf("\n");
     if (status != CJ_OK) return failed(status);
-    if (!ferror(a->from)) return a->talks ? EXIT_OK : a->code;
-    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", a->name, strerror(errno)), EXIT_FAILED;
+    int code = check_input(a->from, a->name);
+    return code != EXIT_OK || a->talks ? code : a->code;
 }
 
 /* --- the command --------------------------------------------------------------------------------------- */
@@ -357,10 +357,9 @@ static int check(asking *a)
     cj_shape_t shape = cj_recipe_shape(a->run.recipe);
     bool stories =
         cj_recipe_is_text(a->run.recipe) && !cj_recipe_predicts_tokens(a->run.recipe) && shape.rank == 2;
-    const char *fault = !stories ? "no network for questions about stories: `data: {format: stories}`"
-                        : a->run.count > 1 ? "an ensemble; name one of its members' folders"
-                                           : NULL;
-    if (fault) return fprintf(stderr, "cajal: %s is %s\n", a->o->operands[0], fault), EXIT_USAGE;
+    int code = check_kind(&a->run, a->o->operands[0], stories,
+                          "no network for questions about stories: `data: {format: stories}`");
+    if (code != EXIT_OK) return code;
     a->sentences = shape.dims[0] - 1;
     a->width = shape.dims[1];
     a->classes = cj_recipe_classes(a->run.recipe);
@@ -369,12 +368,9 @@ static int check(asking *a)
 
 static int open_story(asking *a)
 {
-    bool standard = a->o->count < 2 || strcmp(a->o->operands[1], "-") == 0;
-    a->name = standard ? "standard input" : a->o->operands[1];
-    a->from = standard ? stdin : fopen(a->name, "rb");
-    a->talks = standard && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !a->o->json;
-    if (a->from) return EXIT_OK;
-    return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", a->name, strerror(errno)), EXIT_FAILED;
+    a->from = open_input(a->o->count < 2 ? NULL : a->o->operands[1], &a->name);
+    a->talks = a->from == stdin && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !a->o->json;
+    return a->from ? EXIT_OK : EXIT_FAILED;
 }
 
 static int run_command(asking *a)
@@ -408,7 +404,7 @@ int command_ask(const options *o)
     free(a.list);
     discard_program(&a);
     cj_tokenizer_free(a.tokenizer);
-    if (a.from && a.from != stdin) fclose(a.from);
+    close_input(a.from);
     close_run(&a.run);
     return code;
 }

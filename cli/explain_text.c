@@ -447,12 +447,14 @@ static int explain_text(task *t, int index)
 
 static int check(const task *t)
 {
-    const char *what = t->run->count > 1 ? "is an ensemble; name one of its members' folders"
-                       : cj_recipe_shape(t->run->recipe).rank > 1
-                           ? "reads several sentences at once, which is not explained; `cajal "
-                             "ask` tells what a memory network attends to"
-                           : NULL;
-    return what ? fprintf(stderr, "cajal: %s %s\n", t->o->operands[0], what), EXIT_USAGE : EXIT_OK;
+    int code = check_kind(t->run, t->o->operands[0], true, "");
+    if (code != EXIT_OK || cj_recipe_shape(t->run->recipe).rank <= 1) return code;
+    return fprintf(
+               stderr,
+               "cajal: %s reads several sentences at once, which is not explained; `cajal ask` tells what a "
+               "memory network attends to\n",
+               t->o->operands[0]),
+           EXIT_USAGE;
 }
 
 int explain_texts(const options *o, run *r, const char *folder)

@@ -188,17 +188,6 @@ static cj_status open_generator(generation *g)
 
 /* --- the command --------------------------------------------------------------------------------------- */
 
-static int check(const generation *g)
-{
-    const char *fault = !cj_recipe_is_language(g->run.recipe)
-                            ? "no language model: `model: {name: gpt, ...}`, say"
-                        : g->run.count > 1 ? "an ensemble; name one of its members' folders"
-                                           : NULL;
-    if (!fault) return EXIT_OK;
-    fprintf(stderr, "cajal: %s is %s\n", g->o->operands[0], fault);
-    return EXIT_USAGE;
-}
-
 /* What the network gives and what the tokenizer knows must be the same tokens. */
 static int check_vocabulary(const generation *g)
 {
@@ -214,7 +203,9 @@ static int check_vocabulary(const generation *g)
 static int run_command(generation *g)
 {
     int code = open_run(g->o, g->o->operands[0], 1, &g->run);
-    if (code == EXIT_OK) code = check(g);
+    if (code == EXIT_OK)
+        code = check_kind(&g->run, g->o->operands[0], cj_recipe_is_language(g->run.recipe),
+                          "no language model: `model: {name: gpt, ...}`, say");
     if (code != EXIT_OK) return code;
     code = find_prompt(g);
     if (code != EXIT_OK) return code;

@@ -11,6 +11,26 @@ static int out_of_memory(const char *name)
     return fprintf(stderr, "cajal: %s: out of memory\n", name), EXIT_FAILED;
 }
 
+FILE *open_input(const char *path, const char **name)
+{
+    bool standard = !path || strcmp(path, "-") == 0;
+    *name = standard ? "standard input" : path;
+    FILE *from = standard ? stdin : fopen(path, "rb");
+    if (!from) fprintf(stderr, "cajal: %s: cannot be opened: %s\n", path, strerror(errno));
+    return from;
+}
+
+void close_input(FILE *from)
+{
+    if (from && from != stdin) fclose(from);
+}
+
+int check_input(FILE *from, const char *name)
+{
+    if (!ferror(from)) return EXIT_OK;
+    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", name, strerror(errno)), EXIT_FAILED;
+}
+
 static int read_stream(FILE *from, bytes *b)
 {
     size_t room = 1 << 16;
@@ -23,19 +43,16 @@ static int read_stream(FILE *from, bytes *b)
         room *= 2;
     }
     b->data[b->size] = 0;
-    if (!ferror(from)) return EXIT_OK;
-    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", b->name, strerror(errno)), EXIT_FAILED;
+    return check_input(from, b->name);
 }
 
 int read_bytes(const char *path, bytes *b)
 {
-    bool standard = strcmp(path, "-") == 0;
-    *b = (bytes){.name = standard ? "standard input" : path};
-    FILE *file = standard ? stdin : fopen(path, "rb");
-    if (!file)
-        return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", path, strerror(errno)), EXIT_FAILED;
-    int code = read_stream(file, b);
-    if (!standard) fclose(file);
+    *b = (bytes){.size = 0};
+    FILE *from = open_input(path, &b->name);
+    if (!from) return EXIT_FAILED;
+    int code = read_stream(from, b);
+    close_input(from);
     return code;
 }
 

@@ -4,6 +4,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+
+/* The file, or standard input for "-" or no path, and what to call it. NULL, and a sentence on standard
+ * error, where it cannot be opened. */
+FILE *open_input(const char *path, const char **name);
+void close_input(FILE *from); /* but not standard input; NULL is allowed */
+/* EXIT_OK, or a sentence on standard error where reading has failed. */
+int check_input(FILE *from, const char *name);
 
 typedef struct {
     const char *name; /* "standard input" for "-" */

@@ -87,6 +87,14 @@ static int use_tokenizer(run *r, const char *folder, const char *name, bool targ
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
+int check_kind(const run *r, const char *place, bool fits, const char *fault)
+{
+    if (fits && r->count == 1) return EXIT_OK;
+    fprintf(stderr, "cajal: %s is %s\n", place,
+            fits ? "an ensemble; name one of its members' folders" : fault);
+    return EXIT_USAGE;
+}
+
 int use_kernels(run *r, const char *folder)
 {
     char path[MOST_PATH + 32];

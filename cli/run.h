@@ -22,6 +22,9 @@ typedef struct {
  * Overrides are the operands from `first_override` to the last. close_run is due whether it fails or not. */
 int open_run(const options *o, const char *place, int first_override, run *r);
 void close_run(run *r);
+/* EXIT_OK where the run `fits` a command and is one network; else a sentence on standard error that it is
+ * `fault`, or an ensemble. */
+int check_kind(const run *r, const char *place, bool fits, const char *fault);
 /* The measured kernels that the folder keeps, if any, become the run's. */
 int use_kernels(run *r, const char *folder);
 /* On standard error that measured kernels are of another instruction set, and so of no use. */

@@ -122,10 +122,17 @@ static cj_status save_recipe(const training *t)
 {
     char path[MOST_PATH + 32];
     if (!*t->folder) return CJ_OK;
-    cj_status save = save_kernels(t);
-    if (save != CJ_OK) return save;
     snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
-    cj_status status = cj_recipe_save(t->run.recipe, path);
+    return cj_recipe_save(t->run.recipe, path);
+}
+
+/* The recipe, and what was made for it of the data. */
+static cj_status begin_folder(const training *t)
+{
+    char path[MOST_PATH + 32];
+    if (!*t->folder) return CJ_OK;
+    cj_status status = save_kernels(t);
+    if (status == CJ_OK) status = save_recipe(t);
     if (status == CJ_OK) status = save_tokenizer(t, t->sets.tokenizer, "tokenizer.json");
     if (status == CJ_OK) status = save_tokenizer(t, t->sets.target_tokenizer, "target-tokenizer.json");
     if (status != CJ_OK || !t->sets.preprocessing) return status;
@@ -139,7 +146,7 @@ static cj_status train(training *t)
     if (status == CJ_OK) tell_skipped(&t->sets);
     if (status == CJ_OK) tell_kernels(t->run.recipe);
     if (status == CJ_OK) status = begin_report(&t->report, t->run.recipe, "test");
-    if (status == CJ_OK) status = save_recipe(t);
+    if (status == CJ_OK) status = begin_folder(t);
     for (int64_t i = 0; i < t->run.count && status == CJ_OK; i++) status = train_member(t, i);
     if (status == CJ_OK && t->run.count > 1) {
         status = choose_threshold(&t->run, t->sets.validation);

@@ -1,9 +1,8 @@
 /* cajal translate: lines of one language in, lines of another out. */
+#include "lines.h"
 #include "translation.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct {
     const options *o;
@@ -48,27 +47,8 @@ static int translate_lines(translating *t)
     }
     free(line);
     if (code != EXIT_OK) return code;
-    if (!ferror(t->from)) return t->code;
-    return fprintf(stderr, "cajal: %s: cannot be read: %s\n", t->name, strerror(errno)), EXIT_FAILED;
-}
-
-static int check(const translating *t)
-{
-    const char *fault = !cj_recipe_translates(t->run.recipe)
-                            ? "no network that translates: `model: {name: transformer, ...}`, say"
-                        : t->run.count > 1 ? "an ensemble; name one of its members' folders"
-                                           : NULL;
-    if (!fault) return EXIT_OK;
-    return fprintf(stderr, "cajal: %s is %s\n", t->o->operands[0], fault), EXIT_USAGE;
-}
-
-static int open_text(translating *t)
-{
-    bool standard = t->o->count < 2 || strcmp(t->o->operands[1], "-") == 0;
-    t->name = standard ? "standard input" : t->o->operands[1];
-    t->from = standard ? stdin : fopen(t->name, "rb");
-    if (t->from) return EXIT_OK;
-    return fprintf(stderr, "cajal: %s: cannot be opened: %s\n", t->name, strerror(errno)), EXIT_FAILED;
+    code = check_input(t->from, t->name);
+    return code == EXIT_OK ? t->code : code;
 }
 
 static int run_command(translating *t)
@@ -76,9 +56,12 @@ static int run_command(translating *t)
     int64_t beams = t->o->beams ? strtoll(t->o->beams, NULL, 10) : TRANSLATION_BEAMS;
     double penalty = t->o->length_penalty ? strtod(t->o->length_penalty, NULL) : TRANSLATION_PENALTY;
     int code = open_run(t->o, t->o->operands[0], t->o->count, &t->run);
-    if (code == EXIT_OK) code = check(t);
-    if (code == EXIT_OK) code = open_text(t);
+    if (code == EXIT_OK)
+        code = check_kind(&t->run, t->o->operands[0], cj_recipe_translates(t->run.recipe),
+                          "no network that translates: `model: {name: transformer, ...}`, say");
     if (code != EXIT_OK) return code;
+    t->from = open_input(t->o->count < 2 ? NULL : t->o->operands[1], &t->name);
+    if (!t->from) return EXIT_FAILED;
     cj_status status = begin_translation(&t->translation, &t->run, beams, penalty);
     return status == CJ_OK ? translate_lines(t) : failed(status);
 }
@@ -92,7 +75,7 @@ int command_translate(const options *o)
                EXIT_USAGE;
     int code = run_command(&t);
     end_translation(&t.translation);
-    if (t.from && t.from != stdin) fclose(t.from);
+    close_input(t.from);
     close_run(&t.run);
     return code;
 }

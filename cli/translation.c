@@ -157,12 +157,14 @@ static cj_status score(char **said, const sentences *references, report *result)
                                 .references = (const char *const *)references->list,
                                 .count = references->count};
     cj_status status = cj_bleu(&options, &bleu);
+    if (status != CJ_OK) return status;
     result->bleu = bleu.score;
     options.lower = true;
-    if (status == CJ_OK) status = cj_bleu(&options, &bleu);
+    status = cj_bleu(&options, &bleu);
+    if (status != CJ_OK) return status;
     result->bleu_lower = bleu.score;
     result->translations = references->count;
-    return status;
+    return CJ_OK;
 }
 
 static cj_status translate_and_score(run *r, const sentences *from, const sentences *to, report *result)
