@@ -50,3 +50,16 @@ cj_tensor cj_test_stored(cj_tensor_file *fixture, const char *row, const char *w
     expect_ok(cj_tensor_file_read(fixture, index, tensor.data));
     return tensor;
 }
+
+void cj_test_expect_near(cj_tensor_file *fixture, const char *row, const char *what, const float *found,
+                         double tolerance)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s%s%s", row, *what ? "." : "", what);
+    cj_tensor wanted = cj_test_tensor(fixture, name);
+    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++) {
+        double w = (double)((const float *)wanted.data)[i], f = (double)found[i];
+        if (!(fabs(f - w) <= tolerance * (1 + fabs(w))))
+            fail_msg("%s[%lld] is %.7g, but PyTorch has %.7g", name, (long long)i, f, w);
+    }
+}

@@ -184,13 +184,7 @@ static bool has(const char *name, const char *what)
 
 static void expect_near(const char *name, const char *what, const float *found)
 {
-    cj_tensor wanted = cj_test_stored(values, name, what);
-    const float *w = wanted.data;
-    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++)
-        if (!(fabs((double)found[i] - (double)w[i]) <= 3e-5 * (1 + fabs((double)w[i]))))
-            fail_msg("%s.%s[%lld] is %g, but PyTorch has %g", name, what, (long long)i, (double)found[i],
-                     (double)w[i]);
-    free(wanted.data);
+    cj_test_expect_near(values, name, what, found, 3e-5);
 }
 
 static cj_value whole_numbers(cj_graph *g, const char *name, const char *what)

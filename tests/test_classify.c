@@ -3,7 +3,7 @@
  * padding (tests/fixtures/classify.py). What cannot be drawn is told; recipes train them.
  *
  * labels: threads */
-#include "support.h"
+#include "stored.h"
 
 #include "cajal/cajal.h"
 
@@ -16,23 +16,9 @@ enum { ROWS = 3, TOKENS = 7, VOCABULARY = 13, CLASSES = 3, WIDTH = 12, MOST = 10
 
 static cj_tensor_file *values;
 
-static cj_tensor value_of(const char *name)
-{
-    cj_tensor tensor;
-    int64_t index = cj_tensor_file_find(values, name);
-    if (index < 0) fail_msg("the fixture has no %s", name);
-    expect_ok(cj_tensor_file_tensor(values, index, &tensor));
-    return tensor;
-}
-
 static void expect_near(const char *name, const float *found, double tolerance)
 {
-    cj_tensor wanted = value_of(name);
-    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++) {
-        double w = (double)((const float *)wanted.data)[i], f = (double)found[i];
-        if (!(fabs(f - w) <= tolerance * (1 + fabs(w))))
-            fail_msg("%s[%lld] is %.7g, but PyTorch has %.7g", name, (long long)i, f, w);
-    }
+    cj_test_expect_near(values, name, "", found, tolerance);
 }
 
 /* --- drawing ------------------------------------------------------------------------------------------- */
@@ -108,7 +94,7 @@ static cj_value bert(cj_scope s, cj_value tokens)
 static cj_value bert_of_two(cj_scope s, cj_value tokens)
 {
     cj_bert_options o = bert_options(tokens);
-    cj_tensor types = value_of("types");
+    cj_tensor types = cj_test_tensor(values, "types");
     o.types = cj_constant_tensor(s.graph, &types);
     return without_padding(cj_bert(s, &o), tokens);
 }
@@ -162,7 +148,7 @@ static void check_outputs(const char *name, network draw, const cj_weights *weig
     cj_model *model;
     static float outputs[MOST];
     if (!loaded(&model, draw, weights)) skip_because("this build reads no %s", weights->from);
-    run(model, draw, value_of("x"), outputs);
+    run(model, draw, cj_test_tensor(values, "x"), outputs);
     expect_near(name, outputs, 1e-5);
     cj_model_free(model);
 }
@@ -216,7 +202,7 @@ static void check_gradients(const char *prefix, network draw, const char *file, 
     if (!loaded(&model, draw, &all)) skip_because("this build reads no %s", file);
     expect_ok(cj_graph_new(&graph, model));
     cj_value x = cj_input(graph, "x", CJ_I32, cj_shape(ROWS, TOKENS));
-    cj_value y = cj_input(graph, "y", CJ_I32, value_of(labels).shape);
+    cj_value y = cj_input(graph, "y", CJ_I32, cj_test_tensor(values, labels).shape);
     cj_value loss = cj_cross_entropy(draw(cj_root(graph), x), y);
     for (int i = 0; i < count; i++) {
         bool kernel = strstr(names[i], "convs.") != NULL;
@@ -225,7 +211,8 @@ static void check_gradients(const char *prefix, network draw, const char *file, 
                             : cj_parameter(cj_root(graph), names[i], shape, (cj_init){0});
     }
     cj_gradients(loss, count, weights, gradients);
-    cj_run_options run = {.size = sizeof run, .inputs = {value_of("x"), value_of(labels)}};
+    cj_run_options run = {.size = sizeof run,
+                          .inputs = {cj_test_tensor(values, "x"), cj_test_tensor(values, labels)}};
     for (int i = 0; i < count; i++) {
         /* [kernel,in,out] in memory, [out,in,kernel] in PyTorch */
         if (cj_value_shape(gradients[i]).rank == 3)

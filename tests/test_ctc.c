@@ -1,7 +1,7 @@
 /* The loss of connectionist temporal classification and additive attention against PyTorch's, from
  * tests/fixtures/recurrent.py; the loss against all ways to spread the labels, added up one by one; refusals.
  */
-#include "support.h"
+#include "stored.h"
 
 #include "cajal/cajal.h"
 
@@ -12,28 +12,9 @@
 static cj_tensor_file *values;
 static cj_model *model;
 
-static cj_tensor stored(const char *name, const char *what)
-{
-    char whole[96];
-    cj_tensor tensor;
-    snprintf(whole, sizeof whole, "%s.%s", name, what);
-    int64_t index = cj_tensor_file_find(values, whole);
-    if (index < 0) fail_msg("the fixture has no %s", whole);
-    expect_ok(cj_tensor_file_describe(values, index, &tensor));
-    tensor.data = malloc(cj_tensor_bytes(&tensor) + 1);
-    expect_ok(cj_tensor_file_read(values, index, tensor.data));
-    return tensor;
-}
-
 static void expect_near(const char *name, const char *what, const float *found)
 {
-    cj_tensor wanted = stored(name, what);
-    const float *w = wanted.data;
-    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++)
-        if (!(fabsf(found[i] - w[i]) <= 2e-5F * (1 + fabsf(w[i]))))
-            fail_msg("%s.%s[%lld] is %g, but PyTorch has %g", name, what, (long long)i, (double)found[i],
-                     (double)w[i]);
-    free(wanted.data);
+    cj_test_expect_near(values, name, what, found, 2e-5);
 }
 
 static cj_value input(cj_graph *g, cj_tensor tensor)
@@ -50,7 +31,7 @@ static void check_ctc(const char *name, int64_t blank)
     cj_value in[4], gradient;
     float loss, gradients[256];
     expect_ok(cj_graph_new(&g, NULL));
-    for (int i = 0; i < 4; i++) in[i] = input(g, run.inputs[i] = stored(name, names[i]));
+    for (int i = 0; i < 4; i++) in[i] = input(g, run.inputs[i] = cj_test_stored(values, name, names[i]));
     cj_value y = cj_ctc(in[0], in[1], .lengths = in[2], .label_lengths = in[3], .blank = blank,
                         .zero_infinity = strstr(name, "infinity") != NULL);
     cj_gradients(y, 1, in, &gradient);
@@ -86,10 +67,10 @@ static void check_attention(const char *name, bool lengths)
     float results[4][64];
     cj_value in[4] = {0}, gradients[2];
     expect_ok(cj_graph_new(&g, model));
-    in[0] = input(g, run.inputs[0] = stored(name, "query"));
-    in[1] = input(g, run.inputs[1] = stored(name, "keys"));
-    in[2] = input(g, run.inputs[2] = stored(name, "c"));
-    if (lengths) in[3] = input(g, run.inputs[3] = stored(name, "lengths"));
+    in[0] = input(g, run.inputs[0] = cj_test_stored(values, name, "query"));
+    in[1] = input(g, run.inputs[1] = cj_test_stored(values, name, "keys"));
+    in[2] = input(g, run.inputs[2] = cj_test_stored(values, name, "c"));
+    if (lengths) in[3] = input(g, run.inputs[3] = cj_test_stored(values, name, "lengths"));
     cj_additive_attention_result r =
         cj_additive_attention(cj_at(cj_root(g), "%s", name), in[0], in[1], .units = 5, .lengths = in[3]);
     cj_gradients(cj_mul(r.context, in[2]), 2, in, gradients);

@@ -7,25 +7,9 @@
 #include <math.h>
 #include <sys/stat.h>
 
-static char *folder;
-
-static int set_up(void **state)
-{
-    (void)state;
-    folder = cj_test_new_folder();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cj_test_remove_folder(folder);
-    return 0;
-}
-
 static const char *at(const char *name)
 {
-    return cj_test_path(folder, name);
+    return cj_test_path(cj_test_folder, name);
 }
 
 /* --- heat ---------------------------------------------------------------------------------------------- */
@@ -304,7 +288,7 @@ static void make_run(void)
         put_picture(name, i + 7, i % 2);
     }
     put_picture("set/test/a/wrong.ppm", 5, true);
-    snprintf(text, sizeof text, recipe, folder);
+    snprintf(text, sizeof text, recipe, cj_test_folder);
     cj_test_write_file(at("halves.yaml"), text, strlen(text));
 }
 
@@ -361,8 +345,8 @@ static void test_command(void **state)
     if (!is_missing("names no weights")) skip_because("this build reads no recipes");
     char picture[4096], files[8192], out[2][4096];
     snprintf(picture, sizeof picture, "%s", at("set/test/b/33.ppm"));
-    snprintf(out[0], sizeof out[0], "%s/one/deep", folder);
-    snprintf(out[1], sizeof out[1], "%s/three", folder);
+    snprintf(out[0], sizeof out[0], "%s/one/deep", cj_test_folder);
+    snprintf(out[1], sizeof out[1], "%s/three", cj_test_folder);
     snprintf(files, sizeof files, "  grad-cam   %s/33-grad-cam.png  (0)", out[0]);
     expect_run(cj_test_cajal("explain", at("run"), picture, "--out", out[0], "--threads", "1"), 0, files, "");
     cj_test_result r =
@@ -448,5 +432,5 @@ int main(void)
         cmocka_unit_test(test_page),        cmocka_unit_test(test_report),
         cmocka_unit_test(test_command),     cmocka_unit_test(test_sentences),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cj_test_make_folder, cj_test_drop_folder);
 }

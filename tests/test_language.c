@@ -2,7 +2,7 @@
  * transposed ones and llama2.c's, and give the logits, gradients and ten training steps that PyTorch has
  * (tests/fixtures/language.py), and the logits and every gradient of the transformers package. Files that
  * lie are told. */
-#include "support.h"
+#include "stored.h"
 
 #include "cajal/cajal.h"
 
@@ -15,23 +15,9 @@ enum { ROWS = 3, BLOCK = 10, VOCABULARY = 13, LOGITS = ROWS * BLOCK * VOCABULARY
 
 static cj_tensor_file *values;
 
-static cj_tensor value_of(const char *name)
-{
-    cj_tensor tensor;
-    int64_t index = cj_tensor_file_find(values, name);
-    if (index < 0) fail_msg("the fixture has no %s", name);
-    expect_ok(cj_tensor_file_tensor(values, index, &tensor));
-    return tensor;
-}
-
 static void expect_near(const char *name, const float *found, double tolerance)
 {
-    cj_tensor wanted = value_of(name);
-    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++) {
-        double w = (double)((const float *)wanted.data)[i], f = (double)found[i];
-        if (!(fabs(f - w) <= tolerance * (1 + fabs(w))))
-            fail_msg("%s[%lld] is %.7g, but PyTorch has %.7g", name, (long long)i, f, w);
-    }
+    cj_test_expect_near(values, name, "", found, tolerance);
 }
 
 /* --- drawing ------------------------------------------------------------------------------------------- */
@@ -101,7 +87,7 @@ static void run_logits(cj_model *model, language draw, float *logits)
     expect_ok(cj_graph_new(&graph, model));
     cj_output(graph, "logits", draw(cj_root(graph), cj_input(graph, "x", CJ_I32, cj_shape(ROWS, BLOCK))));
     expect_ok(cj_compile(&program, graph));
-    expect_ok(cj_program_run(program, .inputs = {value_of("x")}, .outputs = {logits}));
+    expect_ok(cj_program_run(program, .inputs = {cj_test_tensor(values, "x")}, .outputs = {logits}));
     cj_program_free(program);
     cj_graph_free(graph);
 }
@@ -202,7 +188,8 @@ static void check_gradients_of(cj_model *model, language draw, const char *kept_
         weights[i] =
             cj_parameter(cj_root(graph), names[i], cj_model_find(model, names[i]).shape, (cj_init){0});
     cj_gradients(loss, count, weights, gradients);
-    cj_run_options run = {.size = sizeof run, .inputs = {value_of("x"), value_of("y")}};
+    cj_run_options run = {.size = sizeof run,
+                          .inputs = {cj_test_tensor(values, "x"), cj_test_tensor(values, "y")}};
     for (int i = 0; i < count; i++) {
         cj_output(graph, names[i], gradients[i]);
         run.outputs[i] = found[i];
@@ -264,7 +251,9 @@ static void ten_steps_of_training(void **state)
     cj_output(graph, "loss", loss);
     expect_ok(cj_compile(&program, graph));
     for (int i = 0; i < 10; i++)
-        expect_ok(cj_program_run(program, .inputs = {value_of("x"), value_of("y")}, .outputs = {&losses[i]}));
+        expect_ok(cj_program_run(program,
+                                 .inputs = {cj_test_tensor(values, "x"), cj_test_tensor(values, "y")},
+                                 .outputs = {&losses[i]}));
     expect_near("losses", losses, 1e-4);
     cj_program_free(program);
     cj_graph_free(graph);

@@ -12,11 +12,9 @@
 
 enum { PAD, UNK, CLS, SEP, MASK, PLAIN }; /* PLAIN: the first token of a text */
 
-static char *folder;
-
 static const char *write_text(const char *name, const char *text)
 {
-    const char *path = cj_test_path(folder, name);
+    const char *path = cj_test_path(cj_test_folder, name);
     cj_test_write_file(path, text, strlen(text));
     return path;
 }
@@ -336,17 +334,8 @@ static void allocations(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
     cj_test_allocator_install();
-    folder = cj_test_new_folder();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cj_test_remove_folder(folder);
-    return 0;
+    return cj_test_make_folder(state);
 }
 
 int main(void)
@@ -360,5 +349,5 @@ int main(void)
         cmocka_unit_test(sentences_without_labels),
         cmocka_unit_test(allocations),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, cj_test_drop_folder);
 }

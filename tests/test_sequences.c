@@ -11,25 +11,9 @@
 #include <math.h>
 #include <string.h>
 
-static char *folder;
-
-static int set_up(void **state)
-{
-    (void)state;
-    folder = cj_test_new_folder();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cj_test_remove_folder(folder);
-    return 0;
-}
-
 static const char *write_text(const char *name, const char *text)
 {
-    const char *path = cj_test_path(folder, name);
+    const char *path = cj_test_path(cj_test_folder, name);
     cj_test_write_file(path, text, strlen(text));
     return path;
 }
@@ -561,5 +545,5 @@ int main(void)
         cmocka_unit_test(test_public_sets),
         cmocka_unit_test(test_allocations),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, cj_test_make_folder, cj_test_drop_folder);
 }

@@ -3,7 +3,7 @@
  * read once, and again after a reset; what does not fit is told.
  *
  * labels: threads */
-#include "support.h"
+#include "stored.h"
 
 #include "cajal/cajal.h"
 
@@ -54,22 +54,13 @@ static cj_tensor_file *values;
 static cj_tensor value_of(const char *name, const char *what)
 {
     char whole[160];
-    cj_tensor tensor;
     snprintf(whole, sizeof whole, "%s%s%s", name, *what ? "." : "", what);
-    int64_t index = cj_tensor_file_find(values, whole);
-    if (index < 0) fail_msg("the fixture has no %s", whole);
-    expect_ok(cj_tensor_file_tensor(values, index, &tensor));
-    return tensor;
+    return cj_test_tensor(values, whole);
 }
 
 static void expect_near(const char *name, const char *what, const float *found, double tolerance)
 {
-    cj_tensor wanted = value_of(name, what);
-    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++) {
-        double w = (double)((const float *)wanted.data)[i], f = (double)found[i];
-        if (!(fabs(f - w) <= tolerance * (1 + fabs(w))))
-            fail_msg("%s.%s[%lld] is %.7g, but PyTorch has %.7g", name, what, (long long)i, f, w);
-    }
+    cj_test_expect_near(values, name, what, found, tolerance);
 }
 
 /* With the weights of the fixture. */

@@ -83,13 +83,7 @@ END
 
 static void expect_near(const char *layer, const char *what, const float *found, double tolerance)
 {
-    cj_tensor wanted = cj_test_stored(values, layer, what);
-    const float *w = wanted.data;
-    for (int64_t i = 0; i < cj_shape_count(wanted.shape); i++)
-        if (!(fabs((double)found[i] - (double)w[i]) <= tolerance * (1 + fabs((double)w[i]))))
-            fail_msg("%s.%s[%lld] is %g, but PyTorch has %g", layer, what, (long long)i, (double)found[i],
-                     (double)w[i]);
-    free(wanted.data);
+    cj_test_expect_near(values, layer, what, found, tolerance);
 }
 
 /* Draws sum(y · c), runs it once, and compares. */

@@ -4,13 +4,7 @@
 # level: quick
 set -eu
 cajal=$build/cajal
-fails() { # CODE TEXT ARGUMENTS...: the command must end with CODE and say TEXT
-    code=$1 text=$2 got=0
-    shift 2
-    "$cajal" "$@" >"$scratch/out" 2>&1 </dev/null || got=$?
-    [ "$got" = "$code" ] || { echo "cajal $*: exit $got, not $code"; cat "$scratch/out"; exit 1; }
-    grep -qF -- "$text" "$scratch/out" || { echo "cajal $*: no '$text' in:"; cat "$scratch/out"; exit 1; }
-}
+. "$source/tests/shell/support/fails.sh"
 "$cajal" check "$source/recipes/mnist-mlp.yaml" 2>&1 | grep -q 'this build reads no recipes' && exit 77
 
 # stories of three sentences with a question about each person, walked through by a small generator of numbers
