@@ -5,7 +5,8 @@
                              [--precision highest|high|medium] [--onnx] [--compile] [--channels-last] [--profile]
 
 NAME: mlp, cnn, resnet18, lstm, gpt. Prints one line: threads, parameters, steps, best and median microseconds of a
-step, a loss that proves the work, and the most memory it took above what importing left: in training the loss after ten updates, and after one, with --eval that of the output.
+step, a loss that proves the work (in training after ten updates, and after one; with --eval that of the output), and the most memory
+it took above what importing left.
 --save-init writes the initial weights and the batch (batch.x, batch.y) as safetensors, for workloads --init.
 --precision medium is autocast to bf16. --onnx (with --eval) exports the same weights and runs ONNX Runtime.
 """
