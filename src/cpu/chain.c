@@ -252,8 +252,7 @@ static void put_output(const cj__chain_run *run, int32_t output, const cj__recta
                   tile->start + r * tile->stride, tile->columns, to);
 }
 
-/* Where an instruction's result goes: into memory at once, if that is where it leaves, else into its tile->
- */
+/* Where an instruction's result goes: into memory at once, if that is where it leaves, else into its tile. */
 static float *result_of(const cj__chain_run *run, int32_t instruction, const cj__rectangle *tile)
 {
     const cj__chain_plan *plan = run->plan;

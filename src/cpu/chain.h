@@ -17,8 +17,7 @@ typedef struct {
     int64_t tile;         /* elements interpreted at a time: whole rows, where they are short */
     int64_t *period;      /* by input: it repeats after that many elements; 0: it does not */
     int32_t *last_reader; /* by input: the last instruction that reads it; -1: none */
-    int32_t
-        *output_of; /* by instruction: the output its result leaves by, if it can be made there; -1: none */
+    int32_t *output_of;   /* by instruction: the output that its result can be made in; -1: none */
     size_t scratch_bytes; /* for each thread */
 } cj__chain_plan;
 

@@ -12,8 +12,8 @@ typedef struct {
     cj_tokens x, y;           /* all of them, one behind the other */
     cj_tokens x_ends, y_ends; /* where each sequence ends: up to 2^31 tokens in all */
     bool labels;              /* y is one label a row */
-    const cj_tokenizer
-        *masked_by; /* y is what x was before its tokens were masked, anew each epoch; else NULL */
+    /* y is what x was before its tokens were masked, anew each epoch; else NULL */
+    const cj_tokenizer *masked_by;
 } cj__sequences;
 
 void cj__sequences_free(cj__sequences *sequences);
