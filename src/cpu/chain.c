@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 512, TASK_TILES = 16, LANES = 16, WIDE = 64 };
+enum { TILE = 512, TASK_TILES = 8, LANES = 16, WIDE = 64 };
 
 /* --- planning ------------------------------------------------------------------------------------------ */
 

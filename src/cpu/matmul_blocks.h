@@ -62,11 +62,14 @@ static inline block block_of(const cj__matmul_plan *plan, const cj__matmul_call 
     return b;
 }
 
-/* Task → block: columns run fastest, then rows, then the batch. */
+/* Task → block: of rows and columns those run faster that leave the larger block of an operand in place, in
+ * the cache of the thread whose tasks follow each other; then the batch. */
 static inline block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
 {
-    int64_t width = plan->tile_columns;
-    int64_t i = task / plan->column_blocks % plan->row_blocks, j = task % plan->column_blocks;
+    int64_t width = plan->tile_columns, rows = plan->row_blocks, columns = plan->column_blocks;
+    bool keep_b = plan->shape.n * rows >= plan->shape.m * columns;
+    int64_t i = keep_b ? task % rows : task / columns % rows;
+    int64_t j = keep_b ? task / rows % columns : task % columns;
     block t = block_of(plan, call, task);
     t.strip = part_start(plan->strips, plan->row_blocks, i);
     t.strips = part_start(plan->strips, plan->row_blocks, i + 1) - t.strip;
