@@ -71,9 +71,8 @@ static void pack_panels(cj__matrix b, int64_t k, int64_t columns, float *panels)
 
 /* Strips out of a transposed A, where the rows of one step of k lie beside each other. Eight steps at a time
  * over all strips: each cache line is used up while it is there, even when its stride maps all to one set.
- * The next eight are asked for meanwhile: rows a page apart are what no processor foresees. Whole vectors are
- * copied: what goes too far is read from the next step's row, and overwritten by it; so not in the last
- * step. */
+ * Whole vectors are copied: what goes too far is read from the next step's row, and overwritten by it; so not
+ * in the last step. */
 static void pack_strips(cj__matrix a, const int64_t *starts, int64_t strips, int64_t k, float *to)
 {
     enum { STEPS = 8 };
@@ -82,11 +81,9 @@ static void pack_strips(cj__matrix a, const int64_t *starts, int64_t strips, int
             int64_t end = p + STEPS < k ? p + STEPS : k - 1;
             const float *from = a.data + starts[i] - starts[0];
             float *strip = to + i * k * ROWS;
-            for (int64_t q = p; q < end; q++) {
-                __builtin_prefetch(from + (q + STEPS) * a.column);
+            for (int64_t q = p; q < end; q++)
                 for (int r = 0; r < ROWS; r += CJ__LANES)
                     cj__v_store(strip + q * ROWS + r, cj__v_load(from + q * a.column + r));
-            }
         }
     for (int64_t i = 0; i < strips; i++)
         memcpy(to + (i + 1) * k * ROWS - ROWS, a.data + starts[i] - starts[0] + (k - 1) * a.column,
