@@ -71,13 +71,12 @@ static inline block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call 
     int64_t i = keep_b ? task % rows : task / columns % rows;
     int64_t j = keep_b ? task / rows % columns : task % columns;
     block t = block_of(plan, call, task);
-    t.strip = part_start(plan->strips, plan->row_blocks, i);
-    t.strips = part_start(plan->strips, plan->row_blocks, i + 1) - t.strip;
+    t.strip = part_start(plan->strips, rows, i);
+    t.strips = part_start(plan->strips, rows, i + 1) - t.strip;
     t.row = strip_row(plan, t.strip);
     t.rows = strip_row(plan, t.strip + t.strips) - t.row;
-    t.column = part_start(plan->panels, plan->column_blocks, j) * width;
-    t.columns =
-        at_most(plan->shape.n, part_start(plan->panels, plan->column_blocks, j + 1) * width) - t.column;
+    t.column = part_start(plan->panels, columns, j) * width;
+    t.columns = at_most(plan->shape.n, part_start(plan->panels, columns, j + 1) * width) - t.column;
     return t;
 }
 
