@@ -61,6 +61,7 @@ static cj_status time_job(bench *b, const char *name, bool evaluate, int64_t bat
 {
     for (int i = 0; i < workload_count; i++) {
         char what[64];
+        if (workloads[i].large) continue;
         job j = {.w = &workloads[i], .evaluate = evaluate, .precision = b->precision};
         j.batch = batch ? batch : j.w->batch;
         figure f = {.name = name, .what = what};

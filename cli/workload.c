@@ -89,9 +89,22 @@ static cj_value gpt(cj_scope s, cj_value x)
     return cj_matmul_transposed(y, weight, false, true);
 }
 
+/* GPT-2 of 124 million parameters. x: [N,T] tokens → logits: [N,T,50257] */
+static cj_value gpt2(cj_scope s, cj_value x)
+{
+    cj_gpt_options options = {.size = sizeof options,
+                              .input = {.tokens = x},
+                              .vocabulary = 50257,
+                              .block = 1024,
+                              .layers = 12,
+                              .heads = 12,
+                              .width = 768};
+    return cj_gpt(s, &options);
+}
+
 const workload workloads[] = {
-    {"mlp", mlp, 128, {784}, 1, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false},
-    {"cnn", cnn, 128, {28, 28, 1}, 3, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false},
+    {"mlp", mlp, 128, {784}, 1, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false, false},
+    {"cnn", cnn, 128, {28, 28, 1}, 3, 10, {.kind = CJ_ADAM, .learning_rate = 1e-3}, false, false},
     {"resnet18",
      resnet18,
      32,
@@ -99,9 +112,19 @@ const workload workloads[] = {
      3,
      10,
      {.kind = CJ_SGD, .learning_rate = 0.1, .momentum = 0.9, .weight_decay = 5e-4},
+     false,
      false},
-    {"lstm", lstm, 32, {64}, 1, 65, {.kind = CJ_ADAM, .learning_rate = 1e-3}, true},
-    {"gpt", gpt, 8, {256}, 1, 65, {.kind = CJ_ADAMW, .learning_rate = 1e-3, .weight_decay = 0.01}, true},
+    {"lstm", lstm, 32, {64}, 1, 65, {.kind = CJ_ADAM, .learning_rate = 1e-3}, true, false},
+    {"gpt",
+     gpt,
+     8,
+     {256},
+     1,
+     65,
+     {.kind = CJ_ADAMW, .learning_rate = 1e-3, .weight_decay = 0.01},
+     true,
+     false},
+    {"gpt2", gpt2, 4, {64}, 1, 50257, {.kind = CJ_ADAMW, .learning_rate = 1e-4}, true, true},
 };
 const int workload_count = sizeof workloads / sizeof *workloads;
 

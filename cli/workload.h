@@ -17,6 +17,7 @@ typedef struct {
     int64_t classes; /* labels are drawn from 0 … classes-1 */
     cj_optimizer optimizer;
     bool characters; /* examples are of them, i32 below `classes`, and each has a label */
+    bool large;      /* gigabytes and seconds a step: timed by its name alone */
 } workload;
 extern const workload workloads[];
 extern const int workload_count;

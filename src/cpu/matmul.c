@@ -23,8 +23,9 @@ const cj__matmul_kernels *cj__matmul_kernels_of(cj__isa isa)
 /* --- planning ------------------------------------------------------------------------------------------ */
 
 /* A step of k for a whole panel of B must fit in L1 beside a strip of A: 256 × 16 × 4 bytes is half of 32 KB.
- * Even parts, so that no step is much shorter than the others. */
-enum { K_BLOCK = 256 };
+ * Even parts, so that no step is much shorter than the others; and a little more than one step is one all the
+ * same where a panel stays within 24 KB, since two would write C, read it and write it again. */
+enum { K_BLOCK = 256, WHOLE_PANEL = 24576 };
 /* Columns of C for one task: a k block of that many columns of B, 256 KB, stays in L2 while strips pass. */
 enum { TASK_COLUMNS = 256 };
 /* Rows of C for one task: enough to make up for packing the columns of B again in every block of rows. */
@@ -88,6 +89,7 @@ static void plan_tiles(cj__matmul_plan *plan)
     plan->strips = divide_up(s->m, plan->tile_rows);
     plan->panels = divide_up(s->n, plan->tile_columns);
     plan->k_block = divide_up(s->k, divide_up(s->k, K_BLOCK));
+    if (s->k <= WHOLE_PANEL / (plan->tile_columns * (int64_t)sizeof(float))) plan->k_block = s->k;
     /* Copying from a transposed operand is dearest. */
     cj__matmul_cut(plan, TASK_ROWS, TASK_COLUMNS, s->transpose_a ? 1 : 0.5, s->transpose_b ? 1 : 0.5);
     int64_t rows = divide_up(s->m, plan->row_blocks);
