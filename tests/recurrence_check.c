@@ -22,7 +22,8 @@ static double element(const cj_test_recurrence *z, int operand, int64_t k)
 {
     double x = sin(1.7 * (double)k + operand) + cos(0.3 * (double)k * (double)k);
     if (operand == CJ__R_LENGTHS) return z->varied ? (double)(k * 7 % (z->steps + 1)) : (double)z->steps;
-    if (operand == CJ__R_FIRST && z->odd != 0 && k == z->rows / 2 * z->units + 1) return (double)z->odd;
+    if (operand == z->odd_operand && z->odd != 0 && k == cj_shape_count(shape_of(z, operand)) / 2 + 1)
+        return (double)z->odd;
     if (operand == CJ__R_FIRST) return ldexp(x, z->power);
     return operand == CJ__R_WEIGHT ? x / sqrt((double)z->units) : x;
 }

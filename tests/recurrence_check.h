@@ -13,7 +13,8 @@ typedef struct {
     int64_t rows, steps, units;
     bool reverse, varied;
     int power; /* the state to begin with and the cotangents are multiplied by 2 to this power */
-    float odd; /* unless 0: a number of the state to begin with, of the middle row */
+    float odd; /* unless 0: a number in the middle of the operand `odd_operand` */
+    int odd_operand;
 } cj_test_recurrence;
 
 typedef struct {

@@ -164,9 +164,10 @@ static void test_infinity_and_nan(void **state)
 {
     (void)state;
     static const float odd[] = {INFINITY, -INFINITY, NAN, 3.4e38f};
-    for (int i = 0; i < 12; i++) {
-        cj_test_recurrence z = {.cell = CJ__RNN_TANH, .rows = 20, .steps = 3, .units = 40, .odd = odd[i % 4]};
-        cj_test_way way = {CJ_F32, (cj_precision)(i / 4), &cj__split_portable};
+    for (int i = 0; i < 24; i++) {
+        cj_test_recurrence z = {.rows = 32, .steps = 3, .units = 50, .odd = odd[i % 4]};
+        cj_test_way way = {CJ_F32, (cj_precision)(i / 4 % 3), &cj__split_portable};
+        z.odd_operand = i < 12 ? CJ__R_FIRST : CJ__R_WEIGHT;
         z.cell = i % 2 ? CJ__LSTM : CJ__RNN_TANH;
         cj_test_answer plain = cj_test_recurrence_answer(&z, &f32),
                        found = cj_test_recurrence_answer(&z, &way);

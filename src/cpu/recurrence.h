@@ -51,7 +51,7 @@ typedef struct {
 } cj__weight_parts;
 
 /* How a recurrence is walked, forwards or back: a task takes some rows through all steps, so nobody waits for
- * anybody. A row's bits do not depend on the others. */
+ * anybody. A row's bits do not depend on the others, but where some number is too large or small for bf16. */
 typedef struct {
     const cj__recurrence_table *table;
     const cj__matmul_kernels *matmul;
