@@ -3,7 +3,6 @@
 
 #include "cajal/cajal.h"
 #include "recurrence_check.h"
-#include "split_backend.h"
 
 #include <math.h>
 

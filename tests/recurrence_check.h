@@ -3,8 +3,8 @@
 #ifndef CJ_TESTS_RECURRENCE_CHECK_H
 #define CJ_TESTS_RECURRENCE_CHECK_H
 
-#include "cpu/matmul_kernels.h"
 #include "ops/recurrence.h"
+#include "split_backend.h"
 
 enum { CJ_TEST_RECURRENCE_RESULTS = 7 }; /* states, last, cell; gradients by the four float operands */
 
@@ -16,12 +16,6 @@ typedef struct {
     float odd; /* unless 0: a number in the middle of the operand `odd_operand` */
     int odd_operand;
 } cj_test_recurrence;
-
-typedef struct {
-    cj_dtype dtype;
-    cj_precision precision;
-    const cj__split_kernels *split;
-} cj_test_way;
 
 typedef struct {
     void *values; /* of all results, one behind the other; the caller frees them */

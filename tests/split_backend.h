@@ -6,6 +6,13 @@
 #include "compile/program.h"
 #include "cpu/matmul_kernels.h"
 
+/* How a program is made, where a test compares several ways. */
+typedef struct {
+    cj_dtype dtype;
+    cj_precision precision;
+    const cj__split_kernels *split;
+} cj_test_way;
+
 /* cj_compile with these kernels; NULL: as the processor has it. */
 CJ_MUST_CHECK cj_status cj_test_compile_with(cj_program **program, const cj_graph *graph,
                                              const cj__split_kernels *split);
