@@ -11,6 +11,13 @@
 
 #include <math.h>
 
+/* A sanitizer makes the emulation ten times as slow: there the kernels run, but nothing is learned. */
+#ifdef __SANITIZE_ADDRESS__
+enum { LEARNS = 0 };
+#else
+enum { LEARNS = 1 };
+#endif
+
 enum { VOCABULARY = 96, SEEDS = 3, MOST_TOKENS = 512 };
 
 /* --- the text ------------------------------------------------------------------------------------------ */
@@ -133,7 +140,7 @@ static double trained(const network *n, uint64_t seed, const cj_test_way *way)
     expect_ok(cj_model_new(&model, .seed = seed));
     cj_program *step = program_of(n, model, way, true), *held_out = program_of(n, model, way, false);
     expect_parts(n, step, way);
-    for (int i = 0; i < n->updates; i++) {
+    for (int i = 0; i < (LEARNS ? n->updates : 2); i++) {
         fill(x, y, n->rows, n->steps, &random);
         run(n, step, x, y);
     }
@@ -169,6 +176,7 @@ static void compare(const network *n)
     spread f32 = spread_of(losses[0]), medium = spread_of(losses[1]);
     print_message("%s, %d seeds: f32 %.4f ± %.4f, medium %.4f ± %.4f nats\n", n->name, SEEDS, f32.mean,
                   f32.deviation, medium.mean, medium.deviation);
+    if (!LEARNS) return;
     assert_true(f32.mean < 3); /* it has learned: log 96 is 4.56 */
     assert_true(fabs(medium.mean - f32.mean) < f32.deviation);
     for (int i = 0; i < SEEDS; i++) assert_true(losses[0][i] != losses[1][i]);
