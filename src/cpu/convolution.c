@@ -2,6 +2,8 @@
 #include "cpu/convolution.h"
 #include "cpu/backend.h"
 #include "cpu/matmul.h"
+#include "cpu/split.h"
+#include "cpu/winograd.h"
 
 /* x is the first operand of convolution and of its gradient by the weight, and the result of the other. */
 static cj__window window_of(const cj__launch *launch)
@@ -111,6 +113,119 @@ CJ__PRODUCT_CHAIN_KERNEL(depthwise, "depthwise convolution f32", depthwise);
 CJ__PRODUCT_KERNEL(depthwise_to_input, "depthwise gradient by the input f32", depthwise_to_input,
                    CJ__OP_convolution_input_gradient);
 CJ__PRODUCT_CHAIN_KERNEL(depthwise_to_input, "depthwise gradient by the input f32", depthwise_to_input);
+
+/* --- direct, by parts of bf16 ----------------------------------------------------------------------------
+ */
+
+/* Padding the channels of what is read to blocks of 32 must cost less than what the products of bf16 are
+ * faster: channels that are worth a block, in eighths of it. */
+static int64_t least_eighths(const cj__split_kernels *split, int parts)
+{
+    return parts == 3 || split->most_parts == 1 ? 5 : parts == 2 ? 3 : 2;
+}
+
+/* Of how many parts; 0: of none, and `reason` says why. */
+static int parts_of(const cj__launch *launch, const cj__split_kernels **split, const char **reason)
+{
+    cj__isa isa;
+    *split = cj__isa_choose(&isa) == CJ_OK ? cj__split_kernels_of(launch->own, isa) : NULL;
+    int parts = cj__split_parts(*split, launch->precision, INT16_MAX, INT16_MAX, INT16_MAX);
+    *reason = *split ? "several products of bf16 are slower here" : "bf16 is none here, or slower";
+    return parts;
+}
+
+static const char *cannot_by_parts(const cj__launch *launch)
+{
+    const cj__split_kernels *split;
+    const char *reason;
+    cj__window w = window_of(launch);
+    if (parts_of(launch, &split, &reason) == 0) return reason;
+    return w.batch * w.in * w.out > 0 ? NULL : "there is nothing to multiply";
+}
+
+/* Winograd's products in f32 are as fast as one direct product of vdpbf16ps, and faster than six of AMX where
+ * there are tiles enough to make up for transforming the weight. */
+static bool winograd_is_faster(const cj__launch *launch, const cj__split_kernels *split, int parts)
+{
+    enum { LEAST_TILES = 64 };
+    if (cj__winograd_refuse(launch)) return false;
+    return split->most_parts == 1 || (parts == 3 && cj__winograd_map_of(launch).tiles >= LEAST_TILES);
+}
+
+static const char *refuse_by_parts(const cj__launch *launch)
+{
+    const cj__split_kernels *split;
+    const char *reason = cannot_by_parts(launch), *unused;
+    if (reason) return reason;
+    cj__window w = window_of(launch);
+    bool backward = launch->op == CJ__OP_convolution_input_gradient;
+    int parts = parts_of(launch, &split, &unused);
+    int64_t in = backward ? w.out : w.in, out = backward ? w.in : w.out, results = w.batch, k = in;
+    for (int a = 0; a < CJ__SPATIAL; a++)
+        results *= backward ? w.size[a] : w.result[a], k *= cj__most_taps(&w, backward, a);
+    if (!refuse_pointwise(launch)) return "it is a matrix product";
+    int64_t blocks = (in + CJ__SPLIT_STEP - 1) / CJ__SPLIT_STEP;
+    if (8 * in < blocks * CJ__SPLIT_STEP * least_eighths(split, parts)) return "too few channels are read";
+    if (cj__split_parts(split, launch->precision, results, out, k) == 0) return "it is too small for bf16";
+    return winograd_is_faster(launch, split, parts) ? "winograd in f32 is faster" : NULL;
+}
+
+static cj_status prepare_by_parts(cj__launch *launch, cj__arena *arena)
+{
+    cj__window w = window_of(launch);
+    cj__isa isa;
+    const cj__split_kernels *split;
+    const char *unused;
+    cj__by_parts_plan *plan = cj__arena_allocate(arena, sizeof *plan);
+    if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
+    CJ__TRY(cj__isa_choose(&isa));
+    int parts = parts_of(launch, &split, &unused);
+    cj__by_parts_plan_make(plan, &w, launch->op == CJ__OP_convolution_input_gradient, parts, split, isa);
+    launch->tasks = plan->tasks;
+    launch->scratch_bytes = plan->scratch_bytes;
+    launch->workspace_bytes = plan->packed_bytes;
+    launch->data = plan;
+    return CJ_OK;
+}
+
+static void run_by_parts(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
+{
+    cj__by_parts_run(launch->data, call, task, scratch);
+}
+
+static const char *describe_by_parts(const cj__launch *launch)
+{
+    return ((const cj__by_parts_plan *)launch->data)->name;
+}
+
+#define BY_PARTS(of)                                                                                         \
+    {                                                                                                        \
+        of, refuse_by_parts, prepare_by_parts, run_by_parts, describe_by_parts, cannot_by_parts              \
+    }
+static const cj__product by_parts = BY_PARTS(CJ__OP_convolution);
+static const cj__product by_parts_to_input = BY_PARTS(CJ__OP_convolution_input_gradient);
+
+static cj_status prepare_parts(cj__launch *launch, cj__arena *arena)
+{
+    (void)arena;
+    cj__product_unwrap(launch);
+    launch->tasks = cj__by_parts_pack_tasks(launch->data);
+    return CJ_OK;
+}
+
+static void run_parts(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)scratch;
+    cj__by_parts_pack(launch->data, operands[0], operands[1], task);
+}
+
+static const cj__kernel parts_kernel = {
+    .name = "weight by parts", .op = -1, .prepare = prepare_parts, .run = run_parts};
+
+CJ__PRODUCT_KERNELS_AFTER(by_parts, "convolution by parts", by_parts, CJ__OP_convolution, &parts_kernel,
+                          1u << 1);
+CJ__PRODUCT_KERNELS_AFTER(by_parts_to_input, "gradient by the input by parts", by_parts_to_input,
+                          CJ__OP_convolution_input_gradient, &parts_kernel, 1u << 1);
 
 /* --- direct -------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,170 @@
+/* Awkward windows, and the slow convolution that kernels are compared with. */
+#include "convolution_check.h"
+
+#include "base/random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const cj_test_window cj_test_windows[] = {
+    {SQUARE(3, 1, 1, 1, 1), 1, 1, 1, {1, 1}},
+    {SQUARE(3, 1, 1, 1, 1), 0, 3, 4, {5, 5}},
+    {SQUARE(1, 1, 1, 0, 1), 3, 17, 33, {5, 7}},
+    {SQUARE(1, 2, 1, 0, 1), 2, 18, 34, {7, 9}},
+    {SQUARE(1, 3, 1, 0, 1), 2, 5, 7, {7, 8}},
+    {SQUARE(3, 1, 1, 1, 1), 2, 31, 37, {13, 11}},
+    {SQUARE(3, 1, 1, 0, 1), 2, 19, 65, {17, 19}},
+    {SQUARE(3, 2, 1, 1, 1), 3, 23, 17, {11, 13}},
+    {SQUARE(3, 3, 1, 1, 1), 2, 7, 9, {14, 17}},
+    {SQUARE(3, 3, 2, 2, 1), 2, 7, 9, {14, 17}}, /* taps of some phases only */
+    {SQUARE(4, 2, 3, 4, 1), 2, 6, 5, {13, 12}},
+    {SQUARE(2, 4, 1, 0, 1), 2, 6, 5, {14, 13}}, /* a stride beyond the window: some of x is not seen */
+    {SQUARE(5, 1, 2, 4, 1), 1, 33, 16, {9, 10}},
+    {SQUARE(7, 2, 1, 3, 1), 2, 3, 20, {29, 31}},
+    {SQUARE(5, 1, 1, 2, 1), 2, 1, 6, {28, 28}},
+    {SQUARE(3, 1, 1, 1, 1), 7, 40, 48, {2, 2}}, /* strips over images */
+    {SQUARE(3, 1, 1, 1, 1), 70, 8, 20, {3, 1}},
+    {SQUARE(3, 2, 1, 1, 1), 9, 64, 33, {4, 4}},
+    {SQUARE(3, 1, 1, 1, 1), 6, 128, 48, {4, 4}},  /* pictures of a power of two */
+    {SQUARE(3, 1, 1, 1, 1), 2, 512, 16, {9, 20}}, /* and pixels */
+    {SQUARE(3, 2, 1, 1, 1), 2, 256, 16, {5, 33}},
+    {SQUARE(3, 1, 1, 1, 4), 2, 8, 12, {5, 6}},
+    {SQUARE(3, 2, 1, 1, 2), 5, 64, 70, {6, 9}},
+    {SQUARE(3, 1, 1, 1, 2), 9, 66, 34, {3, 3}},
+    {SQUARE(3, 1, 1, 1, 19), 2, 19, 19, {6, 7}},
+    {SQUARE(3, 1, 1, 1, 40), 1, 40, 40, {17, 18}},
+    {SQUARE(3, 2, 1, 1, 33), 2, 33, 66, {9, 8}},
+    {SQUARE(5, 1, 2, 4, 7), 1, 7, 21, {9, 8}},
+    {WINDOW_2D(5, 3, 2, 1, 1, 1, 2, 1, 2, 1, 8), 1, 8, 16, {8, 7}},
+    {WINDOW_2D(3, 2, 2, 3, 1, 1, 0, 1, 2, 0, 1), 2, 4, 3, {8, 9}},
+    {WINDOW_2D(3, 3, 1, 1, 1, 1, 5, 0, 0, 7, 1), 2, 9, 18, {6, 5}}, /* results that see padding alone */
+    {WINDOW_2D(1, 9, 1, 1, 1, 1, 0, 4, 0, 4, 1), 2, 20, 24, {3, 40}},
+    {WINDOW_2D(9, 1, 1, 1, 1, 1, 4, 0, 4, 0, 1), 2, 20, 24, {40, 3}},
+    {WINDOW_2D(2, 2, 1, 1, 1, 900, 0, 450, 0, 450, 1), 2, 5, 6, {4, 3}}, /* a window far wider than x */
+    {WINDOW_1D(4, 2, 2, 3, 1, 1), 2, 6, 10, {17}},
+    {WINDOW_1D(3, 1, 1, 2, 0, 1), 2, 8, 24, {700}}, /* rows in parts; causal */
+    {WINDOW_1D(16, 8, 1, 4, 4, 1), 1, 1, 32, {3001}},
+    {{.rank = 3,
+      .kernel = {2, 3, 3},
+      .stride = {1, 2, 1},
+      .dilation = {1, 1, 1},
+      .before = {1, 1, 1},
+      .after = {0, 1, 1},
+      .groups = 1},
+     2,
+     3,
+     17,
+     {4, 6, 5}},
+    {{.rank = 3,
+      .kernel = {3, 3, 3},
+      .stride = {2, 1, 2},
+      .dilation = {2, 1, 1},
+      .before = {2, 1, 1},
+      .after = {2, 1, 1},
+      .groups = 2},
+     5,
+     34,
+     6,
+     {5, 4, 3}},
+    {{.rank = 3,
+      .kernel = {3, 1, 3},
+      .stride = {2, 1, 1},
+      .dilation = {1, 1, 2},
+      .before = {1, 0, 2},
+      .after = {1, 0, 2},
+      .groups = 11},
+     2,
+     11,
+     22,
+     {5, 4, 6}},
+};
+
+const int cj_test_windows_count = sizeof cj_test_windows / sizeof *cj_test_windows;
+
+const cj__op cj_test_convolutions[3] = {CJ__OP_convolution, CJ__OP_convolution_input_gradient,
+                                        CJ__OP_convolution_weight_gradient};
+
+static void shapes_of(const cj_test_window *c, cj_shape_t *x, cj_shape_t *weight, cj_shape_t *y)
+{
+    const cj__window_attributes *a = &c->window;
+    *x = *y = *weight = (cj_shape_t){.rank = a->rank + 2};
+    x->dims[0] = y->dims[0] = c->batch;
+    for (int d = 0; d < a->rank; d++) {
+        int64_t room = c->size[d] + a->before[d] + a->after[d] - a->dilation[d] * (a->kernel[d] - 1) - 1;
+        x->dims[1 + d] = c->size[d];
+        y->dims[1 + d] = room / a->stride[d] + 1;
+        weight->dims[d] = a->kernel[d];
+    }
+    x->dims[a->rank + 1] = c->in;
+    y->dims[a->rank + 1] = c->out;
+    weight->dims[a->rank] = c->in / a->groups;
+    weight->dims[a->rank + 1] = c->out;
+}
+
+cj_test_trial cj_test_trial_new(const cj_test_window *c, cj__op op)
+{
+    cj_test_trial t = {.of = c, .op = op, .attributes = c->window};
+    cj_shape_t x, weight, y;
+    shapes_of(c, &x, &weight, &y);
+    bool to_input = op == CJ__OP_convolution_input_gradient,
+         to_weight = op == CJ__OP_convolution_weight_gradient;
+    if (to_input) memcpy(t.attributes.size, c->size, sizeof c->size);
+    t.shape[0] = to_input ? y : x;
+    t.shape[1] = to_weight ? y : weight;
+    t.shape[2] = to_input ? x : to_weight ? weight : y;
+    t.count = cj_shape_count(t.shape[2]);
+    for (int i = 0; i < 2; i++) {
+        int64_t n = cj_shape_count(t.shape[i]);
+        t.operand[i] = malloc((size_t)n * sizeof(float) + 1);
+        for (int64_t k = 0; k < n; k++) t.operand[i][k] = cj__normal(5, (uint64_t)i, (uint64_t)k);
+    }
+    return t;
+}
+
+void cj_test_trial_free(cj_test_trial *t)
+{
+    free(t->operand[0]);
+    free(t->operand[1]);
+}
+
+double *cj_test_trial_define(const cj_test_trial *t)
+{
+    double *in[2], *out = malloc((size_t)t->count * sizeof(double) + 1);
+    cj__type types[3];
+    for (int i = 0; i < 3; i++) types[i] = (cj__type){CJ_F64, t->shape[i]};
+    for (int i = 0; i < 2; i++) {
+        int64_t n = cj_shape_count(t->shape[i]);
+        in[i] = malloc((size_t)n * sizeof(double) + 1);
+        for (int64_t k = 0; k < n; k++) in[i][k] = t->operand[i][k];
+    }
+    cj__reference r = {&t->attributes, 2, 1, types, types + 2, (const double *const *)in, &out};
+    cj__ops[t->op].reference(&r);
+    free(in[0]);
+    free(in[1]);
+    return out;
+}
+
+double cj_test_trial_error(const cj_test_trial *t, const float *found, const double *wanted)
+{
+    double difference = 0, norm = 0;
+    for (int64_t i = 0; i < t->count; i++) {
+        double d = found[i] - wanted[i];
+        difference += d * d;
+        norm += wanted[i] * wanted[i];
+    }
+    return difference == 0 ? 0 : sqrt(difference / norm);
+}
+
+const char *cj_test_trial_text(const cj_test_trial *t)
+{
+    static char text[160];
+    const cj__window_attributes *w = &t->attributes;
+    snprintf(text, sizeof text,
+             "%s, batch %lld, %lld to %lld channels, %lldx%lldx%lld, kernel %lldx%lld stride %lld",
+             cj__ops[t->op].name, (long long)t->of->batch, (long long)t->of->in, (long long)t->of->out,
+             (long long)t->of->size[0], (long long)t->of->size[1], (long long)t->of->size[2],
+             (long long)w->kernel[0], (long long)w->kernel[1], (long long)w->stride[0]);
+    return text;
+}
