@@ -11,17 +11,17 @@ typedef struct {
     int64_t size[CJ__SPATIAL]; /* of x */
 } cj_test_window;
 
-#define WINDOW_1D(k, s, d, b, a, g)                                                                          \
+#define CJ_WINDOW_1D(k, s, d, b, a, g)                                                                       \
     {                                                                                                        \
         .rank = 1, .kernel = {k}, .stride = {s}, .dilation = {d}, .before = {b}, .after = {a}, .groups = g   \
     }
-#define WINDOW_2D(k0, k1, s0, s1, d0, d1, b0, b1, a0, a1, g)                                                 \
+#define CJ_WINDOW_2D(k0, k1, s0, s1, d0, d1, b0, b1, a0, a1, g)                                              \
     {                                                                                                        \
         .rank = 2, .kernel = {k0, k1}, .stride = {s0, s1}, .dilation = {d0, d1}, .before = {b0, b1},         \
         .after = {a0, a1}, .groups = g                                                                       \
     }
 /* Square windows. */
-#define SQUARE(k, s, d, p, g) WINDOW_2D(k, k, s, s, d, d, p, p, p, p, g)
+#define CJ_SQUARE(k, s, d, p, g) CJ_WINDOW_2D(k, k, s, s, d, d, p, p, p, p, g)
 
 /* Every kind of geometry, and how many there are. */
 extern const cj_test_window cj_test_windows[];

@@ -38,10 +38,8 @@ static const manner manners[] = {{"six products", &cj__split_portable, 3},
                                  {"one product of vectors", &cj__split_portable_vectors, 1}};
 enum { MANNERS = sizeof manners / sizeof *manners };
 
-static double bound_of(const manner *m)
-{
-    return bounds[3 - m->parts];
-}
+/* How many of the three convolutions there are by parts. */
+enum { CONVOLUTIONS = 2 };
 
 /* Buffers that end where their allocation does, and are full of NaN. */
 static void *new_memory(size_t bytes)
@@ -75,38 +73,353 @@ static float *run_by_parts(const cj_test_trial *t, const manner *m, bool in_orde
     return result;
 }
 
-static void check_window(const cj_test_window *window, cj__op op, const manner *m, double *worst)
+static void check_window(const cj_test_window *window, cj__op op, double worst[MANNERS])
 {
     cj_test_trial t = cj_test_trial_new(window, op);
     double *wanted = cj_test_trial_define(&t);
-    float *found = run_by_parts(&t, m, true), *again = run_by_parts(&t, m, false);
-    double error = cj_test_trial_error(&t, found, wanted);
-    if (!(error < bound_of(m))) fail_msg("%s by %s: error %g", cj_test_trial_text(&t), m->name, error);
-    if (memcmp(found, again, (size_t)t.count * sizeof(float)) != 0)
-        fail_msg("%s by %s: other bits in another order of tasks", cj_test_trial_text(&t), m->name);
-    *worst = error > *worst ? error : *worst;
-    free(found);
-    free(again);
+    for (int i = 0; i < MANNERS; i++) {
+        const manner *m = &manners[i];
+        float *found = run_by_parts(&t, m, true), *again = run_by_parts(&t, m, false);
+        double error = cj_test_trial_error(&t, found, wanted);
+        if (!(error < bounds[3 - m->parts]))
+            fail_msg("%s by %s: error %g", cj_test_trial_text(&t), m->name, error);
+        if (memcmp(found, again, (size_t)t.count * sizeof(float)) != 0)
+            fail_msg("%s by %s: other bits in another order of tasks", cj_test_trial_text(&t), m->name);
+        worst[i] = error > worst[i] ? error : worst[i];
+        free(found);
+        free(again);
+    }
     free(wanted);
     cj_test_trial_free(&t);
+}
+
+static void print_errors(const double worst[MANNERS])
+{
+    for (int i = 0; i < MANNERS; i++) print_message("%s: error up to %.2g\n", manners[i].name, worst[i]);
 }
 
 static void test_awkward_windows(void **state)
 {
     (void)state;
-    for (int m = 0; m < MANNERS; m++) {
-        double worst = 0;
-        for (int i = 0; i < cj_test_windows_count; i++)
-            for (int op = 0; op < 2; op++)
-                check_window(&cj_test_windows[i], cj_test_convolutions[op], &manners[m], &worst);
-        print_message("%s: error up to %.2g\n", manners[m].name, worst);
+    double worst[MANNERS] = {0};
+    for (int i = 0; i < cj_test_windows_count; i++)
+        for (int op = 0; op < CONVOLUTIONS; op++)
+            check_window(&cj_test_windows[i], cj_test_convolutions[op], worst);
+    print_errors(worst);
+}
+
+/* --- what bf16 cannot hold ----------------------------------------------------------------------------- */
+
+/* The channel of the result that element `index` of the weight has a part in. */
+static int64_t channel_of_weight(const cj_test_trial *t, int64_t index)
+{
+    int64_t out = t->of->out, groups = t->attributes.groups, in = t->of->in / groups;
+    if (t->op == CJ__OP_convolution) return index % out;
+    return index % out / (out / groups) * in + index / out % in;
+}
+
+/* One strange number in either operand reaches the results that see it, and no other; in the weight also
+ * those that meet it with the zeros of the padding, whose product with infinity is none. */
+static void check_special(const cj_test_window *window, cj__op op, const manner *m, float value, int operand)
+{
+    cj_test_trial t = cj_test_trial_new(window, op);
+    int64_t count = cj_shape_count(t.shape[operand]);
+    t.operand[operand][count / 3] = value;
+    double *wanted = cj_test_trial_define(&t);
+    float *found = run_by_parts(&t, m, true);
+    for (int64_t i = 0; i < t.count; i++) {
+        if (isfinite(wanted[i]) && fabs(wanted[i]) > 0.9 * FLT_MAX) continue; /* f32's own affair */
+        bool same = isnan(wanted[i])   ? isnan(found[i])
+                    : isinf(wanted[i]) ? found[i] == wanted[i]
+                                       : isfinite(found[i]);
+        bool padding = operand == 1 && op != CJ__OP_convolution_weight_gradient && isnan(found[i]) &&
+                       i % t.shape[2].dims[t.shape[2].rank - 1] == channel_of_weight(&t, count / 3);
+        if (!same && !padding)
+            fail_msg("%s by %s, %g in operand %d: element %lld is %g, not %g", cj_test_trial_text(&t),
+                     m->name, (double)value, operand, (long long)i, (double)found[i], wanted[i]);
     }
+    free(found);
+    free(wanted);
+    cj_test_trial_free(&t);
+}
+
+/* With padding and several strips and tasks; with phases; with groups. */
+static const cj_test_window some[] = {{CJ_SQUARE(3, 1, 1, 1, 1), 3, 45, 44, {7, 9}},
+                                      {CJ_SQUARE(3, 2, 1, 1, 1), 2, 40, 50, {9, 8}},
+                                      {CJ_SQUARE(3, 1, 1, 0, 2), 2, 96, 88, {8, 6}}};
+enum { SOME = sizeof some / sizeof *some };
+
+static void test_infinity_and_nan(void **state)
+{
+    (void)state;
+    const float values[] = {INFINITY, -INFINITY, NAN, 3.4e38f};
+    for (int i = 0; i < SOME * 4 * 2; i++)
+        for (int op = 0; op < CONVOLUTIONS; op++)
+            for (int m = 0; m < MANNERS; m++)
+                check_special(&some[i / 8], cj_test_convolutions[op], &manners[m], values[i / 2 % 4], i % 2);
+}
+
+/* Operands near the smallest normal number, or both small: what underflows may vanish, nothing else may. One
+ * part of a number has no smaller parts to lose. */
+static void test_small_numbers(void **state)
+{
+    (void)state;
+    static const int powers[][2] = {{-60, 0}, {-80, 0}, {-108, 0}, {0, -108}, {-45, -45}, {-56, -52}};
+    for (int i = 0; i < SOME * 6; i++)
+        for (int op = 0; op < CONVOLUTIONS; op++) {
+            cj_test_trial t = cj_test_trial_new(&some[i / 6], cj_test_convolutions[op]);
+            for (int operand = 0; operand < 2; operand++)
+                for (int64_t k = 0; k < cj_shape_count(t.shape[operand]); k++)
+                    t.operand[operand][k] = ldexpf(t.operand[operand][k], powers[i % 6][operand]);
+            double *wanted = cj_test_trial_define(&t);
+            for (int m = 0; m < MANNERS; m++) {
+                float *found = run_by_parts(&t, &manners[m], true);
+                double error = cj_test_trial_error(&t, found, wanted);
+                if (!(error < bounds[3 - manners[m].parts]))
+                    fail_msg("%s by %s, operands of 2^%d and 2^%d: error %g", cj_test_trial_text(&t),
+                             manners[m].name, powers[i % 6][0], powers[i % 6][1], error);
+                free(found);
+            }
+            free(wanted);
+            cj_test_trial_free(&t);
+        }
+}
+
+/* --- whole programs ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    cj_precision precision;
+    bool no_winograd;
+    const cj__split_kernels *split; /* NULL: as the processor has it */
+} setting;
+
+static cj_program *compile(const cj_test_trial *t, const setting *how)
+{
+    cj_graph *g;
+    cj_program *program;
+    cj_graph_options o = {.size = sizeof o, .precision = how->precision, .no_winograd = how->no_winograd};
+    expect_ok((cj_graph_new)(&g, &o));
+    cj_value inputs[2];
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
+    cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
+    expect_ok(cj_test_compile_with(&program, g, how->split));
+    cj_graph_free(g);
+    return program;
+}
+
+static float *run(cj_program *program, const cj_test_trial *t)
+{
+    float *result = malloc((size_t)t->count * sizeof(float) + 1);
+    cj_run_options o = {.size = sizeof o, .program = program, .outputs = {result}};
+    for (int i = 0; i < 2; i++) o.inputs[i] = (cj_tensor){t->operand[i], CJ_F32, t->shape[i]};
+    expect_ok((cj_program_run)(&o));
+    return result;
+}
+
+static const cj__step *step_of(const cj_program *program)
+{
+    return &program->steps[program->step_count - 1];
+}
+
+/* Which kernel a window has, and what `cajal plan` says of those that refused. */
+static void expect_kernel(cj_test_window window, cj__op op, setting how, const char *kernel, const char *why)
+{
+    cj_test_trial t = cj_test_trial_new(&window, op);
+    cj_program *program = compile(&t, &how);
+    const cj__step *step = step_of(program);
+    if (strcmp(step->kernel->name, kernel) != 0 || !strstr(step->refusals, why))
+        fail_msg("%s: '%s' (%s), not '%s' (%s)", cj_test_trial_text(&t), step->kernel->name, step->refusals,
+                 kernel, why);
+    cj_program_free(program);
+    cj_test_trial_free(&t);
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    const cj_test_window strided = {CJ_SQUARE(3, 2, 1, 1, 1), 4, 64, 64, {16, 16}};
+    const cj_test_window tiles = {CJ_SQUARE(3, 1, 1, 1, 1), 4, 64, 64, {16, 16}};
+    const cj_test_window few = {CJ_SQUARE(3, 1, 1, 1, 1), 8, 64, 64, {4, 4}};
+    const cj_test_window colours = {CJ_SQUARE(3, 1, 1, 1, 1), 4, 3, 64, {16, 16}};
+    const cj_test_window sixteen = {CJ_SQUARE(3, 2, 1, 1, 1), 4, 16, 32, {16, 16}};
+    const cj_test_window pixel = {CJ_SQUARE(1, 1, 1, 0, 1), 4, 64, 64, {16, 16}};
+    const cj_test_window small = {CJ_SQUARE(3, 2, 1, 1, 1), 1, 64, 64, {4, 4}};
+    const cj__split_kernels *amx = &cj__split_portable, *vectors = &cj__split_portable_vectors;
+    const cj__op forward = CJ__OP_convolution, back = CJ__OP_convolution_input_gradient;
+    const char *parts = "convolution by parts", *f32 = "convolution f32";
+    expect_kernel(strided, forward, (setting){CJ_HIGHEST, false, amx}, parts, "");
+    expect_kernel(strided, back, (setting){CJ_HIGHEST, false, amx}, "gradient by the input by parts", "");
+    expect_kernel(few, forward, (setting){CJ_HIGHEST, false, amx}, parts, "");
+    expect_kernel(tiles, forward, (setting){CJ_HIGHEST, true, amx}, parts, "");
+    expect_kernel(tiles, forward, (setting){CJ_HIGH, false, amx}, parts, "");
+    expect_kernel(tiles, forward, (setting){CJ_MEDIUM, false, amx}, parts, "");
+    expect_kernel(tiles, forward, (setting){CJ_MEDIUM, false, vectors}, "winograd",
+                  "winograd in f32 is faster");
+    expect_kernel(strided, forward, (setting){CJ_MEDIUM, false, vectors}, parts, "");
+    expect_kernel(strided, forward, (setting){CJ_HIGH, false, vectors}, f32,
+                  "several products of bf16 are slower here");
+    expect_kernel(colours, forward, (setting){CJ_MEDIUM, false, amx}, f32, "too few channels are read");
+    expect_kernel(sixteen, forward, (setting){CJ_HIGHEST, false, amx}, f32, "too few channels are read");
+    expect_kernel(sixteen, forward, (setting){CJ_HIGH, false, amx}, parts, "");
+    expect_kernel(small, forward, (setting){CJ_HIGHEST, false, amx}, f32, "it is too small for bf16");
+    expect_kernel(pixel, forward, (setting){CJ_HIGH, false, amx}, "convolution as matmul",
+                  "it is a matrix product");
+    setenv("CAJAL_ISA", "scalar", 1);
+    expect_kernel(strided, forward, (setting){CJ_MEDIUM, false, NULL}, f32, "bf16 is none here, or slower");
+    unsetenv("CAJAL_ISA");
+}
+
+/* One tap without a stride is a matrix product, which obeys precision itself. */
+static void test_pixels_by_parts(void **state)
+{
+    (void)state;
+    const cj_test_window pixel = {CJ_SQUARE(1, 1, 1, 0, 1), 4, 64, 48, {9, 8}};
+    static const char *const names[] = {"portable 32x32, 6 products", "portable 32x32, 3 products",
+                                        "portable 32x32"};
+    for (int i = 0; i < 9; i++) {
+        const setting how = {(cj_precision)(i / 3), false, &cj__split_portable};
+        cj_test_trial t = cj_test_trial_new(&pixel, cj_test_convolutions[i % 3]);
+        cj_program *program = compile(&t, &how);
+        double *wanted = cj_test_trial_define(&t);
+        float *found = run(program, &t);
+        const cj__step *step = step_of(program);
+        assert_string_equal(step->kernel->describe(&step->launch), names[i / 3]);
+        assert_true(cj_test_trial_error(&t, found, wanted) < bounds[i / 3]);
+        free(found);
+        free(wanted);
+        cj_program_free(program);
+        cj_test_trial_free(&t);
+    }
+}
+
+/* The step of a program is the kernel that was tested by itself, with any number of threads. */
+static void test_same_bits_on_any_threads(void **state)
+{
+    (void)state;
+    static const int threads[] = {1, 2, 3, 7};
+    for (int i = 0; i < 4 * CONVOLUTIONS; i++) {
+        const cj_test_window strided = {CJ_SQUARE(3, 2, 1, 1, 1), 4, 64, 64, {16, 16}};
+        const setting how = {(cj_precision)(i % 4 % 3), true, manners[i % 4].split};
+        const manner *m = &manners[i % 4];
+        if (m->split == &cj__split_portable_vectors && how.precision != CJ_MEDIUM) continue;
+        cj_test_trial t = cj_test_trial_new(&strided, cj_test_convolutions[i / 4]);
+        cj_program *program = compile(&t, &how);
+        float *alone = run_by_parts(&t, m, true);
+        for (int k = 0; k < 4; k++) {
+            expect_ok(cj_set_threads(threads[k]));
+            float *found = run(program, &t);
+            if (memcmp(found, alone, (size_t)t.count * sizeof(float)) != 0)
+                fail_msg("%s by %s: other bits on %d threads", cj_test_trial_text(&t), m->name, threads[k]);
+            free(found);
+        }
+        free(alone);
+        cj_program_free(program);
+        cj_test_trial_free(&t);
+    }
+    expect_ok(cj_set_threads(2));
+}
+
+/* relu(made · scale + scale) + other */
+static cj_value chain_of(cj_graph *g, const cj_test_trial *t, cj_value made)
+{
+    cj_value scale = (cj_input)(g, "scale", CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1]));
+    cj_value other = (cj_input)(g, "other", CJ_F32, t->shape[2]);
+    return cj_add(cj_relu(cj_add(cj_mul(made, scale), scale)), other);
+}
+
+/* What a chain makes of a convolution in one step, and of one that was made before (`made`). */
+static float *run_chain(const cj_test_trial *t, const setting *how, const float *made)
+{
+    cj_graph *g;
+    cj_program *program;
+    cj_graph_options o = {.size = sizeof o, .precision = how->precision, .no_winograd = true};
+    expect_ok((cj_graph_new)(&g, &o));
+    cj_value inputs[2];
+    int count = made ? 1 : 2;
+    for (int i = 0; i < count; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[made ? 2 : i]);
+    cj_output(g, "y", chain_of(g, t, made ? inputs[0] : cj__draw(g, t->op, &t->attributes, 2, inputs)));
+    expect_ok(cj_test_compile_with(&program, g, how->split));
+    if (!made) assert_true(strstr(step_of(program)->kernel->name, "by parts + chain") != NULL);
+    float *result = malloc((size_t)t->count * sizeof(float)), scale[128];
+    for (int i = 0; i < 128; i++) scale[i] = (float)(i % 7) - 3;
+    cj_run_options run = {.size = sizeof run, .program = program, .outputs = {result}};
+    for (int i = 0; i < count; i++)
+        run.inputs[i] = (cj_tensor){made ? (float *)made : t->operand[i], CJ_F32, t->shape[made ? 2 : i]};
+    run.inputs[count] = (cj_tensor){scale, CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1])};
+    float *other = calloc((size_t)t->count, sizeof(float));
+    for (int64_t i = 0; i < t->count; i++) other[i] = (float)(i % 11);
+    run.inputs[count + 1] = (cj_tensor){other, CJ_F32, t->shape[2]};
+    expect_ok((cj_program_run)(&run));
+    free(other);
+    cj_program_free(program);
+    cj_graph_free(g);
+    return result;
+}
+
+static void test_a_chain_changes_no_bit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * SOME; i++) {
+        cj_test_window window = some[i / 2];
+        window.batch = 8;
+        const setting how = {CJ_HIGHEST, true, &cj__split_portable};
+        cj_test_trial t = cj_test_trial_new(&window, cj_test_convolutions[i % 2]);
+        float *alone = run_by_parts(&t, &manners[0], true);
+        float *fused = run_chain(&t, &how, NULL), *after = run_chain(&t, &how, alone);
+        if (memcmp(fused, after, (size_t)t.count * sizeof(float)) != 0)
+            fail_msg("%s: other bits with a chain", cj_test_trial_text(&t));
+        free(alone);
+        free(fused);
+        free(after);
+        cj_test_trial_free(&t);
+    }
+}
+
+static cj_status compile_and_run(void *context)
+{
+    const cj_test_trial *t = context;
+    cj_graph *g = NULL;
+    cj_program *program = NULL;
+    cj_graph_options o = {.size = sizeof o, .no_winograd = true};
+    CJ__TRY((cj_graph_new)(&g, &o));
+    cj_value inputs[2];
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
+    cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
+    cj_status status = cj_test_compile_with(&program, g, &cj__split_portable);
+    float *result = malloc((size_t)t->count * sizeof(float) + 1);
+    cj_run_options run = {.size = sizeof run, .program = program, .outputs = {result}};
+    for (int i = 0; i < 2; i++) run.inputs[i] = (cj_tensor){t->operand[i], CJ_F32, t->shape[i]};
+    if (status == CJ_OK) status = (cj_program_run)(&run);
+    cj_program_free(program);
+    cj_graph_free(g);
+    free(result);
+    return status;
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    const cj_test_window strided = {CJ_SQUARE(3, 2, 1, 1, 1), 2, 32, 32, {9, 9}};
+    cj_test_allocator_install();
+    for (int op = 0; op < CONVOLUTIONS; op++) {
+        cj_test_trial t = cj_test_trial_new(&strided, cj_test_convolutions[op]);
+        cj_test_every_allocation_fails(compile_and_run, &t);
+        cj_test_trial_free(&t);
+    }
+    cj_test_allocator_remove();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_awkward_windows),
+        cmocka_unit_test(test_infinity_and_nan),
+        cmocka_unit_test(test_small_numbers),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_pixels_by_parts),
+        cmocka_unit_test(test_same_bits_on_any_threads),
+        cmocka_unit_test(test_a_chain_changes_no_bit),
     };
     return cmocka_run_group_tests_name("convolution by parts", tests, NULL, NULL);
 }

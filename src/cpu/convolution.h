@@ -55,8 +55,7 @@ typedef struct {
     const struct cj__matmul_kernels *f32; /* for what bf16 cannot hold */
     int parts;
     bool backward;
-    int64_t batch, groups, in, out; /* channels of a group that are read, and made */
-    int64_t size[CJ__SPATIAL], made[CJ__SPATIAL], phases[CJ__SPATIAL]; /* as of a cj__direct_plan */
+    int64_t groups, in, out; /* channels of a group that are read, and made */
     cj__window window;
     int64_t blocks;                    /* of 32 channels that are read */
     int64_t depth;                     /* steps of k, at most, between two additions to the result */

@@ -4,6 +4,7 @@
  */
 #include "cpu/convolution.h"
 #include "cpu/matmul_blocks.h"
+#include "cpu/patches.h"
 #include "cpu/split.h"
 
 #include <stdio.h>
@@ -17,121 +18,42 @@ enum { LINE = CJ__SPLIT_STEP, PANEL = CJ__SPLIT_STEP * CJ__SPLIT_COLUMNS };
 /* Channels that are made again in f32 at a time. */
 enum { REDONE_DEPTH = 256 };
 
-/* --- what results see ---------------------------------------------------------------------------------- */
+/* --- planning ------------------------------------------------------------------------------------------ */
 
-typedef struct {
-    cj__sight axis[CJ__SPATIAL];
-} sights;
-
-static sights look(const cj__by_parts_plan *plan, int64_t phase)
+static cj__patches look(const cj__by_parts_plan *plan, int64_t phase)
 {
-    sights s;
-    for (int a = CJ__SPATIAL - 1; a >= 0; phase /= plan->phases[a], a--)
-        s.axis[a] = cj__sight_of(&plan->window, plan->backward, a, phase % plan->phases[a]);
-    return s;
+    return cj__patches_of(&plan->window, plan->backward, phase);
 }
 
 static int64_t phases_of(const cj__by_parts_plan *plan)
 {
-    return plan->phases[0] * plan->phases[1] * plan->phases[2];
+    return cj__phases_of(&plan->window, plan->backward);
 }
 
-static int64_t results_of(const cj__by_parts_plan *plan, const sights *s)
+static int64_t steps_of(const cj__by_parts_plan *plan, const cj__patches *s)
 {
-    return plan->batch * s->axis[0].count * s->axis[1].count * s->axis[2].count;
+    return cj__patches_taps(s) * plan->blocks;
 }
-
-static int64_t steps_of(const cj__by_parts_plan *plan, const sights *s)
-{
-    return s->axis[0].taps * s->axis[1].taps * s->axis[2].taps * plan->blocks;
-}
-
-static int64_t pixels_of(const cj__by_parts_plan *plan)
-{
-    return plan->size[0] * plan->size[1] * plan->size[2];
-}
-
-/* A result of a phase by its number: image, and place along each axis. */
-typedef struct {
-    int64_t image, at[CJ__SPATIAL];
-} result;
-
-static result result_at(const sights *s, int64_t number)
-{
-    result r;
-    for (int a = CJ__SPATIAL - 1; a >= 0; number /= s->axis[a].count, a--)
-        r.at[a] = number % s->axis[a].count;
-    r.image = number;
-    return r;
-}
-
-/* The first pixel, numbered through all images, that results from `r` to `last` see, or one before it. Along
- * an axis that is what r sees first, unless a later result of r's image lies further on along an axis
- * before. */
-static int64_t first_seen(const cj__by_parts_plan *plan, const sights *s, const result *r, const result *last)
-{
-    int64_t seen = r->image;
-    bool together = r->image == last->image, at_end = true;
-    for (int a = 0; a < CJ__SPATIAL; a++) {
-        const cj__sight *axis = &s->axis[a];
-        int64_t first = at_most(plan->size[a], at_least(0, axis->from + r->at[a] * axis->stride));
-        seen = seen * plan->size[a] + (together || at_end ? first : 0);
-        together = together && r->at[a] == last->at[a];
-        at_end = at_end && r->at[a] == axis->count - 1;
-    }
-    return r->image < last->image ? at_most(seen, (r->image + 1) * pixels_of(plan)) : seen;
-}
-
-/* The pixel after the last one, likewise. */
-static int64_t end_seen(const cj__by_parts_plan *plan, const sights *s, const result *first, const result *r)
-{
-    int64_t seen = r->image;
-    bool together = r->image == first->image, at_start = true;
-    for (int a = 0; a < CJ__SPATIAL; a++) {
-        const cj__sight *axis = &s->axis[a];
-        int64_t last = axis->from + r->at[a] * axis->stride + (axis->taps - 1) * axis->dilation;
-        last = at_most(plan->size[a] - 1, at_least(-1, last));
-        seen = seen * plan->size[a] + (together || at_start ? last : plan->size[a] - 1);
-        together = together && r->at[a] == first->at[a];
-        at_start = at_start && r->at[a] == 0;
-    }
-    return first->image < r->image ? at_least(seen + 1, r->image * pixels_of(plan)) : seen + 1;
-}
-
-typedef struct {
-    int64_t first, end;
-} range;
-
-/* Pixels that results [first, end) see, and some that they do not; nothing where they see nothing. */
-static range pixels_seen(const cj__by_parts_plan *plan, const sights *s, int64_t first, int64_t end)
-{
-    if (first >= end || steps_of(plan, s) == 0) return (range){0, 0};
-    result from = result_at(s, first), to = result_at(s, end - 1);
-    range seen = {first_seen(plan, s, &from, &to), end_seen(plan, s, &from, &to)};
-    seen.end = at_least(seen.first, seen.end);
-    return seen;
-}
-
-/* --- planning ------------------------------------------------------------------------------------------ */
 
 /* Results [first, end) of a phase. */
-static range results_in(const cj__by_parts_plan *plan, const sights *s, int64_t block)
+static cj__range results_in(const cj__by_parts_plan *plan, const cj__patches *s, int64_t block)
 {
-    int64_t results = results_of(plan, s), height = plan->split->tile_rows;
+    int64_t results = cj__patches_count(s), height = plan->split->tile_rows;
     int64_t strips = divide_up(results, height);
-    return (range){at_most(results, part_start(strips, plan->row_blocks, block) * height),
-                   at_most(results, part_start(strips, plan->row_blocks, block + 1) * height)};
+    return (cj__range){at_most(results, part_start(strips, plan->row_blocks, block) * height),
+                       at_most(results, part_start(strips, plan->row_blocks, block + 1) * height)};
 }
 
 /* Each task packs the pixels at its edges once more, and each block of columns all of them: rows are cut
  * first, the more the larger a pixel is. */
-static void cut(cj__by_parts_plan *plan, const sights *s)
+static void cut(cj__by_parts_plan *plan, const cj__patches *s)
 {
-    int64_t results = results_of(plan, s), parallel = plan->groups * phases_of(plan);
+    int64_t results = cj__patches_count(s), parallel = plan->groups * phases_of(plan);
     double work =
         (double)results * (double)steps_of(plan, s) * CJ__SPLIT_STEP * (double)plan->out * (double)parallel;
     int64_t wanted = work > (double)MOST_TASKS * TASK_WORK ? MOST_TASKS : 1 + (int64_t)(work / TASK_WORK);
-    double read = (double)plan->batch * (double)pixels_of(plan) * (double)(plan->blocks * plan->parts) * LINE;
+    double read = (double)s->batch * (double)(s->size[0] * s->size[1] * s->size[2]) *
+                  (double)(plan->blocks * plan->parts) * LINE;
     int64_t rows = at_least(divide_up(results, TASK_ROWS), (int64_t)(read * sizeof(uint16_t) / BAND_BYTES));
     rows = at_least(rows, divide_up(wanted, parallel));
     plan->row_blocks = at_most(rows, at_least(1, divide_up(results, plan->split->tile_rows)));
@@ -144,10 +66,10 @@ static int64_t most_strips_read(const cj__by_parts_plan *plan)
 {
     int64_t most = 0;
     for (int64_t phase = 0; phase < phases_of(plan); phase++) {
-        sights s = look(plan, phase);
+        cj__patches s = look(plan, phase);
         for (int64_t i = 0; i < plan->row_blocks; i++) {
-            range results = results_in(plan, &s, i);
-            range seen = pixels_seen(plan, &s, results.first, results.end);
+            cj__range results = results_in(plan, &s, i);
+            cj__range seen = cj__pixels_seen(&s, results.first, results.end);
             most = at_least(most, divide_up(seen.end - seen.first, plan->split->tile_rows));
         }
     }
@@ -210,10 +132,10 @@ static int64_t panel_place(const cj__by_parts_plan *plan, int64_t phase, int64_t
 {
     int64_t steps = 0;
     for (int64_t p = 0; p < phase; p++) {
-        sights s = look(plan, p);
+        cj__patches s = look(plan, p);
         steps += steps_of(plan, &s) * plan->groups;
     }
-    sights s = look(plan, phase);
+    cj__patches s = look(plan, phase);
     return (steps + steps_of(plan, &s) * group) * plan->panels * plan->parts * PANEL;
 }
 
@@ -224,21 +146,15 @@ void cj__by_parts_plan_make(cj__by_parts_plan *plan, const cj__window *w, bool b
                                 .f32 = cj__matmul_kernels_of(isa),
                                 .parts = parts,
                                 .backward = backward,
-                                .batch = w->batch,
                                 .groups = w->groups,
                                 .in = backward ? w->out : w->in,
                                 .out = backward ? w->in : w->out,
                                 .window = *w};
-    for (int a = 0; a < CJ__SPATIAL; a++) {
-        plan->size[a] = backward ? w->result[a] : w->size[a];
-        plan->made[a] = backward ? w->size[a] : w->result[a];
-        plan->phases[a] = cj__phases(w, backward, a);
-    }
     snprintf(plan->name, sizeof plan->name, "%s", split->name[parts - 1]);
-    sights s = look(plan, 0);
+    cj__patches s = look(plan, 0);
     plan->blocks = divide_up(plan->in, CJ__SPLIT_STEP);
     plan->panels = divide_up(plan->out, CJ__SPLIT_COLUMNS);
-    if (results_of(plan, &s) == 0 || plan->out == 0) return;
+    if (cj__patches_count(&s) == 0 || plan->out == 0) return;
     plan->scattered = phases_of(plan) > 1;
     int64_t k = CJ__SPLIT_STEP * plan->blocks;
     for (int a = 0; a < CJ__SPATIAL; a++) k *= cj__most_taps(w, backward, a);
@@ -253,28 +169,14 @@ void cj__by_parts_plan_make(cj__by_parts_plan *plan, const cj__window *w, bool b
 
 /* --- the weight ---------------------------------------------------------------------------------------- */
 
-/* Which tap of each axis a step of k is for, and which block of channels. */
-typedef struct {
-    int64_t tap[CJ__SPATIAL], block;
-} step_of_k;
-
-static step_of_k step_at(const cj__by_parts_plan *plan, const sights *s, int64_t number)
-{
-    step_of_k step = {.block = number % plan->blocks};
-    number /= plan->blocks;
-    for (int a = CJ__SPATIAL - 1; a >= 0; number /= s->axis[a].taps, a--)
-        step.tap[a] = number % s->axis[a].taps;
-    return step;
-}
-
 /* The weight [taps,in,groups·out] at a step's tap as a matrix [in,out] from channel `in` and column `out` of
  * the group on; backwards the two kinds of channels change places. */
-static cj__matrix weight_at(const cj__by_parts_plan *plan, const sights *s, const float *weight,
-                            const int64_t tap[CJ__SPATIAL], int64_t group, int64_t in, int64_t out)
+static cj__matrix weight_at(const cj__by_parts_plan *plan, const cj__patches *s, const float *weight,
+                            int64_t number, int64_t group, int64_t in, int64_t out)
 {
-    int64_t all = plan->groups * plan->window.out, at = 0;
-    for (int a = 0; a < CJ__SPATIAL; a++)
-        at = at * plan->window.kernel[a] + s->axis[a].tap + tap[a] * s->axis[a].tap_step;
+    int64_t all = plan->groups * plan->window.out, tap[CJ__SPATIAL];
+    cj__patches_tap(s, number, tap);
+    int64_t at = cj__patches_weight(s, &plan->window, tap);
     if (plan->backward)
         return (cj__matrix){weight + (at * plan->out + out) * all + group * plan->in + in, 1, all};
     return (cj__matrix){weight + (at * plan->in + in) * all + group * plan->out + out, all, 1};
@@ -297,13 +199,12 @@ void cj__by_parts_pack(const cj__by_parts_plan *plan, const float *weight, void 
     int64_t panel = task % plan->panels, group = task / plan->panels % plan->groups;
     int64_t phase = task / plan->panels / plan->groups, column = panel * CJ__SPLIT_COLUMNS;
     int64_t columns = at_most(CJ__SPLIT_COLUMNS, plan->out - column);
-    sights s = look(plan, phase);
+    cj__patches s = look(plan, phase);
     uint16_t *packed = (uint16_t *)(void *)((char *)to + notes_bytes(plan)) + panel_place(plan, phase, group);
     uint32_t largest = 0;
     for (int64_t p = 0, steps = steps_of(plan, &s); p < steps; p++) {
-        step_of_k step = step_at(plan, &s, p);
-        int64_t channel = step.block * CJ__SPLIT_STEP, block = p / plan->depth * plan->depth;
-        cj__matrix b = weight_at(plan, &s, weight, step.tap, group, channel, column);
+        int64_t channel = p % plan->blocks * CJ__SPLIT_STEP, block = p / plan->depth * plan->depth;
+        cj__matrix b = weight_at(plan, &s, weight, p / plan->blocks, group, channel, column);
         uint16_t *at = packed + block_place(plan, block, at_most(plan->depth, steps - block), panel) +
                        (p - block) * plan->parts * PANEL;
         uint32_t here = plan->split->pack_panels(b, at_most(CJ__SPLIT_STEP, plan->in - channel), columns,
@@ -318,9 +219,9 @@ void cj__by_parts_pack(const cj__by_parts_plan *plan, const float *weight, void 
 typedef struct {
     const cj__by_parts_plan *plan;
     const cj__product_call *call;
-    sights s;
+    cj__patches s;
     int64_t group, column, columns; /* of `out` */
-    range results, seen;            /* pixels */
+    cj__range results, seen;        /* pixels */
     const uint16_t *panels;         /* of the phase and group */
     uint32_t largest;               /* magnitude in the task's columns of the weight */
     space to;
@@ -338,7 +239,7 @@ static worker begin(const cj__by_parts_plan *plan, const cj__product_call *call,
     w.column = first * CJ__SPLIT_COLUMNS;
     w.columns = at_most(plan->out, end * CJ__SPLIT_COLUMNS) - w.column;
     w.results = results_in(plan, &w.s, i);
-    w.seen = pixels_seen(plan, &w.s, w.results.first, w.results.end);
+    w.seen = cj__pixels_seen(&w.s, w.results.first, w.results.end);
     w.panels = (const uint16_t *)(const void *)((const char *)call->workspace + notes_bytes(plan)) +
                panel_place(plan, phase, w.group);
     const uint32_t *notes =
@@ -357,46 +258,6 @@ static void pack_band(const worker *w)
         w->to.largest[strip] = plan->split->pack_rows(a, at_most(height, w->seen.end - pixel), plan->in,
                                                       plan->parts, w->to.band + strip * strip_numbers(plan));
     }
-}
-
-/* Results of a strip that lie in one row of results: so many from row `row` of the strip on. */
-typedef struct {
-    int64_t row, count;
-    result first;
-} stretch;
-
-/* The stretch of results [number, end) that begins with the first of them. */
-static stretch stretch_at(const worker *w, int64_t first, int64_t number, int64_t end)
-{
-    stretch t = {.row = number - first, .first = result_at(&w->s, number)};
-    t.count = at_most(end - number, w->s.axis[CJ__SPATIAL - 1].count - t.first.at[CJ__SPATIAL - 1]);
-    return t;
-}
-
-/* Pixel (of all images) that the first result of a stretch sees through a tap, were the last axis without
- * edges; where along the last axis it is; false: outside along another. */
-static bool find_pixel(const worker *w, const stretch *t, const int64_t tap[CJ__SPATIAL], int64_t *pixel,
-                       int64_t *x)
-{
-    int64_t at = t->first.image;
-    for (int a = 0; a < CJ__SPATIAL; a++) {
-        const cj__sight *s = &w->s.axis[a];
-        *x = s->from + t->first.at[a] * s->stride + tap[a] * s->dilation;
-        if (a < CJ__SPATIAL - 1 && (*x < 0 || *x >= w->plan->size[a])) return false;
-        at = at * w->plan->size[a] + *x;
-    }
-    *pixel = at;
-    return true;
-}
-
-/* Of `count` results whose first sees x along the last axis, those that see a pixel. */
-static range inside(const worker *w, int64_t x, int64_t count)
-{
-    int64_t stride = w->s.axis[CJ__SPATIAL - 1].stride, size = w->plan->size[CJ__SPATIAL - 1];
-    range r = {at_most(count, x < 0 ? divide_up(-x, stride) : 0),
-               at_most(count, x < size ? divide_up(size - x, stride) : 0)};
-    r.end = at_least(r.first, r.end);
-    return r;
 }
 
 /* Blocks [block, end) of channels of one tap. */
@@ -439,17 +300,14 @@ static void copy_pixels(const worker *w, const tap_blocks *b, int64_t pixel, int
 /* What results [first, end) see through a tap. */
 static void gather_tap(const worker *w, const tap_blocks *b, int64_t first, int64_t end, uint16_t *to)
 {
-    stretch t;
-    for (int64_t number = first; number < end; number += t.count) {
-        int64_t pixel, x;
-        t = stretch_at(w, first, number, end);
-        range r = {0, 0};
-        if (find_pixel(w, &t, b->tap, &pixel, &x)) r = inside(w, x, t.count);
-        clear_lines(w, b, r.first, t.row, to);
-        if (r.first < r.end)
-            copy_pixels(w, b, pixel + r.first * w->s.axis[CJ__SPATIAL - 1].stride - w->seen.first,
-                        r.end - r.first, t.row + r.first, to);
-        clear_lines(w, b, t.count - r.end, t.row + r.end, to);
+    cj__neighbours n;
+    for (int64_t number = first, row = 0; number < end; number += n.count, row += n.count) {
+        int64_t pixel = 0;
+        n = cj__neighbours_at(&w->s, number, end);
+        cj__range see = cj__neighbours_see(&w->s, &n, b->tap, &pixel);
+        clear_lines(w, b, see.first, row, to);
+        copy_pixels(w, b, pixel - w->seen.first, see.end - see.first, row + see.first, to);
+        clear_lines(w, b, n.count - see.end, row + see.end, to);
     }
 }
 
@@ -458,10 +316,10 @@ static void gather(const worker *w, int64_t p, int64_t steps, int64_t first, int
 {
     const cj__by_parts_plan *plan = w->plan;
     for (int64_t at = p, n; at < p + steps; at += n) {
-        step_of_k step = step_at(plan, &w->s, at);
-        n = at_most(plan->blocks - step.block, p + steps - at);
-        tap_blocks b = {.block = step.block, .end = step.block + n};
-        memcpy(b.tap, step.tap, sizeof b.tap);
+        tap_blocks b = {.block = at % plan->blocks};
+        n = at_most(plan->blocks - b.block, p + steps - at);
+        b.end = b.block + n;
+        cj__patches_tap(&w->s, at / plan->blocks, b.tap);
         gather_tap(w, &b, first, end, w->to.rows + (at - p) * step_numbers(plan));
     }
 }
@@ -469,23 +327,21 @@ static void gather(const worker *w, int64_t p, int64_t steps, int64_t first, int
 /* --- results ------------------------------------------------------------------------------------------- */
 
 /* Flat position of a result in the task's first column. */
-static int64_t place_of(const worker *w, const result *r)
+static int64_t place_of(const worker *w, int64_t number)
 {
-    const cj__by_parts_plan *plan = w->plan;
-    int64_t place = r->image;
-    for (int a = 0; a < CJ__SPATIAL; a++)
-        place = place * plan->made[a] + w->s.axis[a].first + r->at[a] * w->s.axis[a].step;
-    return (place * plan->groups + w->group) * plan->out + w->column;
+    int64_t pixel = cj__result_pixel(&w->s, number);
+    return (pixel * w->plan->groups + w->group) * w->plan->out + w->column;
 }
 
-/* Where the rows of results [first, end) are evenly apart: all of them, or a stretch. */
-static cj__rectangle rectangle_at(const worker *w, int64_t first, int64_t number, int64_t end)
+/* Where the rows of results [number, end) are evenly apart: all of them, or those in a row of results. */
+static cj__rectangle rectangle_at(const worker *w, int64_t number, int64_t end)
 {
-    stretch t = stretch_at(w, first, number, end);
     int64_t pixel = w->plan->groups * w->plan->out;
-    cj__rectangle all = {place_of(w, &t.first), end - number, w->columns, pixel};
-    if (w->plan->scattered) all.rows = t.count, all.stride = w->s.axis[CJ__SPATIAL - 1].step * pixel;
-    return all;
+    cj__rectangle r = {place_of(w, number), end - number, w->columns, pixel};
+    if (!w->plan->scattered) return r;
+    r.rows = cj__neighbours_at(&w->s, number, end).count;
+    r.stride = w->s.axis[CJ__SPATIAL - 1].step * pixel;
+    return r;
 }
 
 /* Results that are scattered are made beside them. */
@@ -494,7 +350,7 @@ static void move_beside(const worker *w, int64_t first, int64_t end, bool back)
     size_t bytes = (size_t)w->columns * sizeof(float);
     cj__rectangle r;
     for (int64_t number = first; number < end; number += r.rows) {
-        r = rectangle_at(w, first, number, end);
+        r = rectangle_at(w, number, end);
         for (int64_t i = 0; i < r.rows; i++) {
             float *there = w->call->c + r.start + i * r.stride;
             float *here = w->to.beside + (number - first + i) * w->columns;
@@ -506,9 +362,8 @@ static void move_beside(const worker *w, int64_t first, int64_t end, bool back)
 /* Sums of results [first, end), and how far apart they are. */
 static float *sums_of(const worker *w, int64_t first, int64_t *row)
 {
-    result r = result_at(&w->s, first);
     *row = w->plan->scattered ? w->columns : w->plan->groups * w->plan->out;
-    return w->plan->scattered ? w->to.beside : w->call->c + place_of(w, &r);
+    return w->plan->scattered ? w->to.beside : w->call->c + place_of(w, first);
 }
 
 static void finish_results(const worker *w, int64_t first, int64_t end)
@@ -517,7 +372,7 @@ static void finish_results(const worker *w, int64_t first, int64_t end)
     if (!epilogue->apply) return;
     cj__rectangle r;
     for (int64_t number = first; number < end; number += r.rows) {
-        r = rectangle_at(w, first, number, end);
+        r = rectangle_at(w, number, end);
         epilogue->apply(epilogue->context, r);
     }
 }
@@ -526,33 +381,13 @@ static void finish_results(const worker *w, int64_t first, int64_t end)
 
 static bool fits(const worker *w, int64_t first, int64_t end)
 {
-    range seen = pixels_seen(w->plan, &w->s, first, end);
+    cj__range seen = cj__pixels_seen(&w->s, first, end);
     int64_t height = w->plan->split->tile_rows, parts = w->plan->parts;
     uint32_t largest = 0;
     int64_t from = seen.first - w->seen.first, to = seen.end - w->seen.first;
     for (int64_t i = from / height; from < to && i * height < to; i++)
         largest = w->to.largest[i] > largest ? w->to.largest[i] : largest;
     return cj__split_fits(largest, (int)parts) && cj__split_fits(w->largest, (int)parts);
-}
-
-/* Channels [channel, channel+n) of what results [first, end) see through a tap: [result][n] */
-static void copy_patches(const worker *w, const int64_t tap[CJ__SPATIAL], int64_t channel, int64_t n,
-                         int64_t first, int64_t end)
-{
-    const cj__by_parts_plan *plan = w->plan;
-    int64_t stride = w->s.axis[CJ__SPATIAL - 1].stride, channels = plan->groups * plan->in;
-    stretch t;
-    memset(w->to.patches, 0, (size_t)((end - first) * n) * sizeof(float));
-    for (int64_t number = first; number < end; number += t.count) {
-        int64_t pixel, x;
-        t = stretch_at(w, first, number, end);
-        if (!find_pixel(w, &t, tap, &pixel, &x)) continue;
-        range r = inside(w, x, t.count);
-        for (int64_t i = r.first; i < r.end; i++)
-            memcpy(w->to.patches + (t.row + i) * n,
-                   w->call->a + (pixel + i * stride) * channels + w->group * plan->in + channel,
-                   (size_t)n * sizeof(float));
-    }
 }
 
 /* Adds to columns [j, j+columns) of the task what those channels give. */
@@ -580,17 +415,17 @@ static void redo_columns(const worker *w, cj__matrix b, int64_t j, int64_t n, in
 static void redo(const worker *w, int64_t first, int64_t end)
 {
     const cj__by_parts_plan *plan = w->plan;
-    int64_t c_row, steps = steps_of(plan, &w->s);
+    int64_t c_row, tap[CJ__SPATIAL], channels = plan->groups * plan->in;
     float *c = sums_of(w, first, &c_row);
-    for (int64_t p = 0; p < steps; p += plan->blocks)
+    for (int64_t t = 0; t < cj__patches_taps(&w->s); t++)
         for (int64_t channel = 0; channel < plan->in; channel += REDONE_DEPTH) {
-            step_of_k step = step_at(plan, &w->s, p);
-            int64_t n = at_most(REDONE_DEPTH, plan->in - channel);
-            copy_patches(w, step.tap, channel, n, first, end);
-            for (int64_t j = 0; j < w->columns; j += plan->f32->tile_columns)
-                redo_columns(w,
-                             weight_at(plan, &w->s, w->call->b, step.tap, w->group, channel, w->column + j),
-                             j, n, end - first, c, c_row, p + channel > 0);
+            int64_t n = at_most(REDONE_DEPTH, plan->in - channel), at = w->group * plan->in + channel;
+            cj__patches_tap(&w->s, t, tap);
+            cj__copy_patches(&w->s, w->call->a + at, channels, n, tap, first, end, w->to.patches, n);
+            for (int64_t j = 0; j < w->columns; j += plan->f32->tile_columns) {
+                cj__matrix b = weight_at(plan, &w->s, w->call->b, t, w->group, channel, w->column + j);
+                redo_columns(w, b, j, n, end - first, c, c_row, t + channel > 0);
+            }
         }
 }
 
