@@ -46,7 +46,10 @@ static const char *refuse_pointwise_to_weight(const cj__launch *launch)
     int64_t pixels = w.batch * w.size[0] * w.size[1] * w.size[2];
     cj__isa isa;
     const char *reason = refuse_pointwise(launch);
-    if (!reason && cj__isa_choose(&isa) == CJ_OK && !cj__isa_bf16_pays(isa) && pixels > 8 * (w.in + w.out))
+    const cj__split_kernels *split =
+        cj__isa_choose(&isa) == CJ_OK ? cj__split_kernels_of(launch->own, isa) : NULL;
+    if (!reason && !cj__split_parts(split, launch->precision, w.in, w.out, pixels) &&
+        pixels > 8 * (w.in + w.out))
         return "sums over so many pixels are better shared out";
     return reason;
 }
@@ -285,32 +288,54 @@ CJ__PRODUCT_CHAIN_KERNEL(direct_to_input, "gradient by the input f32", direct_to
 
 /* --- to the weight ------------------------------------------------------------------------------------- */
 
+typedef enum { DIRECT, DEPTHWISE_EACH, DIRECT_BY_PARTS } way_to_weight;
+
 /* A gradient by the weight, made whole or, in the stage before, in shares that are then added up. */
 typedef struct {
-    cj__to_weight_plan direct;
-    cj__depthwise_plan depthwise;
-    bool apart; /* each channel by itself: the second of the two */
+    way_to_weight way;
+    union {
+        cj__to_weight_plan direct;
+        cj__depthwise_plan depthwise;
+        cj__to_weight_by_parts_plan by_parts;
+    } plan;
+    const char *name;
     int64_t tasks, shares, weights;
     size_t scratch_bytes;
 } sum;
 
-static cj_status plan_sum(cj__launch *launch, cj__arena *arena, bool apart)
+#define TAKE_OVER(s, of)                                                                                     \
+    ((s)->tasks = (of).tasks, (s)->weights = (of).weights, (s)->scratch_bytes = (of).scratch_bytes,          \
+     (s)->name = (of).name)
+
+static void make_plan(sum *s, const cj__launch *launch, cj__isa isa)
 {
     cj__window w = window_of(launch);
+    const cj__split_kernels *split;
+    const char *unused;
+    if (s->way == DEPTHWISE_EACH) {
+        cj__depthwise_plan_make(&s->plan.depthwise, &w, CJ__DEPTHWISE_TO_WEIGHT, isa);
+        TAKE_OVER(s, s->plan.depthwise);
+        s->shares = s->plan.depthwise.blocks;
+    } else if (s->way == DIRECT) {
+        cj__to_weight_plan_make(&s->plan.direct, &w, isa);
+        TAKE_OVER(s, s->plan.direct);
+        s->shares = s->plan.direct.shares;
+    } else {
+        int parts = parts_of(launch, &split, &unused);
+        cj__to_weight_by_parts_plan_make(&s->plan.by_parts, &w, parts, split, isa);
+        TAKE_OVER(s, s->plan.by_parts);
+        s->shares = s->plan.by_parts.shares;
+    }
+}
+
+static cj_status plan_sum(cj__launch *launch, cj__arena *arena, way_to_weight way)
+{
     cj__isa isa;
     sum *s = cj__arena_allocate(arena, sizeof *s);
     if (!s) return cj__out_of_memory(sizeof *s, "a convolution");
     CJ__TRY(cj__isa_choose(&isa));
-    *s = (sum){.apart = apart};
-    if (apart) {
-        cj__depthwise_plan_make(&s->depthwise, &w, CJ__DEPTHWISE_TO_WEIGHT, isa);
-        s->tasks = s->depthwise.tasks, s->shares = s->depthwise.blocks;
-        s->weights = s->depthwise.weights, s->scratch_bytes = s->depthwise.scratch_bytes;
-    } else {
-        cj__to_weight_plan_make(&s->direct, &w, isa);
-        s->tasks = s->direct.tasks, s->shares = s->direct.shares;
-        s->weights = s->direct.weights, s->scratch_bytes = s->direct.scratch_bytes;
-    }
+    s->way = way;
+    make_plan(s, launch, isa);
     bool shared = s->shares > 1;
     launch->tasks = shared ? cj__sum_shares_tasks(s->weights) : s->tasks;
     launch->scratch_bytes = shared ? 0 : s->scratch_bytes;
@@ -324,10 +349,12 @@ static void run_shares(const cj__launch *launch, void *const *operands, int64_t 
 {
     const sum *s = launch->data;
     cj__product_call call = {.a = operands[0], .b = operands[1], .c = operands[2]};
-    if (s->apart)
-        cj__depthwise_run(&s->depthwise, &call, task, scratch);
+    if (s->way == DEPTHWISE_EACH)
+        cj__depthwise_run(&s->plan.depthwise, &call, task, scratch);
+    else if (s->way == DIRECT)
+        cj__to_weight_run(&s->plan.direct, &call, task, scratch);
     else
-        cj__to_weight_run(&s->direct, &call, task, scratch);
+        cj__to_weight_by_parts_run(&s->plan.by_parts, &call, task, scratch);
 }
 
 static void run_sum(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
@@ -341,8 +368,7 @@ static void run_sum(const cj__launch *launch, void *const *operands, int64_t tas
 
 static const char *describe_sum(const cj__launch *launch)
 {
-    const sum *s = launch->data;
-    return s->apart ? s->depthwise.name : s->direct.name;
+    return ((const sum *)launch->data)->name;
 }
 
 static cj_status prepare_shares(cj__launch *launch, cj__arena *arena)
@@ -355,12 +381,13 @@ static cj_status prepare_shares(cj__launch *launch, cj__arena *arena)
 }
 
 static const cj__kernel shares_kernel = {
-    .name = "shares of a gradient by the weight f32", .op = -1, .prepare = prepare_shares, .run = run_shares};
+    .name = "shares of a gradient by the weight", .op = -1, .prepare = prepare_shares, .run = run_shares};
 
-#define TO_WEIGHT(title, refuse_it, prepare_it)                                                              \
+#define TO_WEIGHT(title, refuse_it, cannot_it, prepare_it)                                                   \
     {                                                                                                        \
-        .name = title, .op = CJ__OP_convolution_weight_gradient, .refuse = refuse_it, .prepare = prepare_it, \
-        .run = run_sum, .describe = describe_sum, .before = &shares_kernel, .before_reads = 3                \
+        .name = title, .op = CJ__OP_convolution_weight_gradient, .refuse = refuse_it, .cannot = cannot_it,   \
+        .prepare = prepare_it, .run = run_sum, .describe = describe_sum, .before = &shares_kernel,           \
+        .before_reads = 3                                                                                    \
     }
 
 static const char *refuse_depthwise_to_weight(const cj__launch *launch)
@@ -370,11 +397,11 @@ static const char *refuse_depthwise_to_weight(const cj__launch *launch)
 
 static cj_status prepare_depthwise_to_weight(cj__launch *launch, cj__arena *arena)
 {
-    return plan_sum(launch, arena, true);
+    return plan_sum(launch, arena, DEPTHWISE_EACH);
 }
 
 const cj__kernel cj__depthwise_to_weight_kernel = TO_WEIGHT(
-    "depthwise gradient by the weight f32", refuse_depthwise_to_weight, prepare_depthwise_to_weight);
+    "depthwise gradient by the weight f32", refuse_depthwise_to_weight, NULL, prepare_depthwise_to_weight);
 
 static const char *refuse_direct_to_weight(const cj__launch *launch)
 {
@@ -386,8 +413,39 @@ static const char *refuse_direct_to_weight(const cj__launch *launch)
 
 static cj_status prepare_direct_to_weight(cj__launch *launch, cj__arena *arena)
 {
-    return plan_sum(launch, arena, false);
+    return plan_sum(launch, arena, DIRECT);
 }
 
 const cj__kernel cj__direct_to_weight_kernel =
-    TO_WEIGHT("gradient by the weight f32", refuse_direct_to_weight, prepare_direct_to_weight);
+    TO_WEIGHT("gradient by the weight f32", refuse_direct_to_weight, NULL, prepare_direct_to_weight);
+
+/* Strips are of channels that were read, in halves of 16. */
+static const char *refuse_by_parts_to_weight(const cj__launch *launch)
+{
+    if (launch->types[0].dtype != CJ_F32) return "it multiplies f32 only";
+    const cj__split_kernels *split;
+    const char *reason = cannot_by_parts(launch), *unused;
+    if (reason) return reason;
+    cj__window w = window_of(launch);
+    int parts = parts_of(launch, &split, &unused);
+    int64_t results = w.batch * w.result[0] * w.result[1] * w.result[2], halves = (w.in + 15) / 16;
+    if (!refuse_pointwise(launch)) return "it is a matrix product";
+    if (8 * w.in < halves * 16 * least_eighths(split, parts)) return "too few channels were read";
+    if (cj__split_parts(split, launch->precision, w.in, w.out, results) == 0)
+        return "it is too small for bf16";
+    return winograd_is_faster(launch, split, parts) ? "winograd in f32 is faster" : NULL;
+}
+
+static const char *cannot_by_parts_to_weight(const cj__launch *launch)
+{
+    return launch->types[0].dtype == CJ_F32 ? cannot_by_parts(launch) : "it multiplies f32 only";
+}
+
+static cj_status prepare_by_parts_to_weight(cj__launch *launch, cj__arena *arena)
+{
+    return plan_sum(launch, arena, DIRECT_BY_PARTS);
+}
+
+const cj__kernel cj__by_parts_to_weight_kernel =
+    TO_WEIGHT("gradient by the weight by parts", refuse_by_parts_to_weight, cannot_by_parts_to_weight,
+              prepare_by_parts_to_weight);

@@ -98,6 +98,26 @@ typedef struct {
 void cj__to_weight_plan_make(cj__to_weight_plan *plan, const cj__window *window, cj__isa isa);
 void cj__to_weight_run(const cj__to_weight_plan *plan, const cj__product_call *call, int64_t task,
                        void *scratch);
+
+typedef struct {
+    int64_t tasks;
+    size_t scratch_bytes;
+    const struct cj__split_kernels *split;
+    const struct cj__matmul_kernels *f32; /* for what bf16 cannot hold */
+    int parts;                            /* of bf16 */
+    cj__window window;
+    int64_t weights, shares; /* as above */
+    int64_t strips;          /* of channels that were read */
+    int64_t depth;           /* results whose products are added up at a time */
+    int64_t row_blocks, column_blocks, tap_blocks;
+    char name[72];
+} cj__to_weight_by_parts_plan;
+
+void cj__to_weight_by_parts_plan_make(cj__to_weight_by_parts_plan *plan, const cj__window *window, int parts,
+                                      const struct cj__split_kernels *split, cj__isa isa);
+void cj__to_weight_by_parts_run(const cj__to_weight_by_parts_plan *plan, const cj__product_call *call,
+                                int64_t task, void *scratch);
+
 /* The weights of one task as the sum of shares of all `weights`, in order. */
 int64_t cj__sum_shares_tasks(int64_t weights);
 void cj__sum_shares(int64_t weights, int64_t shares, const float *from, float *to, int64_t task);
