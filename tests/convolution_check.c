@@ -1,8 +1,12 @@
 /* Awkward windows, and the slow convolution that kernels are compared with. */
+#include "support.h"
 #include "convolution_check.h"
 
 #include "base/random.h"
+#define CJ_NO_LOCATIONS
+#include "cajal/cajal.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,4 +171,102 @@ const char *cj_test_trial_text(const cj_test_trial *t)
              (long long)t->of->size[0], (long long)t->of->size[1], (long long)t->of->size[2],
              (long long)w->kernel[0], (long long)w->kernel[1], (long long)w->stride[0]);
     return text;
+}
+
+/* --- strange numbers ----------------------------------------------------------------------------------- */
+
+/* The channel of the result that element `index` of the second operand, weight or cotangent, has a part in.
+ */
+static int64_t channel_of_second(const cj_test_trial *t, int64_t index)
+{
+    int64_t out = t->of->out, groups = t->attributes.groups, in = t->of->in / groups;
+    if (t->op != CJ__OP_convolution_input_gradient) return index % out;
+    return index % out / (out / groups) * in + index / out % in;
+}
+
+void cj_test_trial_special(const cj_test_trial *t, const float *found, const double *wanted, int operand,
+                           int64_t place)
+{
+    int64_t channels = t->shape[2].dims[t->shape[2].rank - 1];
+    for (int64_t i = 0; i < t->count; i++) {
+        if (isfinite(wanted[i]) && fabs(wanted[i]) > 0.9 * FLT_MAX) continue; /* f32's own affair */
+        bool same = isnan(wanted[i])   ? isnan(found[i])
+                    : isinf(wanted[i]) ? found[i] == wanted[i]
+                                       : isfinite(found[i]);
+        bool padding = operand == 1 && isnan(found[i]) && i % channels == channel_of_second(t, place);
+        if (!same && !padding)
+            fail_msg("%s, %g in operand %d: element %lld is %g, not %g", cj_test_trial_text(t),
+                     (double)t->operand[operand][place], operand, (long long)i, (double)found[i], wanted[i]);
+    }
+}
+
+/* --- programs ------------------------------------------------------------------------------------------ */
+
+cj_status cj_test_trial_compile(cj_program **program, const cj_test_trial *t, const cj_graph_options *options,
+                                const cj__backend *backend)
+{
+    cj_graph *g = NULL;
+    cj_value inputs[2];
+    *program = NULL;
+    CJ__TRY((cj_graph_new)(&g, options));
+    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
+    cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
+    cj_status status = cj_graph_status(g);
+    if (status == CJ_OK) status = cj__compile(g, backend, program);
+    cj_graph_free(g);
+    return status;
+}
+
+cj_status cj_test_trial_run(cj_program *program, const cj_test_trial *t, float *result)
+{
+    cj_run_options o = {.size = sizeof o, .program = program, .outputs = {result}};
+    for (int i = 0; i < 2; i++) o.inputs[i] = (cj_tensor){t->operand[i], CJ_F32, t->shape[i]};
+    return (cj_program_run)(&o);
+}
+
+/* What the chain makes of the op, or of its result by itself where that is not NULL. */
+static float *run_chain(const cj_test_trial *t, const cj_graph_options *options, const cj__backend *backend,
+                        const char *kernel, const float *alone)
+{
+    cj_shape_t channels = cj_shape(t->shape[2].dims[t->shape[2].rank - 1]);
+    cj_graph *g;
+    cj_program *program;
+    cj_value inputs[2];
+    int count = alone ? 1 : 2;
+    expect_ok((cj_graph_new)(&g, options));
+    for (int i = 0; i < count; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[alone ? 2 : i]);
+    cj_value scale = (cj_input)(g, "scale", CJ_F32, channels);
+    cj_value other = (cj_input)(g, "other", CJ_F32, t->shape[2]);
+    cj_value made = alone ? inputs[0] : cj__draw(g, t->op, &t->attributes, 2, inputs);
+    cj_output(g, "y", cj_add(cj_relu(cj_add(cj_mul(made, scale), scale)), other));
+    expect_ok(cj__compile(g, backend, &program));
+    const char *name = program->steps[program->step_count - 1].kernel->name;
+    if (!alone && !strstr(name, kernel)) fail_msg("%s: by '%s'", cj_test_trial_text(t), name);
+    float *result = malloc((size_t)t->count * sizeof(float)),
+          *others = malloc((size_t)t->count * sizeof(float));
+    float scales[256];
+    for (int i = 0; i < 256; i++) scales[i] = (float)(i % 7) - 3;
+    for (int64_t i = 0; i < t->count; i++) others[i] = (float)(i % 11);
+    cj_run_options run = {.size = sizeof run, .program = program, .outputs = {result}};
+    for (int i = 0; i < count; i++)
+        run.inputs[i] =
+            (cj_tensor){alone ? (void *)(uintptr_t)alone : t->operand[i], CJ_F32, t->shape[alone ? 2 : i]};
+    run.inputs[count] = (cj_tensor){scales, CJ_F32, channels};
+    run.inputs[count + 1] = (cj_tensor){others, CJ_F32, t->shape[2]};
+    expect_ok((cj_program_run)(&run));
+    free(others);
+    cj_program_free(program);
+    cj_graph_free(g);
+    return result;
+}
+
+void cj_test_trial_chain(const cj_test_trial *t, const cj_graph_options *options, const cj__backend *backend,
+                         const char *kernel, const float *alone)
+{
+    float *fused = run_chain(t, options, backend, kernel, NULL);
+    float *after = run_chain(t, options, backend, kernel, alone);
+    if (memcmp(fused, after, (size_t)t->count * sizeof(float)) != 0)
+        fail_msg("%s: other bits with a chain", cj_test_trial_text(t));
+    free(fused);
+    free(after);
 }

@@ -3,6 +3,7 @@
 #ifndef CJ_TESTS_CONVOLUTION_CHECK_H
 #define CJ_TESTS_CONVOLUTION_CHECK_H
 
+#include "compile/program.h"
 #include "ops/window.h"
 
 typedef struct {
@@ -47,5 +48,19 @@ double *cj_test_trial_define(const cj_test_trial *trial);
 const char *cj_test_trial_text(const cj_test_trial *trial);
 /* Of what was found: ‖found - wanted‖ / ‖wanted‖ */
 double cj_test_trial_error(const cj_test_trial *trial, const float *found, const double *wanted);
+/* Fails unless the one strange number (infinity, NaN, the largest) at `place` of an operand reached the
+ * results that see it, and no other; in the second operand also those that meet it with the zeros of the
+ * padding, whose product with infinity is none. */
+void cj_test_trial_special(const cj_test_trial *trial, const float *found, const double *wanted, int operand,
+                           int64_t place);
+
+/* A program of the op alone. */
+CJ_MUST_CHECK cj_status cj_test_trial_compile(cj_program **program, const cj_test_trial *trial,
+                                              const cj_graph_options *options, const cj__backend *backend);
+CJ_MUST_CHECK cj_status cj_test_trial_run(cj_program *program, const cj_test_trial *trial, float *result);
+/* Fails unless relu(op·scale + scale) + other has the bits in one step of a kernel whose name ends so that it
+ * has when made of `alone`, the op's result. */
+void cj_test_trial_chain(const cj_test_trial *trial, const cj_graph_options *options,
+                         const cj__backend *backend, const char *kernel, const float *alone);
 
 #endif

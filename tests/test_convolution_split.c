@@ -5,10 +5,8 @@
  * labels: threads */
 #include "support.h"
 #include "convolution_check.h"
-#include "split_backend.h"
 #include "split_portable.h"
 
-#include "compile/passes.h"
 #include "compile/program.h"
 #include "cpu/backend.h"
 #include "cpu/convolution.h"
@@ -101,17 +99,18 @@ static float *run_by_parts(const cj_test_trial *t, const manner *m, bool in_orde
     return result;
 }
 
-static void check_window(const cj_test_window *window, cj__op op, double worst[MANNERS])
+/* In every manner; in one of them the other way round too. */
+static void check_window(const cj_test_window *window, cj__op op, int turned, double worst[MANNERS])
 {
     cj_test_trial t = cj_test_trial_new(window, op);
     double *wanted = cj_test_trial_define(&t);
     for (int i = 0; i < MANNERS; i++) {
         const manner *m = &manners[i];
-        float *found = run_by_parts(&t, m, true), *again = run_by_parts(&t, m, false);
+        float *found = run_by_parts(&t, m, true), *again = i == turned ? run_by_parts(&t, m, false) : NULL;
         double error = cj_test_trial_error(&t, found, wanted);
         if (!(error < bounds[3 - m->parts]))
             fail_msg("%s by %s: error %g", cj_test_trial_text(&t), m->name, error);
-        if (memcmp(found, again, (size_t)t.count * sizeof(float)) != 0)
+        if (again && memcmp(found, again, (size_t)t.count * sizeof(float)) != 0)
             fail_msg("%s by %s: other bits in another order of tasks", cj_test_trial_text(&t), m->name);
         worst[i] = error > worst[i] ? error : worst[i];
         free(found);
@@ -119,6 +118,14 @@ static void check_window(const cj_test_window *window, cj__op op, double worst[M
     }
     free(wanted);
     cj_test_trial_free(&t);
+}
+
+/* One thread runs all of their tasks. */
+static void skip_with_thread_sanitizer(void)
+{
+#ifdef __SANITIZE_THREAD__
+    skip_because("it takes long under the thread sanitizer, and has one thread");
+#endif
 }
 
 static void print_errors(const double worst[MANNERS])
@@ -129,44 +136,25 @@ static void print_errors(const double worst[MANNERS])
 static void test_awkward_windows(void **state)
 {
     (void)state;
+    skip_with_thread_sanitizer();
     double worst[MANNERS] = {0};
     for (int i = 0; i < cj_test_windows_count; i++)
         for (int op = 0; op < CONVOLUTIONS; op++)
-            check_window(&cj_test_windows[i], cj_test_convolutions[op], worst);
+            check_window(&cj_test_windows[i], cj_test_convolutions[op], (i + op) % MANNERS, worst);
     print_errors(worst);
 }
 
 /* --- what bf16 cannot hold ----------------------------------------------------------------------------- */
 
-/* The channel of the result that element `index` of the second operand, weight or cotangent, has a part in.
- */
-static int64_t channel_of_second(const cj_test_trial *t, int64_t index)
-{
-    int64_t out = t->of->out, groups = t->attributes.groups, in = t->of->in / groups;
-    if (t->op != CJ__OP_convolution_input_gradient) return index % out;
-    return index % out / (out / groups) * in + index / out % in;
-}
-
-/* One strange number in either operand reaches the results that see it, and no other; in the second also
- * those that meet it with the zeros of the padding, whose product with infinity is none. */
 static void check_special(const cj_test_window *window, cj__op op, float value, int operand)
 {
     cj_test_trial t = cj_test_trial_new(window, op);
-    int64_t place = cj_shape_count(t.shape[operand]) / 3, channels = t.shape[2].dims[t.shape[2].rank - 1];
+    int64_t place = cj_shape_count(t.shape[operand]) / 3;
     t.operand[operand][place] = value;
     double *wanted = cj_test_trial_define(&t);
     for (int m = 0; m < MANNERS; m++) {
         float *found = run_by_parts(&t, &manners[m], true);
-        for (int64_t i = 0; i < t.count; i++) {
-            if (isfinite(wanted[i]) && fabs(wanted[i]) > 0.9 * FLT_MAX) continue; /* f32's own affair */
-            bool same = isnan(wanted[i])   ? isnan(found[i])
-                        : isinf(wanted[i]) ? found[i] == wanted[i]
-                                           : isfinite(found[i]);
-            bool padding = operand == 1 && isnan(found[i]) && i % channels == channel_of_second(&t, place);
-            if (!same && !padding)
-                fail_msg("%s by %s, %g in operand %d: element %lld is %g, not %g", cj_test_trial_text(&t),
-                         manners[m].name, (double)value, operand, (long long)i, (double)found[i], wanted[i]);
-        }
+        cj_test_trial_special(&t, found, wanted, operand, place);
         free(found);
     }
     free(wanted);
@@ -182,6 +170,7 @@ enum { SOME = sizeof some / sizeof *some };
 static void test_infinity_and_nan(void **state)
 {
     (void)state;
+    skip_with_thread_sanitizer();
     const float values[] = {INFINITY, -INFINITY, NAN, 3.4e38f};
     for (int i = 0; i < SOME * 4 * 2; i++)
         for (int op = 0; op < CONVOLUTIONS; op++)
@@ -193,6 +182,7 @@ static void test_infinity_and_nan(void **state)
 static void test_small_numbers(void **state)
 {
     (void)state;
+    skip_with_thread_sanitizer();
     static const int powers[][2] = {{-60, 0}, {-80, 0}, {-108, 0}, {0, -108}, {-45, -45}, {-56, -52}};
     for (int i = 0; i < SOME * 6; i++)
         for (int op = 0; op < CONVOLUTIONS; op++) {
@@ -222,26 +212,32 @@ typedef struct {
     const cj__split_kernels *split; /* NULL: as the processor has it */
 } setting;
 
+static cj__backend backend_of(const setting *how)
+{
+    cj__backend backend = cj__cpu_backend;
+    backend.own = how->split;
+    return backend;
+}
+
+static cj_graph_options options_of(const setting *how)
+{
+    return (cj_graph_options){
+        .size = sizeof(cj_graph_options), .precision = how->precision, .no_winograd = how->no_winograd};
+}
+
 static cj_program *compile(const cj_test_trial *t, const setting *how)
 {
-    cj_graph *g;
+    cj__backend backend = backend_of(how);
+    cj_graph_options options = options_of(how);
     cj_program *program;
-    cj_graph_options o = {.size = sizeof o, .precision = how->precision, .no_winograd = how->no_winograd};
-    expect_ok((cj_graph_new)(&g, &o));
-    cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
-    cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
-    expect_ok(cj_test_compile_with(&program, g, how->split));
-    cj_graph_free(g);
+    expect_ok(cj_test_trial_compile(&program, t, &options, &backend));
     return program;
 }
 
 static float *run(cj_program *program, const cj_test_trial *t)
 {
     float *result = malloc((size_t)t->count * sizeof(float) + 1);
-    cj_run_options o = {.size = sizeof o, .program = program, .outputs = {result}};
-    for (int i = 0; i < 2; i++) o.inputs[i] = (cj_tensor){t->operand[i], CJ_F32, t->shape[i]};
-    expect_ok((cj_program_run)(&o));
+    expect_ok(cj_test_trial_run(program, t, result));
     return result;
 }
 
@@ -284,12 +280,15 @@ static void test_rules(void **state)
                   "gradient by the weight by parts", "");
     expect_kernel(colours, CJ__OP_convolution_weight_gradient, (setting){CJ_MEDIUM, false, amx},
                   "gradient by the weight f32", "too few channels were read");
-    expect_kernel(few, forward, (setting){CJ_HIGHEST, false, amx}, parts, "");
-    expect_kernel(tiles, forward, (setting){CJ_HIGHEST, true, amx}, parts, "");
+    expect_kernel(few, forward, (setting){CJ_HIGHEST, false, amx}, parts, "winograd by parts: too few tiles");
+    expect_kernel(tiles, forward, (setting){CJ_HIGHEST, false, amx}, "winograd by parts", "");
+    expect_kernel(tiles, back, (setting){CJ_HIGHEST, false, amx}, "winograd to input by parts", "");
+    expect_kernel(tiles, CJ__OP_convolution_weight_gradient, (setting){CJ_HIGHEST, false, amx},
+                  "winograd to weight by parts", "");
+    expect_kernel(tiles, forward, (setting){CJ_HIGHEST, true, amx}, parts, "the graph's options forbid it");
     expect_kernel(tiles, forward, (setting){CJ_HIGH, false, amx}, parts, "");
     expect_kernel(tiles, forward, (setting){CJ_MEDIUM, false, amx}, parts, "");
-    expect_kernel(tiles, forward, (setting){CJ_MEDIUM, false, vectors}, "winograd",
-                  "winograd in f32 is faster");
+    expect_kernel(tiles, forward, (setting){CJ_MEDIUM, false, vectors}, "winograd", "winograd is faster");
     expect_kernel(strided, forward, (setting){CJ_MEDIUM, false, vectors}, parts, "");
     expect_kernel(strided, forward, (setting){CJ_HIGH, false, vectors}, f32,
                   "several products of bf16 are slower here");
@@ -300,7 +299,7 @@ static void test_rules(void **state)
     expect_kernel(pixel, forward, (setting){CJ_HIGH, false, amx}, "convolution as matmul",
                   "it is a matrix product");
     setenv("CAJAL_ISA", "scalar", 1);
-    expect_kernel(strided, forward, (setting){CJ_MEDIUM, false, NULL}, f32, "bf16 is none here, or slower");
+    expect_kernel(strided, forward, (setting){CJ_MEDIUM, false, NULL}, f32, "bf16 is none here, or slower than f32");
     unsetenv("CAJAL_ISA");
 }
 
@@ -354,43 +353,6 @@ static void test_same_bits_on_any_threads(void **state)
     expect_ok(cj_set_threads(2));
 }
 
-/* relu(made · scale + scale) + other */
-static cj_value chain_of(cj_graph *g, const cj_test_trial *t, cj_value made)
-{
-    cj_value scale = (cj_input)(g, "scale", CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1]));
-    cj_value other = (cj_input)(g, "other", CJ_F32, t->shape[2]);
-    return cj_add(cj_relu(cj_add(cj_mul(made, scale), scale)), other);
-}
-
-/* What a chain makes of a convolution in one step, and of one that was made before (`made`). */
-static float *run_chain(const cj_test_trial *t, const setting *how, const float *made)
-{
-    cj_graph *g;
-    cj_program *program;
-    cj_graph_options o = {.size = sizeof o, .precision = how->precision, .no_winograd = true};
-    expect_ok((cj_graph_new)(&g, &o));
-    cj_value inputs[2];
-    int count = made ? 1 : 2;
-    for (int i = 0; i < count; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[made ? 2 : i]);
-    cj_output(g, "y", chain_of(g, t, made ? inputs[0] : cj__draw(g, t->op, &t->attributes, 2, inputs)));
-    expect_ok(cj_test_compile_with(&program, g, how->split));
-    if (!made) assert_true(strstr(step_of(program)->kernel->name, "by parts + chain") != NULL);
-    float *result = malloc((size_t)t->count * sizeof(float)), scale[128];
-    for (int i = 0; i < 128; i++) scale[i] = (float)(i % 7) - 3;
-    cj_run_options run = {.size = sizeof run, .program = program, .outputs = {result}};
-    for (int i = 0; i < count; i++)
-        run.inputs[i] = (cj_tensor){made ? (float *)made : t->operand[i], CJ_F32, t->shape[made ? 2 : i]};
-    run.inputs[count] = (cj_tensor){scale, CJ_F32, cj_shape(t->shape[2].dims[t->shape[2].rank - 1])};
-    float *other = calloc((size_t)t->count, sizeof(float));
-    for (int64_t i = 0; i < t->count; i++) other[i] = (float)(i % 11);
-    run.inputs[count + 1] = (cj_tensor){other, CJ_F32, t->shape[2]};
-    expect_ok((cj_program_run)(&run));
-    free(other);
-    cj_program_free(program);
-    cj_graph_free(g);
-    return result;
-}
-
 static void test_a_chain_changes_no_bit(void **state)
 {
     (void)state;
@@ -398,15 +360,12 @@ static void test_a_chain_changes_no_bit(void **state)
         cj_test_window window = some[i / 2];
         window.batch = 8;
         const setting how = {CJ_HIGHEST, true, &cj__split_portable};
-        cj_test_trial t =
-            cj_test_trial_new(&window, cj_test_convolutions[i % 2]);
+        cj_test_trial t = cj_test_trial_new(&window, cj_test_convolutions[i % 2]);
         float *alone = run_by_parts(&t, &manners[0], true);
-        float *fused = run_chain(&t, &how, NULL), *after = run_chain(&t, &how, alone);
-        if (memcmp(fused, after, (size_t)t.count * sizeof(float)) != 0)
-            fail_msg("%s: other bits with a chain", cj_test_trial_text(&t));
+        cj__backend backend = backend_of(&how);
+        cj_graph_options options = options_of(&how);
+        cj_test_trial_chain(&t, &options, &backend, "by parts + chain", alone);
         free(alone);
-        free(fused);
-        free(after);
         cj_test_trial_free(&t);
     }
 }
@@ -414,20 +373,14 @@ static void test_a_chain_changes_no_bit(void **state)
 static cj_status compile_and_run(void *context)
 {
     const cj_test_trial *t = context;
-    cj_graph *g = NULL;
-    cj_program *program = NULL;
-    cj_graph_options o = {.size = sizeof o, .no_winograd = true};
-    CJ__TRY((cj_graph_new)(&g, &o));
-    cj_value inputs[2];
-    for (int i = 0; i < 2; i++) inputs[i] = (cj_input)(g, "x", CJ_F32, t->shape[i]);
-    cj_output(g, "y", cj__draw(g, t->op, &t->attributes, 2, inputs));
-    cj_status status = cj_test_compile_with(&program, g, &cj__split_portable);
+    const setting how = {CJ_HIGHEST, true, &cj__split_portable};
+    cj__backend backend = backend_of(&how);
+    cj_graph_options options = options_of(&how);
+    cj_program *program;
     float *result = malloc((size_t)t->count * sizeof(float) + 1);
-    cj_run_options run = {.size = sizeof run, .program = program, .outputs = {result}};
-    for (int i = 0; i < 2; i++) run.inputs[i] = (cj_tensor){t->operand[i], CJ_F32, t->shape[i]};
-    if (status == CJ_OK) status = (cj_program_run)(&run);
+    cj_status status = cj_test_trial_compile(&program, t, &options, &backend);
+    if (status == CJ_OK) status = cj_test_trial_run(program, t, result);
     cj_program_free(program);
-    cj_graph_free(g);
     free(result);
     return status;
 }

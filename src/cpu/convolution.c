@@ -6,7 +6,7 @@
 #include "cpu/winograd.h"
 
 /* x is the first operand of convolution and of its gradient by the weight, and the result of the other. */
-static cj__window window_of(const cj__launch *launch)
+cj__window cj__convolution_window(const cj__launch *launch)
 {
     const cj__type *t = launch->types;
     if (launch->op == CJ__OP_convolution_input_gradient)
@@ -15,11 +15,21 @@ static cj__window window_of(const cj__launch *launch)
     return cj__window_of(launch->attributes, t[0].shape, t[to_weight ? 1 : 2].shape);
 }
 
+int cj__convolution_parts(const cj__launch *launch, const cj__split_kernels **split, const char **none)
+{
+    cj__isa isa;
+    *split = cj__isa_choose(&isa) == CJ_OK ? cj__split_kernels_of(launch->own, isa) : NULL;
+    *none = *split                            ? "several products of bf16 are slower here"
+            : launch->precision == CJ_HIGHEST ? ""
+                                              : "bf16 is none here, or slower than f32";
+    return cj__split_parts(*split, launch->precision, INT16_MAX, INT16_MAX, INT16_MAX);
+}
+
 /* --- one tap, no stride: a matrix product --------------------------------------------------------------- */
 
 static const char *refuse_pointwise(const cj__launch *launch)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     for (int a = 0; a < CJ__SPATIAL; a++)
         if (w.kernel[a] != 1 || w.stride[a] != 1 || w.before[a] != 0 || w.size[a] != w.result[a])
             return "the window is more than one pixel";
@@ -29,7 +39,7 @@ static const char *refuse_pointwise(const cj__launch *launch)
 /* [pixels,in]·[in,out]; to the input [pixels,out]·[in,out]ᵀ; to the weight [pixels,in]ᵀ·[pixels,out] */
 static cj_status prepare_pointwise(cj__launch *launch, cj__arena *arena)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     int64_t pixels = w.batch * w.size[0] * w.size[1] * w.size[2];
     cj__matmul_shape shape = {.batch = 1, .m = pixels, .n = w.out, .k = w.in, .precision = launch->precision};
     if (launch->op == CJ__OP_convolution_input_gradient)
@@ -42,7 +52,7 @@ static cj_status prepare_pointwise(cj__launch *launch, cj__arena *arena)
 /* A matrix product is not cut along its sum; where that is long and f32 at best, shares are faster. */
 static const char *refuse_pointwise_to_weight(const cj__launch *launch)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     int64_t pixels = w.batch * w.size[0] * w.size[1] * w.size[2];
     cj__isa isa;
     const char *reason = refuse_pointwise(launch);
@@ -75,13 +85,13 @@ CJ__PRODUCT_KERNEL(pointwise_to_weight, "gradient as matmul", pointwise_to_weigh
 
 static const char *refuse_depthwise(const cj__launch *launch)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     return w.in == 1 && w.groups > 1 ? NULL : "groups are not single channels";
 }
 
 static cj_status prepare_depthwise(cj__launch *launch, cj__arena *arena)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     cj__isa isa;
     cj__depthwise_of of = launch->op == CJ__OP_convolution ? CJ__DEPTHWISE : CJ__DEPTHWISE_TO_INPUT;
     cj__depthwise_plan *plan = cj__arena_allocate(arena, sizeof *plan);
@@ -127,32 +137,20 @@ static int64_t least_eighths(const cj__split_kernels *split, int parts)
     return parts == 3 || split->most_parts == 1 ? 5 : parts == 2 ? 3 : 2;
 }
 
-/* Of how many parts; 0: of none, and `reason` says why. */
-static int parts_of(const cj__launch *launch, const cj__split_kernels **split, const char **reason)
-{
-    cj__isa isa;
-    *split = cj__isa_choose(&isa) == CJ_OK ? cj__split_kernels_of(launch->own, isa) : NULL;
-    int parts = cj__split_parts(*split, launch->precision, INT16_MAX, INT16_MAX, INT16_MAX);
-    *reason = *split ? "several products of bf16 are slower here" : "bf16 is none here, or slower";
-    return parts;
-}
-
 static const char *cannot_by_parts(const cj__launch *launch)
 {
     const cj__split_kernels *split;
     const char *reason;
-    cj__window w = window_of(launch);
-    if (parts_of(launch, &split, &reason) == 0) return reason;
+    cj__window w = cj__convolution_window(launch);
+    if (cj__convolution_parts(launch, &split, &reason) == 0) return reason;
     return w.batch * w.in * w.out > 0 ? NULL : "there is nothing to multiply";
 }
 
-/* Winograd's products in f32 are as fast as one direct product of vdpbf16ps, and faster than six of AMX where
- * there are tiles enough to make up for transforming the weight. */
-static bool winograd_is_faster(const cj__launch *launch, const cj__split_kernels *split, int parts)
+/* Winograd's products are faster: in f32 than one direct product of vdpbf16ps, by parts than six of AMX where
+ * there are tiles enough. */
+static bool winograd_is_faster(const cj__launch *launch, const cj__split_kernels *split)
 {
-    enum { LEAST_TILES = 64 };
-    if (cj__winograd_refuse(launch)) return false;
-    return split->most_parts == 1 || (parts == 3 && cj__winograd_map_of(launch).tiles >= LEAST_TILES);
+    return !(split->most_parts == 1 ? cj__winograd_refuse : cj__winograd_parts_refuse)(launch);
 }
 
 static const char *refuse_by_parts(const cj__launch *launch)
@@ -160,9 +158,9 @@ static const char *refuse_by_parts(const cj__launch *launch)
     const cj__split_kernels *split;
     const char *reason = cannot_by_parts(launch), *unused;
     if (reason) return reason;
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     bool backward = launch->op == CJ__OP_convolution_input_gradient;
-    int parts = parts_of(launch, &split, &unused);
+    int parts = cj__convolution_parts(launch, &split, &unused);
     int64_t in = backward ? w.out : w.in, out = backward ? w.in : w.out, results = w.batch, k = in;
     for (int a = 0; a < CJ__SPATIAL; a++)
         results *= backward ? w.size[a] : w.result[a], k *= cj__most_taps(&w, backward, a);
@@ -170,19 +168,19 @@ static const char *refuse_by_parts(const cj__launch *launch)
     int64_t blocks = (in + CJ__SPLIT_STEP - 1) / CJ__SPLIT_STEP;
     if (8 * in < blocks * CJ__SPLIT_STEP * least_eighths(split, parts)) return "too few channels are read";
     if (cj__split_parts(split, launch->precision, results, out, k) == 0) return "it is too small for bf16";
-    return winograd_is_faster(launch, split, parts) ? "winograd in f32 is faster" : NULL;
+    return winograd_is_faster(launch, split) ? "winograd is faster" : NULL;
 }
 
 static cj_status prepare_by_parts(cj__launch *launch, cj__arena *arena)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     cj__isa isa;
     const cj__split_kernels *split;
     const char *unused;
     cj__by_parts_plan *plan = cj__arena_allocate(arena, sizeof *plan);
     if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
     CJ__TRY(cj__isa_choose(&isa));
-    int parts = parts_of(launch, &split, &unused);
+    int parts = cj__convolution_parts(launch, &split, &unused);
     cj__by_parts_plan_make(plan, &w, launch->op == CJ__OP_convolution_input_gradient, parts, split, isa);
     launch->tasks = plan->tasks;
     launch->scratch_bytes = plan->scratch_bytes;
@@ -234,7 +232,7 @@ CJ__PRODUCT_KERNELS_AFTER(by_parts_to_input, "gradient by the input by parts", b
 
 static cj_status prepare_direct(cj__launch *launch, cj__arena *arena)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     cj__isa isa;
     cj__direct_plan *plan = cj__arena_allocate(arena, sizeof *plan);
     if (!plan) return cj__out_of_memory(sizeof *plan, "a convolution");
@@ -309,7 +307,7 @@ typedef struct {
 
 static void make_plan(sum *s, const cj__launch *launch, cj__isa isa)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     const cj__split_kernels *split;
     const char *unused;
     if (s->way == DEPTHWISE_EACH) {
@@ -321,7 +319,7 @@ static void make_plan(sum *s, const cj__launch *launch, cj__isa isa)
         TAKE_OVER(s, s->plan.direct);
         s->shares = s->plan.direct.shares;
     } else {
-        int parts = parts_of(launch, &split, &unused);
+        int parts = cj__convolution_parts(launch, &split, &unused);
         cj__to_weight_by_parts_plan_make(&s->plan.by_parts, &w, parts, split, isa);
         TAKE_OVER(s, s->plan.by_parts);
         s->shares = s->plan.by_parts.shares;
@@ -405,7 +403,7 @@ const cj__kernel cj__depthwise_to_weight_kernel = TO_WEIGHT(
 
 static const char *refuse_direct_to_weight(const cj__launch *launch)
 {
-    cj__window w = window_of(launch);
+    cj__window w = cj__convolution_window(launch);
     int64_t seen = (w.result[2] - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
     if (launch->types[0].dtype != CJ_F32) return "it multiplies f32 only";
     return seen > 3 * w.size[2] + 64 ? "the padding is far wider than what it is around" : NULL;
@@ -426,14 +424,14 @@ static const char *refuse_by_parts_to_weight(const cj__launch *launch)
     const cj__split_kernels *split;
     const char *reason = cannot_by_parts(launch), *unused;
     if (reason) return reason;
-    cj__window w = window_of(launch);
-    int parts = parts_of(launch, &split, &unused);
+    cj__window w = cj__convolution_window(launch);
+    int parts = cj__convolution_parts(launch, &split, &unused);
     int64_t results = w.batch * w.result[0] * w.result[1] * w.result[2], halves = (w.in + 15) / 16;
     if (!refuse_pointwise(launch)) return "it is a matrix product";
     if (8 * w.in < halves * 16 * least_eighths(split, parts)) return "too few channels were read";
     if (cj__split_parts(split, launch->precision, w.in, w.out, results) == 0)
         return "it is too small for bf16";
-    return winograd_is_faster(launch, split, parts) ? "winograd in f32 is faster" : NULL;
+    return winograd_is_faster(launch, split) ? "winograd is faster" : NULL;
 }
 
 static const char *cannot_by_parts_to_weight(const cj__launch *launch)

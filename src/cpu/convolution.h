@@ -12,6 +12,13 @@
 struct cj__matmul_kernels;
 struct cj__split_kernels;
 
+/* The window of a step, whichever of the three ops it is. */
+cj__window cj__convolution_window(const cj__launch *launch);
+/* Of how many parts of bf16 the step's numbers are made, where its shape allows; 0: it is in f32, and `none`
+ * is why. */
+int cj__convolution_parts(const cj__launch *launch, const struct cj__split_kernels **split,
+                          const char **none);
+
 /* --- forward, and backward to the input ---------------------------------------------------------------- */
 
 typedef struct {
