@@ -6,7 +6,7 @@
 
 enum { PAIRS = 16, ROWS = 32, VECTOR_ROWS = 14, TILE = 16 };
 
-unsigned long cj_test_portable_products;
+_Thread_local unsigned long cj_test_portable_products;
 
 static uint32_t bits_of(float x)
 {

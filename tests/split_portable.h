@@ -9,7 +9,7 @@
 extern const cj__split_kernels cj__split_portable;
 /* Strips of 14 rows and one part, as of vdpbf16ps. */
 extern const cj__split_kernels cj__split_portable_vectors;
-/* Products of 16×16 of C by 32 of k that the former has made so far. */
-extern unsigned long cj_test_portable_products;
+/* Products of 16×16 of C by 32 of k that the former has made so far on this thread. */
+extern _Thread_local unsigned long cj_test_portable_products;
 
 #endif
