@@ -299,7 +299,8 @@ static void test_rules(void **state)
     expect_kernel(pixel, forward, (setting){CJ_HIGH, false, amx}, "convolution as matmul",
                   "it is a matrix product");
     setenv("CAJAL_ISA", "scalar", 1);
-    expect_kernel(strided, forward, (setting){CJ_MEDIUM, false, NULL}, f32, "bf16 is none here, or slower than f32");
+    expect_kernel(strided, forward, (setting){CJ_MEDIUM, false, NULL}, f32,
+                  "bf16 is none here, or slower than f32");
     unsetenv("CAJAL_ISA");
 }
 
