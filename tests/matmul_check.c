@@ -1,6 +1,7 @@
 /* The matrix product under test, and the slow one it is compared with. */
 #include "matmul_check.h"
 #include "amx_emulated.h"
+#include "split_portable.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -71,7 +72,8 @@ void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *p
 
 const cj_test_processor *cj_test_processors(void)
 {
-    static cj_test_processor all[CJ__ISA_COUNT + 3];
+    static cj_test_processor all[CJ__ISA_COUNT + 5];
+    const cj__isa vectors = cj__isa_vectors(cj__isa_best());
     int count = 0;
     for (int i = 0; i < CJ__ISA_COUNT; i++)
         if (cj__isa_available((cj__isa)i))
@@ -82,6 +84,8 @@ const cj_test_processor *cj_test_processors(void)
         all[count++] = (cj_test_processor){"emulated amx", CJ__ISA_AMX, &cj__split_emulated};
     }
 #endif
+    all[count++] = (cj_test_processor){"portable vdpbf16ps", vectors, &cj__split_portable_vectors};
+    all[count++] = (cj_test_processor){"portable amx", vectors, &cj__split_portable};
     all[count].name = NULL;
     return all;
 }
@@ -101,16 +105,18 @@ void cj_test_product_run(cj_test_product *product, const cj_test_processor *proc
     cj_test_product_run_plan(product, &plan, manner);
 }
 
-static double element(const cj_test_product *product, int64_t item, int64_t i, int64_t j)
+/* Row i of the product of item `item`: [n], in memory's order of B where that is read row by row. */
+static void reference_row(const cj_test_product *product, int64_t item, int64_t i, double *row)
 {
     const cj__matmul_shape *s = &product->shape;
-    const float *a = product->a + item * s->m * s->k,
-                *b = product->b + (s->shared_b ? 0 : item * s->k * s->n);
-    double sum = 0;
-    for (int64_t p = 0; p < s->k; p++)
-        sum += (double)a[s->transpose_a ? p * s->m + i : i * s->k + p] *
-               (double)b[s->transpose_b ? j * s->k + p : p * s->n + j];
-    return sum;
+    const float *a = product->a + item * s->m * s->k + (s->transpose_a ? i : i * s->k);
+    const float *b = product->b + (s->shared_b ? 0 : item * s->k * s->n);
+    int64_t a_column = s->transpose_a ? s->m : 1;
+    for (int64_t j = 0; j < s->n; j++) row[j] = 0;
+    for (int64_t j = 0; j < s->n && s->transpose_b; j++)
+        for (int64_t p = 0; p < s->k; p++) row[j] += (double)a[p * a_column] * (double)b[j * s->k + p];
+    for (int64_t p = 0; p < s->k && !s->transpose_b; p++)
+        for (int64_t j = 0; j < s->n; j++) row[j] += (double)a[p * a_column] * (double)b[p * s->n + j];
 }
 
 void cj_test_product_reference(cj_test_product *product)
@@ -118,8 +124,8 @@ void cj_test_product_reference(cj_test_product *product)
     const cj__matmul_shape *s = &product->shape;
     free(product->reference);
     product->reference = malloc((size_t)product->c_count * sizeof(double) + 1);
-    for (int64_t e = 0; e < product->c_count; e++)
-        product->reference[e] = element(product, e / s->n / s->m, e / s->n % s->m, e % s->n);
+    for (int64_t r = 0; r < s->batch * s->m; r++)
+        reference_row(product, r / s->m, r % s->m, product->reference + r * s->n);
 }
 
 double cj_test_product_error(cj_test_product *product)

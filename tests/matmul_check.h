@@ -17,8 +17,8 @@ typedef enum { CJ_TEST_FORWARD, CJ_TEST_BACKWARD, CJ_TEST_COUNTING_EPILOGUE } cj
 void cj_test_product_new(cj_test_product *product, const cj__matmul_shape *shape, uint64_t seed);
 void cj_test_product_free(cj_test_product *product);
 /* What plans are made for: each instruction set of this processor; vdpbf16ps wherever there is one, even
- * where it does not pay; and AMX emulated in memory, where there is AVX512-BF16 for the rest of it. Ends with
- * no name. */
+ * where it does not pay; AMX emulated in memory, where there is AVX512-BF16 for the rest of it; and both of
+ * these in plain C, everywhere. Ends with no name. */
 typedef struct {
     const char *name;
     cj__isa isa;

@@ -6,107 +6,32 @@
 #include "support.h"
 
 #include "cajal/cajal.h"
+#include "attention_check.h"
 #include "cpu/isa.h"
 
 #include <math.h>
 
-typedef struct {
-    int64_t n, t, s, h, g, d;
-    bool causal, first, lengths, bias;
-    double dropout;
-} sizes;
-
-static const sizes cases[] = {
-    {1, 270, 530, 2, 1, 20, false, false, false, false, 0},
-    {2, 75, 300, 2, 2, 16, true, true, true, false, 0},
-    {1, 280, 280, 1, 1, 33, true, false, false, true, 0.25},
-    {2, 4, 261, 2, 1, 24, true, true, false, false, 0},
-    {1, 1, 300, 6, 1, 16, true, true, false, true, 0.5},
+static const cj_test_attention cases[] = {
+    {.n = 1, .t = 270, .s = 530, .h = 2, .g = 1, .d = 20},
+    {.n = 2, .t = 75, .s = 300, .h = 2, .g = 2, .d = 16, .causal = true, .first = true, .lengths = true},
+    {.n = 1, .t = 280, .s = 280, .h = 1, .g = 1, .d = 33, .causal = true, .bias = true, .dropout = 0.25},
+    {.n = 2, .t = 4, .s = 261, .h = 2, .g = 1, .d = 24, .causal = true, .first = true},
+    {.n = 1,
+     .t = 1,
+     .s = 300,
+     .h = 6,
+     .g = 1,
+     .d = 16,
+     .causal = true,
+     .first = true,
+     .bias = true,
+     .dropout = 0.5},
 };
 
-static const double keys_known = 250;
+static const cj_test_way f64 = {.dtype = CJ_F64}, f32 = {.dtype = CJ_F32};
 
-static void fill(void *data, bool wide, int64_t count, uint32_t *state)
-{
-    for (int64_t i = 0; i < count; i++) {
-        *state = *state * 69069 + 1;
-        float x = (float)(*state >> 16) / 32768 - 1;
-        if (wide)
-            ((double *)data)[i] = (double)x;
-        else
-            ((float *)data)[i] = x;
-    }
-}
-
-/* The outputs of a run: y and the gradients of query, key and value, and how many numbers each has. */
-typedef struct {
-    void *data[4];
-    int64_t count[4];
-} results;
-
-static void results_free(results *r)
-{
-    for (int i = 0; i < 4; i++) free(r->data[i]);
-}
-
-static cj_value given(cj_graph *g, cj_dtype dtype, cj_shape_t shape, uint32_t *state)
-{
-    void *data = malloc((size_t)cj_shape_count(shape) * 8 + 1);
-    fill(data, dtype == CJ_F64, cj_shape_count(shape), state);
-    cj_value value = cj_constant_tensor(g, &(cj_tensor){data, dtype, shape});
-    free(data);
-    return value;
-}
-
-static cj_value whole(cj_graph *g, int64_t n, const int32_t *numbers)
-{
-    return cj_constant_tensor(g, &(cj_tensor){(void *)(uintptr_t)numbers, CJ_I32, cj_shape(n)});
-}
-
-static cj_status draw(cj_graph *g, const sizes *z, cj_dtype dtype, cj_value x[3], cj_value *y)
-{
-    uint32_t state = 7;
-    static const int32_t lengths[] = {290, 9};
-    int32_t first[] = {(int32_t)keys_known, 0};
-    first[0] = (int32_t)(z->s - z->t) < first[0] ? (int32_t)(z->s - z->t) : first[0];
-    x[0] = given(g, dtype, cj_shape(z->n, z->t, z->h, z->d), &state);
-    x[1] = given(g, dtype, cj_shape(z->n, z->s, z->g, z->d), &state);
-    x[2] = given(g, dtype, cj_shape(z->n, z->s, z->g, z->d), &state);
-    cj_value none = {0};
-    *y = cj_attention(cj_root(g), x[0], .key = x[1], .value = x[2], .causal = z->causal,
-                      .dropout = z->dropout, .scale = 0.8, .first = z->first ? whole(g, z->n, first) : none,
-                      .lengths = z->lengths ? whole(g, z->n, lengths) : none,
-                      .bias = z->bias ? given(g, dtype, cj_shape(1, z->h, 1, z->s), &state) : none);
-    cj_value c = given(g, dtype, cj_value_shape(*y), &state), dx[3];
-    cj_gradients(cj_sum(cj_mul(*y, c), CJ_ALL_AXES, CJ_DROP_AXES), 3, x, dx);
-    cj_output(g, "y", *y);
-    for (int i = 0; i < 3; i++) cj_output(g, "dx", dx[i]);
-    return cj_graph_status(g);
-}
-
-static results run(const sizes *z, cj_dtype dtype)
-{
-    cj_model *model;
-    cj_graph *g;
-    cj_program *program;
-    cj_value x[3], y;
-    results r;
-    expect_ok(cj_model_new(&model, .seed = 5));
-    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
-    expect_ok(draw(g, z, dtype, x, &y));
-    for (int i = 0; i < 4; i++) {
-        r.count[i] = cj_shape_count(cj_value_shape(i ? x[i - 1] : y));
-        r.data[i] = malloc((size_t)r.count[i] * 8 + 1);
-    }
-    expect_ok(cj_compile(&program, g));
-    expect_ok(cj_program_run(program, .outputs = {r.data[0], r.data[1], r.data[2], r.data[3]}));
-    cj_program_free(program);
-    cj_graph_free(g);
-    cj_model_free(model);
-    return r;
-}
-
-static void compare(const results *narrow, const results *wide, int index, const char *isa)
+static void compare(const cj_test_gradients *narrow, const cj_test_gradients *wide, int index,
+                    const char *isa)
 {
     static const char *const names[] = {"y", "dq", "dk", "dv"};
     for (int k = 0; k < 4; k++) {
@@ -129,16 +54,16 @@ static void test_against_double(void **state)
 {
     (void)state;
     for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
-        results wide = run(&cases[i], CJ_F64);
+        cj_test_gradients wide = cj_test_attention_run(&cases[i], &f64);
         for (int isa = 0; isa < CJ__ISA_COUNT; isa++) {
             if (!cj__isa_available((cj__isa)isa)) continue;
             setenv("CAJAL_ISA", cj__isa_name((cj__isa)isa), 1);
-            results narrow = run(&cases[i], CJ_F32);
+            cj_test_gradients narrow = cj_test_attention_run(&cases[i], &f32);
             compare(&narrow, &wide, i, cj__isa_name((cj__isa)isa));
-            results_free(&narrow);
+            cj_test_gradients_free(&narrow);
         }
         unsetenv("CAJAL_ISA");
-        results_free(&wide);
+        cj_test_gradients_free(&wide);
     }
 }
 
@@ -147,15 +72,15 @@ static void test_threads(void **state)
     (void)state;
     for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
         expect_ok(cj_set_threads(1));
-        results one = run(&cases[i], CJ_F32);
+        cj_test_gradients one = cj_test_attention_run(&cases[i], &f32);
         for (int threads = 2; threads <= 3; threads++) {
             expect_ok(cj_set_threads(threads));
-            results more = run(&cases[i], CJ_F32);
+            cj_test_gradients more = cj_test_attention_run(&cases[i], &f32);
             for (int k = 0; k < 4; k++)
                 assert_memory_equal(one.data[k], more.data[k], (size_t)one.count[k] * sizeof(float));
-            results_free(&more);
+            cj_test_gradients_free(&more);
         }
-        results_free(&one);
+        cj_test_gradients_free(&one);
     }
     expect_ok(cj_set_threads(1));
 }
@@ -233,14 +158,14 @@ static void test_dropout(void **state)
 
 static cj_status scenario(void *context)
 {
-    const sizes *z = context;
+    const cj_test_attention *z = context;
     cj_model *model;
     cj_graph *g = NULL;
     cj_program *program = NULL;
     cj_value x[3], y;
     cj_status status = cj_model_new(&model, .seed = 5);
     if (status == CJ_OK) status = cj_graph_new(&g, model, .mode = CJ_TRAINING);
-    if (status == CJ_OK) status = draw(g, z, CJ_F32, x, &y);
+    if (status == CJ_OK) status = cj_test_attention_draw(g, z, CJ_F32, x, &y);
     if (status == CJ_OK) status = cj_compile(&program, g);
     if (status == CJ_OK) status = cj_program_run(program, .outputs = {NULL});
     cj_program_free(program);
@@ -277,7 +202,17 @@ static cj_status layers_scenario(void *context)
 static void test_every_allocation_fails(void **state)
 {
     (void)state;
-    static const sizes small = {1, 6, 6, 2, 1, 4, true, true, true, true, 0.5};
+    static const cj_test_attention small = {.n = 1,
+                                            .t = 6,
+                                            .s = 6,
+                                            .h = 2,
+                                            .g = 1,
+                                            .d = 4,
+                                            .causal = true,
+                                            .first = true,
+                                            .lengths = true,
+                                            .bias = true,
+                                            .dropout = 0.5};
     expect_ok(cj_set_threads(1));
     cj_test_every_allocation_fails(scenario, (void *)(uintptr_t)&small);
     cj_test_every_allocation_fails(layers_scenario, NULL);

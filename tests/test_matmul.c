@@ -6,9 +6,10 @@
 #include <float.h>
 #include <math.h>
 
-#include "cpu/matmul.h"
+#include "cpu/matmul_blocks.h"
 #include "amx_emulated.h"
 #include "matmul_check.h"
+#include "split_portable.h"
 
 static const int64_t sizes[] = {0, 1, 2, 3, 5, 7, 13, 17, 31, 64, 65, 127};
 enum { SIZES = sizeof sizes / sizeof *sizes };
@@ -23,7 +24,14 @@ static double bound_of(cj_precision precision)
 /* Without products of bf16 all precisions are one. */
 static int precisions_of(const cj_test_processor *on)
 {
-    return on->isa >= CJ__ISA_AVX512BF16 ? 3 : 1;
+    return on->split || on->isa >= CJ__ISA_AVX512BF16 ? 3 : 1;
+}
+
+/* Plain C in the place of vectors takes long: some of the cases are enough, other processors have them all.
+ */
+static bool in_plain_c(const cj_test_processor *on)
+{
+    return strncmp(on->name, "portable", 8) == 0;
 }
 
 static void check_shape(const cj_test_processor *on, cj__matmul_shape shape)
@@ -41,7 +49,7 @@ static void check_shape(const cj_test_processor *on, cj__matmul_shape shape)
 
 static void check_shapes(const cj_test_processor *on, cj_precision precision)
 {
-    for (int i = 0; i < SIZES * SIZES * SIZES; i++) {
+    for (int i = 0; i < SIZES * SIZES * SIZES; i += in_plain_c(on) ? 5 : 1) {
         /* Every pair of (m,n), with k running through its list; every k with few and with many rows. */
         cj__matmul_shape shape = {.batch = 1 + i % 2,
                                   .m = sizes[i % SIZES],
@@ -74,17 +82,19 @@ static const cj__matmul_shape large[] = {
 
 enum { LARGE = 12 * sizeof large / sizeof *large };
 
-/* The shape and pair of layouts and precision that case `i` is, if it is one on that processor. An emulated
- * processor (tests/shell/neon.sh) takes each shape in one pair of layouts. */
+/* The shape and pair of layouts and precision that case `i` is, if it is one on that processor. What is
+ * emulated, by plain C or as a whole (tests/shell/neon.sh), takes each shape in one pair of layouts. */
 static bool large_case(int i, const cj_test_processor *on, cj__matmul_shape *shape)
 {
     *shape = large[i / 12];
     shape->transpose_a = i % 2;
     shape->transpose_b = i / 2 % 2;
     shape->precision = (cj_precision)(i % 12 / 4);
+    bool emulated = in_plain_c(on);
 #ifdef CJ_TEST_EMULATED
-    if (i % 4 != i / 12 % 4) return false;
+    emulated = true;
 #endif
+    if (emulated && i % 4 != i / 12 % 4) return false;
     return (int)shape->precision < precisions_of(on);
 }
 
@@ -237,15 +247,15 @@ static const cj_test_processor *find_processor(const char *name)
 static void test_six_products_are_as_exact_as_f32(void **state)
 {
     (void)state;
-    const cj_test_processor *f32 = find_processor("avx512"), *amx = find_processor("emulated amx");
-    if (!amx) skip_because("this processor lacks AVX512-BF16, which the emulation of AMX packs with");
+    const cj_test_processor *amx = find_processor("portable amx");
+    const cj_test_processor f32 = {"f32", amx->isa, NULL};
     for (int64_t k = 16; k <= 4096; k = 3 * k + 5) {
         cj__matmul_shape shape = {.batch = 1, .m = 64, .n = 96, .k = k, .transpose_b = true};
         double error[2];
         for (int i = 0; i < 2; i++) {
             cj_test_product product;
             cj_test_product_new(&product, &shape, 21);
-            cj_test_product_run(&product, i ? amx : f32, CJ_TEST_FORWARD);
+            cj_test_product_run(&product, i ? amx : &f32, CJ_TEST_FORWARD);
             error[i] = cj_test_product_error(&product);
             cj_test_product_free(&product);
         }
@@ -255,30 +265,54 @@ static void test_six_products_are_as_exact_as_f32(void **state)
 }
 
 /* Each precision makes the products it is named for, and no more tiles than there are. */
-static void test_tiles_are_counted(void **state)
+static void check_tiles(const cj_test_processor *amx, unsigned long *products_made)
 {
-    (void)state;
-#ifdef CJ__HAVE_AVX512BF16
-    const cj_test_processor *amx = find_processor("emulated amx");
     static const struct {
         int64_t m, n, k;
         unsigned long tiles; /* 16×16 of C by 32 of k */
-    } cases[] = {{64, 64, 64, 32}, {48, 80, 40, 30}, {33, 33, 33, 18}, {16, 4096, 1024, 8192}};
-    if (!amx) skip_because("this processor lacks AVX512-BF16, which the emulation of AMX packs with");
+    } cases[] = {{64, 64, 64, 32}, {48, 80, 40, 30}, {33, 33, 33, 18}, {16, 1024, 1024, 2048}};
     for (int i = 0; i < 12; i++) {
         cj__matmul_shape shape = {.batch = 1, .m = cases[i % 4].m, .n = cases[i % 4].n, .k = cases[i % 4].k};
         static const unsigned long products[] = {6, 3, 1};
         cj_test_product product;
         shape.precision = (cj_precision)(i / 4);
         cj_test_product_new(&product, &shape, 2);
-        cj_test_tile_products = 0;
+        *products_made = 0;
         cj_test_product_run(&product, amx, CJ_TEST_FORWARD);
-        assert_int_equal(cj_test_tile_products, cases[i % 4].tiles * products[shape.precision]);
+        assert_int_equal(*products_made, cases[i % 4].tiles * products[shape.precision]);
         cj_test_product_free(&product);
     }
-#else
-    skip_because("this build has no AVX512-BF16, which the emulation of AMX packs with");
+}
+
+static void test_tiles_are_counted(void **state)
+{
+    (void)state;
+    check_tiles(find_processor("portable amx"), &cj_test_portable_products);
+#ifdef CJ__HAVE_AVX512BF16
+    const cj_test_processor *amx = find_processor("emulated amx");
+    if (amx) check_tiles(amx, &cj_test_tile_products);
 #endif
+}
+
+/* What other tests run everywhere in plain C is what the kernels of AMX do. */
+static void test_plain_kernels_give_the_bits_of_amx(void **state)
+{
+    (void)state;
+    const cj_test_processor *portable = find_processor("portable amx"), *amx = find_processor("emulated amx");
+    if (!amx) skip_because("this processor lacks AVX512-BF16, which the emulation of AMX packs with");
+    for (int i = 0; i < 24; i++) {
+        cj__matmul_shape shape = large[i / 12];
+        cj_test_product products[2];
+        shape.transpose_a = i % 2;
+        shape.transpose_b = i / 2 % 2;
+        shape.precision = (cj_precision)(i % 12 / 4);
+        for (int p = 0; p < 2; p++) {
+            cj_test_product_new(&products[p], &shape, 13);
+            cj_test_product_run(&products[p], p ? amx : portable, CJ_TEST_FORWARD);
+        }
+        assert_memory_equal(products[0].c, products[1].c, (size_t)products[0].c_count * sizeof(float));
+        for (int p = 0; p < 2; p++) cj_test_product_free(&products[p]);
+    }
 }
 
 /* The plan's name says which kernel, and why it is f32 where less would have done. */
@@ -292,21 +326,25 @@ static void test_names_of_plans(void **state)
     shape.precision = CJ_HIGHEST;
     cj__matmul_plan_make(&plan, &shape, CJ__ISA_SCALAR);
     assert_string_equal(cj__matmul_plan_name(&plan), "scalar 4x8");
-    const cj_test_processor *vectors = find_processor("vdpbf16ps"), *amx = find_processor("emulated amx");
-    if (!amx) return;
+    const cj_test_processor *vectors = find_processor("portable vdpbf16ps"),
+                            *amx = find_processor("portable amx");
+    char f32[72];
+    snprintf(f32, sizeof f32, "%s, f32: three products of bf16 are slower",
+             cj__matmul_kernels_of(vectors->isa)->name);
     cj_test_plan(&plan, &shape, amx);
-    assert_string_equal(cj__matmul_plan_name(&plan), "amx 32x32, 6 products");
+    assert_string_equal(cj__matmul_plan_name(&plan), "portable 32x32, 6 products");
     shape.precision = CJ_HIGH;
     cj_test_plan(&plan, &shape, amx);
-    assert_string_equal(cj__matmul_plan_name(&plan), "amx 32x32, 3 products");
+    assert_string_equal(cj__matmul_plan_name(&plan), "portable 32x32, 3 products");
     cj_test_plan(&plan, &shape, vectors);
-    assert_string_equal(cj__matmul_plan_name(&plan), "avx512 14x32, f32: three products of bf16 are slower");
+    assert_string_equal(cj__matmul_plan_name(&plan), f32);
     shape.precision = CJ_MEDIUM;
     cj_test_plan(&plan, &shape, vectors);
-    assert_string_equal(cj__matmul_plan_name(&plan), "avx512bf16 14x32");
+    assert_string_equal(cj__matmul_plan_name(&plan), "portable 14x32");
     shape.k = 8;
     cj_test_plan(&plan, &shape, vectors);
-    assert_string_equal(cj__matmul_plan_name(&plan), "avx512 14x32, f32: too small for bf16");
+    snprintf(f32, sizeof f32, "%s, f32: too small for bf16", cj__matmul_kernels_of(vectors->isa)->name);
+    assert_string_equal(cj__matmul_plan_name(&plan), f32);
 }
 
 static void test_large_work_is_shared(void **state)
@@ -336,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_small_numbers),
         cmocka_unit_test(test_six_products_are_as_exact_as_f32),
         cmocka_unit_test(test_tiles_are_counted),
+        cmocka_unit_test(test_plain_kernels_give_the_bits_of_amx),
         cmocka_unit_test(test_names_of_plans),
         cmocka_unit_test(test_large_work_is_shared),
     };

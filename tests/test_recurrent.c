@@ -8,7 +8,7 @@
 #include "cajal/cajal.h"
 #include "cpu/isa.h"
 #include "graph/graph.h"
-#include "ops/recurrence.h"
+#include "recurrence_check.h"
 
 #include <math.h>
 
@@ -167,116 +167,28 @@ static void test_equals_pytorch(void **state)
 
 /* --- larger sizes against double precision ------------------------------------------------------------- */
 
-typedef struct {
-    cj__cell cell;
-    int64_t rows, steps, units;
-    bool reverse, varied;
-} size;
-
-enum { OPERANDS = 5, RESULTS = 7 }; /* results: states, last, cell; gradients by the four float operands */
-
-static cj_shape_t shape_of(const size *z, int operand)
-{
-    int64_t gates = cj__cell_gates(z->cell);
-    if (operand == CJ__R_GATES) return cj_shape(z->rows, z->steps, gates * z->units);
-    if (operand == CJ__R_WEIGHT) return cj_shape(gates * z->units, z->units);
-    if (operand == CJ__R_LENGTHS) return cj_shape(z->rows);
-    return operand == CJ__R_EXTRA && z->cell == CJ__GRU ? cj_shape(z->units) : cj_shape(z->rows, z->units);
-}
-
-static double element(const size *z, int operand, int64_t k)
-{
-    double x = sin(1.7 * (double)k + operand) + cos(0.3 * (double)k * (double)k);
-    if (operand == CJ__R_LENGTHS) return z->varied ? (double)(k * 7 % (z->steps + 1)) : (double)z->steps;
-    return operand == CJ__R_WEIGHT ? x / sqrt((double)z->units) : x;
-}
-
-static bool has_extra(const size *z)
-{
-    return cj__cell_gates(z->cell) > 1;
-}
-
-static cj_program *program_of(const size *z, cj_dtype dtype)
-{
-    cj_graph *g;
-    cj_program *program;
-    cj_value in[OPERANDS] = {0}, x[4], gradients[4], loss = {0};
-    int count = 0;
-    expect_ok(cj_graph_new(&g, NULL));
-    for (int i = 0; i < (has_extra(z) ? 5 : 4); i++) {
-        in[i] = cj_input(g, "operand", i == CJ__R_LENGTHS ? CJ_I32 : dtype, shape_of(z, i));
-        if (i != CJ__R_LENGTHS) x[count++] = in[i];
-    }
-    cj__recurrence_operands o = {z->cell,         z->reverse,
-                                 in[CJ__R_GATES], in[CJ__R_WEIGHT],
-                                 in[CJ__R_FIRST], z->varied ? in[CJ__R_LENGTHS] : (cj_value){0},
-                                 in[CJ__R_EXTRA]};
-    cj__recurrence_results r = cj__recurrence(&o);
-    cj_value parts[] = {r.states, r.last, r.cell};
-    for (int i = 0; i < 3; i++) {
-        if (!parts[i].graph) continue;
-        cj_shape_t flat = cj_shape(cj_shape_count(cj_value_shape(parts[i])));
-        cj_value weights = cj_sin(cj_scale(cj_cast(cj_iota(g, CJ_I32, flat.dims[0]), dtype), 1 + i));
-        cj_value term = cj_sum(cj_mul(cj_reshape(parts[i], flat), weights), CJ_ALL_AXES, CJ_DROP_AXES);
-        loss = loss.graph ? cj_add(loss, term) : term;
-    }
-    cj_gradients(loss, count, x, gradients);
-    for (int i = 0; i < 3; i++) cj_output(g, "part", parts[i].graph ? parts[i] : r.last);
-    for (int i = 0; i < count; i++) cj_output(g, "gradient", gradients[i]);
-    expect_ok(cj_compile(&program, g));
-    cj_graph_free(g);
-    return program;
-}
-
-static void put(cj_dtype dtype, void *to, int64_t k, double x)
-{
-    if (dtype == CJ_F64)
-        ((double *)to)[k] = x;
-    else if (dtype == CJ_F32)
-        ((float *)to)[k] = (float)x;
-    else
-        ((int32_t *)to)[k] = (int32_t)x;
-}
-
-/* All results one behind the other, in the element type of the program. */
-static void *answer(const size *z, cj_dtype dtype, int64_t *count)
-{
-    cj_program *program = program_of(z, dtype);
-    int operands = has_extra(z) ? 5 : 4, results = operands + 2;
-    size_t bytes = cj_dtype_size(dtype);
-    cj_run_options run = {.size = sizeof run, .program = program};
-    for (int i = 0; i < operands; i++) {
-        cj_dtype own = i == CJ__R_LENGTHS ? CJ_I32 : dtype;
-        int64_t n = cj_shape_count(shape_of(z, i));
-        run.inputs[i] = (cj_tensor){malloc((size_t)n * 8), own, shape_of(z, i)};
-        for (int64_t k = 0; k < n; k++) put(own, run.inputs[i].data, k, (double)(float)element(z, i, k));
-    }
-    *count = 0;
-    for (int i = 0; i < results; i++) *count += cj_shape_count(cj_program_output(program, i).shape);
-    char *all = malloc((size_t)*count * bytes), *next = all;
-    for (int i = 0; i < results; i++) {
-        run.outputs[i] = next;
-        next += (size_t)cj_shape_count(cj_program_output(program, i).shape) * bytes;
-    }
-    expect_ok((cj_program_run)(&run));
-    for (int i = 0; i < operands; i++) free(run.inputs[i].data);
-    cj_program_free(program);
-    return all;
-}
-
 static const struct {
     int64_t rows, steps, units;
 } shapes[] = {{33, 3, 40}, {3, 4, 70}, {7, 2, 300}, {260, 2, 33}, {16, 3, 64}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-static size size_of(int cell, int shape)
+static cj_test_recurrence size_of(int cell, int shape)
 {
-    return (size){(cj__cell)cell,      shapes[shape].rows, shapes[shape].steps,
-                  shapes[shape].units, (cell + shape) % 2, shape % 2 == 0};
+    return (cj_test_recurrence){.cell = (cj__cell)cell,
+                                .rows = shapes[shape].rows,
+                                .steps = shapes[shape].steps,
+                                .units = shapes[shape].units,
+                                .reverse = (cell + shape) % 2,
+                                .varied = shape % 2 == 0};
 }
 
-static void expect_near(const size *z, const float *found, const double *wanted, int64_t count)
+static const cj_test_way f64 = {.dtype = CJ_F64}, f32 = {.dtype = CJ_F32};
+
+static void expect_near(const cj_test_recurrence *z, const cj_test_answer *narrow, const cj_test_answer *wide)
 {
+    const float *found = narrow->values;
+    const double *wanted = wide->values;
+    int64_t count = wide->count;
     double largest = 0;
     for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(wanted[i]));
     for (int64_t i = 0; i < count; i++)
@@ -289,18 +201,17 @@ static void test_values(void **state)
 {
     (void)state;
     for (int k = 0; k < CJ__CELL_COUNT * SHAPES; k++) {
-        size z = size_of(k % CJ__CELL_COUNT, k / CJ__CELL_COUNT);
-        int64_t count;
-        double *wanted = answer(&z, CJ_F64, &count);
+        cj_test_recurrence z = size_of(k % CJ__CELL_COUNT, k / CJ__CELL_COUNT);
+        cj_test_answer wanted = cj_test_recurrence_answer(&z, &f64);
         for (int isa = 0; isa < CJ__ISA_COUNT; isa++) {
             if (!cj__isa_available((cj__isa)isa)) continue;
             setenv("CAJAL_ISA", cj__isa_name((cj__isa)isa), 1);
-            float *found = answer(&z, CJ_F32, &count);
-            expect_near(&z, found, wanted, count);
-            free(found);
+            cj_test_answer found = cj_test_recurrence_answer(&z, &f32);
+            expect_near(&z, &found, &wanted);
+            free(found.values);
         }
         unsetenv("CAJAL_ISA");
-        free(wanted);
+        free(wanted.values);
     }
 }
 
@@ -309,17 +220,16 @@ static void test_threads(void **state)
     (void)state;
     static const int counts[] = {2, 3, 7};
     for (int cell = 0; cell < CJ__CELL_COUNT; cell++) {
-        size z = size_of(cell, 3);
-        int64_t count;
+        cj_test_recurrence z = size_of(cell, 3);
         expect_ok(cj_set_threads(1));
-        float *one = answer(&z, CJ_F32, &count);
+        cj_test_answer one = cj_test_recurrence_answer(&z, &f32);
         for (int i = 0; i < 3; i++) {
             expect_ok(cj_set_threads(counts[i]));
-            float *more = answer(&z, CJ_F32, &count);
-            assert_memory_equal(one, more, (size_t)count * sizeof *one);
-            free(more);
+            cj_test_answer more = cj_test_recurrence_answer(&z, &f32);
+            assert_memory_equal(one.values, more.values, (size_t)one.count * sizeof(float));
+            free(more.values);
         }
-        free(one);
+        free(one.values);
     }
     expect_ok(cj_set_threads(0));
 }

@@ -34,9 +34,11 @@ typedef enum {
     CJ_TRAINING,
 } cj_mode;
 
-/* How exact products of f32 matrices are, named as in PyTorch. Sums are always f32. The gain depends on the
- * processor; where it would be none, a product is made at a higher precision than asked for. What is chosen
- * depends on shape and instruction set alone; `cj_program_text` shows it. */
+/* How exact products of f32 matrices are, named as in PyTorch; convolutions, what recurrences and attention
+ * multiply, and the gradients of all these are among them. Sums are always f32, and so is all that is no
+ * product: gates, exponentials, what is kept from step to step. The gain depends on the processor; where it
+ * would be none, a product is made at a higher precision than asked for. What is chosen depends on shape and
+ * instruction set alone; `cj_program_text` shows it. */
 typedef enum {
     CJ_HIGHEST, /* never less accurate than f32; convolutions: see no_winograd below */
     CJ_HIGH,    /* operands to 16 bits of mantissa: relative error about 1e-5 */

@@ -20,6 +20,7 @@ typedef struct {
     const cj__type *types; /* inputs, then outputs */
     cj_precision precision;
     bool no_winograd;
+    const void *own; /* the backend's */
     /* Inputs (bit i: input i) that are variables which the program never assigns, as weights are in
      * inference: what a stage before makes of them is kept. */
     uint64_t lasting;
@@ -53,6 +54,7 @@ typedef struct {
     const char *name;
     const cj__kernel *const *kernels; /* in order of preference; NULL ends */
     const struct cj_kernels *choices; /* which of them was measured to be the fastest: choices.h; or NULL */
+    const void *own; /* what its kernels find in each launch; the compiler hands it on unseen */
 } cj__backend;
 
 #endif

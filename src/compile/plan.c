@@ -244,6 +244,7 @@ static cj_status add_step(planner *p, const cj__node *node)
                                 .types = types,
                                 .precision = p->graph->precision,
                                 .no_winograd = p->graph->no_winograd,
+                                .own = p->backend->own,
                                 .lasting = lasting_inputs(p, step, node->inputs_count),
                                 .tasks = 1};
     if (node->op == CJ__OP_scan || node->op == CJ__OP_scan_saving)

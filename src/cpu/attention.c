@@ -35,6 +35,7 @@ cj_status cj__attention_plan_make(cj__attention_plan **plan, const cj__launch *l
     p->n = cj__attention_sizes_of(launch->types[0].shape, launch->types[1].shape);
     p->at = cj__attention_places_of(p->a, tensors);
     p->outputs = launch->inputs_count;
+    p->isa = isa;
     p->products = cj__matmul_kernels_of(isa);
     p->rows = tables[cj__isa_vectors(isa)];
     p->first_of_each = p->at.first >= 0 && launch->types[p->at.first].shape.rank > 0;
@@ -96,22 +97,27 @@ void cj__attention_drop(const cj__attention_head *h, int64_t i, int64_t from, in
     p->rows->drop(count, (float)p->a->rate, room, probabilities);
 }
 
-static cj__matrix keys_of(const cj__attention_head *h, int operand, int64_t from)
+cj__matrix cj__attention_keys(const cj__attention_head *h, int operand, int64_t from)
 {
     return (cj__matrix){cj__attention_key(h, operand, from), h->plan->n.key_heads * h->plan->n.width, 1};
+}
+
+cj__matrix cj__attention_queries(const cj__attention_head *h, int operand, int64_t from)
+{
+    return (cj__matrix){cj__attention_query(h, operand, from), h->plan->n.heads * h->plan->n.width, 1};
 }
 
 void cj__attention_pack_columns(const cj__attention_head *h, int operand, int64_t from, int64_t count,
                                 float *panels)
 {
-    cj__matrix keys = keys_of(h, operand, from), turned = {keys.data, keys.column, keys.row};
+    cj__matrix keys = cj__attention_keys(h, operand, from), turned = {keys.data, keys.column, keys.row};
     h->plan->products->pack_panels(turned, h->plan->n.width, count, panels);
 }
 
 void cj__attention_pack_rows(const cj__attention_head *h, int operand, int64_t from, int64_t count,
                              float *panels)
 {
-    h->plan->products->pack_panels(keys_of(h, operand, from), count, h->plan->n.width, panels);
+    h->plan->products->pack_panels(cj__attention_keys(h, operand, from), count, h->plan->n.width, panels);
 }
 
 int64_t cj__attention_column_panels(const cj__attention_plan *p)
@@ -137,28 +143,54 @@ void cj__attention_finish(const cj__attention_head *h, int64_t i, const float *s
 
 /* --- many queries -------------------------------------------------------------------------------------- */
 
+/* Operands: query, key, value. */
+enum { QUERY, KEY, VALUE };
+
 /* A task's queries [begin, end), and its thread's memory. */
 typedef struct {
     cj__attention_head head;
     int64_t begin, end;
-    float *keys, *values; /* packed */
-    float *scores;        /* [strip][CJ__ATTENTION_KEYS] */
-    float *sums;          /* [queries][width]: of exponentials times values */
-    float *top, *total;   /* [queries] */
-    float *room;          /* [CJ__ATTENTION_KEYS] */
+    int64_t from, count;  /* the block of keys at hand */
+    float *keys, *values; /* packed for f32, where the next two say so */
+    bool keys_packed, values_packed;
+    cj__attention_parts key_parts, value_parts; /* packed by parts of bf16 */
+    uint16_t *strip;                            /* room for rows by parts */
+    float *scores;                              /* [strip][CJ__ATTENTION_KEYS] */
+    float *sums;                                /* [queries][width]: of exponentials times values */
+    float *top, *total;                         /* [queries] */
+    float *room;                                /* [CJ__ATTENTION_KEYS] */
 } forward;
+
+/* Queries taken at a time. */
+static int64_t strip_height(const cj__attention_plan *p)
+{
+    return p->parts ? p->split->tile_rows : p->products->tile_rows;
+}
+
+enum { PARTS = 10 };
+
+/* The sizes of the parts of scratch, in floats, in the order in which `forward_begin` hands them out. */
+static void part_sizes(const cj__attention_plan *p, int64_t sizes[PARTS])
+{
+    const int64_t all[PARTS] = {cj__attention_column_panels(p),
+                                cj__attention_row_panels(p, CJ__ATTENTION_KEYS),
+                                cj__attention_parts_panels(p, p->n.width, CJ__ATTENTION_KEYS),
+                                cj__attention_parts_panels(p, CJ__ATTENTION_KEYS, p->n.width),
+                                cj__attention_parts_strip(p, at_least(p->n.width, CJ__ATTENTION_KEYS)),
+                                at_least(strip_height(p), p->products->tile_rows) * CJ__ATTENTION_KEYS,
+                                QUERIES * p->n.width,
+                                QUERIES,
+                                QUERIES,
+                                CJ__ATTENTION_KEYS};
+    memcpy(sizes, all, sizeof all);
+}
 
 static size_t forward_bytes(const cj__attention_plan *p)
 {
-    const int64_t parts[] = {cj__attention_column_panels(p),
-                             cj__attention_row_panels(p, CJ__ATTENTION_KEYS),
-                             (int64_t)p->products->tile_rows * CJ__ATTENTION_KEYS,
-                             QUERIES * p->n.width,
-                             QUERIES,
-                             QUERIES,
-                             CJ__ATTENTION_KEYS};
+    int64_t sizes[PARTS];
     size_t bytes = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) bytes += aligned_bytes(parts[i], sizeof(float));
+    part_sizes(p, sizes);
+    for (int i = 0; i < PARTS; i++) bytes += aligned_bytes(sizes[i], sizeof(float));
     return bytes;
 }
 
@@ -167,15 +199,17 @@ static forward forward_begin(const cj__launch *launch, void *const *operands, in
     const cj__attention_plan *p = launch->data;
     int64_t blocks = divide_up(p->n.queries, QUERIES), block = task % blocks, head = task / blocks;
     forward f = {.head = cj__attention_head_at(p, operands, head / p->n.heads, head % p->n.heads)};
+    float *parts[PARTS];
+    int64_t sizes[PARTS];
+    part_sizes(p, sizes);
+    for (int i = 0; i < PARTS; i++) parts[i] = cj__attention_part(&scratch, sizes[i]);
     f.begin = block * QUERIES;
     f.end = at_most(f.begin + QUERIES, p->n.queries);
-    f.keys = cj__attention_part(&scratch, cj__attention_column_panels(p));
-    f.values = cj__attention_part(&scratch, cj__attention_row_panels(p, CJ__ATTENTION_KEYS));
-    f.scores = cj__attention_part(&scratch, (int64_t)p->products->tile_rows * CJ__ATTENTION_KEYS);
-    f.sums = cj__attention_part(&scratch, QUERIES * p->n.width);
-    f.top = cj__attention_part(&scratch, QUERIES);
-    f.total = cj__attention_part(&scratch, QUERIES);
-    f.room = cj__attention_part(&scratch, CJ__ATTENTION_KEYS);
+    f.keys = parts[0], f.values = parts[1];
+    f.key_parts.panels = (uint16_t *)parts[2], f.value_parts.panels = (uint16_t *)parts[3];
+    f.strip = (uint16_t *)parts[4];
+    f.scores = parts[5], f.sums = parts[6];
+    f.top = parts[7], f.total = parts[8], f.room = parts[9];
     memset(f.sums, 0, (size_t)((f.end - f.begin) * p->n.width) * sizeof *f.sums);
     for (int64_t i = 0; i < f.end - f.begin; i++) f.top[i] = -INFINITY, f.total[i] = 0;
     return f;
@@ -200,55 +234,129 @@ static void soften(const forward *f, int64_t i, int64_t from, int64_t seen, floa
     if (p->at.counter >= 0) cj__attention_drop(&f->head, i, from, seen, f->room, scores);
 }
 
-/* Queries [i, i + rows) against the keys [from, from + count). */
-static void forward_strip(const forward *f, int64_t i, int64_t rows, int64_t from, int64_t count)
+/* What of the block of keys is packed for f32: when a strip first needs it so. */
+static void pack(forward *f, bool values)
 {
-    const cj__attention_plan *p = f->head.plan;
-    int64_t width = p->n.width, columns = p->products->tile_columns;
-    int64_t most = cj__attention_seen(&f->head, i + rows - 1, from, count);
-    if (most == 0) return;
-    p->products->strip(&(cj__strip){.a = cj__attention_query(&f->head, 0, i),
-                                    .a_row = p->n.heads * width,
-                                    .a_column = 1,
-                                    .b = f->keys,
-                                    .b_row = columns,
-                                    .b_panel = columns * width,
-                                    .c = f->scores,
-                                    .c_row = CJ__ATTENTION_KEYS,
-                                    .rows = rows,
-                                    .columns = most,
-                                    .k = width});
-    for (int64_t r = 0; r < rows; r++) {
-        float *scores = f->scores + r * CJ__ATTENTION_KEYS;
-        int64_t seen = cj__attention_seen(&f->head, i + r, from, count);
-        soften(f, i + r, from, seen, scores);
-        memset(scores + seen, 0, (size_t)(most - seen) * sizeof *scores);
-    }
-    p->products->strip(&(cj__strip){.a = f->scores,
-                                    .a_row = CJ__ATTENTION_KEYS,
-                                    .a_column = 1,
-                                    .b = f->values,
-                                    .b_row = columns,
-                                    .b_panel = columns * count,
-                                    .c = f->sums + (i - f->begin) * width,
-                                    .c_row = width,
-                                    .rows = rows,
-                                    .columns = width,
-                                    .k = most,
-                                    .add = true});
+    if (values ? f->values_packed : f->keys_packed) return;
+    if (values)
+        cj__attention_pack_rows(&f->head, VALUE, f->from, f->count, f->values);
+    else
+        cj__attention_pack_columns(&f->head, KEY, f->from, f->count, f->keys);
+    *(values ? &f->values_packed : &f->keys_packed) = true;
 }
 
+/* Of queries [i, i + rows) with the first `most` keys of the block. */
+static void make_scores(forward *f, int64_t i, int64_t rows, int64_t most)
+{
+    const cj__attention_plan *p = f->head.plan;
+    int64_t width = p->n.width, columns = p->products->tile_columns, height = p->products->tile_rows;
+    cj__matrix queries = cj__attention_queries(&f->head, QUERY, i);
+    if (cj__attention_pack_strip(p, queries, rows, width, &f->key_parts, f->strip)) {
+        cj__attention_multiply(p,
+                               &(cj__attention_strip){.strip = f->strip,
+                                                      .rows = rows,
+                                                      .k = width,
+                                                      .c = f->scores,
+                                                      .c_row = CJ__ATTENTION_KEYS,
+                                                      .columns = whole_panels(most)},
+                               &f->key_parts);
+        return;
+    }
+    pack(f, false);
+    for (int64_t r = 0; r < rows; r += height)
+        p->products->strip(&(cj__strip){.a = queries.data + r * queries.row,
+                                        .a_row = queries.row,
+                                        .a_column = 1,
+                                        .b = f->keys,
+                                        .b_row = columns,
+                                        .b_panel = columns * width,
+                                        .c = f->scores + r * CJ__ATTENTION_KEYS,
+                                        .c_row = CJ__ATTENTION_KEYS,
+                                        .rows = at_most(height, rows - r),
+                                        .columns = most,
+                                        .k = width});
+}
+
+/* The sums of queries [i, i + rows) += exponentials times values. Whether bf16 holds exponentials need not be
+ * looked at: they are at most 1, what it loses of the smallest is nothing beside their sum, and if one is no
+ * number, neither is that sum, which will divide the row. */
+static void add_values(forward *f, int64_t i, int64_t rows, int64_t most)
+{
+    const cj__attention_plan *p = f->head.plan;
+    int64_t width = p->n.width, columns = p->products->tile_columns, height = p->products->tile_rows;
+    float *sums = f->sums + (i - f->begin) * width;
+    if (p->parts && f->value_parts.fit) {
+        cj__matrix exponentials = {f->scores, CJ__ATTENTION_KEYS, 1};
+        (void)cj__attention_pack_strip(p, exponentials, rows, most, &f->value_parts, f->strip);
+        cj__attention_multiply(p,
+                               &(cj__attention_strip){.strip = f->strip,
+                                                      .rows = rows,
+                                                      .k = most,
+                                                      .c = sums,
+                                                      .c_row = width,
+                                                      .columns = width,
+                                                      .add = true},
+                               &f->value_parts);
+        return;
+    }
+    pack(f, true);
+    for (int64_t r = 0; r < rows; r += height)
+        p->products->strip(&(cj__strip){.a = f->scores + r * CJ__ATTENTION_KEYS,
+                                        .a_row = CJ__ATTENTION_KEYS,
+                                        .a_column = 1,
+                                        .b = f->values,
+                                        .b_row = columns,
+                                        .b_panel = columns * f->count,
+                                        .c = sums + r * width,
+                                        .c_row = width,
+                                        .rows = at_most(height, rows - r),
+                                        .columns = width,
+                                        .k = most,
+                                        .add = true});
+}
+
+/* Queries [i, i + rows) against the block of keys. */
+static void forward_strip(forward *f, int64_t i, int64_t rows)
+{
+    int64_t most = cj__attention_seen(&f->head, i + rows - 1, f->from, f->count);
+    if (most == 0) return;
+    make_scores(f, i, rows, most);
+    for (int64_t r = 0; r < rows; r++) {
+        float *scores = f->scores + r * CJ__ATTENTION_KEYS;
+        int64_t seen = cj__attention_seen(&f->head, i + r, f->from, f->count);
+        soften(f, i + r, f->from, seen, scores);
+        memset(scores + seen, 0, (size_t)(most - seen) * sizeof *scores);
+    }
+    add_values(f, i, rows, most);
+}
+
+static void forward_keys(forward *f, int64_t from, int64_t count)
+{
+    const cj__attention_plan *p = f->head.plan;
+    int64_t height = strip_height(p);
+    f->from = from;
+    f->count = count;
+    f->keys_packed = f->values_packed = false;
+    if (p->parts) {
+        cj__matrix keys = cj__attention_keys(&f->head, KEY, from);
+        cj__matrix turned = {keys.data, keys.column, keys.row};
+        cj__attention_pack_parts(p, turned, p->n.width, count, &f->key_parts);
+        cj__attention_pack_parts(p, cj__attention_keys(&f->head, VALUE, from), count, p->n.width,
+                                 &f->value_parts);
+    }
+    for (int64_t i = f->begin; i < f->end; i += height) forward_strip(f, i, at_most(height, f->end - i));
+}
+
+/* Of each block of keys, as many as the last query sees. */
 static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     forward f = forward_begin(launch, operands, task, scratch);
     const cj__attention_plan *p = f.head.plan;
     for (int64_t from = 0; from < p->n.keys; from += CJ__ATTENTION_KEYS) {
         int64_t count = at_most(CJ__ATTENTION_KEYS, p->n.keys - from);
-        if (cj__attention_seen(&f.head, f.end - 1, from, count) == 0) break;
-        cj__attention_pack_columns(&f.head, 1, from, count, f.keys);
-        cj__attention_pack_rows(&f.head, 2, from, count, f.values);
-        for (int64_t i = f.begin; i < f.end; i += p->products->tile_rows)
-            forward_strip(&f, i, at_most(p->products->tile_rows, f.end - i), from, count);
+        count = cj__attention_seen(&f.head, f.end - 1, from, count);
+        if (count == 0) break;
+        forward_keys(&f, from, count);
     }
     for (int64_t i = f.begin; i < f.end; i++) {
         int64_t row = i - f.begin;
@@ -265,6 +373,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
     cj__attention_plan *p;
     CJ__TRY(cj__attention_plan_make(&p, launch, CJ__ATTENTION_TENSORS, arena));
+    cj__attention_choose_parts(p, launch, false);
     launch->data = p;
     launch->tasks = p->n.examples * p->n.heads * divide_up(p->n.queries, QUERIES);
     launch->scratch_bytes = forward_bytes(p);
@@ -273,7 +382,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
 
 const char *cj__attention_describe(const cj__launch *launch)
 {
-    return ((const cj__attention_plan *)launch->data)->products->name;
+    return ((const cj__attention_plan *)launch->data)->name;
 }
 
 const cj__kernel cj__attention_kernel = {.name = "attention f32",

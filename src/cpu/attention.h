@@ -23,6 +23,10 @@ typedef struct {
     int64_t bias_stride[4]; /* 0: shared along this axis */
     bool first_of_each;     /* each example has a first position of its own */
     int outputs;            /* where the results stand among the operands */
+    cj__isa isa;
+    const cj__split_kernels *split;
+    int parts; /* of bf16, by which its products are made; 0: in f32 */
+    char name[72];
 } cj__attention_plan;
 
 CJ_MUST_CHECK cj_status cj__attention_plan_make(cj__attention_plan **plan, const cj__launch *launch,
@@ -57,12 +61,53 @@ void cj__attention_pack_rows(const cj__attention_head *head, int operand, int64_
 int64_t cj__attention_column_panels(const cj__attention_plan *plan);
 int64_t cj__attention_row_panels(const cj__attention_plan *plan, int64_t rows);
 
+/* The same as a matrix, from row `from` on, and rows of an operand of the queries' shape. */
+cj__matrix cj__attention_keys(const cj__attention_head *head, int operand, int64_t from);
+cj__matrix cj__attention_queries(const cj__attention_head *head, int operand, int64_t from);
+
+/* --- by parts of bf16 (attention_split.c) -------------------------------------------------------------- */
+
+/* Decides on `parts` and the plan's name: of attention, or of its gradient. */
+void cj__attention_choose_parts(cj__attention_plan *plan, const cj__launch *launch, bool gradient);
+/* Floats that packing [k,columns] takes, and a strip of rows k deep; 0 where all is f32. */
+int64_t cj__attention_parts_panels(const cj__attention_plan *plan, int64_t k, int64_t columns);
+int64_t cj__attention_parts_strip(const cj__attention_plan *plan, int64_t k);
+
+/* A matrix [k,columns], packed. */
+typedef struct {
+    uint16_t *panels;
+    int64_t k;
+    bool fit; /* bf16 holds it */
+} cj__attention_parts;
+void cj__attention_pack_parts(const cj__attention_plan *plan, cj__matrix b, int64_t k, int64_t columns,
+                              cj__attention_parts *to);
+/* Packs rows of a [rows,k], at most split->tile_rows, to be multiplied with b; whether bf16 holds both. False
+ * also where all is f32. */
+bool cj__attention_pack_strip(const cj__attention_plan *plan, cj__matrix a, int64_t rows, int64_t k,
+                              const cj__attention_parts *b, uint16_t *strip);
+/* c [rows,columns] = strip · b, or += that. b may be deeper than k. */
+typedef struct {
+    const uint16_t *strip;
+    int64_t rows, k;
+    float *c;
+    int64_t c_row, columns;
+    bool add;
+} cj__attention_strip;
+void cj__attention_multiply(const cj__attention_plan *plan, const cj__attention_strip *a,
+                            const cj__attention_parts *b);
+
 /* Query i's results, of its sum of exponentials times values, its largest score and the sum of exponentials.
  */
 void cj__attention_finish(const cj__attention_head *head, int64_t i, const float *sums, float top,
                           float total);
 const char *cj__attention_refuse(const cj__launch *launch);
 const char *cj__attention_describe(const cj__launch *launch);
+
+/* Columns as far as the panels go that they begin in. */
+static inline int64_t whole_panels(int64_t columns)
+{
+    return divide_up(columns, CJ__SPLIT_COLUMNS) * CJ__SPLIT_COLUMNS;
+}
 
 /* A part of a thread's scratch, and the next one behind it. */
 static inline float *cj__attention_part(char **scratch, int64_t floats)

@@ -6,52 +6,78 @@
 
 #include <string.h>
 
-enum { STRIPS = 4 }; /* of a block of queries */
+enum { STRIPS = 4, ROWS_BY_PARTS = 2 * CJ__SPLIT_STEP }; /* of a block of queries */
 
 typedef struct {
     cj__attention_head head;
     float *keys, *key_rows, *values; /* packed: keys as columns and as rows, values as columns */
-    float *queries, *cotangents;     /* packed rows of a block of queries */
-    float *p, *ds;                   /* [block][CJ__ATTENTION_KEYS]: probabilities, gradients of scores */
-    float *key_sums, *value_sums;    /* [CJ__ATTENTION_KEYS][width] */
-    float *room, *draws;             /* [CJ__ATTENTION_KEYS] */
+    float *rows;                     /* packed rows of a block of queries or cotangents */
+    bool keys_packed;                /* the former: for f32, of the block at hand */
+    /* The same five by parts of bf16, and room for rows to be multiplied with them. */
+    cj__attention_parts key_parts, key_row_parts, value_parts, query_parts, cotangent_parts;
+    uint16_t *strip;
+    float *p, *ds;                /* [block][CJ__ATTENTION_KEYS]: probabilities, gradients of scores */
+    float *key_sums, *value_sums; /* [CJ__ATTENTION_KEYS][width] */
+    float *room, *draws;          /* [CJ__ATTENTION_KEYS] */
 } backward;
+
+/* A block of queries against a block of keys, of which they see the first `most`. */
+typedef struct {
+    int64_t i, rows, from, count, most;
+} pair;
 
 /* Operands: query, key, value, log-sum-exp, delta, cotangent. */
 enum { QUERY, KEY, VALUE, LOG_SUM, DELTA, COTANGENT };
 
-static int64_t block_rows(const cj__attention_plan *p)
+static int64_t rows_in_f32(const cj__attention_plan *p)
 {
     return (int64_t)STRIPS * p->products->tile_rows;
 }
 
-/* The sizes of the parts of scratch, in floats, in the order in which `begin` hands them out. */
-static int part_sizes(const cj__attention_plan *p, int64_t sizes[11])
+static int64_t block_rows(const cj__attention_plan *p)
 {
-    int64_t rows = block_rows(p), columns = cj__attention_column_panels(p);
-    int64_t all[] = {columns,
-                     cj__attention_row_panels(p, CJ__ATTENTION_KEYS),
-                     columns,
-                     cj__attention_row_panels(p, rows),
-                     cj__attention_row_panels(p, rows),
-                     rows * CJ__ATTENTION_KEYS,
-                     rows * CJ__ATTENTION_KEYS,
-                     CJ__ATTENTION_KEYS * p->n.width,
-                     CJ__ATTENTION_KEYS * p->n.width,
-                     CJ__ATTENTION_KEYS,
-                     CJ__ATTENTION_KEYS};
+    return p->parts ? ROWS_BY_PARTS : rows_in_f32(p);
+}
+
+enum { PARTS = 16 };
+
+/* The sizes of the parts of scratch, in floats, in the order in which `begin` hands them out. */
+static void part_sizes(const cj__attention_plan *p, int64_t sizes[PARTS])
+{
+    int64_t rows = block_rows(p), columns = cj__attention_column_panels(p), width = p->n.width;
+    int64_t by_column = cj__attention_parts_panels(p, width, CJ__ATTENTION_KEYS);
+    int64_t all[PARTS] = {columns,
+                          cj__attention_row_panels(p, CJ__ATTENTION_KEYS),
+                          columns,
+                          cj__attention_row_panels(p, rows_in_f32(p)),
+                          rows * CJ__ATTENTION_KEYS,
+                          rows * CJ__ATTENTION_KEYS,
+                          CJ__ATTENTION_KEYS * width,
+                          CJ__ATTENTION_KEYS * width,
+                          CJ__ATTENTION_KEYS,
+                          CJ__ATTENTION_KEYS,
+                          by_column,
+                          cj__attention_parts_panels(p, CJ__ATTENTION_KEYS, width),
+                          by_column,
+                          cj__attention_parts_panels(p, rows, width),
+                          cj__attention_parts_panels(p, rows, width),
+                          cj__attention_parts_strip(p, at_least(width, CJ__ATTENTION_KEYS))};
     memcpy(sizes, all, sizeof all);
-    return (int)(sizeof all / sizeof *all);
 }
 
 static backward begin(const cj__attention_plan *p, char *scratch)
 {
-    backward b;
-    float **const parts[] = {&b.keys, &b.key_rows, &b.values,     &b.queries, &b.cotangents, &b.p,
-                             &b.ds,   &b.key_sums, &b.value_sums, &b.room,    &b.draws};
-    int64_t sizes[11];
-    int count = part_sizes(p, sizes);
-    for (int i = 0; i < count; i++) *parts[i] = cj__attention_part(&scratch, sizes[i]);
+    backward b = {.keys_packed = false};
+    float **const floats[] = {&b.keys, &b.key_rows, &b.values,     &b.rows, &b.p,
+                              &b.ds,   &b.key_sums, &b.value_sums, &b.room, &b.draws};
+    uint16_t **const parts[] = {&b.key_parts.panels,   &b.key_row_parts.panels,   &b.value_parts.panels,
+                                &b.query_parts.panels, &b.cotangent_parts.panels, &b.strip};
+    const int count = sizeof floats / sizeof *floats;
+    int64_t sizes[PARTS];
+    part_sizes(p, sizes);
+    for (int i = 0; i < count; i++) *floats[i] = cj__attention_part(&scratch, sizes[i]);
+    for (int i = count; i < PARTS; i++)
+        *parts[i - count] = (uint16_t *)cj__attention_part(&scratch, sizes[i]);
     return b;
 }
 
@@ -60,6 +86,18 @@ static void zero_queries(const backward *b)
     const cj__attention_plan *p = b->head.plan;
     for (int64_t i = 0; i < p->n.queries; i++)
         memset(cj__attention_query(&b->head, p->outputs, i), 0, (size_t)p->n.width * sizeof(float));
+}
+
+/* --- in f32 -------------------------------------------------------------------------------------------- */
+
+/* Keys are packed when a product first needs them so. */
+static void pack_keys(backward *b, const pair *at)
+{
+    if (b->keys_packed) return;
+    cj__attention_pack_columns(&b->head, KEY, at->from, at->count, b->keys);
+    cj__attention_pack_rows(&b->head, KEY, at->from, at->count, b->key_rows);
+    cj__attention_pack_columns(&b->head, VALUE, at->from, at->count, b->values);
+    b->keys_packed = true;
 }
 
 /* c [rows,seen] = rows of an operand, from query i on, times packed columns */
@@ -82,46 +120,151 @@ static void times_columns(const backward *b, int operand, int64_t i, int64_t row
                                         .k = p->n.width});
 }
 
-/* sums [seen,width] += xᵀ times packed rows of `rows` queries */
-static void add_transposed(const backward *b, const float *x, int64_t rows, const float *panels, int64_t seen,
+/* sums [keys,width] += xᵀ times rows of an operand, x [rows,keys] */
+static void add_transposed(const backward *b, const float *x, const pair *at, int64_t keys, int operand,
                            float *sums)
 {
     const cj__attention_plan *p = b->head.plan;
-    int64_t height = p->products->tile_rows, columns = p->products->tile_columns;
-    for (int64_t j = 0; j < seen; j += height)
-        p->products->strip(&(cj__strip){.a = x + j,
-                                        .a_row = 1,
-                                        .a_column = CJ__ATTENTION_KEYS,
-                                        .b = panels,
-                                        .b_row = columns,
-                                        .b_panel = columns * rows,
-                                        .c = sums + j * p->n.width,
-                                        .c_row = p->n.width,
-                                        .rows = at_most(height, seen - j),
-                                        .columns = p->n.width,
-                                        .k = rows,
-                                        .add = true});
+    int64_t height = p->products->tile_rows, columns = p->products->tile_columns, most = rows_in_f32(p);
+    for (int64_t r = 0; r < at->rows; r += most) {
+        int64_t rows = at_most(most, at->rows - r);
+        cj__matrix packed = cj__attention_queries(&b->head, operand, at->i + r);
+        p->products->pack_panels(packed, rows, p->n.width, b->rows);
+        for (int64_t j = 0; j < keys; j += height)
+            p->products->strip(&(cj__strip){.a = x + r * CJ__ATTENTION_KEYS + j,
+                                            .a_row = 1,
+                                            .a_column = CJ__ATTENTION_KEYS,
+                                            .b = b->rows,
+                                            .b_row = columns,
+                                            .b_panel = columns * rows,
+                                            .c = sums + j * p->n.width,
+                                            .c_row = p->n.width,
+                                            .rows = at_most(height, keys - j),
+                                            .columns = p->n.width,
+                                            .k = rows,
+                                            .add = true});
+    }
 }
 
 /* The gradient of queries [i, i + rows) += ds times packed rows of `count` keys */
-static void add_to_queries(const backward *b, int64_t i, int64_t rows, int64_t seen, int64_t count)
+static void add_rows(const backward *b, const float *ds, int64_t i, int64_t rows, const pair *at)
 {
     const cj__attention_plan *p = b->head.plan;
     int64_t height = p->products->tile_rows, columns = p->products->tile_columns;
     for (int64_t r = 0; r < rows; r += height)
-        p->products->strip(&(cj__strip){.a = b->ds + r * CJ__ATTENTION_KEYS,
+        p->products->strip(&(cj__strip){.a = ds + r * CJ__ATTENTION_KEYS,
                                         .a_row = CJ__ATTENTION_KEYS,
                                         .a_column = 1,
                                         .b = b->key_rows,
                                         .b_row = columns,
-                                        .b_panel = columns * count,
+                                        .b_panel = columns * at->count,
                                         .c = cj__attention_query(&b->head, p->outputs, i + r),
                                         .c_row = p->n.heads * p->n.width,
                                         .rows = at_most(height, rows - r),
                                         .columns = p->n.width,
-                                        .k = seen,
+                                        .k = at->most,
                                         .add = true});
 }
+
+/* --- by parts of bf16, or else in f32 ------------------------------------------------------------------- */
+
+static void pack_keys_by_parts(backward *b, int64_t from, int64_t count)
+{
+    const cj__attention_plan *p = b->head.plan;
+    cj__matrix keys = cj__attention_keys(&b->head, KEY, from);
+    cj__matrix values = cj__attention_keys(&b->head, VALUE, from);
+    cj__matrix turned = {keys.data, keys.column, keys.row};
+    cj__matrix turned_values = {values.data, values.column, values.row};
+    cj__attention_pack_parts(p, turned, p->n.width, count, &b->key_parts);
+    cj__attention_pack_parts(p, keys, count, p->n.width, &b->key_row_parts);
+    cj__attention_pack_parts(p, turned_values, p->n.width, count, &b->value_parts);
+}
+
+static void pack_rows_by_parts(backward *b, const pair *at)
+{
+    const cj__attention_plan *p = b->head.plan;
+    cj__attention_pack_parts(p, cj__attention_queries(&b->head, QUERY, at->i), at->rows, p->n.width,
+                             &b->query_parts);
+    cj__attention_pack_parts(p, cj__attention_queries(&b->head, COTANGENT, at->i), at->rows, p->n.width,
+                             &b->cotangent_parts);
+}
+
+/* c [rows,most] = rows of an operand times columns. */
+static void make_products(backward *b, int operand, const pair *at, const cj__attention_parts *columns,
+                          const float *panels, float *c)
+{
+    const cj__attention_plan *p = b->head.plan;
+    int64_t height = p->parts ? p->split->tile_rows : at->rows, width = p->n.width;
+    for (int64_t r = 0; r < at->rows; r += height, c += height * CJ__ATTENTION_KEYS) {
+        int64_t rows = at_most(height, at->rows - r);
+        cj__matrix a = cj__attention_queries(&b->head, operand, at->i + r);
+        if (cj__attention_pack_strip(p, a, rows, width, columns, b->strip)) {
+            cj__attention_multiply(p,
+                                   &(cj__attention_strip){.strip = b->strip,
+                                                          .rows = rows,
+                                                          .k = width,
+                                                          .c = c,
+                                                          .c_row = CJ__ATTENTION_KEYS,
+                                                          .columns = whole_panels(at->most)},
+                                   columns);
+        } else {
+            pack_keys(b, at);
+            times_columns(b, operand, at->i + r, rows, panels, at->most, c);
+        }
+    }
+}
+
+/* sums [most,width] += xᵀ times rows of an operand. */
+static void add_to_keys(const backward *b, const float *x, const pair *at, const cj__attention_parts *rows,
+                        int operand, float *sums)
+{
+    const cj__attention_plan *p = b->head.plan;
+    int64_t height = p->parts ? p->split->tile_rows : at->most, width = p->n.width;
+    for (int64_t j = 0; j < at->most; j += height) {
+        int64_t keys = at_most(height, at->most - j);
+        cj__matrix turned = {x + j, 1, CJ__ATTENTION_KEYS};
+        if (cj__attention_pack_strip(p, turned, keys, at->rows, rows, b->strip))
+            cj__attention_multiply(p,
+                                   &(cj__attention_strip){.strip = b->strip,
+                                                          .rows = keys,
+                                                          .k = at->rows,
+                                                          .c = sums + j * width,
+                                                          .c_row = width,
+                                                          .columns = width,
+                                                          .add = true},
+                                   rows);
+        else
+            add_transposed(b, x + j, at, keys, operand, sums + j * width);
+    }
+}
+
+/* The gradient of the queries += ds times rows of keys. */
+static void add_to_queries(backward *b, const pair *at)
+{
+    const cj__attention_plan *p = b->head.plan;
+    int64_t height = p->parts ? p->split->tile_rows : at->rows;
+    for (int64_t r = 0; r < at->rows; r += height) {
+        int64_t rows = at_most(height, at->rows - r);
+        cj__matrix ds = {b->ds + r * CJ__ATTENTION_KEYS, CJ__ATTENTION_KEYS, 1};
+        if (cj__attention_pack_strip(p, ds, rows, at->most, &b->key_row_parts, b->strip)) {
+            cj__attention_multiply(
+                p,
+                &(cj__attention_strip){.strip = b->strip,
+                                       .rows = rows,
+                                       .k = at->most,
+                                       .c = cj__attention_query(&b->head, p->outputs, at->i + r),
+                                       .c_row = p->n.heads * p->n.width,
+                                       .columns = p->n.width,
+                                       .add = true},
+                &b->key_row_parts);
+        } else {
+            pack_keys(b, at);
+            add_rows(b, ds.data, at->i + r, rows, at);
+        }
+    }
+}
+
+/* --- blocks -------------------------------------------------------------------------------------------- */
 
 /* Row i: scores become what weighs the values, products of cotangent and values the gradients of scores. */
 static void row_gradients(const backward *b, int64_t i, int64_t from, int64_t seen, int64_t most, float *p,
@@ -141,24 +284,20 @@ static void row_gradients(const backward *b, int64_t i, int64_t from, int64_t se
     memset(ds + seen, 0, (size_t)(most - seen) * sizeof *ds);
 }
 
-/* Queries [i, i + rows) against the keys [from, from + count). */
-static void query_block(const backward *b, int64_t i, int64_t rows, int64_t from, int64_t count)
+static void query_block(backward *b, pair at)
 {
     const cj__attention_plan *p = b->head.plan;
-    int64_t most = cj__attention_seen(&b->head, i + rows - 1, from, count), row = p->n.heads * p->n.width;
-    if (most == 0) return;
-    times_columns(b, QUERY, i, rows, b->keys, most, b->p);
-    times_columns(b, COTANGENT, i, rows, b->values, most, b->ds);
-    for (int64_t r = 0; r < rows; r++)
-        row_gradients(b, i + r, from, cj__attention_seen(&b->head, i + r, from, count), most,
-                      b->p + r * CJ__ATTENTION_KEYS, b->ds + r * CJ__ATTENTION_KEYS);
-    cj__matrix queries = {cj__attention_query(&b->head, QUERY, i), row, 1};
-    cj__matrix cotangents = {cj__attention_query(&b->head, COTANGENT, i), row, 1};
-    p->products->pack_panels(queries, rows, p->n.width, b->queries);
-    p->products->pack_panels(cotangents, rows, p->n.width, b->cotangents);
-    add_transposed(b, b->p, rows, b->cotangents, most, b->value_sums);
-    add_transposed(b, b->ds, rows, b->queries, most, b->key_sums);
-    add_to_queries(b, i, rows, most, count);
+    at.most = cj__attention_seen(&b->head, at.i + at.rows - 1, at.from, at.count);
+    if (at.most == 0) return;
+    if (p->parts) pack_rows_by_parts(b, &at);
+    make_products(b, QUERY, &at, &b->key_parts, b->keys, b->p);
+    make_products(b, COTANGENT, &at, &b->value_parts, b->values, b->ds);
+    for (int64_t r = 0; r < at.rows; r++)
+        row_gradients(b, at.i + r, at.from, cj__attention_seen(&b->head, at.i + r, at.from, at.count),
+                      at.most, b->p + r * CJ__ATTENTION_KEYS, b->ds + r * CJ__ATTENTION_KEYS);
+    add_to_keys(b, b->p, &at, &b->cotangent_parts, COTANGENT, b->value_sums);
+    add_to_keys(b, b->ds, &at, &b->query_parts, QUERY, b->key_sums);
+    add_to_queries(b, &at);
 }
 
 static void store_keys(const backward *b, int64_t from, int64_t count)
@@ -175,15 +314,14 @@ static void key_block(backward *b, int64_t head, int64_t from, int64_t count)
 {
     const cj__attention_plan *p = b->head.plan;
     int64_t times = p->n.heads / p->n.key_heads, rows = block_rows(p);
-    cj__attention_pack_columns(&b->head, KEY, from, count, b->keys);
-    cj__attention_pack_rows(&b->head, KEY, from, count, b->key_rows);
-    cj__attention_pack_columns(&b->head, VALUE, from, count, b->values);
+    b->keys_packed = false;
+    if (p->parts) pack_keys_by_parts(b, from, count);
     memset(b->key_sums, 0, (size_t)(count * p->n.width) * sizeof(float));
     memset(b->value_sums, 0, (size_t)(count * p->n.width) * sizeof(float));
     for (b->head.head = head; b->head.head < head + times; b->head.head++) {
         if (from == 0) zero_queries(b);
         for (int64_t i = 0; i < p->n.queries; i += rows)
-            query_block(b, i, at_most(rows, p->n.queries - i), from, count);
+            query_block(b, (pair){i, at_most(rows, p->n.queries - i), from, count, 0});
     }
     b->head.head = head;
     store_keys(b, from, count);
@@ -203,10 +341,11 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
     cj__attention_plan *p;
-    int64_t sizes[11];
+    int64_t sizes[PARTS];
     CJ__TRY(cj__attention_plan_make(&p, launch, CJ__ATTENTION_GRADIENT_TENSORS, arena));
-    int count = part_sizes(p, sizes);
-    for (int i = 0; i < count; i++) launch->scratch_bytes += aligned_bytes(sizes[i], sizeof(float));
+    cj__attention_choose_parts(p, launch, true);
+    part_sizes(p, sizes);
+    for (int i = 0; i < PARTS; i++) launch->scratch_bytes += aligned_bytes(sizes[i], sizeof(float));
     launch->data = p;
     launch->tasks = p->n.examples * p->n.key_heads;
     return CJ_OK;

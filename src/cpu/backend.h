@@ -1,4 +1,6 @@
-/* The CPU's table of kernels, for the compiler. */
+/* The CPU's table of kernels, for the compiler. `own` of a backend made of it may be the cj__split_kernels
+ * that products by parts of bf16 are made with in place of the instruction set's: tests try them where the
+ * processor has none. */
 #ifndef CJ__CPU_BACKEND_H
 #define CJ__CPU_BACKEND_H
 

@@ -10,6 +10,14 @@
 #include "cpu/sight.h"
 
 struct cj__matmul_kernels;
+struct cj__split_kernels;
+
+/* The window of a step, whichever of the three ops it is. */
+cj__window cj__convolution_window(const cj__launch *launch);
+/* Of how many parts of bf16 the step's numbers are made, where its shape allows; 0: it is in f32, and `none`
+ * is why. */
+int cj__convolution_parts(const cj__launch *launch, const struct cj__split_kernels **split,
+                          const char **none);
 
 /* --- forward, and backward to the input ---------------------------------------------------------------- */
 
@@ -42,6 +50,38 @@ int64_t cj__direct_pack_tasks(const cj__direct_plan *plan);
 void cj__direct_pack(const cj__direct_plan *plan, const float *weight, float *to, int64_t task);
 void cj__direct_run(const cj__direct_plan *plan, const cj__product_call *call, int64_t task, void *scratch);
 
+/* --- the same by parts of bf16 ------------------------------------------------------------------------- */
+
+/* Results of a phase are numbered in memory's order and cut into strips of the split kernels' height. What a
+ * task reads is packed once, pixel by pixel; k runs over taps and, for each of them, blocks of 32 channels.
+ */
+typedef struct {
+    int64_t tasks;
+    size_t scratch_bytes, packed_bytes; /* for each thread; the weight's workspace */
+    const struct cj__split_kernels *split;
+    const struct cj__matmul_kernels *f32; /* for what bf16 cannot hold */
+    int parts;
+    bool backward;
+    int64_t groups, in, out; /* channels of a group that are read, and made */
+    cj__window window;
+    int64_t blocks;                    /* of 32 channels that are read */
+    int64_t depth;                     /* steps of k, at most, between two additions to the result */
+    int64_t panels;                    /* of 32 channels that are made */
+    int64_t row_blocks, column_blocks; /* of each phase and group */
+    int64_t band;                      /* strips of pixels that a task reads, at most */
+    bool scattered;                    /* results of a phase do not follow each other */
+    char name[72];
+} cj__by_parts_plan;
+
+void cj__by_parts_plan_make(cj__by_parts_plan *plan, const cj__window *window, bool backward, int parts,
+                            const struct cj__split_kernels *split, cj__isa isa);
+/* The weight as panels, into the workspace: so many tasks. */
+int64_t cj__by_parts_pack_tasks(const cj__by_parts_plan *plan);
+void cj__by_parts_pack(const cj__by_parts_plan *plan, const float *weight, void *to, int64_t task);
+/* The call has that workspace. */
+void cj__by_parts_run(const cj__by_parts_plan *plan, const cj__product_call *call, int64_t task,
+                      void *scratch);
+
 /* --- to the weight ------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -65,6 +105,26 @@ typedef struct {
 void cj__to_weight_plan_make(cj__to_weight_plan *plan, const cj__window *window, cj__isa isa);
 void cj__to_weight_run(const cj__to_weight_plan *plan, const cj__product_call *call, int64_t task,
                        void *scratch);
+
+typedef struct {
+    int64_t tasks;
+    size_t scratch_bytes;
+    const struct cj__split_kernels *split;
+    const struct cj__matmul_kernels *f32; /* for what bf16 cannot hold */
+    int parts;                            /* of bf16 */
+    cj__window window;
+    int64_t weights, shares; /* as above */
+    int64_t strips;          /* of channels that were read */
+    int64_t depth;           /* results whose products are added up at a time */
+    int64_t row_blocks, column_blocks, tap_blocks;
+    char name[72];
+} cj__to_weight_by_parts_plan;
+
+void cj__to_weight_by_parts_plan_make(cj__to_weight_by_parts_plan *plan, const cj__window *window, int parts,
+                                      const struct cj__split_kernels *split, cj__isa isa);
+void cj__to_weight_by_parts_run(const cj__to_weight_by_parts_plan *plan, const cj__product_call *call,
+                                int64_t task, void *scratch);
+
 /* The weights of one task as the sum of shares of all `weights`, in order. */
 int64_t cj__sum_shares_tasks(int64_t weights);
 void cj__sum_shares(int64_t weights, int64_t shares, const float *from, float *to, int64_t task);

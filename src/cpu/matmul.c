@@ -1,6 +1,7 @@
 /* Plans a matrix product and walks one task of it: how C is cut into blocks, which operand is packed, and the
  * loops around the micro-kernels of src/cpu/kernels. */
 #include "cpu/matmul_blocks.h"
+#include "cpu/split.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,11 +10,6 @@ static const cj__matmul_kernels *const kernels_of[CJ__ISA_COUNT] = {
     [CJ__ISA_SCALAR] = &cj__matmul_scalar,
     CJ__IF_NEON([CJ__ISA_NEON] = &cj__matmul_neon, ) CJ__IF_AVX2([CJ__ISA_AVX2] = &cj__matmul_avx2, )
         CJ__IF_AVX512([CJ__ISA_AVX512] = &cj__matmul_avx512, )};
-
-static const cj__split_kernels *const split_of[CJ__ISA_COUNT] = {
-    [CJ__ISA_SCALAR] = NULL,
-    CJ__IF_AVX512BF16([CJ__ISA_AVX512BF16] = &cj__split_avx512bf16, )
-        CJ__IF_AMX([CJ__ISA_AMX] = &cj__split_amx, )};
 
 const cj__matmul_kernels *cj__matmul_kernels_of(cj__isa isa)
 {
@@ -133,21 +129,15 @@ static const char *kernel_name(const cj__matmul_plan *plan)
     return "?";
 }
 
-/* Less than f32 was asked for; why it is f32 all the same. */
 static const char *why_f32(const cj__matmul_plan *plan, const cj__split_kernels *split)
 {
-    if (plan->kind == CJ__MATMUL_SPLIT || plan->kind == CJ__MATMUL_ZEROS ||
-        plan->shape.precision == CJ_HIGHEST)
-        return "";
-    if (!split) return split_of[plan->isa] ? ", f32: bf16 is slower here" : ", f32: it has no bf16";
-    bool medium = plan->shape.precision == CJ_MEDIUM;
-    return medium || split->most_parts > 1 ? ", f32: too small for bf16"
-                                           : ", f32: three products of bf16 are slower";
+    if (plan->kind == CJ__MATMUL_SPLIT || plan->kind == CJ__MATMUL_ZEROS) return "";
+    return cj__split_why_f32(split, plan->isa, plan->shape.precision);
 }
 
 void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa)
 {
-    cj__matmul_plan_with(plan, shape, isa, cj__isa_bf16_pays(isa) ? split_of[isa] : NULL);
+    cj__matmul_plan_with(plan, shape, isa, cj__split_kernels_of(NULL, isa));
 }
 
 void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa,

@@ -74,6 +74,7 @@ typedef struct {
     const uint16_t *b; /* panels of 32 columns: [steps][parts][2 halves][16 pairs of rows][16 columns][2] */
     float *c;
     int64_t c_row, rows, columns, steps;
+    int64_t b_steps; /* a panel of B has in memory; 0: as many as are multiplied */
     int parts;
     bool add;
 } cj__split_strip;

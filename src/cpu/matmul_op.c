@@ -1,6 +1,7 @@
 /* The op matmul on the CPU: its shapes handed to the matrix product, task by task. */
 #include "cpu/backend.h"
 #include "cpu/matmul.h"
+#include "cpu/split.h"
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
@@ -24,7 +25,7 @@ cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, 
     cj__matmul_plan *plan = cj__arena_allocate(arena, sizeof *plan);
     if (!plan) return cj__out_of_memory(sizeof *plan, "a product");
     CJ__TRY(cj__isa_choose(&isa));
-    cj__matmul_plan_make(plan, shape, isa);
+    cj__matmul_plan_with(plan, shape, isa, cj__split_kernels_of(launch->own, isa));
     launch->tasks = plan->tasks;
     launch->scratch_bytes = plan->scratch_bytes;
     launch->data = plan;

@@ -2,27 +2,12 @@
  * are always packed. What bf16 cannot hold (infinities, NaN, the largest and, for several parts, the smallest
  * numbers) is noticed while packing, and the rows of C concerned are made again in f32. */
 #include "cpu/matmul_blocks.h"
+#include "cpu/split.h"
 
 /* --- planning ------------------------------------------------------------------------------------------ */
 
-/* k and columns for one packed block of B, which stays in L2 (about 1 MB on processors with AMX, less than
- * half of that without, where a panel of it should also fit in L1 beside a strip of A). */
-enum { VECTOR_COLUMNS = 512, VECTOR_DEPTH = 384, TILE_COLUMNS = 512, TASK_ROWS = 1024 };
-static const int64_t tile_depth[CJ__MOST_PARTS] = {1024, 512, 384};
-
-static int parts_of(cj_precision precision)
-{
-    return precision == CJ_HIGHEST ? 3 : precision == CJ_HIGH ? 2 : 1;
-}
-
-/* Less does not make up for packing both operands, or is mostly edge; one product by tiles gains most. */
-static bool large_enough(const cj__matmul_shape *s, int parts, bool tiles)
-{
-    bool little = tiles && parts < 3;
-    int64_t rows = little ? 8 : 16, columns = little ? 16 : 32;
-    return s->m >= rows && s->n >= columns && s->k >= 16 &&
-           (double)s->m * (double)s->n * (double)s->k >= 32.0 * 32 * 32;
-}
+/* Columns of one packed block of B, which stays in L2 (cj__split_depth), and rows of C for one task. */
+enum { BLOCK_COLUMNS = 512, TASK_ROWS = 1024 };
 
 static size_t panels_bytes(const cj__matmul_plan *plan)
 {
@@ -50,10 +35,8 @@ static size_t redone_bytes(const cj__matmul_plan *plan)
 bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split)
 {
     const cj__matmul_shape *s = &plan->shape;
-    int parts = parts_of(s->precision);
-    bool tiles = split->most_parts > 1;
-    if (parts > split->most_parts || !large_enough(s, parts, tiles)) return false;
-    int64_t depth = tiles ? tile_depth[parts - 1] : VECTOR_DEPTH;
+    int parts = cj__split_parts(split, s->precision, s->m, s->n, s->k);
+    if (parts == 0) return false;
     plan->kind = CJ__MATMUL_SPLIT;
     plan->split = split;
     plan->parts = parts;
@@ -61,25 +44,15 @@ bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split)
     plan->tile_columns = CJ__SPLIT_COLUMNS;
     plan->strips = divide_up(s->m, plan->tile_rows);
     plan->panels = divide_up(s->n, plan->tile_columns);
-    plan->whole_strips = tiles;
-    plan->k_block = divide_up(s->k, divide_up(s->k, depth));
-    plan->k_block = divide_up(plan->k_block, CJ__SPLIT_STEP) * CJ__SPLIT_STEP;
-    cj__matmul_cut(plan, TASK_ROWS, tiles ? TILE_COLUMNS : VECTOR_COLUMNS, 1, 1);
+    plan->whole_strips = split->most_parts > 1;
+    plan->k_block = cj__split_depth(split, parts, s->k);
+    cj__matmul_cut(plan, TASK_ROWS, BLOCK_COLUMNS, 1, 1);
     plan->scratch_bytes = panels_bytes(plan) + rows_bytes(plan) + redone_bytes(plan) +
                           aligned_bytes(strips_in_task(plan), sizeof(uint32_t));
     return true;
 }
 
 /* --- what bf16 cannot hold ----------------------------------------------------------------------------- */
-
-/* `largest`: of all magnitudes in a block, as bits of a float. From 0x7f7f8000 on numbers round to infinity.
- * The second and third part of numbers below 2^-50, or their products with such, may fall below the smallest
- * normal number, which is flushed; nothing but zeros is fine. */
-static bool fits(uint32_t largest, int parts)
-{
-    const uint32_t too_large = 0x7f7f8000, too_small = (127 - 50) << 23;
-    return largest < too_large && (parts == 1 || largest == 0 || largest >= too_small);
-}
 
 /* Rows [row, row+rows) of the block in f32, by the kernels of the plan's vectors. */
 static void redo(const cj__matmul_plan *plan, const block *t, int64_t row, int64_t rows, float *panel)
@@ -162,7 +135,8 @@ void cj__split_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int
             to.largest[i] = p > 0 && to.largest[i] > largest ? to.largest[i] : largest;
             split->strip(&strip);
             if (p + depth == s->k)
-                complete(plan, call, &t, i, fits(largest_b, plan->parts) && fits(to.largest[i], plan->parts),
+                complete(plan, call, &t, i,
+                         cj__split_fits(largest_b, plan->parts) && cj__split_fits(to.largest[i], plan->parts),
                          to.redone);
         }
     }

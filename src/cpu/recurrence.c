@@ -3,6 +3,7 @@
  * their products are in L1. The states of the step before lie in scratch. */
 #include "cpu/recurrence.h"
 #include "cpu/matmul_blocks.h"
+#include "cpu/split.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,8 +26,29 @@ static int64_t pitch_of(int64_t floats)
     return (floats + 15) / 16 * 16 + 16;
 }
 
+/* Rows of a task, the product's height, are at most the first one's and one more. */
+static void choose_split(cj__recurrence_plan *p, const cj__launch *launch, cj__isa isa,
+                         cj__recurrence_product product)
+{
+    cj__weight_parts *w = &p->split;
+    const cj__split_kernels *split = cj__split_kernels_of(launch->own, isa);
+    int64_t rows = p->blocks ? divide_up(p->rows, p->blocks) : 0;
+    w->parts = cj__split_parts(split, launch->precision, rows, product.columns, product.k);
+    w->kernels = split;
+    w->k = product.k;
+    w->groups = product.groups;
+    w->panels = product.panels;
+    if (w->parts) w->k_block = cj__split_depth(split, w->parts, w->k);
+    static const char *const cells[] = {"rnn tanh", "rnn relu", "lstm", "gru"};
+    snprintf(p->name, sizeof p->name, "%s, %s%s", cells[p->cell],
+             p->few     ? "few rows"
+             : w->parts ? split->name[w->parts - 1]
+                        : p->matmul->name,
+             w->parts ? "" : cj__split_why_f32(split, isa, launch->precision));
+}
+
 cj_status cj__recurrence_plan_make(cj__recurrence_plan **plan, const cj__launch *launch, cj_shape_t states,
-                                   cj__arena *arena)
+                                   cj__recurrence_product product, cj__arena *arena)
 {
     const cj__recurrence_attributes *a = launch->attributes;
     cj__recurrence_plan *p = cj__arena_allocate(arena, sizeof *p);
@@ -45,8 +67,7 @@ cj_status cj__recurrence_plan_make(cj__recurrence_plan **plan, const cj__launch 
     p->blocks = divide_up(p->rows, p->rows >= MANY ? ROWS_OF_MANY : ROWS_OF_FEW);
     p->pitch = pitch_of(p->units);
     p->d_pitch = pitch_of(p->gates * p->units);
-    static const char *const cells[] = {"rnn tanh", "rnn relu", "lstm", "gru"};
-    snprintf(p->name, sizeof p->name, "%s, %s", cells[p->cell], p->few ? "few rows" : p->matmul->name);
+    choose_split(p, launch, isa, product);
     *plan = p;
     return CJ_OK;
 }
@@ -139,12 +160,18 @@ static void pack(const cj__launch *launch, void *const *operands, int64_t group,
     (void)scratch;
     const cj__recurrence_plan *plan = launch->data;
     const float *weight = operands[0];
-    float *panels = operands[1];
-    int64_t h = plan->units;
+    int64_t h = plan->units, units = units_of(plan, group);
+    uint32_t largest = 0;
     for (int64_t gate = 0; gate < plan->gates; gate++) {
         cj__matrix b = {weight + (gate * h + group * CJ__UNITS_AT_ONCE) * h, 1, h};
-        plan->matmul->pack_panels(b, h, units_of(plan, group), panels + panel_place(plan, group, gate));
+        if (plan->split.parts) {
+            uint32_t here = cj__weight_parts_pack(&plan->split, group, gate, b, units, operands[1]);
+            largest = here > largest ? here : largest;
+        } else {
+            plan->matmul->pack_panels(b, h, units, (float *)operands[1] + panel_place(plan, group, gate));
+        }
     }
+    if (plan->split.parts) cj__weight_parts_note(group, largest, operands[1]);
 }
 
 static const cj__kernel packing = {
@@ -154,18 +181,21 @@ static const cj__kernel packing = {
 
 typedef struct {
     const cj__recurrence_plan *plan;
-    const float *gates, *weight, *first, *extra, *panels;
+    const float *gates, *weight, *first, *extra;
+    const void *packed; /* the weight */
     float *states, *last, *last_cell, *saved_gates, *saved;
     cj__recurrence_rows rows;
     int64_t within;        /* rows that have this step */
     float *now, *next;     /* states [rows,pitch] */
     float *cell, *product; /* [rows,units], [rows,gates·units at once] */
+    void *split;           /* room for the state by parts */
+    cj__row_parts parts;   /* the state that this step finds */
 } walk;
 
-static size_t scratch_floats(const cj__recurrence_plan *plan)
+static size_t floats_bytes(const cj__recurrence_plan *plan)
 {
     int64_t each = 2 * plan->pitch + plan->units + plan->gates * CJ__UNITS_AT_ONCE;
-    return (size_t)(CJ__MOST_ROWS * each) + 64;
+    return aligned_bytes(CJ__MOST_ROWS * each, sizeof(float));
 }
 
 static void bind(walk *w, const cj__launch *launch, void *const *operands)
@@ -183,7 +213,7 @@ static void bind(walk *w, const cj__launch *launch, void *const *operands)
         w->saved_gates = *results++;
         w->saved = *results++;
     }
-    w->panels = w->plan->few ? NULL : *results;
+    w->packed = w->plan->few ? NULL : *results;
 }
 
 static walk begin(const cj__launch *launch, void *const *operands, int64_t task, float *scratch)
@@ -197,6 +227,7 @@ static walk begin(const cj__launch *launch, void *const *operands, int64_t task,
     w.next = w.now + CJ__MOST_ROWS * plan->pitch;
     w.product = w.next + CJ__MOST_ROWS * plan->pitch;
     w.cell = w.product + CJ__MOST_ROWS * plan->gates * CJ__UNITS_AT_ONCE;
+    w.split = (char *)scratch + floats_bytes(plan);
     size_t bytes = (size_t)plan->units * sizeof(float);
     for (int64_t r = 0; r < w.rows.count; r++) {
         memcpy(w.now + r * plan->pitch, w.first + w.rows.row[r] * plan->units, bytes);
@@ -220,34 +251,62 @@ static void finish_rows(walk *w, int64_t step)
     }
 }
 
-/* weight·state for one gate of a group of units. */
-static void multiply(const walk *w, int64_t group, int64_t gate)
+/* --- weight·state, for a group of units ---------------------------------------------------------------- */
+
+/* As the weight lies in memory, at most four rows at a time. */
+static void multiply_rows(const walk *w, int64_t group, int64_t row, int64_t rows)
 {
     const cj__recurrence_plan *plan = w->plan;
     int64_t h = plan->units, c_pitch = plan->gates * CJ__UNITS_AT_ONCE;
-    float *c = w->product + gate * CJ__UNITS_AT_ONCE;
-    if (!plan->few) {
-        cj__recurrence_multiply(plan,
-                                &(cj__panel_product){.a = w->now,
-                                                     .a_pitch = plan->pitch,
-                                                     .rows = w->within,
-                                                     .k = h,
-                                                     .panels = w->panels + panel_place(plan, group, gate),
-                                                     .c = c,
-                                                     .c_pitch = c_pitch,
-                                                     .columns = units_of(plan, group)});
-        return;
-    }
-    plan->matmul->dots(&(cj__few_rows){.x = w->now,
-                                       .x_row = plan->pitch,
+    for (int64_t r = row; r < row + rows; r += CJ__FEW_ROWS)
+        for (int64_t gate = 0; gate < plan->gates; gate++)
+            plan->matmul->dots(&(cj__few_rows){.x = w->now + r * plan->pitch,
+                                               .x_row = plan->pitch,
+                                               .rows = at_most(CJ__FEW_ROWS, row + rows - r),
+                                               .k = h,
+                                               .w = w->weight + (gate * h + group * CJ__UNITS_AT_ONCE) * h,
+                                               .w_row = h,
+                                               .columns = units_of(plan, group),
+                                               .c = w->product + r * c_pitch + gate * CJ__UNITS_AT_ONCE,
+                                               .c_row = c_pitch,
+                                               .c_column = 1});
+}
+
+static void multiply_tiles(const walk *w, int64_t group)
+{
+    const cj__recurrence_plan *plan = w->plan;
+    for (int64_t gate = 0; gate < plan->gates; gate++)
+        cj__recurrence_multiply(
+            plan, &(cj__panel_product){.a = w->now,
+                                       .a_pitch = plan->pitch,
                                        .rows = w->within,
-                                       .k = h,
-                                       .w = w->weight + (gate * h + group * CJ__UNITS_AT_ONCE) * h,
-                                       .w_row = h,
-                                       .columns = units_of(plan, group),
-                                       .c = c,
-                                       .c_row = c_pitch,
-                                       .c_column = 1});
+                                       .k = plan->units,
+                                       .panels = (const float *)w->packed + panel_place(plan, group, gate),
+                                       .c = w->product + gate * CJ__UNITS_AT_ONCE,
+                                       .c_pitch = plan->gates * CJ__UNITS_AT_ONCE,
+                                       .columns = units_of(plan, group)});
+}
+
+static void multiply_parts(const walk *w, int64_t group)
+{
+    const cj__weight_parts *split = &w->plan->split;
+    int64_t columns = w->plan->gates * CJ__UNITS_AT_ONCE, strips = w->parts.strips;
+    cj__row_parts_multiply(split, &w->parts, w->packed, group, w->product, columns, columns);
+    for (int64_t s = 0; s < strips; s++) {
+        int64_t row = part_start(w->within, strips, s);
+        if (!cj__row_parts_fit(split, &w->parts, w->packed, group, s))
+            multiply_rows(w, group, row, part_start(w->within, strips, s + 1) - row);
+    }
+}
+
+static void multiply(const walk *w, int64_t group)
+{
+    if (w->plan->few)
+        multiply_rows(w, group, 0, w->within);
+    else if (w->plan->split.parts)
+        multiply_parts(w, group);
+    else
+        multiply_tiles(w, group);
 }
 
 static void make_gates(const walk *w, int64_t group, int64_t step)
@@ -277,8 +336,10 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
     int64_t longest = w.rows.count ? w.rows.length[0] : 0;
     for (int64_t step = 0; step < longest; step++) {
         finish_rows(&w, step);
+        if (w.plan->split.parts)
+            w.parts = cj__row_parts_pack(&w.plan->split, w.now, w.plan->pitch, w.within, w.split);
         for (int64_t group = 0; group < groups_of(w.plan); group++) {
-            for (int64_t gate = 0; gate < w.plan->gates; gate++) multiply(&w, group, gate);
+            multiply(&w, group);
             make_gates(&w, group, step);
         }
         float *now = w.now;
@@ -295,11 +356,18 @@ static const char *refuse(const cj__launch *launch)
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
+    const cj__recurrence_attributes *a = launch->attributes;
     cj__recurrence_plan *plan;
-    CJ__TRY(cj__recurrence_plan_make(&plan, launch, launch->types[launch->inputs_count].shape, arena));
+    cj_shape_t states = launch->types[launch->inputs_count].shape;
+    int64_t units = states.dims[2], gates = cj__cell_gates(a->cell);
+    cj__recurrence_product product = {units, gates * units, divide_up(units, CJ__UNITS_AT_ONCE), gates};
+    CJ__TRY(cj__recurrence_plan_make(&plan, launch, states, product, arena));
     launch->tasks = plan->blocks;
-    launch->scratch_bytes = scratch_floats(plan) * sizeof(float);
-    if (!plan->few) launch->workspace_bytes = (size_t)panel_place(plan, groups_of(plan), 0) * sizeof(float);
+    launch->scratch_bytes = floats_bytes(plan) + cj__row_parts_bytes(&plan->split);
+    launch->workspace_bytes = plan->few ? 0
+                              : plan->split.parts
+                                  ? cj__weight_parts_bytes(&plan->split)
+                                  : (size_t)panel_place(plan, groups_of(plan), 0) * sizeof(float);
     launch->data = plan;
     return CJ_OK;
 }

@@ -42,22 +42,36 @@ typedef struct {
 extern const cj__recurrence_table cj__recurrence_scalar, cj__recurrence_neon, cj__recurrence_avx2,
     cj__recurrence_avx512;
 
+/* The weight packed by parts of bf16, as [k, groups·panels·32], in a workspace: the largest magnitude of each
+ * group, as bits; then group by group, block of k by block, panels of 32 columns (cpu/recurrence_split.c). */
+typedef struct {
+    const cj__split_kernels *kernels;
+    int parts; /* 0: it is multiplied in f32 */
+    int64_t k, k_block, groups, panels;
+} cj__weight_parts;
+
 /* How a recurrence is walked, forwards or back: a task takes some rows through all steps, so nobody waits for
- * anybody. A row's bits do not depend on the others. */
+ * anybody. A row's bits do not depend on the others, but where some number is too large or small for bf16. */
 typedef struct {
     const cj__recurrence_table *table;
     const cj__matmul_kernels *matmul;
+    cj__weight_parts split;
     int64_t cell, gates, reverse;
     int64_t rows, steps, units;
     int64_t blocks;  /* of rows: tasks */
     int64_t pitch;   /* floats between rows of states in scratch */
     int64_t d_pitch; /* and of gradients of gates */
     bool few;        /* too few rows for tiles: the weight is read as it lies */
-    char name[40];
+    char name[96];
 } cj__recurrence_plan;
 
+/* The product of each step is [rows,k]·[k, columns] with the weight packed in groups of `panels` panels. */
+typedef struct {
+    int64_t k, columns, groups, panels;
+} cj__recurrence_product;
 CJ_MUST_CHECK cj_status cj__recurrence_plan_make(cj__recurrence_plan **plan, const cj__launch *launch,
-                                                 cj_shape_t states, cj__arena *arena);
+                                                 cj_shape_t states, cj__recurrence_product product,
+                                                 cj__arena *arena);
 
 /* Rows of a task, longest first, so that those within their length are the first ones at each step. */
 typedef struct {
@@ -89,6 +103,32 @@ typedef struct {
     int64_t c_pitch, columns;
 } cj__panel_product;
 void cj__recurrence_multiply(const cj__recurrence_plan *plan, const cj__panel_product *p);
+
+/* --- by parts of bf16 ---------------------------------------------------------------------------------- */
+
+size_t cj__weight_parts_bytes(const cj__weight_parts *w);
+/* Packs one panel of a group, b [k,columns], and returns its largest magnitude as bits. */
+uint32_t cj__weight_parts_pack(const cj__weight_parts *w, int64_t group, int64_t panel, cj__matrix b,
+                               int64_t columns, void *workspace);
+void cj__weight_parts_note(int64_t group, uint32_t largest, void *workspace);
+
+/* Rows packed by parts, to be multiplied with all groups; evenly in strips of at most a tile's height. */
+typedef struct {
+    int64_t rows, strips;
+    uint32_t *largest; /* of each strip, as bits */
+    uint16_t *packed;
+} cj__row_parts;
+
+size_t cj__row_parts_bytes(const cj__weight_parts *w);
+/* x [rows,k], rows `pitch` apart, at most CJ__MOST_ROWS. `scratch` is aligned to 64 bytes. */
+cj__row_parts cj__row_parts_pack(const cj__weight_parts *w, const float *x, int64_t pitch, int64_t rows,
+                                 void *scratch);
+/* c [rows,columns] = x · a group. */
+void cj__row_parts_multiply(const cj__weight_parts *w, const cj__row_parts *x, const void *workspace,
+                            int64_t group, float *c, int64_t c_pitch, int64_t columns);
+/* Whether bf16 held the strip's rows and the group. If not, its rows are to be made again in f32. */
+bool cj__row_parts_fit(const cj__weight_parts *w, const cj__row_parts *x, const void *workspace,
+                       int64_t group, int64_t strip);
 
 const char *cj__recurrence_describe(const cj__launch *launch);
 

@@ -25,7 +25,12 @@ static void pack(const cj__launch *launch, void *const *operands, int64_t task, 
     const cj__recurrence_plan *plan = launch->data;
     int64_t h = plan->units, k = plan->gates * h, column = task * COLUMNS;
     cj__matrix b = {(const float *)operands[0] + column, h, 1};
-    plan->matmul->pack_panels(b, k, at_most(COLUMNS, h - column), (float *)operands[1] + column * k);
+    int64_t columns = at_most(COLUMNS, h - column);
+    if (plan->split.parts)
+        cj__weight_parts_note(task, cj__weight_parts_pack(&plan->split, task, 0, b, columns, operands[1]),
+                              operands[1]);
+    else
+        plan->matmul->pack_panels(b, k, columns, (float *)operands[1] + column * k);
 }
 
 static const cj__kernel packing = {
@@ -35,7 +40,8 @@ static const cj__kernel packing = {
 
 typedef struct {
     const cj__recurrence_plan *plan;
-    const float *weight, *dy, *last, *gates, *saved, *first, *last_cell, *panels;
+    const float *weight, *dy, *last, *gates, *saved, *first, *last_cell;
+    const void *packed;   /* the weight */
     const float *history; /* LSTM: cells; GRU: states */
     float *by_gates, *by_first, *by_first_cell, *by_product;
     cj__recurrence_rows rows;
@@ -43,11 +49,12 @@ typedef struct {
     float *dh, *bypass; /* [rows,units]; bypass: of GRU, what goes around the product */
     float *dc;          /* [rows,units], of LSTM */
     float *d;           /* [rows,d_pitch] */
+    void *split;        /* room for it by parts */
 } walk;
 
-static size_t scratch_floats(const cj__recurrence_plan *plan)
+static size_t floats_bytes(const cj__recurrence_plan *plan)
 {
-    return (size_t)(CJ__MOST_ROWS * (2 * plan->units + plan->d_pitch)) + 64;
+    return aligned_bytes(CJ__MOST_ROWS * (2 * plan->units + plan->d_pitch), sizeof(float));
 }
 
 static void bind(walk *w, const cj__launch *launch, void *const *operands)
@@ -68,7 +75,7 @@ static void bind(walk *w, const cj__launch *launch, void *const *operands)
     w->by_first = *results++;
     w->by_first_cell = lstm ? *results++ : NULL;
     w->by_product = gru ? *results++ : NULL;
-    w->panels = w->plan->few ? NULL : *results;
+    w->packed = w->plan->few ? NULL : *results;
 }
 
 static walk begin(const cj__launch *launch, void *const *operands, int64_t task, float *scratch)
@@ -80,6 +87,7 @@ static walk begin(const cj__launch *launch, void *const *operands, int64_t task,
     w.d = scratch;
     w.dh = w.d + CJ__MOST_ROWS * plan->d_pitch;
     w.dc = w.bypass = w.dh + CJ__MOST_ROWS * plan->units;
+    w.split = (char *)scratch + floats_bytes(plan);
     size_t bytes = (size_t)plan->units * sizeof(float);
     for (int64_t r = 0; r < w.rows.count; r++) {
         int64_t from = w.rows.row[r] * plan->units, to = r * plan->units;
@@ -120,32 +128,59 @@ static void row_back(const walk *w, int64_t r, int64_t step)
             .by_product = w->by_product ? w->by_product + place * plan->gates * h + u : NULL});
 }
 
-/* dh = d·weight */
+/* --- dh = d·weight ------------------------------------------------------------------------------------- */
+
+/* As the weight lies in memory, at most four rows at a time; of dh the columns from `column` on. */
+static void multiply_rows(const walk *w, int64_t row, int64_t rows, int64_t column, int64_t columns)
+{
+    const cj__recurrence_plan *plan = w->plan;
+    int64_t h = plan->units;
+    for (int64_t r = row; r < row + rows; r += CJ__FEW_ROWS)
+        plan->matmul->sums(&(cj__few_rows){.x = w->d + r * plan->d_pitch,
+                                           .x_row = plan->d_pitch,
+                                           .rows = at_most(CJ__FEW_ROWS, row + rows - r),
+                                           .k = plan->gates * h,
+                                           .w = w->weight + column,
+                                           .w_row = h,
+                                           .columns = columns,
+                                           .c = w->dh + r * h + column,
+                                           .c_row = h,
+                                           .c_column = 1});
+}
+
+static void multiply_parts(const walk *w)
+{
+    const cj__weight_parts *split = &w->plan->split;
+    int64_t h = w->plan->units;
+    cj__row_parts d = cj__row_parts_pack(split, w->d, w->plan->d_pitch, w->within, w->split);
+    for (int64_t group = 0; group < split->groups; group++) {
+        int64_t column = group * COLUMNS, columns = at_most(COLUMNS, h - column);
+        cj__row_parts_multiply(split, &d, w->packed, group, w->dh + column, h, columns);
+        for (int64_t s = 0; s < d.strips; s++) {
+            int64_t row = part_start(w->within, d.strips, s);
+            if (!cj__row_parts_fit(split, &d, w->packed, group, s))
+                multiply_rows(w, row, part_start(w->within, d.strips, s + 1) - row, column, columns);
+        }
+    }
+}
+
 static void multiply(const walk *w)
 {
     const cj__recurrence_plan *plan = w->plan;
-    int64_t h = plan->units, k = plan->gates * h;
-    if (!plan->few) {
+    int64_t h = plan->units;
+    if (plan->few)
+        multiply_rows(w, 0, w->within, 0, h);
+    else if (plan->split.parts)
+        multiply_parts(w);
+    else
         cj__recurrence_multiply(plan, &(cj__panel_product){.a = w->d,
                                                            .a_pitch = plan->d_pitch,
                                                            .rows = w->within,
-                                                           .k = k,
-                                                           .panels = w->panels,
+                                                           .k = plan->gates * h,
+                                                           .panels = w->packed,
                                                            .c = w->dh,
                                                            .c_pitch = h,
                                                            .columns = h});
-        return;
-    }
-    plan->matmul->sums(&(cj__few_rows){.x = w->d,
-                                       .x_row = plan->d_pitch,
-                                       .rows = w->within,
-                                       .k = k,
-                                       .w = w->weight,
-                                       .w_row = h,
-                                       .columns = h,
-                                       .c = w->dh,
-                                       .c_row = h,
-                                       .c_column = 1});
 }
 
 static void put_first(const walk *w)
@@ -177,12 +212,17 @@ static const char *refuse(const cj__launch *launch)
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
+    const cj__recurrence_attributes *a = launch->attributes;
     cj__recurrence_plan *plan;
-    CJ__TRY(cj__recurrence_plan_make(&plan, launch, launch->types[CJ__B_STATES].shape, arena));
+    cj_shape_t states = launch->types[CJ__B_STATES].shape;
+    int64_t units = states.dims[2], k = cj__cell_gates(a->cell) * units, groups = divide_up(units, COLUMNS);
+    CJ__TRY(cj__recurrence_plan_make(&plan, launch, states, (cj__recurrence_product){k, units, groups, 1},
+                                     arena));
     launch->tasks = plan->blocks;
-    launch->scratch_bytes = scratch_floats(plan) * sizeof(float);
-    int64_t columns = divide_up(plan->units, COLUMNS) * COLUMNS;
-    if (!plan->few) launch->workspace_bytes = (size_t)(columns * plan->gates * plan->units) * sizeof(float);
+    launch->scratch_bytes = floats_bytes(plan) + cj__row_parts_bytes(&plan->split);
+    launch->workspace_bytes = plan->few           ? 0
+                              : plan->split.parts ? cj__weight_parts_bytes(&plan->split)
+                                                  : (size_t)(groups * COLUMNS * k) * sizeof(float);
     launch->data = plan;
     return CJ_OK;
 }

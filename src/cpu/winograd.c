@@ -124,6 +124,23 @@ void cj__winograd_result_pixels(const cj__winograd_map *m, float *result, int64_
         }
 }
 
+void cj__winograd_epilogue(const cj__winograd_map *m, cj__epilogue epilogue, int64_t tile, int64_t tiles,
+                           int64_t column, int64_t columns)
+{
+    if (!epilogue.apply) return;
+    for (int64_t end = tile + tiles, next; tile < end; tile = next) {
+        int64_t line = tile / m->tiles_across, image = line / m->tiles_down;
+        next = at_most(end, (line + 1) * m->tiles_across);
+        int64_t x = tile % m->tiles_across * SIDE, width = at_most((next - tile) * SIDE, m->result_width - x);
+        int64_t top = line % m->tiles_down * SIDE, bottom = at_most(top + SIDE, m->result_height);
+        for (int64_t y = top; y < bottom; y++) {
+            int64_t pixel = (image * m->result_height + y) * m->result_width + x;
+            epilogue.apply(epilogue.context,
+                           (cj__rectangle){pixel * m->out + column, width, columns, m->out});
+        }
+    }
+}
+
 int64_t cj__winograd_block_tiles(const cj__matmul_kernels *product)
 {
     return BLOCK_TILES / product->tile_rows * product->tile_rows;
@@ -342,30 +359,12 @@ static void transform_result(const tile_block *b, int64_t column, int64_t column
     }
 }
 
-/* The pixels of a block's tiles that exist, row by row of each row of tiles, in the columns just made. */
-static void apply_epilogue(const tile_block *b, cj__epilogue epilogue, int64_t column, int64_t columns)
-{
-    const cj__winograd_map *m = &b->w->map;
-    int64_t end = b->tile + b->tiles;
-    for (int64_t tile = b->tile, next; tile < end; tile = next) {
-        int64_t line = tile / m->tiles_across, image = line / m->tiles_down;
-        next = at_most(end, (line + 1) * m->tiles_across);
-        int64_t x = tile % m->tiles_across * SIDE, width = at_most((next - tile) * SIDE, m->result_width - x);
-        int64_t top = line % m->tiles_down * SIDE, bottom = at_most(top + SIDE, m->result_height);
-        for (int64_t y = top; y < bottom; y++) {
-            int64_t pixel = (image * m->result_height + y) * m->result_width + x;
-            epilogue.apply(epilogue.context,
-                           (cj__rectangle){pixel * m->out + column, width, columns, m->out});
-        }
-    }
-}
-
 static void finish_columns(const tile_block *b, int64_t block, cj__epilogue epilogue)
 {
     int64_t most = b->w->block_panels * b->w->table.product->tile_columns, column = block * most;
     int64_t columns = at_most(most, b->w->map.out - column);
     transform_result(b, column, columns);
-    if (epilogue.apply) apply_epilogue(b, epilogue, column, columns);
+    cj__winograd_epilogue(&b->w->map, epilogue, b->tile, b->tiles, column, columns);
 }
 
 /* The weight is there: its planes for all columns and channels. */

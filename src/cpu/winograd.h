@@ -7,6 +7,7 @@
 #include "compile/backend.h"
 #include "cpu/isa.h"
 #include "cpu/matmul_kernels.h"
+#include "cpu/product.h"
 #include "cpu/winograd_kernels.h"
 #include "ops/window.h"
 
@@ -31,6 +32,10 @@ const char *cj__winograd_cannot(const cj__launch *launch);
 /* The same, and where something else is faster. */
 const char *cj__winograd_refuse(const cj__launch *launch);
 
+/* The same of products by parts of bf16. */
+const char *cj__winograd_parts_cannot(const cj__launch *launch);
+const char *cj__winograd_parts_refuse(const cj__launch *launch);
+
 /* A step's geometry; the gradient by the weight has the convolution's own. */
 cj__winograd_map cj__winograd_map_of(const cj__launch *launch);
 CJ_MUST_CHECK cj_status cj__winograd_choose(cj__winograd_table *table);
@@ -40,6 +45,11 @@ void cj__winograd_source_pixels(const cj__winograd_map *map, const float *source
                                 int64_t channel, const float *zeros, const float *pixels[36]);
 void cj__winograd_result_pixels(const cj__winograd_map *map, float *result, int64_t tile, int64_t channel,
                                 float *waste, float *pixels[16]);
+
+/* Over the pixels of tiles [tile, tile+tiles) that exist, row by row of each row of tiles, in some columns.
+ */
+void cj__winograd_epilogue(const cj__winograd_map *map, cj__epilogue epilogue, int64_t tile, int64_t tiles,
+                           int64_t column, int64_t columns);
 
 /* Tiles that are taken through all transforms and products at a time. */
 int64_t cj__winograd_block_tiles(const cj__matmul_kernels *product);

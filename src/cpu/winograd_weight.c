@@ -2,9 +2,12 @@
  * summed over tiles. Each of the 36 planes of the sum is a product [in,tiles]·[tiles,out].
  *
  * The stage before makes sums over groups of tiles, which the shape alone decides on; the kernel itself adds
- * them in order and transforms them back. */
+ * them in order and transforms them back. The products are of f32, or of three parts of bf16 where that is
+ * faster; what these cannot hold is multiplied in f32. */
 #include "cpu/backend.h"
+#include "cpu/convolution.h"
 #include "cpu/matmul_blocks.h"
+#include "cpu/split.h"
 #include "cpu/winograd.h"
 
 #include <string.h>
@@ -18,10 +21,13 @@ enum { BLOCK_CHANNELS = 64 };
 enum { WANTED_TASKS = 8, GROUP_TILES = 128 };
 /* Elements of the weight's taps that a task of the last stage makes. */
 enum { FOLD_GRAIN = 512 };
+/* Tiles whose products by parts are added up at a time: two steps of k. */
+enum { PARTS = 3, TILES_BY_PARTS = 2 * CJ__SPLIT_STEP };
 
 typedef struct {
     cj__winograd_table table;
     cj__winograd_map map;
+    const cj__split_kernels *split; /* NULL: f32 */
     int64_t groups, in_blocks, out_blocks;
     int64_t block_tiles, in_most, out_most;                     /* at most in one task */
     int64_t source_row, source_plane, result_row, result_plane; /* floats, of a block of tiles */
@@ -37,7 +43,7 @@ static void plan_blocks(winograd *w)
     w->out_most = divide_up(m->out, w->out_blocks);
     w->groups =
         at_most(divide_up(WANTED_TASKS, w->in_blocks * w->out_blocks), divide_up(m->tiles, GROUP_TILES));
-    w->block_tiles = cj__winograd_block_tiles(w->table.product);
+    w->block_tiles = w->split ? TILES_BY_PARTS : cj__winograd_block_tiles(w->table.product);
 }
 
 static void plan_memory(winograd *w)
@@ -50,12 +56,13 @@ static void plan_memory(winograd *w)
     w->sum_group = PLANES * w->sum_plane;
 }
 
-static cj_status prepare(cj__launch *launch, cj__arena *arena)
+static cj_status prepare_by(cj__launch *launch, cj__arena *arena, const cj__split_kernels *split)
 {
     winograd *w = cj__arena_allocate(arena, sizeof *w);
     if (!w) return cj__out_of_memory(sizeof *w, "a gradient of a convolution");
     CJ__TRY(cj__winograd_choose(&w->table));
     w->map = cj__winograd_map_of(launch);
+    w->split = split;
     launch->data = w;
     launch->tasks = divide_up(w->map.in * w->map.out, FOLD_GRAIN);
     if (w->map.tiles == 0 || launch->tasks == 0) return CJ_OK;
@@ -65,16 +72,42 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     return CJ_OK;
 }
 
+static cj_status prepare(cj__launch *launch, cj__arena *arena)
+{
+    return prepare_by(launch, arena, NULL);
+}
+
+static cj_status prepare_by_parts(cj__launch *launch, cj__arena *arena)
+{
+    const cj__split_kernels *split;
+    const char *none;
+    cj__convolution_parts(launch, &split, &none);
+    return prepare_by(launch, arena, split);
+}
+
 /* --- the stage before: sums over groups of tiles ------------------------------------------------------- */
+
+/* Scratch: planes of both, a row of zeros; then, by parts, a plane of both packed. */
+static size_t float_bytes(const winograd *w)
+{
+    return aligned_bytes(
+        PLANES * (w->source_plane + w->result_plane) + at_least(w->source_row, w->result_row), sizeof(float));
+}
+
+static int64_t panels_numbers(const winograd *w)
+{
+    return divide_up(w->out_most, CJ__SPLIT_COLUMNS) * CJ__SPLIT_COLUMNS * w->block_tiles * PARTS;
+}
 
 static cj_status prepare_sums(cj__launch *launch, cj__arena *arena)
 {
     (void)arena;
     const winograd *w = launch->data;
     launch->tasks = w->groups * w->in_blocks * w->out_blocks;
-    launch->scratch_bytes =
-        (size_t)(PLANES * (w->source_plane + w->result_plane) + at_least(w->source_row, w->result_row)) *
-        sizeof(float);
+    launch->scratch_bytes = float_bytes(w);
+    if (w->split)
+        launch->scratch_bytes += aligned_bytes(
+            panels_numbers(w) + (int64_t)w->split->tile_rows * w->block_tiles * PARTS, sizeof(uint16_t));
     return CJ_OK;
 }
 
@@ -82,6 +115,7 @@ typedef struct {
     const winograd *w;
     const float *source, *gradient; /* of the result */
     float *from, *to, *zeros;       /* scratch: planes of both; a row */
+    uint16_t *panels, *rows;        /* scratch: a plane of both by parts */
     float *sums;                    /* the group's, at (first_in, first_out) */
     int64_t first_in, in, first_out, out;
 } sum_block;
@@ -100,28 +134,63 @@ static void transform_tiles(const sum_block *b, int64_t tile, int64_t tiles)
     }
 }
 
-/* sums += [in,tiles]·[tiles,out], plane by plane */
-static void multiply(const sum_block *b, int64_t tiles, bool add)
+/* Rows [first, last) of plane p: sums += [in,tiles]·[tiles,out] in f32 */
+static void multiply_rows(const sum_block *b, int64_t p, int64_t first, int64_t last, int64_t tiles, bool add)
 {
     const winograd *w = b->w;
-    int64_t strips = divide_up(b->in, w->table.product->tile_rows);
+    int64_t strips = divide_up(last - first, w->table.product->tile_rows);
+    for (int64_t s = 0; s < strips; s++) {
+        int64_t row = first + part_start(last - first, strips, s);
+        int64_t end = first + part_start(last - first, strips, s + 1);
+        cj__strip strip = {.a = b->from + p * w->source_plane + row,
+                           .a_row = 1,
+                           .a_column = w->source_row,
+                           .b = b->to + p * w->result_plane,
+                           .b_row = w->result_row,
+                           .b_panel = w->table.product->tile_columns,
+                           .c = b->sums + p * w->sum_plane + row * w->map.out,
+                           .c_row = w->map.out,
+                           .rows = end - row,
+                           .columns = b->out,
+                           .k = tiles,
+                           .add = add};
+        w->table.product->strip(&strip);
+    }
+}
+
+/* The same by parts, for all rows of the plane. */
+static void multiply_by_parts(const sum_block *b, int64_t p, int64_t tiles, bool add)
+{
+    const winograd *w = b->w;
+    const cj__matrix to = {b->to + p * w->result_plane, w->result_row, 1};
+    uint32_t largest = w->split->pack_panels(to, tiles, b->out, PARTS, b->panels);
+    bool fits = cj__split_fits(largest, PARTS);
+    for (int64_t row = 0, height = w->split->tile_rows; row < b->in; row += height) {
+        cj__matrix from = {b->from + p * w->source_plane + row, 1, w->source_row};
+        cj__split_strip strip = {.a = b->rows,
+                                 .b = b->panels,
+                                 .c = b->sums + p * w->sum_plane + row * w->map.out,
+                                 .c_row = w->map.out,
+                                 .rows = at_most(height, b->in - row),
+                                 .columns = b->out,
+                                 .steps = divide_up(tiles, CJ__SPLIT_STEP),
+                                 .parts = PARTS,
+                                 .add = add};
+        largest = w->split->pack_rows(from, strip.rows, tiles, PARTS, b->rows);
+        if (fits && cj__split_fits(largest, PARTS))
+            w->split->strip(&strip);
+        else
+            multiply_rows(b, p, row, row + strip.rows, tiles, add);
+    }
+}
+
+static void multiply(const sum_block *b, int64_t tiles, bool add)
+{
     for (int64_t p = 0; p < PLANES; p++)
-        for (int64_t s = 0; s < strips; s++) {
-            int64_t row = part_start(b->in, strips, s), end = part_start(b->in, strips, s + 1);
-            cj__strip strip = {.a = b->from + p * w->source_plane + row,
-                               .a_row = 1,
-                               .a_column = w->source_row,
-                               .b = b->to + p * w->result_plane,
-                               .b_row = w->result_row,
-                               .b_panel = w->table.product->tile_columns,
-                               .c = b->sums + p * w->sum_plane + row * w->map.out,
-                               .c_row = w->map.out,
-                               .rows = end - row,
-                               .columns = b->out,
-                               .k = tiles,
-                               .add = add};
-            w->table.product->strip(&strip);
-        }
+        if (b->w->split)
+            multiply_by_parts(b, p, tiles, add);
+        else
+            multiply_rows(b, p, 0, b->in, tiles, add);
 }
 
 /* Task → group, block of in, block of out, which runs fastest. */
@@ -134,6 +203,10 @@ static void run_sums(const cj__launch *launch, void *const *operands, int64_t ta
     sum_block b = {w, operands[0], operands[1], .from = scratch};
     b.to = b.from + PLANES * w->source_plane;
     b.zeros = b.to + PLANES * w->result_plane;
+    if (w->split) {
+        b.panels = (uint16_t *)(void *)((char *)scratch + float_bytes(w));
+        b.rows = b.panels + panels_numbers(w);
+    }
     b.first_in = part_start(m->in, w->in_blocks, i);
     b.in = part_start(m->in, w->in_blocks, i + 1) - b.first_in;
     b.first_out = part_start(m->out, w->out_blocks, j);
@@ -167,6 +240,11 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
 static const cj__kernel sums_kernel = {
     .name = "winograd sums", .op = -1, .prepare = prepare_sums, .run = run_sums};
 
+static const char *describe_by_parts(const cj__launch *launch)
+{
+    return ((const winograd *)launch->data)->split->name[PARTS - 1];
+}
+
 const cj__kernel cj__winograd_to_weight_kernel = {
     .name = "winograd to weight",
     .op = CJ__OP_convolution_weight_gradient,
@@ -174,6 +252,18 @@ const cj__kernel cj__winograd_to_weight_kernel = {
     .cannot = cj__winograd_cannot,
     .prepare = prepare,
     .run = run,
+    .before = &sums_kernel,
+    .before_reads = 3,
+};
+
+const cj__kernel cj__winograd_parts_to_weight_kernel = {
+    .name = "winograd to weight by parts",
+    .op = CJ__OP_convolution_weight_gradient,
+    .refuse = cj__winograd_parts_refuse,
+    .cannot = cj__winograd_parts_cannot,
+    .prepare = prepare_by_parts,
+    .run = run,
+    .describe = describe_by_parts,
     .before = &sums_kernel,
     .before_reads = 3,
 };

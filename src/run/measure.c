@@ -102,7 +102,7 @@ static cj_status make(const trial *t, const cj__kernel *kernel, cj_program **pro
 {
     cj_graph *g;
     const cj__kernel *const only[] = {kernel, NULL};
-    const cj__backend backend = {.name = "measured", .kernels = only};
+    const cj__backend backend = {.name = "measured", .kernels = only, .own = t->launch.own};
     cj_graph_options options = {.size = sizeof options,
                                 .mode = CJ_INFERENCE,
                                 .precision = t->launch.precision,

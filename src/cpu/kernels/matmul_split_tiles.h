@@ -133,8 +133,9 @@ static void panel_beside(const cj__split_strip *s, const uint16_t *b, float *c, 
 static void strip(const cj__split_strip *s)
 {
     configure();
+    const int64_t b_steps = s->b_steps ? s->b_steps : s->steps;
     for (int64_t j = 0; j < s->columns; j += CJ__SPLIT_COLUMNS) {
-        const uint16_t *b = s->b + j * s->steps * s->parts * CJ__SPLIT_STEP;
+        const uint16_t *b = s->b + j * b_steps * s->parts * CJ__SPLIT_STEP;
         int64_t columns = s->columns - j < CJ__SPLIT_COLUMNS ? s->columns - j : CJ__SPLIT_COLUMNS;
         if (!s->add && s->rows % 16 == 0 && columns % 16 == 0)
             panel(s, b, s->c + j, s->c_row, columns);

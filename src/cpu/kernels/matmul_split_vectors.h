@@ -51,8 +51,9 @@ CJ__INLINE void tile(const cj__split_strip *s, const uint16_t *b, float *c, int6
 
 CJ__INLINE void strip_of(const cj__split_strip *s, int rows)
 {
+    const int64_t b_steps = s->b_steps ? s->b_steps : s->steps;
     for (int64_t j = 0; j < s->columns; j += CJ__SPLIT_COLUMNS) {
-        const uint16_t *b = s->b + j * s->steps * CJ__SPLIT_STEP;
+        const uint16_t *b = s->b + j * b_steps * CJ__SPLIT_STEP;
         if (s->columns - j > CJ__LANES)
             tile(s, b, s->c + j, s->columns - j, rows, 2);
         else

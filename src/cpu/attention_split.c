@@ -1,0 +1,70 @@
+/* Products of attention by parts of bf16: where they pay, how blocks of keys and of queries are packed, and
+ * what multiplies a strip of rows by them. Whoever calls makes in f32 what bf16 does not hold. */
+#include "cpu/attention.h"
+#include "cpu/split.h"
+
+#include <stdio.h>
+
+/* Of each product's roles every one must be large enough. */
+static int parts_for(const cj__attention_plan *p, const cj__split_kernels *split, cj_precision precision,
+                     bool gradient)
+{
+    int64_t queries = p->n.queries, keys = p->n.keys, width = p->n.width;
+    int parts = cj__split_parts(split, precision, queries, keys, width);
+    if (!cj__split_parts(split, precision, queries, width, keys)) parts = 0;
+    if (gradient && !cj__split_parts(split, precision, keys, width, queries)) parts = 0;
+    return parts;
+}
+
+void cj__attention_choose_parts(cj__attention_plan *p, const cj__launch *launch, bool gradient)
+{
+    p->split = cj__split_kernels_of(launch->own, p->isa);
+    p->parts = parts_for(p, p->split, launch->precision, gradient);
+    snprintf(p->name, sizeof p->name, "%s%s", p->parts ? p->split->name[p->parts - 1] : p->products->name,
+             p->parts ? "" : cj__split_why_f32(p->split, p->isa, launch->precision));
+}
+
+static int64_t steps_of(int64_t k)
+{
+    return divide_up(k, CJ__SPLIT_STEP);
+}
+
+int64_t cj__attention_parts_panels(const cj__attention_plan *p, int64_t k, int64_t columns)
+{
+    int64_t panels = divide_up(columns, CJ__SPLIT_COLUMNS);
+    return panels * steps_of(k) * p->parts * CJ__SPLIT_COLUMNS * CJ__SPLIT_STEP / 2;
+}
+
+int64_t cj__attention_parts_strip(const cj__attention_plan *p, int64_t k)
+{
+    return p->parts ? steps_of(k) * p->parts * p->split->tile_rows * CJ__SPLIT_STEP / 2 : 0;
+}
+
+void cj__attention_pack_parts(const cj__attention_plan *p, cj__matrix b, int64_t k, int64_t columns,
+                              cj__attention_parts *to)
+{
+    to->k = k;
+    to->fit = cj__split_fits(p->split->pack_panels(b, k, columns, p->parts, to->panels), p->parts);
+}
+
+bool cj__attention_pack_strip(const cj__attention_plan *p, cj__matrix a, int64_t rows, int64_t k,
+                              const cj__attention_parts *b, uint16_t *strip)
+{
+    if (!p->parts || !b->fit) return false;
+    return cj__split_fits(p->split->pack_rows(a, rows, k, p->parts, strip), p->parts);
+}
+
+void cj__attention_multiply(const cj__attention_plan *p, const cj__attention_strip *a,
+                            const cj__attention_parts *b)
+{
+    p->split->strip(&(cj__split_strip){.a = a->strip,
+                                       .b = b->panels,
+                                       .c = a->c,
+                                       .c_row = a->c_row,
+                                       .rows = a->rows,
+                                       .columns = a->columns,
+                                       .steps = steps_of(a->k),
+                                       .b_steps = steps_of(b->k),
+                                       .parts = p->parts,
+                                       .add = a->add});
+}

@@ -1,0 +1,57 @@
+/* Where products by parts of bf16 are made, for the matrix product and for what multiplies within other ops
+ * (recurrences, attention): rules of shape, precision and instruction set. */
+#include "cpu/split.h"
+#include "cpu/matmul_blocks.h"
+
+static const cj__split_kernels *const split_of[CJ__ISA_COUNT] = {
+    [CJ__ISA_SCALAR] = NULL,
+    CJ__IF_AVX512BF16([CJ__ISA_AVX512BF16] = &cj__split_avx512bf16, )
+        CJ__IF_AMX([CJ__ISA_AMX] = &cj__split_amx, )};
+
+const cj__split_kernels *cj__split_kernels_of(const void *own, cj__isa isa)
+{
+    if (own) return own;
+    return cj__isa_bf16_pays(isa) ? split_of[isa] : NULL;
+}
+
+/* Less does not make up for packing, or is mostly edge; one product by tiles gains most. */
+static bool large_enough(int parts, bool tiles, int64_t m, int64_t n, int64_t k)
+{
+    bool little = tiles && parts < 3;
+    int64_t rows = little ? 8 : 16, columns = little ? 16 : 32;
+    return m >= rows && n >= columns && k >= 16 && (double)m * (double)n * (double)k >= 32.0 * 32 * 32;
+}
+
+int cj__split_parts(const cj__split_kernels *split, cj_precision precision, int64_t m, int64_t n, int64_t k)
+{
+    int parts = precision == CJ_HIGHEST ? 3 : precision == CJ_HIGH ? 2 : 1;
+    if (!split || parts > split->most_parts) return 0;
+    return large_enough(parts, split->most_parts > 1, m, n, k) ? parts : 0;
+}
+
+const char *cj__split_why_f32(const cj__split_kernels *split, cj__isa isa, cj_precision precision)
+{
+    if (precision == CJ_HIGHEST) return "";
+    if (!split) return split_of[isa] ? ", f32: bf16 is slower here" : ", f32: it has no bf16";
+    return precision == CJ_MEDIUM || split->most_parts > 1 ? ", f32: too small for bf16"
+                                                           : ", f32: three products of bf16 are slower";
+}
+
+/* A packed block of the right operand stays in L2 (about 1 MB on processors with AMX, less than half of that
+ * without, where a panel of it should also fit in L1 beside a strip of the left one). Even parts. */
+int64_t cj__split_depth(const cj__split_kernels *split, int parts, int64_t k)
+{
+    static const int64_t tiles[CJ__MOST_PARTS] = {1024, 512, 384}, vectors = 384;
+    int64_t most = split->most_parts > 1 ? tiles[parts - 1] : vectors;
+    int64_t depth = divide_up(k, at_least(1, divide_up(k, most)));
+    return divide_up(depth, CJ__SPLIT_STEP) * CJ__SPLIT_STEP;
+}
+
+/* From 0x7f7f8000 on numbers round to infinity. The second and third part of numbers below 2^-50, or their
+ * products with such, may fall below the smallest normal number, which is flushed; nothing but zeros is fine.
+ */
+bool cj__split_fits(uint32_t largest, int parts)
+{
+    const uint32_t too_large = 0x7f7f8000, too_small = (127 - 50) << 23;
+    return largest < too_large && (parts == 1 || largest == 0 || largest >= too_small);
+}
