@@ -22,11 +22,6 @@ static float float_of(uint32_t bits)
     return x;
 }
 
-__attribute__((always_inline)) static inline float widened(uint16_t bf16)
-{
-    return float_of((uint32_t)bf16 << 16);
-}
-
 /* --- parts --------------------------------------------------------------------------------------------- */
 
 /* To the nearest, ties to even; a denormal is zero, NaN stays one. */
@@ -118,6 +113,16 @@ static const int meetings_count[CJ__MOST_PARTS] = {1, 3, 6};
 #define UNWATCHED                                                                                            \
     __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread")))
 
+/* A bf16 as f32, without a function that they would look into. */
+#define WIDENED(bf16)                                                                                        \
+    (((const union {                                                                                         \
+         uint32_t bits;                                                                                      \
+         float value;                                                                                        \
+     }){(uint32_t)(bf16) << 16})                                                                             \
+         .value)
+
+enum { TILE_NUMBERS = TILE * PAIRS * 2 };
+
 /* c += a·b: the numbers of even and of odd place in a row of A sum up apart. A product of two bf16 is exact,
  * so it does not matter whether its addition is fused. */
 UNWATCHED static void add_products(const uint16_t *a, const uint16_t *b, int64_t rows, float c[TILE][TILE])
@@ -125,11 +130,11 @@ UNWATCHED static void add_products(const uint16_t *a, const uint16_t *b, int64_t
     float low[PAIRS][TILE], high[PAIRS][TILE];
     for (int p = 0; p < PAIRS; p++)
         for (int j = 0; j < TILE; j++)
-            low[p][j] = widened(b[(p * TILE + j) * 2]), high[p][j] = widened(b[(p * TILE + j) * 2 + 1]);
+            low[p][j] = WIDENED(b[(p * TILE + j) * 2]), high[p][j] = WIDENED(b[(p * TILE + j) * 2 + 1]);
     for (int64_t i = 0; i < rows; i++, a += PAIRS * 2) {
         float even[TILE] = {0}, odd[TILE] = {0};
         for (int p = 0; p < PAIRS; p++) {
-            const float x = widened(a[p * 2]), y = widened(a[p * 2 + 1]);
+            const float x = WIDENED(a[p * 2]), y = WIDENED(a[p * 2 + 1]);
             for (int j = 0; j < TILE; j++) even[j] += x * low[p][j];
             for (int j = 0; j < TILE; j++) odd[j] += y * high[p][j];
         }
@@ -143,15 +148,15 @@ UNWATCHED static void add_pairs(const uint16_t *a, const uint16_t *b, int64_t ro
     for (int64_t i = 0; i < rows; i++, a += PAIRS * 2)
         for (int p = 0; p < PAIRS; p++)
             for (int j = 0; j < TILE; j++) {
-                c[i][j] += widened(a[p * 2 + 1]) * widened(b[(p * TILE + j) * 2 + 1]);
-                c[i][j] += widened(a[p * 2]) * widened(b[(p * TILE + j) * 2]);
+                c[i][j] += WIDENED(a[p * 2 + 1]) * WIDENED(b[(p * TILE + j) * 2 + 1]);
+                c[i][j] += WIDENED(a[p * 2]) * WIDENED(b[(p * TILE + j) * 2]);
             }
 }
 
 /* One tile of each, by tile registers or by vectors. */
 static void multiply(const uint16_t *a, const uint16_t *b, int64_t rows, bool tiles, float c[TILE][TILE])
 {
-    uint16_t left[TILE * PAIRS * 2], right[PAIRS * TILE * 2];
+    uint16_t left[TILE_NUMBERS], right[TILE_NUMBERS];
     memcpy(left, a, (size_t)(rows * PAIRS * 2) * sizeof *left);
     memcpy(right, b, sizeof right);
     if (tiles)
