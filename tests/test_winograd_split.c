@@ -69,11 +69,20 @@ static float *evaluate(const cj_test_trial *t, const cj__backend *with)
     return result;
 }
 
+/* What it is to find is found by the test of threads, and the others take a minute. */
+static void skip_with_thread_sanitizer(void)
+{
+#ifdef __SANITIZE_THREAD__
+    skip_because("the test of threads is enough under the thread sanitizer");
+#endif
+}
+
 /* --- values -------------------------------------------------------------------------------------------- */
 
 static void test_awkward_shapes(void **state)
 {
     (void)state;
+    skip_with_thread_sanitizer();
     double worst = 0;
     for (int i = 0; i < 3 * AWKWARD; i++) {
         cj_test_trial t = cj_test_trial_new(&awkward[i / 3], cj_test_convolutions[i % 3]);
@@ -93,9 +102,7 @@ static void test_awkward_shapes(void **state)
 static void test_as_exact_as_f32(void **state)
 {
     (void)state;
-#ifdef __SANITIZE_THREAD__
-    skip_because("it takes long under the thread sanitizer, and the awkward shapes are there");
-#endif
+    skip_with_thread_sanitizer();
     static const struct {
         cj_test_window window;
         double bound; /* relative rms of what is made of normal numbers */
@@ -139,6 +146,7 @@ static void check_channel(const cj_test_trial *t, const float *found, const doub
 static void test_infinity_and_nan(void **state)
 {
     (void)state;
+    skip_with_thread_sanitizer();
     const cj_test_window windows[] = {SHAPE(3, 13, 11, 37, 70, 1, 1, 1, 1),
                                       SHAPE(3, 9, 11, 64, 33, 0, 0, 0, 0)};
     const float values[] = {INFINITY, -INFINITY, NAN}; /* the largest overflow in transforms, as in f32 */
@@ -162,6 +170,7 @@ static void test_infinity_and_nan(void **state)
 static void test_small_numbers(void **state)
 {
     (void)state;
+    skip_with_thread_sanitizer();
     const cj_test_window window = SHAPE(3, 13, 11, 37, 70, 1, 1, 1, 1);
     static const int powers[][2] = {{-60, 0}, {-80, 0}, {-100, 0}, {0, -100}, {-45, -45}, {-50, -50}};
     for (int i = 0; i < 6 * 3; i++) {
@@ -215,6 +224,7 @@ static void test_same_bits_on_any_threads(void **state)
 static void test_a_chain_changes_no_bit(void **state)
 {
     (void)state;
+    skip_with_thread_sanitizer();
     for (int i = 0; i < 2 * AWKWARD; i++) {
         cj_test_trial t = cj_test_trial_new(&awkward[i / 2], cj_test_convolutions[i % 2]);
         float *alone = evaluate(&t, &backend);
