@@ -70,10 +70,20 @@ void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *p
     free(scratch);
 }
 
+cj_test_processor cj_test_tiles_in_c(void)
+{
+    return (cj_test_processor){"portable amx", cj__isa_vectors(cj__isa_best()), &cj__split_portable};
+}
+
+cj_test_processor cj_test_vectors_in_c(void)
+{
+    return (cj_test_processor){"portable vdpbf16ps", cj__isa_vectors(cj__isa_best()),
+                               &cj__split_portable_vectors};
+}
+
 const cj_test_processor *cj_test_processors(void)
 {
     static cj_test_processor all[CJ__ISA_COUNT + 5];
-    const cj__isa vectors = cj__isa_vectors(cj__isa_best());
     int count = 0;
     for (int i = 0; i < CJ__ISA_COUNT; i++)
         if (cj__isa_available((cj__isa)i))
@@ -84,8 +94,10 @@ const cj_test_processor *cj_test_processors(void)
         all[count++] = (cj_test_processor){"emulated amx", CJ__ISA_AMX, &cj__split_emulated};
     }
 #endif
-    all[count++] = (cj_test_processor){"portable vdpbf16ps", vectors, &cj__split_portable_vectors};
-    all[count++] = (cj_test_processor){"portable amx", vectors, &cj__split_portable};
+#ifndef CJ_TEST_EMULATED
+    all[count++] = cj_test_vectors_in_c();
+    all[count++] = cj_test_tiles_in_c();
+#endif
     all[count].name = NULL;
     return all;
 }

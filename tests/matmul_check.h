@@ -18,13 +18,16 @@ void cj_test_product_new(cj_test_product *product, const cj__matmul_shape *shape
 void cj_test_product_free(cj_test_product *product);
 /* What plans are made for: each instruction set of this processor; vdpbf16ps wherever there is one, even
  * where it does not pay; AMX emulated in memory, where there is AVX512-BF16 for the rest of it; and both of
- * these in plain C, everywhere. Ends with no name. */
+ * these in plain C, but not where the processor itself is emulated (tests/shell/neon.sh), which would take minutes
+ * to show the same. Ends with no name. */
 typedef struct {
     const char *name;
     cj__isa isa;
     const struct cj__split_kernels *split; /* NULL: as the instruction set has it */
 } cj_test_processor;
 const cj_test_processor *cj_test_processors(void);
+cj_test_processor cj_test_tiles_in_c(void);
+cj_test_processor cj_test_vectors_in_c(void);
 
 /* Plans for `processor` and runs every task, first to last or last to first, each with scratch full of NaN.
  * CJ_TEST_COUNTING_EPILOGUE doubles each element and adds its flat index modulo 1021. */

@@ -247,15 +247,14 @@ static const cj_test_processor *find_processor(const char *name)
 static void test_six_products_are_as_exact_as_f32(void **state)
 {
     (void)state;
-    const cj_test_processor *amx = find_processor("portable amx");
-    const cj_test_processor f32 = {"f32", amx->isa, NULL};
+    const cj_test_processor amx = cj_test_tiles_in_c(), f32 = {"f32", amx.isa, NULL};
     for (int64_t k = 16; k <= 4096; k = 3 * k + 5) {
         cj__matmul_shape shape = {.batch = 1, .m = 64, .n = 96, .k = k, .transpose_b = true};
         double error[2];
         for (int i = 0; i < 2; i++) {
             cj_test_product product;
             cj_test_product_new(&product, &shape, 21);
-            cj_test_product_run(&product, i ? amx : &f32, CJ_TEST_FORWARD);
+            cj_test_product_run(&product, i ? &amx : &f32, CJ_TEST_FORWARD);
             error[i] = cj_test_product_error(&product);
             cj_test_product_free(&product);
         }
@@ -287,7 +286,8 @@ static void check_tiles(const cj_test_processor *amx, unsigned long *products_ma
 static void test_tiles_are_counted(void **state)
 {
     (void)state;
-    check_tiles(find_processor("portable amx"), &cj_test_portable_products);
+    const cj_test_processor in_c = cj_test_tiles_in_c();
+    check_tiles(&in_c, &cj_test_portable_products);
 #ifdef CJ__HAVE_AVX512BF16
     const cj_test_processor *amx = find_processor("emulated amx");
     if (amx) check_tiles(amx, &cj_test_tile_products);
@@ -298,7 +298,7 @@ static void test_tiles_are_counted(void **state)
 static void test_plain_kernels_give_the_bits_of_amx(void **state)
 {
     (void)state;
-    const cj_test_processor *portable = find_processor("portable amx"), *amx = find_processor("emulated amx");
+    const cj_test_processor portable = cj_test_tiles_in_c(), *amx = find_processor("emulated amx");
     if (!amx) skip_because("this processor lacks AVX512-BF16, which the emulation of AMX packs with");
     for (int i = 0; i < 24; i++) {
         cj__matmul_shape shape = large[i / 12];
@@ -308,7 +308,7 @@ static void test_plain_kernels_give_the_bits_of_amx(void **state)
         shape.precision = (cj_precision)(i % 12 / 4);
         for (int p = 0; p < 2; p++) {
             cj_test_product_new(&products[p], &shape, 13);
-            cj_test_product_run(&products[p], p ? amx : portable, CJ_TEST_FORWARD);
+            cj_test_product_run(&products[p], p ? amx : &portable, CJ_TEST_FORWARD);
         }
         assert_memory_equal(products[0].c, products[1].c, (size_t)products[0].c_count * sizeof(float));
         for (int p = 0; p < 2; p++) cj_test_product_free(&products[p]);
@@ -326,24 +326,23 @@ static void test_names_of_plans(void **state)
     shape.precision = CJ_HIGHEST;
     cj__matmul_plan_make(&plan, &shape, CJ__ISA_SCALAR);
     assert_string_equal(cj__matmul_plan_name(&plan), "scalar 4x8");
-    const cj_test_processor *vectors = find_processor("portable vdpbf16ps"),
-                            *amx = find_processor("portable amx");
+    const cj_test_processor vectors = cj_test_vectors_in_c(), amx = cj_test_tiles_in_c();
     char f32[72];
     snprintf(f32, sizeof f32, "%s, f32: three products of bf16 are slower",
-             cj__matmul_kernels_of(vectors->isa)->name);
-    cj_test_plan(&plan, &shape, amx);
+             cj__matmul_kernels_of(vectors.isa)->name);
+    cj_test_plan(&plan, &shape, &amx);
     assert_string_equal(cj__matmul_plan_name(&plan), "portable 32x32, 6 products");
     shape.precision = CJ_HIGH;
-    cj_test_plan(&plan, &shape, amx);
+    cj_test_plan(&plan, &shape, &amx);
     assert_string_equal(cj__matmul_plan_name(&plan), "portable 32x32, 3 products");
-    cj_test_plan(&plan, &shape, vectors);
+    cj_test_plan(&plan, &shape, &vectors);
     assert_string_equal(cj__matmul_plan_name(&plan), f32);
     shape.precision = CJ_MEDIUM;
-    cj_test_plan(&plan, &shape, vectors);
+    cj_test_plan(&plan, &shape, &vectors);
     assert_string_equal(cj__matmul_plan_name(&plan), "portable 14x32");
     shape.k = 8;
-    cj_test_plan(&plan, &shape, vectors);
-    snprintf(f32, sizeof f32, "%s, f32: too small for bf16", cj__matmul_kernels_of(vectors->isa)->name);
+    cj_test_plan(&plan, &shape, &vectors);
+    snprintf(f32, sizeof f32, "%s, f32: too small for bf16", cj__matmul_kernels_of(vectors.isa)->name);
     assert_string_equal(cj__matmul_plan_name(&plan), f32);
 }
 
