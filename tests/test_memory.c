@@ -1,14 +1,16 @@
 /* No surprises in memory: the first run of a program takes exactly the bytes that were planned, and later
  * runs ask neither the library's allocator nor the C library's for anything. Seen on training steps, and on
- * every op with its gradients on each instruction set. */
+ * every op with its gradients on each instruction set. And large blocks ask for huge pages. */
 #include "support.h"
 
+#include "base/memory.h"
 #include "cajal/cajal.h"
 #include "cpu/isa.h"
 #include "graph/graph.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 /* Sanitizers bring an allocator of their own. */
 #if defined(__has_feature)
@@ -260,9 +262,40 @@ static void test_every_op(void **state)
     assert_true(cases > 400);
 }
 
+/* Whether the pages at `address` are to be huge ones: "hg" among the flags of its part of the address space.
+ */
+static bool asked_for_huge_pages(const void *address)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    char line[512];
+    bool here = false, asked = false;
+    while (file && fgets(line, sizeof line, file)) {
+        unsigned long start, end;
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            here = start <= (uintptr_t)address && (uintptr_t)address < end;
+        else if (here && strncmp(line, "VmFlags:", 8) == 0)
+            asked = strstr(line, " hg") != NULL;
+    }
+    if (file) fclose(file);
+    return asked;
+}
+
+static void test_large_blocks_ask_for_huge_pages(void **state)
+{
+    (void)state;
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0)
+        skip_because("this system has no transparent huge pages");
+    char *large = cj__allocate(16 << 20), *small = cj__allocate(1 << 20);
+    assert_true(asked_for_huge_pages(large + (8 << 20)));
+    assert_false(asked_for_huge_pages(small));
+    cj__free(large);
+    cj__free(small);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_planned_peak),
-                                       cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_every_op)};
+                                       cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_every_op),
+                                       cmocka_unit_test(test_large_blocks_ask_for_huge_pages)};
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }
