@@ -18,8 +18,8 @@ void cj_test_product_new(cj_test_product *product, const cj__matmul_shape *shape
 void cj_test_product_free(cj_test_product *product);
 /* What plans are made for: each instruction set of this processor; vdpbf16ps wherever there is one, even
  * where it does not pay; AMX emulated in memory, where there is AVX512-BF16 for the rest of it; and both of
- * these in plain C, but not where the processor itself is emulated (tests/shell/neon.sh), which would take minutes
- * to show the same. Ends with no name. */
+ * these in plain C, but not where the processor itself is emulated (tests/shell/neon.sh), which would take
+ * minutes to show the same. Ends with no name. */
 typedef struct {
     const char *name;
     cj__isa isa;
