@@ -171,7 +171,7 @@ static void tile(const cj__split_strip *s, int64_t tile_rows, int64_t row, int64
     float c[TILE][TILE] = {{0}};
     const int64_t line = PAIRS * 2, half = PAIRS * TILE * 2, step = CJ__SPLIT_STEP * CJ__SPLIT_COLUMNS;
     const int64_t rows = s->rows - row < TILE ? s->rows - row : TILE;
-    const int64_t b_steps = s->b_steps ? s->b_steps : s->steps;
+    const int64_t b_steps = cj__split_panel_steps(s);
     const uint16_t *b = s->b + column / CJ__SPLIT_COLUMNS * b_steps * s->parts * step +
                         column % CJ__SPLIT_COLUMNS / TILE * half;
     for (int64_t i = 0; i < s->steps; i++)

@@ -24,20 +24,15 @@ void cj__attention_choose_parts(cj__attention_plan *p, const cj__launch *launch,
              p->parts ? "" : cj__split_why_f32(p->split, p->isa, launch->precision));
 }
 
-static int64_t steps_of(int64_t k)
-{
-    return divide_up(k, CJ__SPLIT_STEP);
-}
-
 int64_t cj__attention_parts_panels(const cj__attention_plan *p, int64_t k, int64_t columns)
 {
     int64_t panels = divide_up(columns, CJ__SPLIT_COLUMNS);
-    return panels * steps_of(k) * p->parts * CJ__SPLIT_COLUMNS * CJ__SPLIT_STEP / 2;
+    return panels * cj__split_steps(k) * p->parts * CJ__SPLIT_COLUMNS * CJ__SPLIT_STEP / 2;
 }
 
 int64_t cj__attention_parts_strip(const cj__attention_plan *p, int64_t k)
 {
-    return p->parts ? steps_of(k) * p->parts * p->split->tile_rows * CJ__SPLIT_STEP / 2 : 0;
+    return p->parts ? cj__split_steps(k) * p->parts * p->split->tile_rows * CJ__SPLIT_STEP / 2 : 0;
 }
 
 void cj__attention_pack_parts(const cj__attention_plan *p, cj__matrix b, int64_t k, int64_t columns,
@@ -63,8 +58,8 @@ void cj__attention_multiply(const cj__attention_plan *p, const cj__attention_str
                                        .c_row = a->c_row,
                                        .rows = a->rows,
                                        .columns = a->columns,
-                                       .steps = steps_of(a->k),
-                                       .b_steps = steps_of(b->k),
+                                       .steps = cj__split_steps(a->k),
+                                       .b_steps = cj__split_steps(b->k),
                                        .parts = p->parts,
                                        .add = a->add});
 }

@@ -152,7 +152,7 @@ void cj__by_parts_plan_make(cj__by_parts_plan *plan, const cj__window *w, bool b
                                 .window = *w};
     snprintf(plan->name, sizeof plan->name, "%s", split->name[parts - 1]);
     cj__patches s = look(plan, 0);
-    plan->blocks = divide_up(plan->in, CJ__SPLIT_STEP);
+    plan->blocks = cj__split_steps(plan->in);
     plan->panels = divide_up(plan->out, CJ__SPLIT_COLUMNS);
     if (cj__patches_count(&s) == 0 || plan->out == 0) return;
     plan->scattered = phases_of(plan) > 1;

@@ -158,7 +158,7 @@ static uint32_t run_strip(const worker *w, int64_t tap, int64_t strip, int64_t f
                                .b = w->to.panels,
                                .c_row = plan->window.groups * plan->window.out,
                                .columns = w->columns,
-                               .steps = divide_up(end - first, CJ__SPLIT_STEP),
+                               .steps = cj__split_steps(end - first),
                                .parts = plan->parts,
                                .add = first > w->results.first};
     product.rows = channels_of(w, tap, strip, &product.c);

@@ -79,6 +79,17 @@ typedef struct {
     bool add;
 } cj__split_strip;
 
+/* Steps that k rows of B take. */
+static inline int64_t cj__split_steps(int64_t k)
+{
+    return (k + CJ__SPLIT_STEP - 1) / CJ__SPLIT_STEP;
+}
+
+static inline int64_t cj__split_panel_steps(const cj__split_strip *s)
+{
+    return s->b_steps ? s->b_steps : s->steps;
+}
+
 typedef struct cj__split_kernels {
     int tile_rows, most_parts;
     const char *name[CJ__MOST_PARTS]; /* with one, two and three parts */

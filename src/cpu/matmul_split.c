@@ -124,7 +124,7 @@ void cj__split_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int
         cj__matrix b = {t.b.data + p * t.b.row + t.column * t.b.column, t.b.row, t.b.column};
         uint32_t largest = split->pack_panels(b, depth, t.columns, plan->parts, to.panels);
         if (largest > largest_b) largest_b = largest;
-        strip.steps = divide_up(depth, CJ__SPLIT_STEP);
+        strip.steps = cj__split_steps(depth);
         strip.add = p > 0;
         for (int64_t i = 0; i < t.strips; i++) {
             int64_t row = strip_row(plan, t.strip + i);

@@ -17,11 +17,6 @@ static int64_t strip_step(const cj__weight_parts *w)
     return (int64_t)w->parts * w->kernels->tile_rows * CJ__SPLIT_STEP;
 }
 
-static int64_t steps_of(int64_t k)
-{
-    return divide_up(k, CJ__SPLIT_STEP);
-}
-
 static size_t notes_bytes(const cj__weight_parts *w)
 {
     return aligned_bytes(w->groups, sizeof(uint32_t));
@@ -29,14 +24,14 @@ static size_t notes_bytes(const cj__weight_parts *w)
 
 size_t cj__weight_parts_bytes(const cj__weight_parts *w)
 {
-    int64_t numbers = w->groups * w->panels * steps_of(w->k) * panel_step(w);
+    int64_t numbers = w->groups * w->panels * cj__split_steps(w->k) * panel_step(w);
     return notes_bytes(w) + aligned_bytes(numbers, sizeof(uint16_t));
 }
 
 /* Where a group's panels for the block of k that begins at `p` lie. */
 static int64_t block_place(const cj__weight_parts *w, int64_t group, int64_t p)
 {
-    return (group * steps_of(w->k) + p / CJ__SPLIT_STEP) * w->panels * panel_step(w);
+    return (group * cj__split_steps(w->k) + p / CJ__SPLIT_STEP) * w->panels * panel_step(w);
 }
 
 uint32_t cj__weight_parts_pack(const cj__weight_parts *w, int64_t group, int64_t panel, cj__matrix b,
@@ -47,7 +42,7 @@ uint32_t cj__weight_parts_pack(const cj__weight_parts *w, int64_t group, int64_t
     for (int64_t p = 0; p < w->k; p += w->k_block) {
         int64_t depth = at_most(w->k_block, w->k - p);
         cj__matrix block = {b.data + p * b.row, b.row, b.column};
-        uint16_t *to = packed + block_place(w, group, p) + panel * steps_of(depth) * panel_step(w);
+        uint16_t *to = packed + block_place(w, group, p) + panel * cj__split_steps(depth) * panel_step(w);
         uint32_t here = w->kernels->pack_panels(block, depth, columns, w->parts, to);
         largest = here > largest ? here : largest;
     }
@@ -70,7 +65,7 @@ size_t cj__row_parts_bytes(const cj__weight_parts *w)
 {
     if (!w->parts) return 0;
     int64_t strips = divide_up(CJ__MOST_ROWS, w->kernels->tile_rows);
-    return largest_bytes() + aligned_bytes(strips * steps_of(w->k) * strip_step(w), sizeof(uint16_t));
+    return largest_bytes() + aligned_bytes(strips * cj__split_steps(w->k) * strip_step(w), sizeof(uint16_t));
 }
 
 cj__row_parts cj__row_parts_pack(const cj__weight_parts *w, const float *x, int64_t pitch, int64_t rows,
@@ -89,7 +84,7 @@ cj__row_parts cj__row_parts_pack(const cj__weight_parts *w, const float *x, int6
             cj__matrix a = {x + row * pitch + p, pitch, 1};
             uint32_t largest = w->kernels->pack_rows(a, count, depth, w->parts, packed);
             to.largest[s] = largest > to.largest[s] ? largest : to.largest[s];
-            packed += steps_of(depth) * strip_step(w);
+            packed += cj__split_steps(depth) * strip_step(w);
         }
     }
     return to;
@@ -103,13 +98,13 @@ void cj__row_parts_multiply(const cj__weight_parts *w, const cj__row_parts *x, c
         cj__split_strip strip = {.b = packed + block_place(w, group, p),
                                  .c_row = c_pitch,
                                  .columns = columns,
-                                 .steps = steps_of(at_most(w->k_block, w->k - p)),
+                                 .steps = cj__split_steps(at_most(w->k_block, w->k - p)),
                                  .parts = w->parts,
                                  .add = p > 0};
         for (int64_t s = 0; s < x->strips; s++) {
             int64_t row = part_start(x->rows, x->strips, s);
             strip.rows = part_start(x->rows, x->strips, s + 1) - row;
-            strip.a = x->packed + (s * steps_of(w->k) + p / CJ__SPLIT_STEP) * strip_step(w);
+            strip.a = x->packed + (s * cj__split_steps(w->k) + p / CJ__SPLIT_STEP) * strip_step(w);
             strip.c = c + row * c_pitch;
             w->kernels->strip(&strip);
         }

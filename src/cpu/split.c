@@ -44,7 +44,7 @@ int64_t cj__split_depth(const cj__split_kernels *split, int parts, int64_t k)
     static const int64_t tiles[CJ__MOST_PARTS] = {1024, 512, 384}, vectors = 384;
     int64_t most = split->most_parts > 1 ? tiles[parts - 1] : vectors;
     int64_t depth = divide_up(k, at_least(1, divide_up(k, most)));
-    return divide_up(depth, CJ__SPLIT_STEP) * CJ__SPLIT_STEP;
+    return cj__split_steps(depth) * CJ__SPLIT_STEP;
 }
 
 /* From 0x7f7f8000 on numbers round to infinity. The second and third part of numbers below 2^-50, or their

@@ -173,7 +173,7 @@ static void multiply_by_parts(const sum_block *b, int64_t p, int64_t tiles, bool
                                  .c_row = w->map.out,
                                  .rows = at_most(height, b->in - row),
                                  .columns = b->out,
-                                 .steps = divide_up(tiles, CJ__SPLIT_STEP),
+                                 .steps = cj__split_steps(tiles),
                                  .parts = PARTS,
                                  .add = add};
         largest = w->split->pack_rows(from, strip.rows, tiles, PARTS, b->rows);

@@ -133,7 +133,7 @@ static void panel_beside(const cj__split_strip *s, const uint16_t *b, float *c, 
 static void strip(const cj__split_strip *s)
 {
     configure();
-    const int64_t b_steps = s->b_steps ? s->b_steps : s->steps;
+    const int64_t b_steps = cj__split_panel_steps(s);
     for (int64_t j = 0; j < s->columns; j += CJ__SPLIT_COLUMNS) {
         const uint16_t *b = s->b + j * b_steps * s->parts * CJ__SPLIT_STEP;
         int64_t columns = s->columns - j < CJ__SPLIT_COLUMNS ? s->columns - j : CJ__SPLIT_COLUMNS;

@@ -51,7 +51,7 @@ CJ__INLINE void tile(const cj__split_strip *s, const uint16_t *b, float *c, int6
 
 CJ__INLINE void strip_of(const cj__split_strip *s, int rows)
 {
-    const int64_t b_steps = s->b_steps ? s->b_steps : s->steps;
+    const int64_t b_steps = cj__split_panel_steps(s);
     for (int64_t j = 0; j < s->columns; j += CJ__SPLIT_COLUMNS) {
         const uint16_t *b = s->b + j * b_steps * CJ__SPLIT_STEP;
         if (s->columns - j > CJ__LANES)
