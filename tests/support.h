@@ -47,9 +47,10 @@ void cj_test_fail_allocation(uint64_t n);
 void cj_test_fail_allocations_from(uint64_t n);
 cj_test_allocations cj_test_allocator_counts(void);
 
-/* Runs `scenario(context)` once unharmed, then once for each of its allocations with that one failing. The
- * first run must return CJ_OK, every other CJ_OUT_OF_MEMORY, and each must leave as many live blocks as it
- * found. The scenario frees what it makes, on every path, and returns the first status that is not CJ_OK. */
+/* Runs `scenario(context)` once unharmed, then once for each of its allocations (every eighth under the
+ * thread sanitizer) with that one failing. The first run must return CJ_OK, every other CJ_OUT_OF_MEMORY, and
+ * each must leave as many live blocks as it found. The scenario frees what it makes, on every path, and
+ * returns the first status that is not CJ_OK. */
 void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *context);
 
 /* A new empty folder, to be removed by `cj_test_remove_folder`; the path is freed by the latter. */

@@ -20,7 +20,7 @@ cmake -S "$source" -B "$scratch/build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$scratch
 cmake --build "$scratch/build" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 
 # The tests' own files, against the stand-in for cmocka in tests/cross; as many at once as there are processors.
-flags="-std=c17 -O2 -ffp-contract=off -static -D_GNU_SOURCE -DCJ__HAVE_SCALAR=1 -DCJ__HAVE_NEON=1 -DCJ_TEST_EMULATED=1"
+flags="-std=c17 -O2 -ffp-contract=off -static -D_GNU_SOURCE -DCJ__HAVE_SCALAR=1 -DCJ__HAVE_NEON=1 -DCJ_TEST_EMULATED=1 ${more:-}"
 cat >"$scratch/one" <<EOF
 set -eu
 cd "$source"
