@@ -22,7 +22,7 @@ enum { PLANES = CJ__WINOGRAD_PLANES, SIDE = CJ__WINOGRAD_RESULT };
 /* Per pixel, 36/16 multiply-adds take the place of 9, but transforms are added: of tiles, whose share falls
  * with the channels, and of weights, whose share falls with the tiles. Tiles that hang over the edge do work
  * for nothing. */
-enum { LEAST_CHANNELS = 32, LEAST_TILES = 16, LEAST_PIXELS_OF_TILE = 8 };
+enum { LEAST_CHANNELS = 8, LEAST_WEIGHTS = 8 * 16, LEAST_TILES = 16, LEAST_PIXELS_OF_TILE = 8 };
 /* Up to so many tiles a weight that does not last is transformed within the tasks, for so many channels and
  * columns at a time. */
 enum { FEW_TILES = 60, FEW_CHANNELS = 32, FEW_COLUMNS = 32 };
@@ -64,7 +64,8 @@ const char *cj__winograd_refuse(const cj__launch *launch)
     const char *reason = cj__winograd_cannot(launch);
     if (reason) return reason;
     cj__winograd_map m = cj__winograd_map_of(launch);
-    if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS) return "too few channels";
+    if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS || m.in * m.out < LEAST_WEIGHTS)
+        return "too few channels";
     if (m.tiles < LEAST_TILES) return "too few tiles to make up for transforming the weight";
     int64_t pixels = m.batch * m.result_height * m.result_width;
     return pixels < LEAST_PIXELS_OF_TILE * m.tiles ? "too much of its tiles hangs over the edge" : NULL;

@@ -36,8 +36,9 @@ typedef struct {
 
 /* --- where it pays ------------------------------------------------------------------------------------- */
 
-/* Fewer do not make up for transforming the weight and packing its planes. */
-enum { LEAST_TILES = 64 };
+/* A step of the products takes 32 channels, and fewer tiles do not make up for transforming the weight and
+ * packing its planes. */
+enum { LEAST_CHANNELS = 32, LEAST_TILES = 64 };
 
 const char *cj__winograd_parts_cannot(const cj__launch *launch)
 {
@@ -54,7 +55,9 @@ const char *cj__winograd_parts_refuse(const cj__launch *launch)
     const char *reason = cj__winograd_parts_cannot(launch);
     if (!reason) reason = cj__winograd_refuse(launch);
     if (reason) return reason;
-    return cj__winograd_map_of(launch).tiles < LEAST_TILES ? "too few tiles to make up for the weight" : NULL;
+    cj__winograd_map m = cj__winograd_map_of(launch);
+    if (m.in < LEAST_CHANNELS || m.out < LEAST_CHANNELS) return "too few channels";
+    return m.tiles < LEAST_TILES ? "too few tiles to make up for the weight" : NULL;
 }
 
 /* --- the plan ------------------------------------------------------------------------------------------ */
