@@ -128,6 +128,8 @@ static void load_run(const cj__vector_table *table, cj_dtype dtype, const void *
         for (int64_t i = 0; i < n; i++) tile[i] = value;
     } else if (dtype == CJ_F32) {
         for (int64_t i = 0; i < n; i++) tile[i] = x[i * stride];
+    } else if (stride == 1) {
+        table->from_bytes(n, bytes, tile);
     } else {
         for (int64_t i = 0; i < n; i++) tile[i] = (float)bytes[i * stride];
     }
@@ -170,8 +172,7 @@ static void store_run(const cj__vector_table *table, cj_dtype dtype, const float
     } else if (dtype == CJ_BF16) {
         table->narrow(n, tile, (uint16_t *)to + start);
     } else {
-        uint8_t *bytes = (uint8_t *)to + start;
-        for (int64_t i = 0; i < n; i++) bytes[i] = tile[i] != 0;
+        table->to_truths(n, tile, (uint8_t *)to + start);
     }
 }
 

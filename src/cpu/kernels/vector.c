@@ -235,6 +235,18 @@ static void narrow(int64_t n, const float *restrict from, uint16_t *restrict to)
     for (int64_t i = 0; i < n; i++) to[i] = (uint16_t)bf16_bits_of(from[i]);
 }
 
+/* --- bytes: u8 and bool --------------------------------------------------------------------------------- */
+
+static void from_bytes(int64_t n, const uint8_t *restrict from, float *restrict to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = (float)from[i];
+}
+
+static void to_truths(int64_t n, const float *restrict from, uint8_t *restrict to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = from[i] != 0;
+}
+
 /* --- pictures ------------------------------------------------------------------------------------------ */
 
 static void scale_bytes(int64_t n, const uint8_t *restrict from, const float *restrict scale,
@@ -245,4 +257,4 @@ static void scale_bytes(int64_t n, const uint8_t *restrict from, const float *re
 
 const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    sum_vector, max_vector, min_vector,
                                                product_vector, sum_lanes,  max_lanes,  widen,
-                                               narrow,         scale_bytes};
+                                               narrow,         from_bytes, to_truths,  scale_bytes};
