@@ -98,6 +98,108 @@ static void test_groups(void **state)
     end(&s);
 }
 
+/* A group with a formula of its own, at the rate and decay that the optimizer and its groups say. */
+static void test_formulas_of_groups(void **state)
+{
+    (void)state;
+    small s;
+    begin(&s);
+    cj_minimize(s.loss,
+                cj_sgd(.learning_rate = 0.1, .weight_decay = 0.5,
+                       .groups = {{"a.bias", .no_weight_decay = true, .by = &cj_sgd(.momentum = 0.5)},
+                                  {"a.*", .learning_rate_factor = 0.5, .by = &cj_lion(.learning_rate = 7)}}));
+    run(&s, 3);
+    run(&s, 3);
+    check_value(&s, "a.bias", 1 - 0.05 * 3 - 0.05 * (3 + 0.5 * 3));
+    double weight = 1 - 0.05 * 0.5 - 0.05;
+    check_value(&s, "a.weight", weight - 0.05 * 0.5 * weight - 0.05);
+    double plain = 1 - 0.1 * (3 + 0.5);
+    check_value(&s, "c.weight", plain - 0.1 * (3 + 0.5 * plain));
+    end(&s);
+    begin(&s);
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .groups = {{"a.*", .by = &cj_sgd(.momentum = 2)}}));
+    expect_status(cj_graph_status(s.graph), CJ_INVALID_ARGUMENT);
+    expect_message("momentum is 2");
+    end(&s);
+}
+
+/* --- Muon and kernels of convolutions --------------------------------------------------------------------
+ */
+
+enum { ROWS = 5, COLUMNS = 12, STEPS = 4, TURNS = 3 };
+
+/* In double precision, as the method's page writes it: x / |x|, then `TURNS` times x ← a·x + (b·xxᵀ +
+ * c·(xxᵀ)²)·x. x: [ROWS,COLUMNS] */
+static void orthogonal(double x[ROWS][COLUMNS])
+{
+    double norm = 0;
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        norm += x[i / COLUMNS][i % COLUMNS] * x[i / COLUMNS][i % COLUMNS];
+    for (int i = 0; i < ROWS * COLUMNS; i++) x[i / COLUMNS][i % COLUMNS] /= sqrt(norm) + 1e-7;
+    for (int turn = 0; turn < TURNS; turn++) {
+        double square[ROWS][ROWS] = {0}, fourth[ROWS][ROWS] = {0}, old[ROWS][COLUMNS];
+        memcpy(old, x, sizeof old);
+        for (int i = 0; i < ROWS; i++)
+            for (int j = 0; j < ROWS; j++)
+                for (int k = 0; k < COLUMNS; k++) square[i][j] += x[i][k] * x[j][k];
+        for (int i = 0; i < ROWS; i++)
+            for (int j = 0; j < ROWS; j++)
+                for (int k = 0; k < ROWS; k++) fourth[i][j] += square[i][k] * square[k][j];
+        for (int i = 0; i < ROWS; i++)
+            for (int j = 0; j < COLUMNS; j++) {
+                x[i][j] = 3.4445 * old[i][j];
+                for (int k = 0; k < ROWS; k++)
+                    x[i][j] += (-4.7750 * square[i][k] + 2.0315 * fourth[i][k]) * old[k][j];
+            }
+    }
+}
+
+/* A kernel [2,2,3,5] whose gradient is a number of its own for each element, against the method in double
+ * precision on the matrix [5,12] that it is, lying on its side. */
+static void test_kernels_by_muon(void **state)
+{
+    (void)state;
+    cj_model *model;
+    cj_graph *g;
+    cj_program *step;
+    float gradient[COLUMNS][ROWS];
+    double weight[ROWS][COLUMNS], velocity[ROWS][COLUMNS] = {0};
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(2, 2, 3, ROWS));
+    cj_value kernel =
+        cj_kernel_parameter(cj_root(g), "kernel", cj_shape(2, 2, 3, ROWS), (cj_init){CJ_INIT_UNIFORM, 1});
+    cj_optimizer muon = cj_muon(.momentum = 0.6, .iterations = TURNS, .keep_norm = true);
+    cj_minimize(cj_sum(cj_mul(kernel, x), CJ_ALL_AXES, CJ_DROP_AXES),
+                cj_sgd(.learning_rate = 0.1, .groups = {{"kernel", .by = &muon}}));
+    expect_ok(cj_compile(&step, g));
+    const float *found = cj_model_find(model, "kernel").data;
+    for (int i = 0; i < ROWS * COLUMNS; i++) weight[i % ROWS][i / ROWS] = (double)found[i];
+    for (int n = 0; n < STEPS; n++) {
+        double ahead[ROWS][COLUMNS], norm = 0;
+        for (int i = 0; i < ROWS * COLUMNS; i++) {
+            int row = i % ROWS, column = i / ROWS;
+            double value = (double)(gradient[column][row] = sinf((float)(7 * i + 3 * n)));
+            velocity[row][column] = 0.6 * velocity[row][column] + 0.4 * value;
+            ahead[row][column] = 0.6 * velocity[row][column] + 0.4 * value;
+            norm += weight[row][column] * weight[row][column];
+        }
+        orthogonal(ahead);
+        for (int i = 0; i < ROWS * COLUMNS; i++) {
+            double *w = &weight[i % ROWS][i / ROWS];
+            *w = *w * sqrt(ROWS / norm) - 0.1 * ahead[i % ROWS][i / ROWS];
+        }
+        expect_ok(cj_program_run(step, .inputs = {{gradient, CJ_F32, cj_shape(2, 2, 3, ROWS)}}));
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            if (!(fabs((double)found[i] - weight[i % ROWS][i / ROWS]) < 2e-6))
+                fail_msg("step %d, element %d: %g, should be %g", n, i, (double)found[i],
+                         weight[i % ROWS][i / ROWS]);
+    }
+    cj_program_free(step);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 /* The rate that a schedule writes reaches every group. */
 static void test_rate_variable(void **state)
 {
@@ -440,7 +542,8 @@ int main(void)
         cmocka_unit_test(test_unreached),         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_allocations),       cmocka_unit_test(test_fixtures),
         cmocka_unit_test(test_averages),          cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_update_of_nothing),
+        cmocka_unit_test(test_update_of_nothing), cmocka_unit_test(test_formulas_of_groups),
+        cmocka_unit_test(test_kernels_by_muon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,27 +146,31 @@ typedef struct {
     double learning_rate_factor; /* 0: 1 */
     double weight_decay;         /* 0: the optimizer's */
     bool no_weight_decay;
+    const struct cj_optimizer *by; /* NULL: as the others are; else moved by the formula of this one, whose
+                                    * learning rate, decay and groups are not looked at */
 } cj_parameter_group;
 #define CJ_MAX_PARAMETER_GROUPS 8
 
 /* Zero means the default: beta1 0.9, beta2 0.999 (Lion 0.99), epsilon 1e-8 (Adagrad 1e-10), alpha 0.99
  * (RMSprop). The formulas are PyTorch's; Lion's are its paper's (Chen et al., 2023). Muon (Jordan et al.,
  * 2024) moves matrices along the nearest orthogonal one to their momentum, with Nesterov's look ahead and
- * decoupled weight decay, its products in f32; what is no matrix moves as by AdamW with the same learning
- * rate. */
-typedef struct {
+ * decoupled weight decay, its products in f32; kernels of convolutions count as matrices, a row for each
+ * filter. What is no matrix moves as by AdamW with the same learning rate. */
+typedef struct cj_optimizer {
     cj_optimizer_kind kind;
     double learning_rate;
     double momentum; /* SGD, RMSprop; Muon 0.95 */
     bool nesterov;
     double weight_decay; /* added to the gradient (L2); decoupled in AdamW and Lion */
     double beta1, beta2, epsilon, alpha;
+    int iterations; /* Muon: of Newton and Schulz; 0: 5 */
+    bool keep_norm; /* Muon: before its step a matrix is scaled to the norm √rows */
     double
         ema_decay; /* 0: none; else, say 0.999, parameters are followed by averages: cj_model_swap_averages */
     double clip_norm; /* 0: none; else the largest norm of all gradients together */
-    /* cj_adamw(.weight_decay = 0.1, .groups = {{"*.bias", .no_weight_decay = true}}): the learning rate and
-     * the weight decay of a parameter are each those of the first group that fits and has one. A pattern that
-     * fits no parameter is an error. */
+    /* cj_adamw(.weight_decay = 0.1, .groups = {{"*.bias", .no_weight_decay = true}}): the learning rate, the
+     * weight decay and the formula of a parameter are each those of the first group that fits and has one. A
+     * pattern that fits no parameter is an error. */
     cj_parameter_group groups[CJ_MAX_PARAMETER_GROUPS];
     const char *parameters; /* pattern of those to minimise by; NULL: all */
     const char *name;       /* of its state, where a model has several optimizers: "optimizer.NAME.…" */

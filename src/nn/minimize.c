@@ -21,6 +21,7 @@ static void apply_groups(const cj__optimizer *u, cj__target *t)
         const cj_parameter_group *group = &u->o.groups[i];
         if (!fits(group->pattern, t->parameter)) continue;
         if (factor == 0) factor = group->learning_rate_factor;
+        if (!t->by) t->by = group->by;
         if (decay == 0 && !no_decay) {
             decay = group->weight_decay;
             no_decay = group->no_weight_decay;

@@ -24,6 +24,7 @@ typedef struct {
     cj_value parameter, gradient;
     cj_value learning_rate; /* f32 scalar */
     double weight_decay;
+    const cj_optimizer *by; /* NULL: the optimizer's own formula */
 } cj__target;
 
 /* Draws the learning rate, the step counter and what depends on them alone. */

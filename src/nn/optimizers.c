@@ -27,6 +27,7 @@ static cj_optimizer with_defaults(cj_optimizer o)
     o.epsilon = or_default(o.epsilon, o.kind == CJ_ADAGRAD ? 1e-10 : 1e-8);
     o.alpha = or_default(o.alpha, 0.99);
     if (o.kind == CJ_MUON) o.momentum = or_default(o.momentum, 0.95);
+    if (o.iterations == 0) o.iterations = 5;
     return o;
 }
 
@@ -48,6 +49,12 @@ static cj_value blend(cj_value old, cj_value fresh, double keep)
 
 /* --- checking ------------------------------------------------------------------------------------------ */
 
+/* What an optimizer makes of a gradient, without its rate, decay and groups. */
+#define FORMULA(x)                                                                                           \
+    .kind = (x).kind, .momentum = (x).momentum, .nesterov = (x).nesterov, .beta1 = (x).beta1,                \
+    .beta2 = (x).beta2, .epsilon = (x).epsilon, .alpha = (x).alpha, .iterations = (x).iterations,            \
+    .keep_norm = (x).keep_norm
+
 /* Draws an error unless low <= value < high; NaN is outside. */
 static void within(cj_graph *graph, const char *field, double value, double low, double high)
 {
@@ -58,6 +65,7 @@ static void within(cj_graph *graph, const char *field, double value, double low,
 
 static void check(cj_graph *graph, const cj_optimizer *o)
 {
+    enum { MOST_ITERATIONS = 100 };
     if (!cj_optimizer_name(o->kind))
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "optimizer: there is no kind %d", (int)o->kind);
     within(graph, "learning_rate", o->learning_rate, 0, INFINITY);
@@ -69,9 +77,11 @@ static void check(cj_graph *graph, const cj_optimizer *o)
     within(graph, "alpha", o->alpha, 0, 1);
     within(graph, "clip_norm", o->clip_norm, 0, INFINITY);
     within(graph, "ema_decay", o->ema_decay, 0, 1);
+    within(graph, "iterations", o->iterations, 0, MOST_ITERATIONS);
     for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && o->groups[i].pattern; i++) {
         within(graph, "learning_rate_factor", o->groups[i].learning_rate_factor, 0, INFINITY);
         within(graph, "a group's weight_decay", o->groups[i].weight_decay, 0, INFINITY);
+        if (o->groups[i].by) check(graph, &(cj_optimizer){FORMULA(*o->groups[i].by)});
     }
     if (o->nesterov && o->momentum == 0)
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "optimizer: nesterov needs a momentum, such as 0.9");
@@ -200,9 +210,22 @@ static cj_value lion_direction(const cj__optimizer *u, cj_value p, cj_value g)
     return cj_sign(blend(average, g, u->o.beta1));
 }
 
-/* The orthogonal matrix nearest to x, roughly: five steps of Newton and Schulz with the coefficients of
- * Jordan's Muon, which bring all singular values close to 1. x: [rows,columns] */
-static cj_value orthogonal(cj_value x)
+/* Muon's parameters: matrices [rows,columns], and kernels of convolutions [window…,channels,filters], which
+ * are one lying on its side. */
+static bool is_matrix(cj_value p)
+{
+    return cj_value_ok(p) && (cj__variable_of(p)->kernel || cj_value_shape(p).rank == 2);
+}
+
+static int64_t rows_of(cj_value p)
+{
+    cj_shape_t shape = cj_value_shape(p);
+    return shape.dims[cj__variable_of(p)->kernel ? shape.rank - 1 : 0];
+}
+
+/* The orthogonal matrix nearest to x, roughly: steps of Newton and Schulz with the coefficients of Jordan's
+ * Muon, which bring all singular values close to 1. x: a matrix, either way up */
+static cj_value orthogonal(cj_value x, int iterations)
 {
     static const double a = 3.4445, b = -4.7750, c = 2.0315;
     cj_shape_t shape = cj_value_shape(x);
@@ -210,7 +233,7 @@ static cj_value orthogonal(cj_value x)
     cj_value norm = cj_add_scalar(cj_sqrt(cj__sum_all(cj_square(x))), 1e-7);
     x = cj_div(x, norm);
     if (tall) x = cj_transpose(x, (cj_axes_t){2, {1, 0}});
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < iterations; i++) {
         cj_value square = cj_matmul_transposed(x, x, false, true);
         cj_value polynomial = cj_add(cj_scale(square, b), cj_scale(cj_matmul(square, square), c));
         x = cj_add(cj_scale(x, a), cj_matmul(polynomial, x));
@@ -224,8 +247,18 @@ static cj_value muon_direction(const cj__optimizer *u, cj_value p, cj_value g)
     cj_shape_t shape = cj_value_shape(p);
     cj_value velocity = cj__optimizer_state(u, "velocity", p), next = blend(velocity, g, u->o.momentum);
     cj_assign(velocity, next);
-    double ratio = (double)shape.dims[0] / (double)shape.dims[1];
-    return cj_scale(orthogonal(blend(next, g, u->o.momentum)), ratio > 1 ? sqrt(ratio) : 1);
+    int64_t rows = rows_of(p), columns = rows ? cj_shape_count(shape) / rows : 0;
+    double ratio = columns ? (double)rows / (double)columns : 1;
+    cj_value ahead = blend(next, g, u->o.momentum);
+    if (shape.rank > 2) ahead = cj_reshape(ahead, cj_shape(columns, rows));
+    cj_value turned = cj_scale(orthogonal(ahead, u->o.iterations), ratio > 1 ? sqrt(ratio) : 1);
+    return shape.rank > 2 ? cj_reshape(turned, shape) : turned;
+}
+
+static cj_value with_norm_of_rows(cj_value p)
+{
+    cj_value norm = cj_add_scalar(cj_sqrt(cj__sum_all(cj_square(p))), 1e-7);
+    return cj_mul(p, cj_div(cj_constant(p.graph, CJ_F32, sqrt((double)rows_of(p))), norm));
 }
 
 /* The average begins as the parameter's first value; of one that was frozen until now, as that which it had.
@@ -242,12 +275,27 @@ static void follow(const cj__optimizer *u, cj_value p, cj_value fresh)
     cj_assign(average, cj_select(u->first_step, fresh, blend(average, fresh, u->o.ema_decay)));
 }
 
-void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
+/* The same for a parameter whose group has a formula of its own. */
+static cj__optimizer by_formula(const cj__optimizer *u, const cj_optimizer *by)
 {
+    cj__optimizer own = *u;
+    cj_optimizer o = with_defaults((cj_optimizer){FORMULA(*by)});
+    o.learning_rate = u->o.learning_rate;
+    o.ema_decay = u->o.ema_decay;
+    own.o = o;
+    correct_by(&own, cj_add_scalar(u->step, 1));
+    return own;
+}
+
+void cj__update_parameter(const cj__optimizer *shared, const cj__target *t)
+{
+    cj__optimizer of_group = t->by ? by_formula(shared, t->by) : *shared;
+    const cj__optimizer *u = &of_group;
     bool decoupled = u->o.kind == CJ_ADAMW || u->o.kind == CJ_LION || u->o.kind == CJ_MUON;
-    bool by_adam = u->o.kind == CJ_ADAM || u->o.kind == CJ_ADAMW ||
-                   (u->o.kind == CJ_MUON && cj_value_shape(t->parameter).rank != 2);
-    cj_value p = t->parameter, g = t->gradient, direction = g, start = p;
+    bool by_muon = u->o.kind == CJ_MUON && is_matrix(t->parameter);
+    bool by_adam = u->o.kind == CJ_ADAM || u->o.kind == CJ_ADAMW || (u->o.kind == CJ_MUON && !by_muon);
+    cj_value p = t->parameter, g = t->gradient, direction = g;
+    cj_value start = by_muon && u->o.keep_norm ? with_norm_of_rows(p) : p;
     cj__optimizer own = by_adam ? counting_for(u, p) : *u;
     cj_value rate = by_adam ? adam_rate(&own, t) : t->learning_rate;
     if (t->weight_decay != 0 && !decoupled) g = cj_add(g, cj_scale(p, t->weight_decay));
@@ -273,7 +321,7 @@ void cj__update_parameter(const cj__optimizer *u, const cj__target *t)
         break;
     }
     if (t->weight_decay != 0 && decoupled)
-        start = cj_sub(p, cj_mul(p, cj_scale(t->learning_rate, t->weight_decay)));
+        start = cj_sub(start, cj_mul(start, cj_scale(t->learning_rate, t->weight_decay)));
     cj_value fresh = cj_sub(start, cj_mul(direction, rate));
     cj_assign(p, fresh);
     follow(u, p, fresh);

@@ -120,24 +120,74 @@ static cj_status resolve_map(cj_recipe *r)
     return split(r, CJ__KEY_weights_transpose, CJ__MOST_PATTERNS, r->transpose, &r->weights.transpose_count);
 }
 
-/* Rates of groups are told as they are; the schedule moves all of them together. */
-static cj_status resolve_group(cj_recipe *r, const char *record, cj_parameter_group *group)
+/* An optimizer by its name; CJ_OPTIMIZER_COUNT: there is none of that name. */
+static int optimizer_named(const char *name)
 {
-    static const char wanted[] = "a list of groups with `parameters`, and `learning_rate` above 0 or "
-                                 "`weight_decay`: [{parameters: 'head.*', learning_rate: 0.01}]";
+    int kind = 0;
+    while (kind < CJ_OPTIMIZER_COUNT && strcmp(cj_optimizer_name((cj_optimizer_kind)kind), name) != 0) kind++;
+    return kind;
+}
+
+static cj_status truth_of(cj_recipe *r, cj__key key, const char *record, const char *name, const char *wanted,
+                          bool *truth)
+{
+    const char *text;
+    CJ__TRY(field_of(r, record, name, &text));
+    *truth = text && strcmp(text, "true") == 0;
+    return !text || *truth || strcmp(text, "false") == 0 ? CJ_OK : bad_value(r, key, wanted);
+}
+
+/* The formula of a group that names an optimizer. */
+static cj_status resolve_formula(cj_recipe *r, const char *record, const char *wanted, cj_optimizer *o,
+                                 bool *has_formula)
+{
+    cj__key key = CJ__KEY_groups;
+    const char *name;
+    double iterations;
+    bool of_momentum, of_iterations;
+    *o = (cj_optimizer){0};
+    CJ__TRY(field_of(r, record, "name", &name));
+    CJ__TRY(number_of(r, key, record, "momentum", wanted, &o->momentum, &of_momentum));
+    CJ__TRY(number_of(r, key, record, "iterations", wanted, &iterations, &of_iterations));
+    CJ__TRY(truth_of(r, key, record, "nesterov", wanted, &o->nesterov));
+    CJ__TRY(truth_of(r, key, record, "keep_norm", wanted, &o->keep_norm));
+    *has_formula = name != NULL;
+    if (!name)
+        return of_momentum || of_iterations || o->nesterov || o->keep_norm ? bad_value(r, key, wanted)
+                                                                           : CJ_OK;
+    int kind = optimizer_named(name);
+    bool muon = kind == CJ_MUON;
+    if (kind == CJ_OPTIMIZER_COUNT || iterations > 20 || iterations != (double)(int)iterations ||
+        (!muon && (of_iterations || o->keep_norm)))
+        return bad_value(r, key, wanted);
+    o->kind = (cj_optimizer_kind)kind;
+    o->iterations = (int)iterations;
+    return CJ_OK;
+}
+
+/* Rates of groups are told as they are; the schedule moves all of them together. */
+static cj_status resolve_group(cj_recipe *r, const char *record, cj_parameter_group *group,
+                               cj_optimizer *formula)
+{
+    static const char wanted[] =
+        "a list of groups with `parameters`, and `learning_rate` above 0, `weight_decay` or the `name` of an "
+        "optimizer (with `momentum` and `nesterov`; for muon `iterations` up to 20 and `keep_norm`): "
+        "[{parameters: 'head.*', learning_rate: 0.01}]";
     double base = cj__recipe_number(r, CJ__KEY_learning_rate), rate, decay;
-    bool has_rate, has_decay;
+    bool has_rate, has_decay, has_formula;
     cj__key key = CJ__KEY_groups;
     *group = (cj_parameter_group){0};
     CJ__TRY(pattern_of(r, key, record, wanted, &group->pattern));
     CJ__TRY(number_of(r, key, record, "learning_rate", wanted, &rate, &has_rate));
     CJ__TRY(number_of(r, key, record, "weight_decay", wanted, &decay, &has_decay));
-    if (!(has_rate || has_decay) || (has_rate && rate == 0)) return bad_value(r, key, wanted);
+    CJ__TRY(resolve_formula(r, record, wanted, formula, &has_formula));
+    if (!(has_rate || has_decay || has_formula) || (has_rate && rate == 0)) return bad_value(r, key, wanted);
     if (has_rate && !(base > 0))
         return bad_value(r, CJ__KEY_learning_rate, "above 0 where optimizer.groups has learning rates");
     group->learning_rate_factor = has_rate ? rate / base : 0;
     group->weight_decay = decay;
     group->no_weight_decay = has_decay && decay == 0;
+    group->by = has_formula ? formula : NULL;
     return CJ_OK;
 }
 
@@ -152,7 +202,8 @@ static cj_status resolve_groups(cj_recipe *r)
     if (plain + count > CJ_MAX_PARAMETER_GROUPS)
         return bad_value(r, CJ__KEY_groups,
                          "a list of 8 at most, the patterns of optimizer.no_decay included");
-    for (int64_t i = 0; i < count; i++) CJ__TRY(resolve_group(r, items[i], &r->groups[plain + i]));
+    for (int64_t i = 0; i < count; i++)
+        CJ__TRY(resolve_group(r, items[i], &r->groups[plain + i], &r->formulas[plain + i]));
     return CJ_OK;
 }
 

@@ -121,7 +121,8 @@ typedef enum {
     X(epsilon, "optimizer.epsilon", CJ__NUMBER, "0", NULL)                                                   \
     X(no_decay, "optimizer.no_decay", CJ__LIST, "", NULL)                                                    \
     X(freeze, "optimizer.freeze", CJ__LIST, "", NULL)                                                        \
-    X(groups, "optimizer.groups", CJ__MAPS, "", "parameters|learning_rate|weight_decay")                     \
+    X(groups, "optimizer.groups", CJ__MAPS, "",                                                              \
+      "parameters|learning_rate|weight_decay|name|momentum|nesterov|iterations|keep_norm")                   \
     X(ema_decay, "optimizer.ema_decay", CJ__NUMBER, "0", NULL)                                               \
     X(clip_norm, "optimizer.clip_norm", CJ__NUMBER, "0", NULL)                                               \
     X(schedule, "schedule.name", CJ__CHOICE, "constant",                                                     \
@@ -182,6 +183,7 @@ struct cj_recipe {
     int augment_count;
     double class_weights[CJ__MOST_CLASS_WEIGHTS];
     cj_parameter_group groups[CJ_MAX_PARAMETER_GROUPS]; /* without a pattern after the last */
+    cj_optimizer formulas[CJ_MAX_PARAMETER_GROUPS];     /* of groups that have one of their own */
     cj_weights weights;                                 /* of `map` and `skip` */
     cj_weight_rename map[CJ__MOST_PATTERNS];
     const char *skip[CJ__MOST_PATTERNS];

@@ -71,9 +71,17 @@ fails 1 "2 have another shape or type: '4.weight' (f32 [10,6] there, f32 [2,6] h
 fails 1 "6 of the network's weights are not in it" evaluate "$scratch/same.yaml" weights.map==x.
 fails 1 "freeze: no weight fits the pattern 'body.*'" train "$t" --no-save 'optimizer.freeze=body.*' training.unfreeze=
 fails 1 "each side may have one" train "$t" --no-save 'weights.map=*.*=a'
-fails 2 "optimizer.groups is 'parameters=4.*;rate=1', but must be a list of mappings with the fields of parameters|learning_rate|weight_decay" \
+fails 2 "optimizer.groups is 'parameters=4.*;rate=1', but must be a list of mappings with the fields of parameters|learning_rate|weight_decay|name" \
     check "$t" 'optimizer.groups=parameters=4.*;rate=1'
-fails 2 "learning_rate\` above 0 or" check "$t" 'optimizer.groups=parameters=4.*;learning_rate=0'
+for group in 'learning_rate=0' 'name=nothing' 'momentum=0.9' 'name=sgd;keep_norm=true' 'name=muon;iterations=1.5' 'name=sgd;nesterov=yes'; do
+    fails 2 "learning_rate\` above 0, \`weight_decay\` or the \`name\` of an optimizer" check "$t" "optimizer.groups=parameters=4.*;$group"
+done
+fails 1 "optimizer: nesterov needs a momentum" train "$t" --no-save 'optimizer.groups=parameters=4.*;name=sgd;nesterov=true'
+
+# a group of another optimizer
+"$cajal" train "$t" --no-save --quiet 'optimizer.groups=parameters=4.weight;name=muon;learning_rate=0.01;momentum=0.6;iterations=3;keep_norm=true' |
+    grep 'weights sha256' >"$scratch/muon"
+! "$cajal" train "$t" --no-save --quiet | grep 'weights sha256' | cmp -s - "$scratch/muon" || { echo "Muon moved nothing"; exit 1; }
 fails 2 "training.unfreeze is 'epoch=0;parameters=2.*', but must be" check "$t" 'training.unfreeze=epoch=0;parameters=2.*'
 fails 2 "training.freeze is 'epoch=0;parameters=2.*', but must be" check "$t" 'training.freeze=epoch=0;parameters=2.*'
 fails 2 "weights.map is 'a', but must be a mapping" check "$t" weights.map=a
