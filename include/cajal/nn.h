@@ -150,6 +150,7 @@ typedef struct {
                                     * learning rate, decay and groups are not looked at */
 } cj_parameter_group;
 #define CJ_MAX_PARAMETER_GROUPS 8
+#define CJ_MAX_ITERATIONS       20
 
 /* Zero means the default: beta1 0.9, beta2 0.999 (Lion 0.99), epsilon 1e-8 (Adagrad 1e-10), alpha 0.99
  * (RMSprop). The formulas are PyTorch's; Lion's are its paper's (Chen et al., 2023). Muon (Jordan et al.,
@@ -163,7 +164,7 @@ typedef struct cj_optimizer {
     bool nesterov;
     double weight_decay; /* added to the gradient (L2); decoupled in AdamW and Lion */
     double beta1, beta2, epsilon, alpha;
-    int iterations; /* Muon: of Newton and Schulz; 0: 5 */
+    int iterations; /* Muon: of Newton and Schulz, CJ_MAX_ITERATIONS at most; 0: 5 */
     bool keep_norm; /* Muon: before its step a matrix is scaled to the norm √rows */
     double
         ema_decay; /* 0: none; else, say 0.999, parameters are followed by averages: cj_model_swap_averages */

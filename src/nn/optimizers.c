@@ -49,12 +49,6 @@ static cj_value blend(cj_value old, cj_value fresh, double keep)
 
 /* --- checking ------------------------------------------------------------------------------------------ */
 
-/* What an optimizer makes of a gradient, without its rate, decay and groups. */
-#define FORMULA(x)                                                                                           \
-    .kind = (x).kind, .momentum = (x).momentum, .nesterov = (x).nesterov, .beta1 = (x).beta1,                \
-    .beta2 = (x).beta2, .epsilon = (x).epsilon, .alpha = (x).alpha, .iterations = (x).iterations,            \
-    .keep_norm = (x).keep_norm
-
 /* Draws an error unless low <= value < high; NaN is outside. */
 static void within(cj_graph *graph, const char *field, double value, double low, double high)
 {
@@ -63,28 +57,33 @@ static void within(cj_graph *graph, const char *field, double value, double low,
                         "optimizer: %s is %g, but must be at least %g and below %g", field, value, low, high);
 }
 
-static void check(cj_graph *graph, const cj_optimizer *o)
+/* What makes a step of a gradient, whatever its rate and decay. */
+static void check_formula(cj_graph *graph, const cj_optimizer *o)
 {
-    enum { MOST_ITERATIONS = 100 };
     if (!cj_optimizer_name(o->kind))
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "optimizer: there is no kind %d", (int)o->kind);
-    within(graph, "learning_rate", o->learning_rate, 0, INFINITY);
     within(graph, "momentum", o->momentum, 0, 1);
-    within(graph, "weight_decay", o->weight_decay, 0, INFINITY);
     within(graph, "beta1", o->beta1, 0, 1);
     within(graph, "beta2", o->beta2, 0, 1);
     within(graph, "epsilon", o->epsilon, 0, INFINITY);
     within(graph, "alpha", o->alpha, 0, 1);
+    within(graph, "iterations", o->iterations, 0, CJ_MAX_ITERATIONS + 1);
+    if (o->nesterov && o->momentum == 0)
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "optimizer: nesterov needs a momentum, such as 0.9");
+}
+
+static void check(cj_graph *graph, const cj_optimizer *o)
+{
+    check_formula(graph, o);
+    within(graph, "learning_rate", o->learning_rate, 0, INFINITY);
+    within(graph, "weight_decay", o->weight_decay, 0, INFINITY);
     within(graph, "clip_norm", o->clip_norm, 0, INFINITY);
     within(graph, "ema_decay", o->ema_decay, 0, 1);
-    within(graph, "iterations", o->iterations, 0, MOST_ITERATIONS);
     for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && o->groups[i].pattern; i++) {
         within(graph, "learning_rate_factor", o->groups[i].learning_rate_factor, 0, INFINITY);
         within(graph, "a group's weight_decay", o->groups[i].weight_decay, 0, INFINITY);
-        if (o->groups[i].by) check(graph, &(cj_optimizer){FORMULA(*o->groups[i].by)});
+        if (o->groups[i].by) check_formula(graph, o->groups[i].by);
     }
-    if (o->nesterov && o->momentum == 0)
-        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "optimizer: nesterov needs a momentum, such as 0.9");
 }
 
 /* --- what all parameters share ---------------------------------------------------------------------------
@@ -223,6 +222,12 @@ static int64_t rows_of(cj_value p)
     return shape.dims[cj__variable_of(p)->kernel ? shape.rank - 1 : 0];
 }
 
+/* Frobenius's, and a little more than nothing */
+static cj_value norm_of(cj_value x)
+{
+    return cj_add_scalar(cj_sqrt(cj__sum_all(cj_square(x))), 1e-7);
+}
+
 /* The orthogonal matrix nearest to x, roughly: steps of Newton and Schulz with the coefficients of Jordan's
  * Muon, which bring all singular values close to 1. x: a matrix, either way up */
 static cj_value orthogonal(cj_value x, int iterations)
@@ -230,8 +235,7 @@ static cj_value orthogonal(cj_value x, int iterations)
     static const double a = 3.4445, b = -4.7750, c = 2.0315;
     cj_shape_t shape = cj_value_shape(x);
     bool tall = shape.rank == 2 && shape.dims[0] > shape.dims[1];
-    cj_value norm = cj_add_scalar(cj_sqrt(cj__sum_all(cj_square(x))), 1e-7);
-    x = cj_div(x, norm);
+    x = cj_div(x, norm_of(x));
     if (tall) x = cj_transpose(x, (cj_axes_t){2, {1, 0}});
     for (int i = 0; i < iterations; i++) {
         cj_value square = cj_matmul_transposed(x, x, false, true);
@@ -257,8 +261,7 @@ static cj_value muon_direction(const cj__optimizer *u, cj_value p, cj_value g)
 
 static cj_value with_norm_of_rows(cj_value p)
 {
-    cj_value norm = cj_add_scalar(cj_sqrt(cj__sum_all(cj_square(p))), 1e-7);
-    return cj_mul(p, cj_div(cj_constant(p.graph, CJ_F32, sqrt((double)rows_of(p))), norm));
+    return cj_mul(p, cj_div(cj_constant(p.graph, CJ_F32, sqrt((double)rows_of(p))), norm_of(p)));
 }
 
 /* The average begins as the parameter's first value; of one that was frozen until now, as that which it had.
@@ -279,25 +282,23 @@ static void follow(const cj__optimizer *u, cj_value p, cj_value fresh)
 static cj__optimizer by_formula(const cj__optimizer *u, const cj_optimizer *by)
 {
     cj__optimizer own = *u;
-    cj_optimizer o = with_defaults((cj_optimizer){FORMULA(*by)});
-    o.learning_rate = u->o.learning_rate;
-    o.ema_decay = u->o.ema_decay;
-    own.o = o;
+    own.o = with_defaults(*by);
+    own.o.ema_decay = u->o.ema_decay;
     correct_by(&own, cj_add_scalar(u->step, 1));
     return own;
 }
 
 void cj__update_parameter(const cj__optimizer *shared, const cj__target *t)
 {
-    cj__optimizer of_group = t->by ? by_formula(shared, t->by) : *shared;
-    const cj__optimizer *u = &of_group;
+    cj__optimizer own = t->by ? by_formula(shared, t->by) : *shared;
+    const cj__optimizer *u = &own;
     bool decoupled = u->o.kind == CJ_ADAMW || u->o.kind == CJ_LION || u->o.kind == CJ_MUON;
     bool by_muon = u->o.kind == CJ_MUON && is_matrix(t->parameter);
     bool by_adam = u->o.kind == CJ_ADAM || u->o.kind == CJ_ADAMW || (u->o.kind == CJ_MUON && !by_muon);
     cj_value p = t->parameter, g = t->gradient, direction = g;
     cj_value start = by_muon && u->o.keep_norm ? with_norm_of_rows(p) : p;
-    cj__optimizer own = by_adam ? counting_for(u, p) : *u;
-    cj_value rate = by_adam ? adam_rate(&own, t) : t->learning_rate;
+    if (by_adam) own = counting_for(u, p);
+    cj_value rate = by_adam ? adam_rate(u, t) : t->learning_rate;
     if (t->weight_decay != 0 && !decoupled) g = cj_add(g, cj_scale(p, t->weight_decay));
     switch (u->o.kind) {
     case CJ_SGD:
@@ -311,13 +312,13 @@ void cj__update_parameter(const cj__optimizer *shared, const cj__target *t)
         break;
     case CJ_ADAM:
     case CJ_ADAMW:
-        direction = adam_direction(&own, p, g);
+        direction = adam_direction(u, p, g);
         break;
     case CJ_LION:
         direction = lion_direction(u, p, g);
         break;
     case CJ_MUON:
-        direction = by_adam ? adam_direction(&own, p, g) : muon_direction(u, p, g);
+        direction = by_adam ? adam_direction(u, p, g) : muon_direction(u, p, g);
         break;
     }
     if (t->weight_decay != 0 && decoupled)

@@ -120,14 +120,6 @@ static cj_status resolve_map(cj_recipe *r)
     return split(r, CJ__KEY_weights_transpose, CJ__MOST_PATTERNS, r->transpose, &r->weights.transpose_count);
 }
 
-/* An optimizer by its name; CJ_OPTIMIZER_COUNT: there is none of that name. */
-static int optimizer_named(const char *name)
-{
-    int kind = 0;
-    while (kind < CJ_OPTIMIZER_COUNT && strcmp(cj_optimizer_name((cj_optimizer_kind)kind), name) != 0) kind++;
-    return kind;
-}
-
 static cj_status truth_of(cj_recipe *r, cj__key key, const char *record, const char *name, const char *wanted,
                           bool *truth)
 {
@@ -155,10 +147,10 @@ static cj_status resolve_formula(cj_recipe *r, const char *record, const char *w
     if (!name)
         return of_momentum || of_iterations || o->nesterov || o->keep_norm ? bad_value(r, key, wanted)
                                                                            : CJ_OK;
-    int kind = optimizer_named(name);
-    bool muon = kind == CJ_MUON;
-    if (kind == CJ_OPTIMIZER_COUNT || iterations > 20 || iterations != (double)(int)iterations ||
-        (!muon && (of_iterations || o->keep_norm)))
+    int kind = cj__text_choice(cj__recipe_keys[CJ__KEY_optimizer].choices, name);
+    bool of_muon = of_iterations || o->keep_norm;
+    if (kind < 0 || iterations > CJ_MAX_ITERATIONS || iterations != (double)(int)iterations ||
+        (of_muon && kind != CJ_MUON))
         return bad_value(r, key, wanted);
     o->kind = (cj_optimizer_kind)kind;
     o->iterations = (int)iterations;
