@@ -1,38 +1,48 @@
 /* Times the matrix product on one thread, in GFLOP/s (2·m·n·k over the best time), operands warm, random
- * data. matmul [--seconds S] [--precision highest|high|medium] [FILTER]   the shapes of docs/performance.md
+ * data. matmul [--seconds S] [--precision highest|high|medium] [GROUP]   the shapes of docs/performance.md
+ *   matmul --threads N …  the same with N threads and one in turns, by the clock on the wall, and their ratio
  *   matmul --serve        for compare_matmul.py: a line "batch m n k transpose_a transpose_b precision
  * seconds" is answered with the best time in microseconds and the kernel's name */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/team.h"
 #include "cpu/matmul.h"
 #include "workload.h"
 
 typedef struct {
     cj__matmul_plan plan;
     cj__matmul_call call;
-    float *memory, *c;
-    void *scratch;
+    float *memory;
+    char *scratch;
+    size_t scratch_bytes; /* for each of `threads` */
+    int threads;
 } product;
 
-/* Of this thread's own processor time: other programs on the machine disturb it least. */
+/* Of this thread's own processor time, which other programs on the machine disturb least, or, where several
+ * threads share the work, of time on the wall. */
+static clockid_t watch = CLOCK_THREAD_CPUTIME_ID;
+
 static double seconds_now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(watch, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static int product_new(product *p, const cj__matmul_shape *s, cj__isa isa)
+static int product_new(product *p, const cj__matmul_shape *s, cj__isa isa, int threads)
 {
     int64_t a = s->batch * s->m * s->k, b = s->batch * s->k * s->n, c = s->batch * s->m * s->n;
     uint32_t state = 1;
     cj__matmul_plan_make(&p->plan, s, isa);
+    p->threads = threads;
+    p->scratch_bytes = (p->plan.scratch_bytes + 127) / 64 * 64;
     p->memory = cj__allocate((size_t)(a + b + c) * sizeof(float));
-    p->scratch = cj__allocate(p->plan.scratch_bytes + 64);
+    p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads);
     if (!p->memory || !p->scratch) return -1;
     for (int64_t i = 0; i < a + b + c; i++) {
         state = state * 1664525 + 1013904223;
@@ -48,13 +58,25 @@ static void product_free(product *p)
     cj__free(p->scratch);
 }
 
-static void product_run(const product *p)
+static void run_task(void *context, int64_t task, int thread)
 {
+    const product *p = context;
+    cj__float_state caller = cj__float_enter();
+    cj__matmul_run(&p->plan, &p->call, task, p->scratch + p->scratch_bytes * (size_t)thread);
+    cj__float_leave(caller);
+}
+
+static void product_run(product *p)
+{
+    if (p->threads > 1) {
+        cj__team_run(p->plan.tasks, run_task, p);
+        return;
+    }
     for (int64_t i = 0; i < p->plan.tasks; i++) cj__matmul_run(&p->plan, &p->call, i, p->scratch);
 }
 
 /* The best of many; several products between looks at the clock where one is short. */
-static double best_time(const product *p, double seconds)
+static double best_time(product *p, double seconds)
 {
     product_run(p);
     double best = 1e30, start = seconds_now();
@@ -71,11 +93,12 @@ static double best_time(const product *p, double seconds)
     return best;
 }
 
-static double measure(const cj__matmul_shape *shape, cj__isa isa, double seconds, const char **name)
+static double measure(const cj__matmul_shape *shape, cj__isa isa, int threads, double seconds,
+                      const char **name)
 {
     static product p;
     double best = -1;
-    if (product_new(&p, shape, isa) == 0) {
+    if (product_new(&p, shape, isa, threads) == 0) {
         cj__float_state caller = cj__float_enter();
         best = best_time(&p, seconds);
         cj__float_leave(caller);
@@ -86,29 +109,36 @@ static double measure(const cj__matmul_shape *shape, cj__isa isa, double seconds
 }
 
 static void show(const product_shape *b, const char *layout, cj_precision precision, cj__isa isa,
-                 double seconds)
+                 double seconds, int threads)
 {
     cj__matmul_shape shape = {.batch = b->batch, .m = b->m, .n = b->n, .k = b->k, .precision = precision};
     const char *name;
     shape.transpose_a = layout[0] == 'T';
     shape.transpose_b = layout[1] == 'T';
-    double time = measure(&shape, isa, seconds, &name);
+    double one = 1e30, all = 1e30;
+    int turns = threads > 1 ? 5 : 1;
+    for (int i = 0; i < turns; i++) {
+        one = fmin(one, measure(&shape, isa, 1, seconds / turns, &name));
+        if (threads > 1) all = fmin(all, measure(&shape, isa, threads, seconds / turns, &name));
+    }
+    double time = threads > 1 ? all : one;
     double flops = 2.0 * (double)b->batch * (double)b->m * (double)b->n * (double)b->k;
-    char text[64];
+    char text[64], ratio[32] = "";
     snprintf(text, sizeof text, "%lldx%lldx%lldx%lld", (long long)b->batch, (long long)b->m, (long long)b->n,
              (long long)b->k);
-    printf("%-12s %-4.2s %-18s %10.1f us %8.1f GFLOP/s  %s\n", b->group, layout, text, time * 1e6,
-           flops / time * 1e-9, name);
+    if (threads > 1) snprintf(ratio, sizeof ratio, "%5.2f x one thread", one / all);
+    printf("%-12s %-4.2s %-18s %10.1f us %8.1f GFLOP/s  %s  %s\n", b->group, layout, text, time * 1e6,
+           flops / time * 1e-9, ratio, name);
     fflush(stdout);
 }
 
-static void show_all(cj__isa isa, cj_precision precision, double seconds, const char *filter)
+static void show_all(cj__isa isa, cj_precision precision, double seconds, int threads, const char *filter)
 {
     for (int i = 0; i < product_shape_count; i++) {
         const product_shape *shape = &product_shapes[i];
         if (filter && strcmp(shape->group, filter) != 0) continue;
         for (const char *layout = product_layouts(shape); *layout; layout += 2)
-            show(shape, layout, precision, isa, seconds);
+            show(shape, layout, precision, isa, seconds, threads);
     }
 }
 
@@ -124,7 +154,7 @@ static int serve(cj__isa isa)
                    &precision, &seconds) != 8)
             return 2;
         cj__matmul_shape shape = {batch, m, n, k, transpose_a, transpose_b, false, (cj_precision)precision};
-        double best = measure(&shape, isa, seconds, &name);
+        double best = measure(&shape, isa, 1, seconds, &name);
         printf("%.3f %s\n", best * 1e6, name);
         fflush(stdout);
     }
@@ -133,7 +163,8 @@ static int serve(cj__isa isa)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: matmul [--seconds S] [--precision highest|high|medium] [GROUP] | --serve\n");
+    fprintf(stderr, "usage: matmul [--seconds S] [--precision highest|high|medium] [--threads N] [GROUP]"
+                    " | --serve\n");
     return 2;
 }
 
@@ -148,7 +179,7 @@ static int precision_of(const char *name)
 int main(int count, char **arguments)
 {
     double seconds = 0.3;
-    int precision = CJ_HIGHEST;
+    int precision = CJ_HIGHEST, threads = 1;
     const char *filter = NULL;
     cj__isa isa;
     if (cj__isa_choose(&isa) != CJ_OK) {
@@ -162,12 +193,19 @@ int main(int count, char **arguments)
             seconds = strtod(arguments[++i], NULL);
         else if (strcmp(option, "--precision") == 0 && i + 1 < count)
             precision = precision_of(arguments[++i]);
+        else if (strcmp(option, "--threads") == 0 && i + 1 < count)
+            threads = (int)strtol(arguments[++i], NULL, 10);
         else if (option[0] != '-' && !filter)
             filter = option;
         else
             return usage();
     }
-    if (precision < 0 || !(seconds > 0)) return usage();
-    show_all(isa, (cj_precision)precision, seconds, filter);
+    if (precision < 0 || !(seconds > 0) || threads < 1) return usage();
+    if (cj_set_threads(threads) != CJ_OK) {
+        fprintf(stderr, "matmul: %s\n", cj_error_message());
+        return 1;
+    }
+    if (threads > 1) watch = CLOCK_MONOTONIC;
+    show_all(isa, (cj_precision)precision, seconds, threads, filter);
     return 0;
 }

@@ -226,6 +226,18 @@ static void unit(float (*rows)[LANES], int count, int at)
         for (int lane = 0; lane < LANES; lane++) rows[i][lane] = i == at;
 }
 
+/* What the planes of each part are, when all of them are `planes`. */
+static void expect_parts(void (*transform)(const float *const *, int, int64_t, float *, int64_t))
+{
+    static float part_planes[12 * LANES];
+    for (int part = 0; part < CJ__WINOGRAD_PARTS; part++) {
+        transform((const float *const *)place, part, LANES, part_planes, LANES);
+        for (int e = 0; e < 12; e++)
+            expect_unit(planes[(CJ__WINOGRAD_ROW(part, e / 6) * 6 + e % 6) * LANES + 5],
+                        part_planes[e * LANES + 5]);
+    }
+}
+
 static void check_units(const char *isa)
 {
     const cj__winograd_kernels *t = transforms();
@@ -233,7 +245,8 @@ static void check_units(const char *isa)
     for (int i = 0; i < 36; i++) place[i] = places[i];
     for (int u = 0; u < 36; u++) {
         unit(places, 36, u);
-        t->source((const float *const *)place, LANES, planes, LANES);
+        t->source((const float *const *)place, CJ__WINOGRAD_ALL, LANES, planes, LANES);
+        expect_parts(t->source);
         for (int e = 0; e < 36; e++)
             expect_unit(value_of(B2[e / 6][u / 6], 2) * value_of(B2[e % 6][u % 6], 2), planes[e * LANES + 3]);
         unit((float(*)[LANES])planes, 36, u);
@@ -246,7 +259,8 @@ static void check_units(const char *isa)
     }
     for (int u = 0; u < 16; u++) {
         unit(places, 16, u);
-        t->result_gradient((const float *const *)place, LANES, planes, LANES);
+        t->result_gradient((const float *const *)place, CJ__WINOGRAD_ALL, LANES, planes, LANES);
+        expect_parts(t->result_gradient);
         for (int e = 0; e < 36; e++)
             expect_unit(value_of(A4[e / 6][u / 4], 4) * value_of(A4[e % 6][u % 4], 4),
                         planes[e * LANES + 15]);
@@ -270,11 +284,12 @@ static void test_transforms(void **state)
 /* --- against double precision -------------------------------------------------------------------------- */
 
 static const shape awkward[] = {
-    {1, 5, 7, 33, 17, 1, 1, 1, 1}, {3, 13, 11, 17, 33, 0, 0, 0, 0}, {2, 13, 11, 64, 64, 1, 1, 1, 1},
-    {1, 4, 4, 64, 33, 1, 1, 1, 1}, {1, 6, 6, 17, 16, 0, 0, 0, 0},   {1, 1, 1, 1, 1, 1, 1, 1, 1},
-    {3, 8, 9, 32, 40, 2, 2, 2, 2}, {1, 3, 5, 5, 3, 2, 0, 1, 2},     {2, 7, 6, 48, 70, 0, 2, 2, 0},
-    {1, 3, 3, 2, 130, 0, 0, 0, 0}, {3, 5, 6, 130, 1, 1, 1, 0, 1},   {2, 17, 16, 65, 31, 1, 0, 1, 1},
-    {0, 8, 8, 8, 8, 1, 1, 1, 1},   {1, 9, 9, 7, 9, 3, 3, 3, 3},     {2, 21, 24, 33, 37, 1, 0, 1, 1},
+    {1, 5, 7, 33, 17, 1, 1, 1, 1},  {3, 13, 11, 17, 33, 0, 0, 0, 0}, {2, 13, 11, 64, 64, 1, 1, 1, 1},
+    {1, 4, 4, 64, 33, 1, 1, 1, 1},  {1, 6, 6, 17, 16, 0, 0, 0, 0},   {1, 1, 1, 1, 1, 1, 1, 1, 1},
+    {3, 8, 9, 32, 40, 2, 2, 2, 2},  {1, 3, 5, 5, 3, 2, 0, 1, 2},     {2, 7, 6, 48, 70, 0, 2, 2, 0},
+    {1, 3, 3, 2, 130, 0, 0, 0, 0},  {3, 5, 6, 130, 1, 1, 1, 0, 1},   {2, 17, 16, 65, 31, 1, 0, 1, 1},
+    {0, 8, 8, 8, 8, 1, 1, 1, 1},    {1, 9, 9, 7, 9, 3, 3, 3, 3},     {2, 21, 24, 33, 37, 1, 0, 1, 1},
+    {3, 29, 30, 66, 5, 1, 0, 1, 1}, {2, 6, 9, 290, 17, 1, 1, 1, 1},  {1, 7, 6, 5, 270, 0, 1, 2, 1},
 };
 enum { AWKWARD = sizeof awkward / sizeof *awkward };
 

@@ -309,7 +309,8 @@ static void transform_source(const tile_block *b, int64_t channel, int64_t depth
     const float *pixels[36];
     for (int64_t t = 0; t < b->tiles; t++) {
         cj__winograd_source_pixels(&w->map, b->source, b->tile + t, channel, b->zeros, pixels);
-        w->table.transforms->source(pixels, depth, b->from + t * w->source_row, w->source_plane);
+        w->table.transforms->source(pixels, CJ__WINOGRAD_ALL, depth, b->from + t * w->source_row,
+                                    w->source_plane);
     }
 }
 

@@ -226,7 +226,8 @@ static uint32_t pack_source(const tile_block *b)
         int64_t channel = step * STEP, channels = at_most(STEP, w->map.in - channel);
         for (int64_t t = 0; t < b->tiles; t++) {
             cj__winograd_source_pixels(&w->map, b->call->a, b->tile + t, channel, b->to.zeros, pixels);
-            w->table.transforms->source(pixels, channels, b->to.source + t * STEP, w->source_plane);
+            w->table.transforms->source(pixels, CJ__WINOGRAD_ALL, channels, b->to.source + t * STEP,
+                                        w->source_plane);
         }
         for (int64_t p = 0; p < PLANES; p++) {
             cj__matrix a = {b->to.source + p * w->source_plane, STEP, 1};

@@ -15,8 +15,9 @@
 enum { PLANES = CJ__WINOGRAD_PLANES };
 
 /* Channels of either side for one task: the transforms of its tiles are shared by that many of the other
- * side. */
-enum { BLOCK_CHANNELS = 64 };
+ * side. Up to SOME of them, all 36 sums stay in the second cache. More would leave it with every few tiles: a
+ * task then makes the sums of a part of the planes, and adds more tiles at a time. */
+enum { SOME_CHANNELS = 64, MANY_CHANNELS = 256, TILES_OF_PART = 48 };
 /* Tasks to share out at least, where groups have enough tiles each to be worth a sum of their own. */
 enum { WANTED_TASKS = 8, GROUP_TILES = 128 };
 /* Elements of the weight's taps that a task of the last stage makes. */
@@ -28,6 +29,7 @@ typedef struct {
     cj__winograd_table table;
     cj__winograd_map map;
     const cj__split_kernels *split; /* NULL: f32 */
+    int64_t parts, planes;          /* the planes are in so many parts of so many, each a task */
     int64_t groups, in_blocks, out_blocks;
     int64_t block_tiles, in_most, out_most;                     /* at most in one task */
     int64_t source_row, source_plane, result_row, result_plane; /* floats, of a block of tiles */
@@ -37,13 +39,18 @@ typedef struct {
 static void plan_blocks(winograd *w)
 {
     const cj__winograd_map *m = &w->map;
-    w->in_blocks = divide_up(m->in, BLOCK_CHANNELS);
-    w->out_blocks = divide_up(m->out, BLOCK_CHANNELS);
+    bool by_parts = !w->split && at_least(m->in, m->out) > SOME_CHANNELS;
+    int64_t channels = by_parts ? MANY_CHANNELS : SOME_CHANNELS;
+    w->parts = by_parts ? CJ__WINOGRAD_PARTS : 1;
+    w->planes = PLANES / w->parts;
+    w->in_blocks = divide_up(m->in, channels);
+    w->out_blocks = divide_up(m->out, channels);
     w->in_most = divide_up(m->in, w->in_blocks);
     w->out_most = divide_up(m->out, w->out_blocks);
-    w->groups =
-        at_most(divide_up(WANTED_TASKS, w->in_blocks * w->out_blocks), divide_up(m->tiles, GROUP_TILES));
-    w->block_tiles = w->split ? TILES_BY_PARTS : cj__winograd_block_tiles(w->table.product);
+    w->groups = at_most(divide_up(WANTED_TASKS, w->parts * w->in_blocks * w->out_blocks),
+                        divide_up(m->tiles, GROUP_TILES));
+    w->block_tiles = by_parts ? TILES_OF_PART : cj__winograd_block_tiles(w->table.product);
+    if (w->split) w->block_tiles = TILES_BY_PARTS;
 }
 
 static void plan_memory(winograd *w)
@@ -90,8 +97,9 @@ static cj_status prepare_by_parts(cj__launch *launch, cj__arena *arena)
 /* Scratch: planes of both, a row of zeros; then, by parts, a plane of both packed. */
 static size_t float_bytes(const winograd *w)
 {
-    return aligned_bytes(
-        PLANES * (w->source_plane + w->result_plane) + at_least(w->source_row, w->result_row), sizeof(float));
+    return aligned_bytes(w->planes * (w->source_plane + w->result_plane) +
+                             at_least(w->source_row, w->result_row),
+                         sizeof(float));
 }
 
 static int64_t panels_numbers(const winograd *w)
@@ -103,7 +111,7 @@ static cj_status prepare_sums(cj__launch *launch, cj__arena *arena)
 {
     (void)arena;
     const winograd *w = launch->data;
-    launch->tasks = w->groups * w->in_blocks * w->out_blocks;
+    launch->tasks = w->groups * w->parts * w->in_blocks * w->out_blocks;
     launch->scratch_bytes = float_bytes(w);
     if (w->split)
         launch->scratch_bytes += aligned_bytes(
@@ -118,7 +126,17 @@ typedef struct {
     uint16_t *panels, *rows;        /* scratch: a plane of both by parts */
     float *sums;                    /* the group's, at (first_in, first_out) */
     int64_t first_in, in, first_out, out;
+    int part; /* of the planes */
 } sum_block;
+
+/* Where the sums of the block's plane `p` lie. */
+static float *sums_of(const sum_block *b, int64_t p)
+{
+    const int64_t side = CJ__WINOGRAD_SOURCE;
+    int64_t row = p / side;
+    if (b->part != CJ__WINOGRAD_ALL) row = CJ__WINOGRAD_ROW(b->part, row);
+    return b->sums + (row * side + p % side) * b->w->sum_plane;
+}
 
 static void transform_tiles(const sum_block *b, int64_t tile, int64_t tiles)
 {
@@ -127,10 +145,10 @@ static void transform_tiles(const sum_block *b, int64_t tile, int64_t tiles)
     float *to[16];
     for (int64_t t = 0; t < tiles; t++) {
         cj__winograd_source_pixels(&w->map, b->source, tile + t, b->first_in, b->zeros, from);
-        w->table.transforms->source(from, b->in, b->from + t * w->source_row, w->source_plane);
+        w->table.transforms->source(from, b->part, b->in, b->from + t * w->source_row, w->source_plane);
         cj__winograd_result_pixels(&w->map, (float *)b->gradient, tile + t, b->first_out, b->zeros, to);
-        w->table.transforms->result_gradient((const float *const *)to, b->out, b->to + t * w->result_row,
-                                             w->result_plane);
+        w->table.transforms->result_gradient((const float *const *)to, b->part, b->out,
+                                             b->to + t * w->result_row, w->result_plane);
     }
 }
 
@@ -148,7 +166,7 @@ static void multiply_rows(const sum_block *b, int64_t p, int64_t first, int64_t 
                            .b = b->to + p * w->result_plane,
                            .b_row = w->result_row,
                            .b_panel = w->table.product->tile_columns,
-                           .c = b->sums + p * w->sum_plane + row * w->map.out,
+                           .c = sums_of(b, p) + row * w->map.out,
                            .c_row = w->map.out,
                            .rows = end - row,
                            .columns = b->out,
@@ -169,7 +187,7 @@ static void multiply_by_parts(const sum_block *b, int64_t p, int64_t tiles, bool
         cj__matrix from = {b->from + p * w->source_plane + row, 1, w->source_row};
         cj__split_strip strip = {.a = b->rows,
                                  .b = b->panels,
-                                 .c = b->sums + p * w->sum_plane + row * w->map.out,
+                                 .c = sums_of(b, p) + row * w->map.out,
                                  .c_row = w->map.out,
                                  .rows = at_most(height, b->in - row),
                                  .columns = b->out,
@@ -186,23 +204,24 @@ static void multiply_by_parts(const sum_block *b, int64_t p, int64_t tiles, bool
 
 static void multiply(const sum_block *b, int64_t tiles, bool add)
 {
-    for (int64_t p = 0; p < PLANES; p++)
+    for (int64_t p = 0; p < b->w->planes; p++)
         if (b->w->split)
             multiply_by_parts(b, p, tiles, add);
         else
             multiply_rows(b, p, 0, b->in, tiles, add);
 }
 
-/* Task → group, block of in, block of out, which runs fastest. */
+/* Task → group, part of the planes, block of in, block of out, which runs fastest. */
 static void run_sums(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     const winograd *w = launch->data;
     const cj__winograd_map *m = &w->map;
     int64_t j = task % w->out_blocks, i = task / w->out_blocks % w->in_blocks;
-    int64_t group = task / w->out_blocks / w->in_blocks;
+    int64_t part = task / w->out_blocks / w->in_blocks, group = part / w->parts;
     sum_block b = {w, operands[0], operands[1], .from = scratch};
-    b.to = b.from + PLANES * w->source_plane;
-    b.zeros = b.to + PLANES * w->result_plane;
+    b.part = w->parts > 1 ? (int)(part % w->parts) : CJ__WINOGRAD_ALL;
+    b.to = b.from + w->planes * w->source_plane;
+    b.zeros = b.to + w->planes * w->result_plane;
     if (w->split) {
         b.panels = (uint16_t *)(void *)((char *)scratch + float_bytes(w));
         b.rows = b.panels + panels_numbers(w);

@@ -95,6 +95,26 @@ CJ__INLINE void weight_values(const cj__floats s[6], cj__floats g[3])
         }                                                                                                    \
     } while (0)
 
+/* The same of a part of the planes, the six of each of its two rows, which share most of their sums: what
+ * other rows need is not computed, as `part` is a constant. */
+#define TRANSFORM_PART(points, rows, part, FROM, TO)                                                         \
+    do {                                                                                                     \
+        cj__floats middle[2][rows], to[6];                                                                   \
+        _Pragma("GCC unroll 6") for (int j = 0; j < rows; j++)                                               \
+        {                                                                                                    \
+            cj__floats from[rows];                                                                           \
+            _Pragma("GCC unroll 6") for (int i = 0; i < rows; i++) from[i] = FROM(i, j);                     \
+            points(from, to);                                                                                \
+            middle[0][j] = to[CJ__WINOGRAD_ROW(part, 0)];                                                    \
+            middle[1][j] = to[CJ__WINOGRAD_ROW(part, 1)];                                                    \
+        }                                                                                                    \
+        _Pragma("GCC unroll 2") for (int i = 0; i < 2; i++)                                                  \
+        {                                                                                                    \
+            points(middle[i], to);                                                                           \
+            _Pragma("GCC unroll 6") for (int j = 0; j < 6; j++) TO(i, j, to[j]);                             \
+        }                                                                                                    \
+    } while (0)
+
 /* Whole vectors, then what is left of the last. */
 #define FOR_CHANNELS(count, c, STEP)                                                                         \
     do {                                                                                                     \
@@ -102,6 +122,23 @@ CJ__INLINE void weight_values(const cj__floats s[6], cj__floats g[3])
         for (; c + CJ__LANES <= count; c += CJ__LANES) STEP(false);                                          \
         if (c < count) STEP(true);                                                                           \
     } while (0)
+
+/* STEP(part, masked), each part a constant. */
+#define FOR_CHANNELS_OF_PART(count, c, part)                                                                 \
+    do {                                                                                                     \
+        if (part == CJ__WINOGRAD_ALL)                                                                        \
+            FOR_CHANNELS(count, c, STEP_ALL);                                                                \
+        else if (part == 0)                                                                                  \
+            FOR_CHANNELS(count, c, STEP_0);                                                                  \
+        else if (part == 1)                                                                                  \
+            FOR_CHANNELS(count, c, STEP_1);                                                                  \
+        else                                                                                                 \
+            FOR_CHANNELS(count, c, STEP_2);                                                                  \
+    } while (0)
+#define STEP_ALL(masked) STEP(CJ__WINOGRAD_ALL, masked)
+#define STEP_0(masked)   STEP(0, masked)
+#define STEP_1(masked)   STEP(1, masked)
+#define STEP_2(masked)   STEP(2, masked)
 
 #define LOAD(at)         (masked ? cj__v_load_masked(at, last) : cj__v_load(at))
 #define STORE(at, value) (masked ? cj__v_store_masked(at, value, last) : cj__v_store(at, value))
@@ -112,16 +149,19 @@ CJ__INLINE void weight_values(const cj__floats s[6], cj__floats g[3])
 #define PLANE(i, j)            cj__v_load(m + c + (6 * (i) + (j)) * plane)
 #define TO_PLANE(i, j, value)  cj__v_store(to_planes + c + (6 * (i) + (j)) * plane, value)
 
-CJ__INLINE void source_vector(const float *const pixels[36], int64_t c, cj__mask last, bool masked,
+CJ__INLINE void source_vector(const float *const pixels[36], int part, int64_t c, cj__mask last, bool masked,
                               float *to_planes, int64_t plane)
 {
-    TRANSFORM(source_points, 6, 6, PIXEL6, TO_PLANE);
+    if (part == CJ__WINOGRAD_ALL)
+        TRANSFORM(source_points, 6, 6, PIXEL6, TO_PLANE);
+    else
+        TRANSFORM_PART(source_points, 6, part, PIXEL6, TO_PLANE);
 }
 
-static void source(const float *const pixels[36], int64_t channels, float *to, int64_t plane)
+static void source(const float *const pixels[36], int part, int64_t channels, float *to, int64_t plane)
 {
-#define STEP(masked) source_vector(pixels, c, cj__m_first(channels - c), masked, to, plane)
-    FOR_CHANNELS(channels, c, STEP);
+#define STEP(part, masked) source_vector(pixels, part, c, cj__m_first(channels - c), masked, to, plane)
+    FOR_CHANNELS_OF_PART(channels, c, part);
 #undef STEP
 }
 
@@ -138,16 +178,21 @@ static void result(const float *m, int64_t plane, int64_t channels, float *const
 #undef STEP
 }
 
-CJ__INLINE void result_gradient_vector(const float *const pixels[16], int64_t c, cj__mask last, bool masked,
-                                       float *to_planes, int64_t plane)
+CJ__INLINE void result_gradient_vector(const float *const pixels[16], int part, int64_t c, cj__mask last,
+                                       bool masked, float *to_planes, int64_t plane)
 {
-    TRANSFORM(result_points, 4, 6, PIXEL4, TO_PLANE);
+    if (part == CJ__WINOGRAD_ALL)
+        TRANSFORM(result_points, 4, 6, PIXEL4, TO_PLANE);
+    else
+        TRANSFORM_PART(result_points, 4, part, PIXEL4, TO_PLANE);
 }
 
-static void result_gradient(const float *const pixels[16], int64_t channels, float *to, int64_t plane)
+static void result_gradient(const float *const pixels[16], int part, int64_t channels, float *to,
+                            int64_t plane)
 {
-#define STEP(masked) result_gradient_vector(pixels, c, cj__m_first(channels - c), masked, to, plane)
-    FOR_CHANNELS(channels, c, STEP);
+#define STEP(part, masked)                                                                                   \
+    result_gradient_vector(pixels, part, c, cj__m_first(channels - c), masked, to, plane)
+    FOR_CHANNELS_OF_PART(channels, c, part);
 #undef STEP
 }
 
