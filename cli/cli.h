@@ -55,6 +55,7 @@ typedef struct {
     cj_loss_kind loss;
     int64_t classes; /* of the confusion matrix; 0: none */
     int64_t *confusion;
+    const cj_recipe *recipe; /* has the names of the classes */
     cj_scores scores;
     double top5;                /* of several classes */
     double auc;                 /* of labels 0 and 1, */

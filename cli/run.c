@@ -211,7 +211,8 @@ static int64_t classes_of(const cj_recipe *recipe)
 
 cj_status begin_report(report *r, const cj_recipe *recipe, const char *part)
 {
-    *r = (report){.part = part, .loss = cj_recipe_loss(recipe), .classes = classes_of(recipe)};
+    *r = (report){
+        .part = part, .recipe = recipe, .loss = cj_recipe_loss(recipe), .classes = classes_of(recipe)};
     if (r->classes) r->confusion = calloc((size_t)(r->classes * r->classes), sizeof *r->confusion);
     return r->classes && !r->confusion ? CJ_OUT_OF_MEMORY : CJ_OK;
 }

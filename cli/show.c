@@ -133,25 +133,74 @@ static double ratio(int64_t part, int64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
-static void show_classes(int64_t classes, const int64_t *confusion)
+enum { LABEL = 24 };
+
+/* A class by its number, and by its name if that is known and short enough: "3 cat". Terminals count
+ * characters: those bytes of UTF-8 that do not go on with one. */
+typedef struct {
+    char text[96];
+    int characters;
+} class_label;
+
+static class_label label_of(const report *r, int64_t c)
 {
-    printf("%6s %10s %10s %10s %10s\n", "class", "precision", "recall", "f1", "examples");
+    class_label label;
+    const char *name = cj_recipe_class(r->recipe, c);
+    size_t size = sizeof label.text;
+    int written = snprintf(label.text, size, name ? "%2lld %s" : "%lld", (long long)c, name);
+    if (written < 0 || (size_t)written >= size) snprintf(label.text, size, "%lld", (long long)c);
+    label.characters = 0;
+    for (const char *at = label.text; *at; at++) label.characters += (*at & 0xC0) != 0x80;
+    if (label.characters > LABEL) label.characters = snprintf(label.text, size, "%2lld", (long long)c);
+    return label;
+}
+
+/* Numbers stand to the right, names begin below each other. */
+static int label_width(const report *r)
+{
+    int width = 6;
+    for (int64_t c = 0; c < r->classes; c++) {
+        int characters = label_of(r, c).characters;
+        width = characters > width ? characters : width;
+    }
+    return width;
+}
+
+static void show_label(const report *r, int64_t c, int width)
+{
+    class_label label = label_of(r, c);
+    bool named = cj_recipe_class(r->recipe, c);
+    int space = width - label.characters;
+    if (named)
+        printf("%s%*s", label.text, space, "");
+    else
+        printf("%*s%s", space, "", label.text);
+}
+
+static void show_classes(const report *r, int width)
+{
+    int64_t classes = r->classes;
+    const int64_t *confusion = r->confusion;
+    printf("%-*s %10s %10s %10s %10s\n", width, " class", "precision", "recall", "f1", "examples");
     for (int64_t c = 0; c < classes; c++) {
         int64_t right = confusion[c * classes + c], truly = 0, said = 0;
         for (int64_t k = 0; k < classes; k++)
             truly += confusion[c * classes + k], said += confusion[k * classes + c];
-        printf("%6lld %10.4f %10.4f %10.4f %10lld\n", (long long)c, ratio(right, said), ratio(right, truly),
+        show_label(r, c, width);
+        printf(" %10.4f %10.4f %10.4f %10lld\n", ratio(right, said), ratio(right, truly),
                ratio(2 * right, truly + said), (long long)truly);
     }
 }
 
-static void show_confusion(int64_t classes, const int64_t *confusion)
+static void show_confusion(const report *r, int width)
 {
-    printf("\nconfusion matrix: true class by row, predicted by column\n%6s", "");
-    for (int64_t c = 0; c < classes; c++) printf(" %5lld", (long long)c);
-    for (int64_t r = 0; r < classes; r++) {
-        printf("\n%6lld", (long long)r);
-        for (int64_t c = 0; c < classes; c++) printf(" %5lld", (long long)confusion[r * classes + c]);
+    printf("\nconfusion matrix: true class by row, predicted by column\n%*s", width, "");
+    for (int64_t c = 0; c < r->classes; c++) printf(" %5lld", (long long)c);
+    for (int64_t row = 0; row < r->classes; row++) {
+        printf("\n");
+        show_label(r, row, width);
+        for (int64_t c = 0; c < r->classes; c++)
+            printf(" %5lld", (long long)r->confusion[row * r->classes + c]);
     }
     printf("\n");
 }
@@ -189,8 +238,9 @@ void show_report(const report *r)
                (long long)r->translations);
     if (r->classes < 1 || r->classes > 40) return;
     printf("\n");
-    show_classes(r->classes, r->confusion);
-    show_confusion(r->classes, r->confusion);
+    int width = label_width(r);
+    show_classes(r, width);
+    show_confusion(r, width);
 }
 
 /* --- JSON ---------------------------------------------------------------------------------------------- */

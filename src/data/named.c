@@ -11,7 +11,8 @@ enum { MOST_FILES = 5 };
 /* A known set lies in a folder of its name, or as its archive unpacks. */
 typedef struct {
     const char *name, *unpacked;
-    int64_t classes; /* of CIFAR; 0: images and labels in IDX files */
+    bool cifar; /* or images and labels in IDX files */
+    int64_t classes;
     const char *training[MOST_FILES + 1], *test[MOST_FILES + 1];
     const char *const *class_names; /* [classes]; NULL: numbers */
 } named_set;
@@ -19,20 +20,24 @@ typedef struct {
 static const char *const cifar_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
                                           "dog",      "frog",       "horse", "ship", "truck"};
 
+static const char *const fashion_names[] = {"T-shirt/top", "trouser", "pullover", "dress", "coat",
+                                            "sandal",      "shirt",   "sneaker",  "bag",   "ankle boot"};
+
 #define IDX_FILES                                                                                            \
     .training = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},                                      \
     .test = {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}
 
 static const named_set named_sets[] = {
-    {"mnist", "mnist", 0, IDX_FILES},
-    {"fashion-mnist", "fashion-mnist", 0, IDX_FILES},
+    {"mnist", "mnist", false, 10, IDX_FILES},
+    {"fashion-mnist", "fashion-mnist", false, 10, IDX_FILES, .class_names = fashion_names},
     {"cifar-10",
      "cifar-10-batches-bin",
+     true,
      10,
      {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
      {"test_batch.bin"},
      cifar_names},
-    {"cifar-100", "cifar-100-binary", 100, {"train.bin"}, {"test.bin"}, NULL},
+    {"cifar-100", "cifar-100-binary", true, 100, {"train.bin"}, {"test.bin"}, NULL},
 };
 enum { NAMED_SETS = sizeof named_sets / sizeof *named_sets };
 
@@ -105,8 +110,10 @@ static cj_status open_named(cj_dataset **dataset, const char *name, bool test, i
         if (strcmp(name, named_sets[i].name) == 0) set = &named_sets[i];
     if (!set) return no_such_set(name);
     CJ__TRY(locate(set, test, &found));
-    if (!set->classes) return cj__dataset_read_idx(dataset, found.list[0], found.list[1], most);
-    CJ__TRY(cj__cifar_read(dataset, found.list, found.count, set->classes, most));
+    if (set->cifar)
+        CJ__TRY(cj__cifar_read(dataset, found.list, found.count, set->classes, most));
+    else
+        CJ__TRY(cj__dataset_read_idx(dataset, found.list[0], found.list[1], most));
     (*dataset)->class_names = set->class_names;
     (*dataset)->class_count = set->class_names ? set->classes : 0;
     return CJ_OK;

@@ -10,7 +10,10 @@ complain() {
 }
 # Lines of README's indented blocks, without indentation; digits become 9 and repeat.
 shown() { sed -n 's/^    //p' "$readme"; }
-form() { sed 's/[0-9a-f]\{64\}/digest/; s/-\{0,1\}[0-9][0-9.]*/9/g; s/  */ /g'; }
+form() {
+    sed 's/[0-9a-f]\{64\}/digest/; s/-\{0,1\}[0-9][0-9.]*/9/g; s/  */ /g
+        s/^ 9 [a-zA-Z/ -]* \(9 9 9 9\)$/ 9 \1/' # digits have no names
+}
 shown | form >"$scratch/shown"
 there() { # WHAT FILE: each line of FILE stands in README, whatever its numbers
     form <"$2" | while IFS= read -r line; do
