@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 512, TASK_TILES = 8, LANES = 16, WIDE = 64 };
+enum { TILE = 512, TASK_TILES = 8, MOST_TASK_TILES = 32, WANTED_TASKS = 16, LANES = 16, WIDE = 64 };
 
 /* --- planning ------------------------------------------------------------------------------------------ */
 
@@ -176,6 +176,15 @@ static void store_run(const cj__vector_table *table, cj_dtype dtype, const float
     }
 }
 
+/* The first `have` elements of `n` over and over, each copy twice as long as the one before. */
+static void repeat(float *tile, int64_t have, int64_t n)
+{
+    for (int64_t part; have < n; have += part) {
+        part = have < n - have ? have : n - have;
+        memcpy(tile + have, tile, (size_t)part * sizeof *tile);
+    }
+}
+
 /* A bias is the same in every tile that begins at the same column and has rows of the same length: what was
  * loaded for one serves the next. Otherwise notes what is about to be loaded. */
 static bool already_there(const cj__chain_run *run, int32_t i, const cj__rectangle *tile)
@@ -197,6 +206,13 @@ static void load_input(const cj__chain_run *run, int32_t i, const cj__rectangle 
     bool in_place = input->whole && input->dtype == CJ_F32 && tile->rows == 1;
     run->registers[i] = in_place ? (const float *)run->operands[i] + tile->start : to;
     if (in_place || is_scalar(input) || already_there(run, i, tile)) return;
+    if (run->filled[i].key >= 0) {
+        int64_t n = tile->rows * tile->columns, unit = tile->rows > 1 ? tile->columns : run->plan->period[i];
+        unit = unit < n ? unit : n;
+        load_flat(run->plan->table, c, input, run->operands[i], tile->start, unit, to);
+        repeat(to, unit, n);
+        return;
+    }
     for (int64_t r = 0; r < tile->rows; r++)
         load_flat(run->plan->table, c, input, run->operands[i], tile->start + r * tile->stride, tile->columns,
                   to + r * tile->columns);
@@ -394,15 +410,19 @@ static const char *refuse(const cj__launch *launch)
     return chain_of(launch)->folds ? "it stores only" : NULL;
 }
 
-static int64_t elements_a_task(const cj__chain_plan *plan)
+/* Each task begins by spreading what is the same in all of its tiles, so many elements make larger tasks. */
+static int64_t elements_a_task(const cj__launch *launch)
 {
-    return plan->tile * TASK_TILES;
+    int64_t count = cj_shape_count(chain_of(launch)->shape);
+    int64_t tile = ((const cj__chain_plan *)launch->data)->tile, tiles = count / (tile * WANTED_TASKS);
+    tiles = tiles < TASK_TILES ? TASK_TILES : tiles > MOST_TASK_TILES ? MOST_TASK_TILES : tiles;
+    return tiles * tile;
 }
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
     CJ__TRY(plan_launch(launch, arena));
-    int64_t count = cj_shape_count(chain_of(launch)->shape), task = elements_a_task(launch->data);
+    int64_t count = cj_shape_count(chain_of(launch)->shape), task = elements_a_task(launch);
     launch->tasks = (count + task - 1) / task;
     return CJ_OK;
 }
@@ -410,7 +430,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
 static void run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     cj__chain_run chain = begin_task(launch, operands, scratch);
-    int64_t count = cj_shape_count(chain_of(launch)->shape), size = elements_a_task(launch->data);
+    int64_t count = cj_shape_count(chain_of(launch)->shape), size = elements_a_task(launch);
     int64_t start = task * size;
     apply_flat(&chain, start, count - start < size ? count - start : size);
 }
