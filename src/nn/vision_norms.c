@@ -49,6 +49,14 @@ static cj_value neighbours(cj_graph *graph, int64_t channels, int64_t width)
     return value;
 }
 
+/* The published exponent is made of roots, which take a tenth of the time. */
+static cj_value to_the_minus(cj_value base, double beta)
+{
+    if (beta != 0.75) return cj_pow(base, cj_constant(base.graph, cj_value_dtype(base), -beta));
+    cj_value root = cj_rsqrt(base);
+    return cj_mul(root, cj_sqrt(root));
+}
+
 cj_value cj_local_response_norm(const cj_local_response_norm_options *o)
 {
     cj_value x = o->input;
@@ -60,5 +68,5 @@ cj_value cj_local_response_norm(const cj_local_response_norm_options *o)
                                "local_response_norm needs [N,…,C] and a width from 1 on");
     cj_value sums = cj_matmul(cj_square(x), neighbours(x.graph, cj__channels_of(x), width));
     cj_value base = cj_add_scalar(cj_scale(sums, alpha / (double)width), o->k == 0 ? 1 : o->k);
-    return cj_mul(x, cj_pow(base, cj_constant(x.graph, cj_value_dtype(x), -beta)));
+    return cj_mul(x, to_the_minus(base, beta));
 }
