@@ -133,25 +133,29 @@ static double ratio(int64_t part, int64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
-enum { LABEL = 24 };
+enum { LONGEST_NAME = 21 }; /* in characters */
 
-/* A class by its number, and by its name if that is known and short enough: "3 cat". Terminals count
- * characters: those bytes of UTF-8 that do not go on with one. */
+/* A class by its number, and by its name if that is known and short enough: " 3 cat". */
 typedef struct {
-    char text[96];
+    char text[4 * LONGEST_NAME + 24];
     int characters;
 } class_label;
+
+/* Those bytes of UTF-8 that do not go on with a character. */
+static int characters_of(const char *text)
+{
+    int count = 0;
+    for (; *text; text++) count += (*text & 0xC0) != 0x80;
+    return count;
+}
 
 static class_label label_of(const report *r, int64_t c)
 {
     class_label label;
     const char *name = cj_recipe_class(r->recipe, c);
-    size_t size = sizeof label.text;
-    int written = snprintf(label.text, size, name ? "%2lld %s" : "%lld", (long long)c, name);
-    if (written < 0 || (size_t)written >= size) snprintf(label.text, size, "%lld", (long long)c);
-    label.characters = 0;
-    for (const char *at = label.text; *at; at++) label.characters += (*at & 0xC0) != 0x80;
-    if (label.characters > LABEL) label.characters = snprintf(label.text, size, "%2lld", (long long)c);
+    bool shown = name && strlen(name) <= 4 * LONGEST_NAME && characters_of(name) <= LONGEST_NAME;
+    snprintf(label.text, sizeof label.text, shown ? "%2lld %s" : "%2lld", (long long)c, name);
+    label.characters = characters_of(label.text);
     return label;
 }
 

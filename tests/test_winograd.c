@@ -226,15 +226,15 @@ static void unit(float (*rows)[LANES], int count, int at)
         for (int lane = 0; lane < LANES; lane++) rows[i][lane] = i == at;
 }
 
-/* What the planes of each part are, when all of them are `planes`. */
-static void expect_parts(void (*transform)(const float *const *, int, int64_t, float *, int64_t))
+/* What the planes of each third are, when all of them are `planes`. */
+static void expect_thirds(void (*transform)(const float *const *, int, int64_t, float *, int64_t))
 {
-    static float part_planes[12 * LANES];
-    for (int part = 0; part < CJ__WINOGRAD_PARTS; part++) {
-        transform((const float *const *)place, part, LANES, part_planes, LANES);
+    static float third_planes[12 * LANES];
+    for (int third = 0; third < CJ__WINOGRAD_THIRDS; third++) {
+        transform((const float *const *)place, third, LANES, third_planes, LANES);
         for (int e = 0; e < 12; e++)
-            expect_unit(planes[(CJ__WINOGRAD_ROW(part, e / 6) * 6 + e % 6) * LANES + 5],
-                        part_planes[e * LANES + 5]);
+            expect_unit(planes[(CJ__WINOGRAD_ROW(third, e / 6) * 6 + e % 6) * LANES + 5],
+                        third_planes[e * LANES + 5]);
     }
 }
 
@@ -246,7 +246,7 @@ static void check_units(const char *isa)
     for (int u = 0; u < 36; u++) {
         unit(places, 36, u);
         t->source((const float *const *)place, CJ__WINOGRAD_ALL, LANES, planes, LANES);
-        expect_parts(t->source);
+        expect_thirds(t->source);
         for (int e = 0; e < 36; e++)
             expect_unit(value_of(B2[e / 6][u / 6], 2) * value_of(B2[e % 6][u % 6], 2), planes[e * LANES + 3]);
         unit((float(*)[LANES])planes, 36, u);
@@ -260,7 +260,7 @@ static void check_units(const char *isa)
     for (int u = 0; u < 16; u++) {
         unit(places, 16, u);
         t->result_gradient((const float *const *)place, CJ__WINOGRAD_ALL, LANES, planes, LANES);
-        expect_parts(t->result_gradient);
+        expect_thirds(t->result_gradient);
         for (int e = 0; e < 36; e++)
             expect_unit(value_of(A4[e / 6][u / 4], 4) * value_of(A4[e % 6][u % 4], 4),
                         planes[e * LANES + 15]);

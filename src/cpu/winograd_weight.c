@@ -16,8 +16,8 @@ enum { PLANES = CJ__WINOGRAD_PLANES };
 
 /* Channels of either side for one task: the transforms of its tiles are shared by that many of the other
  * side. Up to SOME of them, all 36 sums stay in the second cache. More would leave it with every few tiles: a
- * task then makes the sums of a part of the planes, and adds more tiles at a time. */
-enum { SOME_CHANNELS = 64, MANY_CHANNELS = 256, TILES_OF_PART = 48 };
+ * task then makes the sums of a third of the planes, and adds more tiles at a time. */
+enum { SOME_CHANNELS = 64, MANY_CHANNELS = 256, TILES_OF_THIRD = 48 };
 /* Tasks to share out at least, where groups have enough tiles each to be worth a sum of their own. */
 enum { WANTED_TASKS = 8, GROUP_TILES = 128 };
 /* Elements of the weight's taps that a task of the last stage makes. */
@@ -29,7 +29,7 @@ typedef struct {
     cj__winograd_table table;
     cj__winograd_map map;
     const cj__split_kernels *split; /* NULL: f32 */
-    int64_t parts, planes;          /* the planes are in so many parts of so many, each a task */
+    int64_t thirds, planes;         /* the planes in one task: all, or 12 in each of 3 */
     int64_t groups, in_blocks, out_blocks;
     int64_t block_tiles, in_most, out_most;                     /* at most in one task */
     int64_t source_row, source_plane, result_row, result_plane; /* floats, of a block of tiles */
@@ -39,18 +39,19 @@ typedef struct {
 static void plan_blocks(winograd *w)
 {
     const cj__winograd_map *m = &w->map;
-    bool by_parts = !w->split && at_least(m->in, m->out) > SOME_CHANNELS;
-    int64_t channels = by_parts ? MANY_CHANNELS : SOME_CHANNELS;
-    w->parts = by_parts ? CJ__WINOGRAD_PARTS : 1;
-    w->planes = PLANES / w->parts;
+    bool by_thirds = !w->split && at_least(m->in, m->out) > SOME_CHANNELS;
+    int64_t channels = by_thirds ? MANY_CHANNELS : SOME_CHANNELS;
+    w->thirds = by_thirds ? CJ__WINOGRAD_THIRDS : 1;
+    w->planes = PLANES / w->thirds;
     w->in_blocks = divide_up(m->in, channels);
     w->out_blocks = divide_up(m->out, channels);
     w->in_most = divide_up(m->in, w->in_blocks);
     w->out_most = divide_up(m->out, w->out_blocks);
-    w->groups = at_most(divide_up(WANTED_TASKS, w->parts * w->in_blocks * w->out_blocks),
+    w->groups = at_most(divide_up(WANTED_TASKS, w->thirds * w->in_blocks * w->out_blocks),
                         divide_up(m->tiles, GROUP_TILES));
-    w->block_tiles = by_parts ? TILES_OF_PART : cj__winograd_block_tiles(w->table.product);
-    if (w->split) w->block_tiles = TILES_BY_PARTS;
+    w->block_tiles = w->split    ? TILES_BY_PARTS
+                     : by_thirds ? TILES_OF_THIRD
+                                 : cj__winograd_block_tiles(w->table.product);
 }
 
 static void plan_memory(winograd *w)
@@ -111,7 +112,7 @@ static cj_status prepare_sums(cj__launch *launch, cj__arena *arena)
 {
     (void)arena;
     const winograd *w = launch->data;
-    launch->tasks = w->groups * w->parts * w->in_blocks * w->out_blocks;
+    launch->tasks = w->groups * w->thirds * w->in_blocks * w->out_blocks;
     launch->scratch_bytes = float_bytes(w);
     if (w->split)
         launch->scratch_bytes += aligned_bytes(
@@ -126,7 +127,7 @@ typedef struct {
     uint16_t *panels, *rows;        /* scratch: a plane of both by parts */
     float *sums;                    /* the group's, at (first_in, first_out) */
     int64_t first_in, in, first_out, out;
-    int part; /* of the planes */
+    int third; /* of the planes, or all */
 } sum_block;
 
 /* Where the sums of the block's plane `p` lie. */
@@ -134,7 +135,7 @@ static float *sums_of(const sum_block *b, int64_t p)
 {
     const int64_t side = CJ__WINOGRAD_SOURCE;
     int64_t row = p / side;
-    if (b->part != CJ__WINOGRAD_ALL) row = CJ__WINOGRAD_ROW(b->part, row);
+    if (b->third != CJ__WINOGRAD_ALL) row = CJ__WINOGRAD_ROW(b->third, row);
     return b->sums + (row * side + p % side) * b->w->sum_plane;
 }
 
@@ -145,9 +146,9 @@ static void transform_tiles(const sum_block *b, int64_t tile, int64_t tiles)
     float *to[16];
     for (int64_t t = 0; t < tiles; t++) {
         cj__winograd_source_pixels(&w->map, b->source, tile + t, b->first_in, b->zeros, from);
-        w->table.transforms->source(from, b->part, b->in, b->from + t * w->source_row, w->source_plane);
+        w->table.transforms->source(from, b->third, b->in, b->from + t * w->source_row, w->source_plane);
         cj__winograd_result_pixels(&w->map, (float *)b->gradient, tile + t, b->first_out, b->zeros, to);
-        w->table.transforms->result_gradient((const float *const *)to, b->part, b->out,
+        w->table.transforms->result_gradient((const float *const *)to, b->third, b->out,
                                              b->to + t * w->result_row, w->result_plane);
     }
 }
@@ -211,15 +212,15 @@ static void multiply(const sum_block *b, int64_t tiles, bool add)
             multiply_rows(b, p, 0, b->in, tiles, add);
 }
 
-/* Task → group, part of the planes, block of in, block of out, which runs fastest. */
+/* Task → group, third of the planes, block of in, block of out, which runs fastest. */
 static void run_sums(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     const winograd *w = launch->data;
     const cj__winograd_map *m = &w->map;
     int64_t j = task % w->out_blocks, i = task / w->out_blocks % w->in_blocks;
-    int64_t part = task / w->out_blocks / w->in_blocks, group = part / w->parts;
+    int64_t third = task / w->out_blocks / w->in_blocks, group = third / w->thirds;
     sum_block b = {w, operands[0], operands[1], .from = scratch};
-    b.part = w->parts > 1 ? (int)(part % w->parts) : CJ__WINOGRAD_ALL;
+    b.third = w->thirds > 1 ? (int)(third % w->thirds) : CJ__WINOGRAD_ALL;
     b.to = b.from + w->planes * w->source_plane;
     b.zeros = b.to + w->planes * w->result_plane;
     if (w->split) {

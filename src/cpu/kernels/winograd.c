@@ -95,9 +95,9 @@ CJ__INLINE void weight_values(const cj__floats s[6], cj__floats g[3])
         }                                                                                                    \
     } while (0)
 
-/* The same of a part of the planes, the six of each of its two rows, which share most of their sums: what
- * other rows need is not computed, as `part` is a constant. */
-#define TRANSFORM_PART(points, rows, part, FROM, TO)                                                         \
+/* The same of a third of the planes, the six of each of its two rows, which share most of their sums: what
+ * other rows need is not computed, as `third` is a constant. */
+#define TRANSFORM_THIRD(points, rows, third, FROM, TO)                                                       \
     do {                                                                                                     \
         cj__floats middle[2][rows], to[6];                                                                   \
         _Pragma("GCC unroll 6") for (int j = 0; j < rows; j++)                                               \
@@ -105,8 +105,8 @@ CJ__INLINE void weight_values(const cj__floats s[6], cj__floats g[3])
             cj__floats from[rows];                                                                           \
             _Pragma("GCC unroll 6") for (int i = 0; i < rows; i++) from[i] = FROM(i, j);                     \
             points(from, to);                                                                                \
-            middle[0][j] = to[CJ__WINOGRAD_ROW(part, 0)];                                                    \
-            middle[1][j] = to[CJ__WINOGRAD_ROW(part, 1)];                                                    \
+            middle[0][j] = to[CJ__WINOGRAD_ROW(third, 0)];                                                   \
+            middle[1][j] = to[CJ__WINOGRAD_ROW(third, 1)];                                                   \
         }                                                                                                    \
         _Pragma("GCC unroll 2") for (int i = 0; i < 2; i++)                                                  \
         {                                                                                                    \
@@ -123,14 +123,14 @@ CJ__INLINE void weight_values(const cj__floats s[6], cj__floats g[3])
         if (c < count) STEP(true);                                                                           \
     } while (0)
 
-/* STEP(part, masked), each part a constant. */
-#define FOR_CHANNELS_OF_PART(count, c, part)                                                                 \
+/* STEP(third, masked), each third a constant. */
+#define FOR_CHANNELS_OF_THIRD(count, c, third)                                                               \
     do {                                                                                                     \
-        if (part == CJ__WINOGRAD_ALL)                                                                        \
+        if (third == CJ__WINOGRAD_ALL)                                                                       \
             FOR_CHANNELS(count, c, STEP_ALL);                                                                \
-        else if (part == 0)                                                                                  \
+        else if (third == 0)                                                                                 \
             FOR_CHANNELS(count, c, STEP_0);                                                                  \
-        else if (part == 1)                                                                                  \
+        else if (third == 1)                                                                                 \
             FOR_CHANNELS(count, c, STEP_1);                                                                  \
         else                                                                                                 \
             FOR_CHANNELS(count, c, STEP_2);                                                                  \
@@ -149,19 +149,19 @@ CJ__INLINE void weight_values(const cj__floats s[6], cj__floats g[3])
 #define PLANE(i, j)            cj__v_load(m + c + (6 * (i) + (j)) * plane)
 #define TO_PLANE(i, j, value)  cj__v_store(to_planes + c + (6 * (i) + (j)) * plane, value)
 
-CJ__INLINE void source_vector(const float *const pixels[36], int part, int64_t c, cj__mask last, bool masked,
+CJ__INLINE void source_vector(const float *const pixels[36], int third, int64_t c, cj__mask last, bool masked,
                               float *to_planes, int64_t plane)
 {
-    if (part == CJ__WINOGRAD_ALL)
+    if (third == CJ__WINOGRAD_ALL)
         TRANSFORM(source_points, 6, 6, PIXEL6, TO_PLANE);
     else
-        TRANSFORM_PART(source_points, 6, part, PIXEL6, TO_PLANE);
+        TRANSFORM_THIRD(source_points, 6, third, PIXEL6, TO_PLANE);
 }
 
-static void source(const float *const pixels[36], int part, int64_t channels, float *to, int64_t plane)
+static void source(const float *const pixels[36], int third, int64_t channels, float *to, int64_t plane)
 {
-#define STEP(part, masked) source_vector(pixels, part, c, cj__m_first(channels - c), masked, to, plane)
-    FOR_CHANNELS_OF_PART(channels, c, part);
+#define STEP(third, masked) source_vector(pixels, third, c, cj__m_first(channels - c), masked, to, plane)
+    FOR_CHANNELS_OF_THIRD(channels, c, third);
 #undef STEP
 }
 
@@ -178,21 +178,21 @@ static void result(const float *m, int64_t plane, int64_t channels, float *const
 #undef STEP
 }
 
-CJ__INLINE void result_gradient_vector(const float *const pixels[16], int part, int64_t c, cj__mask last,
+CJ__INLINE void result_gradient_vector(const float *const pixels[16], int third, int64_t c, cj__mask last,
                                        bool masked, float *to_planes, int64_t plane)
 {
-    if (part == CJ__WINOGRAD_ALL)
+    if (third == CJ__WINOGRAD_ALL)
         TRANSFORM(result_points, 4, 6, PIXEL4, TO_PLANE);
     else
-        TRANSFORM_PART(result_points, 4, part, PIXEL4, TO_PLANE);
+        TRANSFORM_THIRD(result_points, 4, third, PIXEL4, TO_PLANE);
 }
 
-static void result_gradient(const float *const pixels[16], int part, int64_t channels, float *to,
+static void result_gradient(const float *const pixels[16], int third, int64_t channels, float *to,
                             int64_t plane)
 {
-#define STEP(part, masked)                                                                                   \
-    result_gradient_vector(pixels, part, c, cj__m_first(channels - c), masked, to, plane)
-    FOR_CHANNELS_OF_PART(channels, c, part);
+#define STEP(third, masked)                                                                                  \
+    result_gradient_vector(pixels, third, c, cj__m_first(channels - c), masked, to, plane)
+    FOR_CHANNELS_OF_THIRD(channels, c, third);
 #undef STEP
 }
 
