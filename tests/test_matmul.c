@@ -78,6 +78,7 @@ static const cj__matmul_shape large[] = {
     {.batch = 1, .m = 1, .n = 784, .k = 1000},  {.batch = 1, .m = 4, .n = 777, .k = 513},
     {.batch = 1, .m = 999, .n = 1, .k = 511},   {.batch = 1, .m = 512, .n = 3, .k = 100},
     {.batch = 12, .m = 65, .n = 64, .k = 40},   {.batch = 5, .m = 3, .n = 70, .k = 300, .shared_b = true},
+    {.batch = 2, .m = 75, .n = 70, .k = 1024},
 };
 
 enum { LARGE = 12 * sizeof large / sizeof *large };
