@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+static size_t row_bytes(const cj_tensor *rows)
+{
+    return rows->shape.dims[0] > 0 ? cj_tensor_bytes(rows) / (size_t)rows->shape.dims[0] : 0;
+}
+
 /* --- beginning ----------------------------------------------------------------------------------------- */
 
 static cj_status check_channels(const cj__batch_maker *m, const cj_loader_options *o)
@@ -34,6 +39,8 @@ cj_status cj__batch_maker_begin(cj__batch_maker *m, const cj_loader_options *o)
                            .batch_size = o->batch_size,
                            .channels = o->channels ? o->channels : 1};
     if (o->channels) CJ__TRY(check_channels(m, o));
+    m->x_bytes = row_bytes(x);
+    m->y_bytes = row_bytes(&o->dataset->y);
     m->size = x->shape.dims[0] > 0 ? cj_shape_count(x->shape) / x->shape.dims[0] : 0;
     m->period = CJ__SCALED_AT_ONCE / m->channels * m->channels;
     for (int64_t i = 0; i < m->period; i++) {
@@ -48,16 +55,11 @@ cj_status cj__batch_maker_begin(cj__batch_maker *m, const cj_loader_options *o)
 
 /* --- one example --------------------------------------------------------------------------------------- */
 
-static size_t row_bytes(const cj_tensor *rows)
-{
-    return cj_tensor_bytes(rows) / (size_t)rows->shape.dims[0];
-}
-
 /* A thread's scratch: a row as it was made, then room for its augmentation, or, once all rows are there, what
  * mixing a batch takes. */
 static size_t row_room(const cj__batch_maker *m)
 {
-    return m->data->maker.make ? (row_bytes(&m->data->x) + 63) / 64 * 64 : 0;
+    return m->data->maker.make ? (m->x_bytes + 63) / 64 * 64 : 0;
 }
 
 size_t cj__batch_scratch(const cj__batch_maker *m)
@@ -85,10 +87,9 @@ void cj__batch_mix(const cj__batch_maker *m, int64_t epoch, int64_t step, const 
 /* The row as the dataset has it, in memory or made in `scratch`. */
 static cj_status take(const cj__batch_maker *m, int64_t place, void *scratch, const void **row)
 {
-    const cj_tensor *x = &m->data->x;
     *row = scratch;
     if (m->data->maker.make) return m->data->maker.make(m->data->maker.context, place, scratch);
-    *row = (const char *)x->data + (size_t)place * row_bytes(x);
+    *row = (const char *)m->data->x.data + (size_t)place * m->x_bytes;
     return CJ_OK;
 }
 
@@ -123,13 +124,12 @@ static void copy_y(const cj__batch_maker *m, int64_t place, const cj_batch *batc
         cj__mixed_target_copy(&m->augmenter, y, place, &batch->y, index);
         return;
     }
-    size_t bytes = row_bytes(y);
     if (y->dtype == CJ_I32 && y->shape.rank > 1) {
-        copy_integers((const char *)y->data + (size_t)place * bytes, y, &batch->y, index);
+        copy_integers((const char *)y->data + (size_t)place * m->y_bytes, y, &batch->y, index);
         return;
     }
-    memcpy((char *)batch->y.data + (size_t)index * bytes, (const char *)y->data + (size_t)place * bytes,
-           bytes);
+    memcpy((char *)batch->y.data + (size_t)index * m->y_bytes,
+           (const char *)y->data + (size_t)place * m->y_bytes, m->y_bytes);
 }
 
 /* Example and target at once, made where they belong. */
@@ -180,7 +180,6 @@ void cj__batch_pad(const cj_batch *batch)
 void cj__batch_ask_for(const cj__batch_maker *m, int64_t place)
 {
     if (!m->data->x.data) return;
-    size_t bytes = row_bytes(&m->data->x);
-    const char *from = (const char *)m->data->x.data + (size_t)place * bytes;
-    for (size_t i = 0; i < bytes && i < 4096; i += 64) __builtin_prefetch(from + i);
+    const char *from = (const char *)m->data->x.data + (size_t)place * m->x_bytes;
+    for (size_t i = 0; i < m->x_bytes && i < 4096; i += 64) __builtin_prefetch(from + i);
 }

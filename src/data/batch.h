@@ -15,9 +15,10 @@ typedef struct {
     cj__augmenter augmenter;
     uint64_t seed;
     int64_t batch_size;
-    int64_t size;     /* elements of an example */
-    int64_t channels; /* that have a scale of their own */
-    int64_t period;   /* a multiple of channels: how far scale and shift reach */
+    size_t x_bytes, y_bytes; /* of a row of the dataset */
+    int64_t size;            /* elements of an example */
+    int64_t channels;        /* that have a scale of their own */
+    int64_t period;          /* a multiple of channels: how far scale and shift reach */
     float scale[CJ__SCALED_AT_ONCE], shift[CJ__SCALED_AT_ONCE]; /* of element i: [i % period] */
 } cj__batch_maker;
 

@@ -36,14 +36,17 @@ static cj_status read_header(cj__source *s, cj_shape_t *shape)
     return CJ_OK;
 }
 
-/* Room grows with what the file really holds: a header that lies costs no memory. Of a `part` of the rows
- * nothing is known about what follows them. */
+enum { LEAST_ROOM = 1 << 20, USUAL_PACKING = 16 };
+
+/* Room at first for what a file of that size usually holds, then it grows with what is really there: a header
+ * that lies costs little memory. Of a `part` of the rows nothing is known about what follows them. */
 static cj_status read_elements(cj__source *s, cj_tensor *tensor, bool part)
 {
     int64_t wanted = cj_shape_count(tensor->shape), have = 0, capacity = 0;
+    int64_t usual = cj__source_stored(s) * USUAL_PACKING;
     char *data = NULL;
     while (have < wanted || !data) {
-        int64_t next = capacity ? capacity * 2 : 1 << 20;
+        int64_t next = capacity ? capacity * 2 : usual > LEAST_ROOM ? usual : LEAST_ROOM;
         capacity = next < wanted ? next : wanted;
         char *bigger = cj__resize(data, (size_t)capacity + 1);
         if (!bigger) {

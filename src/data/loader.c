@@ -1,8 +1,10 @@
 /* Loaders: batches in an order that is a function of (seed, epoch). Threads of the loader's own prepare the
  * next ones while the caller works on this one, sharing out their examples; where there are none a batch is
- * prepared when asked for. Either way the batches are the same. */
+ * prepared when asked for, by the team where examples are only copied. Either way the batches are the same.
+ */
 #define CJ_NO_LOCATIONS
 #include "base/random.h"
+#include "base/team.h"
 #include "cajal/program.h"
 #include "data/batch.h"
 #include "data/bucket.h"
@@ -13,6 +15,8 @@
 #include <unistd.h>
 
 enum { MOST_SLOTS = 17, AHEAD = 2, MOST_THREADS = 64, MOST_MESSAGE = 1024 };
+/* Bytes to copy that are worth handing to another thread. */
+enum { TASK_BYTES = 1 << 15 };
 
 /* Where a batch stands in the sequence of all batches. */
 typedef struct {
@@ -297,11 +301,17 @@ static int64_t between(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
+/* More is done to an example than to copy it. */
+static bool takes_work(const cj_loader *l)
+{
+    return l->o.dataset->maker.make != NULL || l->maker.augmenter.step_count > 0;
+}
+
 /* Examples that take work are prepared ahead by as many threads as compute; those that are only copied by
  * one, where the team leaves a processor for it. */
 static void share_out(cj_loader *l)
 {
-    bool work = l->o.dataset->maker.make != NULL || l->maker.augmenter.step_count > 0;
+    bool work = takes_work(l);
     int64_t ahead = l->o.prefetch, threads = l->o.threads;
     if (ahead == 0) ahead = work || cj_threads() < sysconf(_SC_NPROCESSORS_ONLN) ? AHEAD : 0;
     if (threads <= 0) threads = work ? cj_threads() : 1;
@@ -415,11 +425,32 @@ cj_status cj_loader_status(const cj_loader *loader)
     return f->status == CJ_OK ? CJ_OK : cj__fail(f->status, "%s", f->message);
 }
 
+/* A batch that the team copies, so many tasks. */
+typedef struct {
+    const cj_loader *loader;
+    slot *slot;
+    int64_t tasks;
+} copying;
+
+static void copy_examples(void *context, int64_t task, int thread)
+{
+    const copying *c = context;
+    failure none;
+    int64_t count = c->slot->batch.count;
+    (void)thread;
+    make_examples(c->loader, c->slot, count * task / c->tasks, count * (task + 1) / c->tasks, NULL, &none);
+}
+
 static slot *make_now(cj_loader *l)
 {
     slot *s = &l->slots[0];
     begin(l, s, l->next);
-    make_examples(l, s, 0, s->batch.count, l->workers[0].scratch, &s->failure);
+    if (takes_work(l) || l->o.dataset->maker.draw) {
+        make_examples(l, s, 0, s->batch.count, l->workers[0].scratch, &s->failure);
+    } else {
+        copying c = {l, s, 1 + (int64_t)(cj_tensor_bytes(&s->batch.x) / TASK_BYTES)};
+        cj__team_run(c.tasks, copy_examples, &c);
+    }
     if (s->failure.status == CJ_OK) finish(l, s, l->workers[0].scratch);
     return s;
 }

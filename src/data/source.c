@@ -4,6 +4,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* Beyond that nobody reckons with a file's size. */
+static const int64_t MOST_STORED = (int64_t)1 << 50;
 
 cj_status cj__source_open(cj__source *s, const char *path)
 {
@@ -17,6 +21,13 @@ cj_status cj__source_open(cj__source *s, const char *path)
     if (s->file) return CJ_OK;
     return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", path,
                     strerror(errno));
+}
+
+int64_t cj__source_stored(const cj__source *s)
+{
+    struct stat file;
+    return stat(s->path, &file) == 0 && S_ISREG(file.st_mode) && file.st_size < MOST_STORED ? file.st_size
+                                                                                            : 0;
 }
 
 size_t cj__source_read(cj__source *s, void *data, size_t size)

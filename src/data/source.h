@@ -21,6 +21,8 @@ typedef struct {
 CJ_MUST_CHECK cj_status cj__source_open(cj__source *source, const char *path);
 /* Up to `size` bytes; how many there were. */
 size_t cj__source_read(cj__source *source, void *data, size_t size);
+/* Bytes of the file as it lies on the disk; 0: it is no ordinary file. */
+int64_t cj__source_stored(const cj__source *source);
 /* What reading ran into besides an ordinary end: a compressed file cut short or damaged, a failing disk. The
  * bytes read so far may look whole, as the checksum of a compressed file comes last. */
 CJ_MUST_CHECK cj_status cj__source_check(const cj__source *source);
