@@ -40,6 +40,11 @@ const cj_test_window cj_test_windows[] = {
     {CJ_SQUARE(3, 1, 1, 1, 19), 2, 19, 19, {6, 7}},
     {CJ_SQUARE(3, 1, 1, 1, 40), 1, 40, 40, {17, 18}},
     {CJ_SQUARE(3, 2, 1, 1, 33), 2, 33, 66, {9, 8}},
+    {CJ_SQUARE(5, 1, 1, 2, 35), 1, 35, 35, {9, 12}},
+    {CJ_SQUARE(7, 1, 1, 3, 50), 1, 50, 50, {8, 11}},
+    {CJ_SQUARE(7, 1, 1, 3, 18), 2, 18, 18, {2, 2}},                      /* no pixel sees all taps */
+    {CJ_SQUARE(3, 2, 2, 2, 20), 1, 20, 40, {13, 15}},                    /* taps as far apart as results */
+    {CJ_WINDOW_2D(3, 3, 1, 1, 1, 1, 5, 6, 0, 7, 17), 1, 17, 17, {6, 5}}, /* padding wider than the window */
     {CJ_SQUARE(5, 1, 2, 4, 7), 1, 7, 21, {9, 8}},
     {CJ_WINDOW_2D(5, 3, 2, 1, 1, 1, 2, 1, 2, 1, 8), 1, 8, 16, {8, 7}},
     {CJ_WINDOW_2D(3, 2, 2, 3, 1, 1, 0, 1, 2, 0, 1), 2, 4, 3, {8, 9}},

@@ -134,7 +134,9 @@ static void find_taps(worker *w, int64_t image, int64_t i, int64_t j, int64_t x,
     const int64_t *kernel = plan->window.kernel;
     bool spread_out = plan->window.out > 1 && plan->of == CJ__DEPTHWISE;
     int64_t slot = 0, place;
+    bool slide = s[2].stride == s[2].dilation && cj__depthwise_runs(high - low);
     w->line.taps_count = 0;
+    w->line.run = slide ? high - low : 1;
     for (int64_t t = 0; t < s[0].taps; t++)
         for (int64_t u = 0; u < s[1].taps; u++, slot++) {
             if (!find_row(w, image, i, j, t, u, &place)) continue;
@@ -240,6 +242,11 @@ static void add_row(const cj__depthwise_plan *plan, const float *x, const float 
 {
     const cj__window *w = &plan->window;
     int64_t stride = w->stride[2], channels = plan->channels;
+    if (stride == 1 && w->dilation[2] == 1 && cj__depthwise_runs(w->kernel[2])) {
+        plan->kernels->row_sums(
+            &(cj__depthwise_row){x, g, w->size[2], w->result[2], w->before[2], channels, sums}, w->kernel[2]);
+        return;
+    }
     for (int64_t q = 0; q < w->kernel[2]; q++, sums += channels) {
         int64_t from = q * w->dilation[2] - w->before[2]; /* pixel of x for the first result */
         int64_t first = from < 0 ? divide_up(-from, stride) : 0;
