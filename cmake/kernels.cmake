@@ -35,14 +35,20 @@ foreach(isa ${cajal_isas})
     add_compile_definitions(CJ__HAVE_${upper}=1)
 endforeach()
 
-# What a kernel unrolls must become registers: -O3, and at least -O2 where one debugs.
+# What a kernel unrolls must become registers: -O3, and at least -O2 where one debugs. Plain C has few vectors
+# to fill, and is kept small.
 function(cajal_kernel name)
     foreach(isa ${ARGN})
         if(isa IN_LIST cajal_isas)
+            if(isa STREQUAL scalar)
+                set(level "-O2;-ftree-vectorize")
+            else()
+                set(level "$<IF:$<CONFIG:Debug>,-O2,-O3>")
+            endif()
             set(copy ${PROJECT_BINARY_DIR}/kernels/${name}_${isa}.c)
             file(CONFIGURE OUTPUT ${copy} CONTENT "#include \"cpu/kernels/${name}.c\"\n")
             set_source_files_properties(${copy} PROPERTIES COMPILE_DEFINITIONS CJ__ISA=${isa}
-                COMPILE_OPTIONS "${cajal_isa_flags_${isa}};-fno-trapping-math;$<IF:$<CONFIG:Debug>,-O2,-O3>")
+                COMPILE_OPTIONS "${cajal_isa_flags_${isa}};-fno-trapping-math;${level}")
             list(APPEND cajal_sources ${copy})
         endif()
     endforeach()

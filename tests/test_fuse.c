@@ -10,7 +10,9 @@
 #include "compile/passes.h"
 #include "compile/program.h"
 #include "cpu/backend.h"
+#include "cpu/vector.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,8 +212,57 @@ static void test_same_bits(void **state)
     expect_ok(cj_set_threads(2));
 }
 
+/* --- two instructions in one pass ---------------------------------------------------------------------- */
+
+enum { LONG = 37 };
+
+static void check_pair(const cj__vector_table *table, cj__op first, cj__op second, bool swapped)
+{
+    static const float strange[] = {0.0f, -0.0f, 1e-40f, INFINITY, -INFINITY, NAN, 3e38f};
+    float operand[3][LONG], between[LONG], wanted[LONG], made[LONG];
+    cj__vector_function pair = table->pair(first, second, swapped);
+    assert_non_null(pair);
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < LONG; i++)
+            operand[k][i] =
+                i < 7 ? strange[(i * (k + 1)) % 7] : (float)cj__normal(7, (uint64_t)k, (uint64_t)i);
+    for (int64_t n = 0; n <= LONG; n++) {
+        memset(made, 0x55, sizeof made);
+        memset(wanted, 0x55, sizeof wanted);
+        table->elementwise[first](n, between, operand[0], operand[1], operand[0]);
+        table->elementwise[second](n, wanted, swapped ? operand[2] : between, swapped ? between : operand[2],
+                                   between);
+        pair(n, made, operand[0], operand[1], operand[2]);
+        for (int i = 0; i < LONG; i++)
+            if (memcmp(&made[i], &wanted[i], sizeof *made) != 0 &&
+                !(made[i] != made[i] && wanted[i] != wanted[i]))
+                fail_msg("%s, then %s: element %d of %d is %g instead of %g", cj__ops[first].name,
+                         cj__ops[second].name, i, (int)n, (double)made[i], (double)wanted[i]);
+    }
+}
+
+static void test_pairs_are_their_ops_in_turn(void **state)
+{
+    static const cj__op ops[] = {CJ__OP_add, CJ__OP_sub, CJ__OP_mul, CJ__OP_relu};
+    (void)state;
+    for (int isa = 0; isa < CJ__ISA_COUNT; isa++) {
+        const cj__vector_table *table;
+        if (!cj__isa_available((cj__isa)isa)) continue;
+        setenv("CAJAL_ISA", cj__isa_name((cj__isa)isa), 1);
+        expect_ok(cj__vector_choose(&table));
+        for (int first = 0; first < 3; first++)
+            for (int second = 0; second < 4; second++)
+                for (int swapped = 0; swapped < (second < 3 ? 2 : 1); swapped++)
+                    check_pair(table, ops[first], ops[second], swapped);
+        assert_null(table->pair(CJ__OP_div, CJ__OP_add, false));
+        assert_null(table->pair(CJ__OP_add, CJ__OP_exp, false));
+    }
+    unsetenv("CAJAL_ISA");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits),
+                                       cmocka_unit_test(test_pairs_are_their_ops_in_turn)};
     return cmocka_run_group_tests_name("fuse", tests, NULL, NULL);
 }

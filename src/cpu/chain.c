@@ -43,12 +43,71 @@ static int32_t output_of(const cj__chain *c, int32_t register_)
     return -1;
 }
 
-static int32_t last_reader(const cj__chain *c, int32_t register_)
+/* --- steps: two instructions in one pass, where that can be --- */
+
+static bool is_binary(cj__op op)
 {
-    int32_t last = -1;
+    return op == CJ__OP_add || op == CJ__OP_sub || op == CJ__OP_mul;
+}
+
+/* How many instructions and outputs read it. */
+static int32_t readers(const cj__chain *c, int32_t register_)
+{
+    int32_t count = 0;
     for (int32_t i = 0; i < c->instructions_count; i++) {
         const cj__chain_instruction *in = &c->instructions[i];
-        if (in->a == register_ || in->b == register_ || in->c == register_) last = i;
+        if (in->a == register_ || in->b == register_ || in->c == register_) count++;
+    }
+    for (int32_t i = 0; i < c->outputs_count; i++)
+        if (c->outputs[i].reg == register_) count++;
+    return count;
+}
+
+static cj__chain_step step_of(const cj__chain_plan *plan, int32_t i)
+{
+    const cj__chain_instruction *in = &plan->chain->instructions[i];
+    int op = in->op == CJ__OP_cast && in->dtype == CJ_BOOL   ? CJ__OP_COUNT
+             : in->op == CJ__OP_cast && in->dtype == CJ_BF16 ? CJ__OP_round_bf16
+                                                             : (int)in->op;
+    return (cj__chain_step){plan->table->elementwise[op], in->a, in->b, in->c, i};
+}
+
+/* Takes the step that makes an operand of instruction `i` into that of `i`. */
+static bool join(cj__chain_plan *plan, int32_t i, int32_t operand, int32_t other)
+{
+    const cj__chain *c = plan->chain;
+    const cj__chain_instruction *second = &c->instructions[i];
+    int32_t producer = operand - c->inputs_count - c->constants_count, s = 0;
+    if (producer < 0 || !is_binary(c->instructions[producer].op) || readers(c, operand) > 1) return false;
+    cj__vector_function pair =
+        plan->table->pair(c->instructions[producer].op, second->op, operand != second->a);
+    while (s < plan->steps_count && plan->steps[s].instruction != producer) s++;
+    cj__chain_step *first = &plan->steps[s];
+    if (!pair || first->make != plan->table->elementwise[c->instructions[producer].op]) return false;
+    cj__chain_step joined = {pair, first->a, first->b, other, i};
+    memmove(first, first + 1, (size_t)(--plan->steps_count - s) * sizeof *first);
+    plan->steps[plan->steps_count++] = joined;
+    return true;
+}
+
+static void make_steps(cj__chain_plan *plan)
+{
+    const cj__chain *c = plan->chain;
+    for (int32_t i = 0; i < c->instructions_count; i++) {
+        const cj__chain_instruction *in = &c->instructions[i];
+        bool joined = in->op == CJ__OP_relu && join(plan, i, in->a, in->a);
+        if (is_binary(in->op) && in->a != in->b)
+            joined = join(plan, i, in->a, in->b) || join(plan, i, in->b, in->a);
+        if (!joined) plan->steps[plan->steps_count++] = step_of(plan, i);
+    }
+}
+
+static int32_t last_reader(const cj__chain_plan *plan, int32_t register_)
+{
+    int32_t last = -1;
+    for (int32_t i = 0; i < plan->steps_count; i++) {
+        const cj__chain_step *s = &plan->steps[i];
+        if (s->a == register_ || s->b == register_ || s->c == register_) last = s->instruction;
     }
     return last;
 }
@@ -58,8 +117,10 @@ static void assign_slots(cj__chain_plan *plan, int32_t *last, int32_t *owner)
 {
     const cj__chain *c = plan->chain;
     int32_t known = c->inputs_count + c->constants_count;
-    for (int32_t i = 0; i < c->instructions_count; i++)
-        last[c->instructions[i].a] = last[c->instructions[i].b] = last[c->instructions[i].c] = i;
+    for (int32_t i = 0; i < plan->steps_count; i++) {
+        const cj__chain_step *s = &plan->steps[i];
+        last[s->a] = last[s->b] = last[s->c] = s->instruction;
+    }
     for (int32_t i = 0; i < c->outputs_count; i++) last[c->outputs[i].reg] = INT32_MAX;
     for (int32_t r = 0; r < known; r++) {
         bool kept = r >= c->inputs_count || is_scalar(&c->inputs[r]) || plan->period[r];
@@ -67,12 +128,12 @@ static void assign_slots(cj__chain_plan *plan, int32_t *last, int32_t *owner)
         owner[plan->slots] = r;
         plan->slot[r] = plan->slots++;
     }
-    for (int32_t i = 0; i < c->instructions_count; i++) {
-        int32_t s = 0;
-        while (s < plan->slots && last[owner[s]] >= i) s++;
+    for (int32_t i = 0; i < plan->steps_count; i++) {
+        int32_t s = 0, made = plan->steps[i].instruction;
+        while (s < plan->slots && last[owner[s]] >= made) s++;
         if (s == plan->slots) plan->slots++;
-        owner[s] = known + i;
-        plan->slot[known + i] = s;
+        owner[s] = known + made;
+        plan->slot[known + made] = s;
     }
 }
 
@@ -80,23 +141,27 @@ cj_status cj__chain_plan_make(cj__chain_plan *plan, const cj__chain *chain, int6
 {
     size_t registers = (size_t)(chain->inputs_count + chain->constants_count + chain->instructions_count);
     *plan = (cj__chain_plan){.chain = chain, .tile = row > 0 && row < TILE ? TILE / row * row : TILE};
+    plan->steps = cj__arena_allocate(arena, registers * sizeof *plan->steps);
     plan->slot = cj__arena_allocate(arena, registers * sizeof *plan->slot);
     plan->period = cj__arena_allocate(arena, registers * sizeof *plan->period);
     plan->last_reader = cj__arena_allocate(arena, registers * sizeof *plan->last_reader);
     plan->output_of = cj__arena_allocate(arena, registers * sizeof *plan->output_of);
     int32_t *work = cj__allocate_zeroed(2 * registers * sizeof *work + 1);
-    cj_status status = plan->slot && plan->period && plan->last_reader && plan->output_of && work
-                           ? CJ_OK
-                           : cj__out_of_memory(registers * 20, "a chain");
+    cj_status status =
+        plan->steps && plan->slot && plan->period && plan->last_reader && plan->output_of && work
+            ? CJ_OK
+            : cj__out_of_memory(registers * (20 + sizeof *plan->steps), "a chain");
     if (status == CJ_OK) status = cj__vector_choose(&plan->table);
     if (status == CJ_OK) {
+        memset(plan->slot, 0, registers * sizeof *plan->slot);
+        make_steps(plan);
         for (int32_t i = 0; i < chain->inputs_count; i++)
             plan->period[i] = period_of(chain, &chain->inputs[i]);
         assign_slots(plan, work, work + registers);
     }
     cj__free(work);
     for (int32_t i = 0; status == CJ_OK && i < chain->inputs_count; i++)
-        plan->last_reader[i] = last_reader(chain, i);
+        plan->last_reader[i] = last_reader(plan, i);
     int32_t known = chain->inputs_count + chain->constants_count;
     for (int32_t i = 0; status == CJ_OK && i < chain->instructions_count; i++)
         plan->output_of[i] = output_of(chain, known + i);
@@ -284,15 +349,12 @@ static void run_tile(const cj__chain_run *run, const cj__rectangle *tile)
     const cj__chain *c = plan->chain;
     int32_t known = c->inputs_count + c->constants_count;
     for (int32_t i = 0; i < c->inputs_count; i++) load_input(run, i, tile);
-    for (int32_t i = 0; i < c->instructions_count; i++) {
-        const cj__chain_instruction *in = &c->instructions[i];
-        int op = in->op == CJ__OP_cast && in->dtype == CJ_BOOL   ? CJ__OP_COUNT
-                 : in->op == CJ__OP_cast && in->dtype == CJ_BF16 ? CJ__OP_round_bf16
-                                                                 : (int)in->op;
-        float *to = result_of(run, i, tile);
-        plan->table->elementwise[op](tile->rows * tile->columns, to, run->registers[in->a],
-                                     run->registers[in->b], run->registers[in->c]);
-        run->registers[known + i] = to;
+    for (int32_t i = 0; i < plan->steps_count; i++) {
+        const cj__chain_step *s = &plan->steps[i];
+        float *to = result_of(run, s->instruction, tile);
+        s->make(tile->rows * tile->columns, to, run->registers[s->a], run->registers[s->b],
+                run->registers[s->c]);
+        run->registers[known + s->instruction] = to;
     }
     for (int32_t i = 0; i < c->outputs_count; i++) put_output(run, i, tile);
 }

@@ -8,10 +8,20 @@
 #include "cpu/product.h"
 #include "cpu/vector.h"
 
+/* One pass over a tile: an instruction, or two of which the first's result goes nowhere but into the second.
+ */
+typedef struct {
+    cj__vector_function make;
+    int32_t a, b, c;     /* registers */
+    int32_t instruction; /* whose result it makes */
+} cj__chain_step;
+
 /* Made when a program is compiled. */
 typedef struct {
     const cj__vector_table *table;
     const cj__chain *chain;
+    cj__chain_step *steps;
+    int32_t steps_count;
     int32_t *slot; /* by register: its tile in scratch */
     int32_t slots;
     int64_t tile;         /* elements interpreted at a time: whole rows, where they are short */

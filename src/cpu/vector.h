@@ -11,6 +11,10 @@ typedef void (*cj__vector_function)(int64_t n, float *out, const float *a, const
 
 typedef struct {
     const cj__vector_function *elementwise; /* by cj__op; NULL: not vectorised */
+    /* Two of them in one pass, with the same bits: out[i] = second(first(a[i], b[i]), c[i]), with `swapped`
+     * second(c[i], first(a[i], b[i])), and without c where the second takes one operand. NULL: no such pair.
+     */
+    cj__vector_function (*pair)(cj__op first, cj__op second, bool swapped);
     float (*sum)(int64_t n, const float *x);
     float (*max)(int64_t n, const float *x); /* NaN if any is; -inf of nothing */
     float (*min)(int64_t n, const float *x);

@@ -147,6 +147,62 @@ static const cj__vector_function elementwise[CJ__OP_COUNT + 1] = {
     [CJ__OP_COUNT] = truth_vector,
 };
 
+/* --- pairs: what is left of a chain when its products and sums go two by two --------------------------- */
+
+#define PAIR(name, expression)                                                                               \
+    static void name##_pair(int64_t n, float *out, const float *pa, const float *pb, const float *pc)        \
+    {                                                                                                        \
+        int64_t i = 0;                                                                                       \
+        for (; i + CJ__LANES <= n; i += CJ__LANES) {                                                         \
+            cj__floats a = cj__v_load(pa + i), b = cj__v_load(pb + i), c = cj__v_load(pc + i);               \
+            cj__v_store(out + i, expression);                                                                \
+        }                                                                                                    \
+        if (i == n) return;                                                                                  \
+        cj__mask m = cj__m_first(n - i);                                                                     \
+        cj__floats a = cj__v_load_masked(pa + i, m), b = cj__v_load_masked(pb + i, m);                       \
+        cj__floats c = cj__v_load_masked(pc + i, m);                                                         \
+        cj__v_store_masked(out + i, expression, m);                                                          \
+    }
+#define PAIRS(first)                                                                                         \
+    PAIR(first##_add, cj__v_add(cj__v_##first(a, b), c))                                                     \
+    PAIR(first##_sub, cj__v_sub(cj__v_##first(a, b), c))                                                     \
+    PAIR(first##_from, cj__v_sub(c, cj__v_##first(a, b)))                                                    \
+    PAIR(first##_mul, cj__v_mul(cj__v_##first(a, b), c))                                                     \
+    PAIR(first##_relu, ((void)c, rectified(cj__v_##first(a, b))))
+
+CJ__INLINE cj__floats rectified(cj__floats x)
+{
+    cj__floats zero = cj__v_set(0.0f);
+    return cj__v_select(cj__m_greater(zero, x), zero, x);
+}
+
+PAIRS(add)
+PAIRS(sub)
+PAIRS(mul)
+
+#define PAIRS_ROW(first)                                                                                     \
+    {                                                                                                        \
+        first##_add_pair, first##_sub_pair, first##_from_pair, first##_mul_pair, first##_relu_pair           \
+    }
+static cj__vector_function pair(cj__op first, cj__op second, bool swapped)
+{
+    static const cj__vector_function pairs[3][5] = {PAIRS_ROW(add), PAIRS_ROW(sub), PAIRS_ROW(mul)};
+    int row = first == CJ__OP_add ? 0 : first == CJ__OP_sub ? 1 : first == CJ__OP_mul ? 2 : -1;
+    if (row < 0) return NULL;
+    switch ((int)second) {
+    case CJ__OP_add:
+        return pairs[row][0];
+    case CJ__OP_sub:
+        return pairs[row][swapped ? 2 : 1];
+    case CJ__OP_mul:
+        return pairs[row][3];
+    case CJ__OP_relu:
+        return pairs[row][4];
+    default:
+        return NULL;
+    }
+}
+
 /* --- reductions: sixteen running results, folded in one fixed order ------------------------------------ */
 
 #define SUM(a, b)     ((a) + (b))
@@ -255,6 +311,6 @@ static void scale_bytes(int64_t n, const uint8_t *restrict from, const float *re
     for (int64_t i = 0; i < n; i++) to[i] = (float)from[i] * scale[i] + shift[i];
 }
 
-const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    sum_vector, max_vector, min_vector,
-                                               product_vector, sum_lanes,  max_lanes,  widen,
-                                               narrow,         from_bytes, to_truths,  scale_bytes};
+const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    pair,      sum_vector, max_vector, min_vector,
+                                               product_vector, sum_lanes, max_lanes,  widen,      narrow,
+                                               from_bytes,     to_truths, scale_bytes};
