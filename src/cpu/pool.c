@@ -78,39 +78,54 @@ static int64_t offsets_of(const cj__window *w, int64_t channels, int64_t n, cons
     return count;
 }
 
-/* A run of windows, and what is done with each: its taps lie at x + offsets, all from channel `first` on. */
+/* Some windows, and what is done with each run of them that have one shape: the taps of the first lie at
+ * x + offsets, all from channel `first` on. */
 typedef struct {
     const pool_data *data;
     void *const *operands;
     const float **x;
     float **other;
 } pool_run;
-typedef void pool_window(const pool_run *run, int64_t taps, const int64_t *offsets, int64_t window,
-                         int64_t first, int64_t channels);
+typedef void pool_windows(const pool_run *run, const int64_t *offsets, int64_t window, int64_t first,
+                          cj__pool_run *shape);
 
-/* Window numbers count [N,result…]. */
-static void each_window(const pool_run *run, int64_t from, int64_t to, int64_t first, int64_t channels,
-                        pool_window *one)
+/* How many windows from `at` on, along the last axis, are the same, each further on by as much. */
+static int64_t alike(const cj__window *w, int64_t at, int64_t *step)
 {
-    int64_t *offsets = (int64_t *)(run->other + run->data->taps);
+    cj__window_range r = cj__window_along(w, 2, at), next;
+    int64_t end = at + 1, before = r.start;
+    for (*step = 0; end < w->result[2]; end++, before = next.start) {
+        next = cj__window_along(w, 2, end);
+        if (end == at + 1) *step = next.start - before;
+        if (next.stop - next.start != r.stop - r.start || next.start - before != *step) break;
+    }
+    return end - at;
+}
+
+/* The windows of a row of results. */
+static void each_of_row(const pool_run *run, int64_t row, int64_t first, int64_t channels, pool_windows *some)
+{
+    int64_t *offsets = (int64_t *)(run->other + run->data->taps), at[CJ__SPATIAL] = {0}, rest = row;
     const cj__window *w = &run->data->w;
-    for (int64_t window = from; window < to; window++) {
-        int64_t at[CJ__SPATIAL], rest = window;
-        for (int d = CJ__SPATIAL - 1; d >= 0; d--) at[d] = rest % w->result[d], rest /= w->result[d];
-        int64_t taps = offsets_of(w, run->data->channels, rest, at, offsets);
-        one(run, taps, offsets, window, first, channels);
+    cj__pool_run shape = {.channels = channels, .pitch = run->data->channels, .x = run->x};
+    for (int d = CJ__SPATIAL - 2; d >= 0; d--) at[d] = rest % w->result[d], rest /= w->result[d];
+    for (; at[2] < w->result[2]; at[2] += shape.windows) {
+        shape.windows = alike(w, at[2], &shape.step);
+        shape.step *= run->data->channels;
+        shape.taps = offsets_of(w, run->data->channels, rest, at, offsets);
+        some(run, offsets, row * w->result[2] + at[2], first, &shape);
     }
 }
 
 /* --- forwards ------------------------------------------------------------------------------------------ */
 
 static void run_forward(const cj__launch *launch, void *const *operands, int64_t task, void *scratch,
-                        pool_window *one)
+                        pool_windows *some)
 {
     const pool_data *d = launch->data;
     pool_run run = {d, operands, scratch, (float **)scratch + d->taps};
     int64_t from = task * d->rows_each, to = from + d->rows_each < d->rows ? from + d->rows_each : d->rows;
-    each_window(&run, from * d->w.result[2], to * d->w.result[2], 0, d->channels, one);
+    for (int64_t row = from; row < to; row++) each_of_row(&run, row, 0, d->channels, some);
 }
 
 static void point(const float **pointers, const int64_t *offsets, int64_t taps, const float *base)
@@ -123,27 +138,27 @@ static void point_to(float **pointers, const int64_t *offsets, int64_t taps, flo
     for (int64_t t = 0; t < taps; t++) pointers[t] = base + offsets[t];
 }
 
-static void max_window(const pool_run *run, int64_t taps, const int64_t *offsets, int64_t window,
-                       int64_t first, int64_t channels)
+static void max_windows(const pool_run *run, const int64_t *offsets, int64_t window, int64_t first,
+                        cj__pool_run *shape)
 {
-    point(run->x, offsets, taps, (const float *)run->operands[0] + first);
-    run->data->table->largest(taps, run->x, channels, (float *)run->operands[1] + window * channels);
+    point(run->x, offsets, shape->taps, (const float *)run->operands[0] + first);
+    run->data->table->largest(shape, (float *)run->operands[1] + window * shape->pitch);
 }
 
-static void pick_window(const pool_run *run, int64_t taps, const int64_t *offsets, int64_t window,
-                        int64_t first, int64_t channels)
+static void pick_windows(const pool_run *run, const int64_t *offsets, int64_t window, int64_t first,
+                         cj__pool_run *shape)
 {
-    point_to(run->other, offsets, taps, (float *)run->operands[1] + first);
-    point(run->x, offsets, taps, (const float *)run->operands[0] + first);
-    run->data->table->at_largest(taps, run->x, (const float *const *)run->other, channels,
-                                 (float *)run->operands[2] + window * channels);
+    point_to(run->other, offsets, shape->taps, (float *)run->operands[1] + first);
+    point(run->x, offsets, shape->taps, (const float *)run->operands[0] + first);
+    run->data->table->at_largest(shape, (const float *const *)run->other,
+                                 (float *)run->operands[2] + window * shape->pitch);
 }
 
-static void sum_window(const pool_run *run, int64_t taps, const int64_t *offsets, int64_t window,
-                       int64_t first, int64_t channels)
+static void sum_windows(const pool_run *run, const int64_t *offsets, int64_t window, int64_t first,
+                        cj__pool_run *shape)
 {
-    point(run->x, offsets, taps, (const float *)run->operands[0] + first);
-    run->data->table->sum(taps, run->x, channels, (float *)run->operands[1] + window * channels);
+    point(run->x, offsets, shape->taps, (const float *)run->operands[0] + first);
+    run->data->table->sum(shape, (float *)run->operands[1] + window * shape->pitch);
 }
 
 static cj_status prepare_forward(cj__launch *launch, cj__arena *arena)
@@ -153,17 +168,17 @@ static cj_status prepare_forward(cj__launch *launch, cj__arena *arena)
 
 static void run_max(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    run_forward(launch, operands, task, scratch, max_window);
+    run_forward(launch, operands, task, scratch, max_windows);
 }
 
 static void run_pick(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    run_forward(launch, operands, task, scratch, pick_window);
+    run_forward(launch, operands, task, scratch, pick_windows);
 }
 
 static void run_sum(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    run_forward(launch, operands, task, scratch, sum_window);
+    run_forward(launch, operands, task, scratch, sum_windows);
 }
 
 /* --- and back ------------------------------------------------------------------------------------------ */
@@ -181,32 +196,32 @@ static void clear(const pool_data *d, float *x, int64_t n, int64_t first, int64_
 }
 
 static void run_back(const cj__launch *launch, void *const *operands, int64_t task, void *scratch,
-                     float *result, bool written_whole, pool_window *one)
+                     float *result, pool_windows *some)
 {
     const pool_data *d = launch->data;
     pool_run run = {d, operands, scratch, (float **)scratch + d->taps};
     int64_t blocks = (d->channels + CHANNELS - 1) / CHANNELS, n = task / blocks;
-    int64_t first = task % blocks * CHANNELS, windows = d->w.result[0] * d->w.result[1] * d->w.result[2];
+    int64_t first = task % blocks * CHANNELS, rows = d->w.result[0] * d->w.result[1];
     int64_t channels = d->channels - first < CHANNELS ? d->channels - first : CHANNELS;
-    if (!written_whole) clear(d, result, n, first, channels);
-    each_window(&run, n * windows, (n + 1) * windows, first, channels, one);
+    if (!d->apart) clear(d, result, n, first, channels);
+    for (int64_t row = n * rows; row < (n + 1) * rows; row++) each_of_row(&run, row, first, channels, some);
 }
 
-static void max_back(const pool_run *run, int64_t taps, const int64_t *offsets, int64_t window, int64_t first,
-                     int64_t channels)
+static void max_back(const pool_run *run, const int64_t *offsets, int64_t window, int64_t first,
+                     cj__pool_run *shape)
 {
-    const float *g = (const float *)run->operands[1] + window * run->data->channels + first;
-    point_to(run->other, offsets, taps, (float *)run->operands[2] + first);
-    point(run->x, offsets, taps, (const float *)run->operands[0] + first);
-    run->data->table->to_largest(taps, run->x, run->other, channels, g, !run->data->apart);
+    const float *g = (const float *)run->operands[1] + window * shape->pitch + first;
+    point_to(run->other, offsets, shape->taps, (float *)run->operands[2] + first);
+    point(run->x, offsets, shape->taps, (const float *)run->operands[0] + first);
+    run->data->table->to_largest(shape, run->other, g, !run->data->apart);
 }
 
-static void sum_back(const pool_run *run, int64_t taps, const int64_t *offsets, int64_t window, int64_t first,
-                     int64_t channels)
+static void sum_back(const pool_run *run, const int64_t *offsets, int64_t window, int64_t first,
+                     cj__pool_run *shape)
 {
-    const float *g = (const float *)run->operands[0] + window * run->data->channels + first;
-    point_to(run->other, offsets, taps, (float *)run->operands[1] + first);
-    run->data->table->add_to_all(taps, run->other, channels, g);
+    const float *g = (const float *)run->operands[0] + window * shape->pitch + first;
+    point_to(run->other, offsets, shape->taps, (float *)run->operands[1] + first);
+    run->data->table->to_all(shape, run->other, g, !run->data->apart);
 }
 
 static cj_status prepare_max_back(cj__launch *launch, cj__arena *arena)
@@ -221,13 +236,12 @@ static cj_status prepare_sum_back(cj__launch *launch, cj__arena *arena)
 
 static void run_max_back(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    run_back(launch, operands, task, scratch, operands[2], ((const pool_data *)launch->data)->apart,
-             max_back);
+    run_back(launch, operands, task, scratch, operands[2], max_back);
 }
 
 static void run_sum_back(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
-    run_back(launch, operands, task, scratch, operands[1], false, sum_back);
+    run_back(launch, operands, task, scratch, operands[1], sum_back);
 }
 
 #define POOL_KERNEL(kernel, name_, prepare_, run_)                                                           \
