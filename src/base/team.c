@@ -5,7 +5,6 @@
  * another has begun. So pieces are numbered, the number is odd while one is being replaced by the next, and a
  * task is claimed by exchanging a word that holds the number of the piece as well. */
 #include "base/team.h"
-#include "base/memory.h"
 
 #include <linux/futex.h>
 #include <limits.h>
@@ -190,10 +189,9 @@ static void lead(piece *p)
 
 static void *worker(void *argument)
 {
-    int thread = *(int *)argument;
+    int thread = (int)(intptr_t)argument;
     uint32_t number = 1;
     piece p;
-    free(argument);
     while (thread < atomic_load(&team.stop)) {
         if (number % 2 == 0 && look_at(number, &p) && thread < p.threads) help(&p, thread);
         wait_while(&team.number, number, &team.asleep);
@@ -226,13 +224,8 @@ static void stop_from(int size)
 static cj_status grow_to(int size)
 {
     while (team.size < size) {
-        int *thread = malloc(sizeof *thread); /* freed by it, perhaps after the allocator hook has changed */
-        if (!thread) return cj__out_of_memory(sizeof *thread, "a thread");
-        *thread = team.size;
-        if (pthread_create(&team.threads[team.size], NULL, worker, thread) != 0) {
-            free(thread);
+        if (pthread_create(&team.threads[team.size], NULL, worker, (void *)(intptr_t)team.size) != 0)
             return cj__fail(CJ_OUT_OF_MEMORY, "the system refused thread %d of %d", team.size + 1, size);
-        }
         team.size++;
     }
     return CJ_OK;
