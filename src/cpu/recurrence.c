@@ -338,7 +338,8 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
         finish_rows(&w, step);
         if (w.plan->split.parts)
             w.parts = cj__row_parts_pack(&w.plan->split, w.now, w.plan->pitch, w.within, w.split);
-        for (int64_t group = 0; group < groups_of(w.plan); group++) {
+        for (int64_t i = 0, groups = groups_of(w.plan); i < groups; i++) {
+            int64_t group = step % 2 ? groups - 1 - i : i; /* what the step before read last is still in L2 */
             multiply(&w, group);
             make_gates(&w, group, step);
         }
