@@ -1,6 +1,6 @@
-/* Stages before a kernel, on a kernel of this test's own: what they make is there when it is needed and takes
- * memory no longer than that; what is made of variables that nothing assigns is made once, and again when
- * they change. */
+/* Stages before a kernel, on a kernel of this test's own and on the matrix product: what they make is there
+ * when it is needed and takes memory no longer than that; what is made of variables that nothing assigns is
+ * made once, and again when they change. */
 #include "support.h"
 
 #include "cajal/cajal.h"
@@ -8,6 +8,9 @@
 #include "compile/program.h"
 #include "base/memory.h"
 #include "cpu/backend.h"
+#include "cpu/isa.h"
+
+#include <stdlib.h>
 
 enum { SIZE = 24, LAYERS = 12, WORKSPACE = SIZE * SIZE * (int)sizeof(float) };
 
@@ -221,9 +224,63 @@ static void test_failing_allocations(void **state)
     cj_test_allocator_remove();
 }
 
+/* --- weights of products, packed once ------------------------------------------------------------------- */
+
+enum { ROWS = 41, IN = 700, OUT = 70 }; /* several blocks of k, a panel that is not full */
+
+/* relu(x·wᵀ), the weight a variable or an input */
+static cj_program *make_product(cj_model *model, bool lasting)
+{
+    cj_graph *g;
+    cj_program *program;
+    expect_ok(cj_graph_new(&g, model));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(ROWS, IN)), y;
+    if (lasting)
+        y = cj_dense(cj_at(cj_root(g), "a"), x, .units = OUT, .no_bias = true);
+    else
+        y = cj_matmul_transposed(x, cj_input(g, "w", CJ_F32, cj_shape(OUT, IN)), false, true);
+    cj_output(g, "y", cj_relu(y));
+    expect_ok(cj_compile(&program, g));
+    cj_graph_free(g);
+    return program;
+}
+
+static void expect_same_product(cj_model *model, cj_program *lasting, cj_program *given)
+{
+    static float x[ROWS * IN], y[2][ROWS * OUT];
+    for (int i = 0; i < ROWS * IN; i++) x[i] = (float)(i % 29) - 14;
+    expect_ok(cj_program_run(lasting, .inputs = {{x, CJ_F32, cj_shape(ROWS, IN)}}, .outputs = {y[0]}));
+    expect_ok(cj_program_run(given,
+                             .inputs = {{x, CJ_F32, cj_shape(ROWS, IN)}, cj_model_find(model, "a.weight")},
+                             .outputs = {y[1]}));
+    assert_memory_equal(y[0], y[1], sizeof y[0]);
+}
+
+static void test_packed_weights(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < CJ__ISA_COUNT; isa++) {
+        if (!cj__isa_available((cj__isa)isa)) continue;
+        setenv("CAJAL_ISA", cj__isa_name((cj__isa)isa), 1);
+        cj_model *model;
+        expect_ok(cj_model_new(&model, .seed = 4));
+        cj_program *lasting = make_product(model, true), *given = make_product(model, false);
+        assert_int_equal(lasting->kept_count, 1);
+        assert_int_equal(given->kept_count, 0);
+        expect_same_product(model, lasting, given);
+        ((float *)cj_model_find(model, "a.weight").data)[77] += 1;
+        expect_same_product(model, lasting, given);
+        cj_program_free(lasting);
+        cj_program_free(given);
+        cj_model_free(model);
+    }
+    unsetenv("CAJAL_ISA");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_made_once), cmocka_unit_test(test_learned),
+                                       cmocka_unit_test(test_packed_weights),
                                        cmocka_unit_test(test_planned_memory),
                                        cmocka_unit_test(test_failing_allocations)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,49 @@ static void plan_tiles(cj__matmul_plan *plan)
     if (plan->pack_a) plan->scratch_bytes += strips_bytes(plan);
 }
 
+/* --- B packed before ----------------------------------------------------------------------------------- */
+
+/* Packing costs a few hundredths of a product of so many rows, and more of one with fewer; a larger B would
+ * take too much memory for that. */
+enum { FEW_FOR_PACKING = 1024, MOST_PACKED = 32 << 20 /* bytes */ };
+
+static int64_t padded_columns(const cj__matmul_plan *plan)
+{
+    return plan->panels * plan->tile_columns;
+}
+
+size_t cj__matmul_pack_before(cj__matmul_plan *plan)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    size_t bytes = aligned_bytes(padded_columns(plan) * s->k, sizeof(float));
+    if (plan->kind != CJ__MATMUL_TILES || s->batch > 1 || s->m > FEW_FOR_PACKING || bytes > MOST_PACKED)
+        return 0;
+    plan->packed_before = true;
+    plan->pack_b = false;
+    plan->scratch_bytes = plan->pack_a ? strips_bytes(plan) : 0;
+    return bytes;
+}
+
+/* Block of k after block of k, each [panels][its depth][tile_columns]. */
+static int64_t packed_place(const cj__matmul_plan *plan, int64_t p, int64_t depth, int64_t column)
+{
+    return p * padded_columns(plan) + column * depth;
+}
+
+void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t panel, float *to)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    int64_t column = panel * plan->tile_columns, columns = at_most(plan->tile_columns, s->n - column);
+    cj__matrix all = operand(b, s->transpose_b, s->k, s->n);
+    for (int64_t p = 0; p < s->k; p += plan->k_block) {
+        int64_t depth = at_most(plan->k_block, s->k - p);
+        cj__matrix part = {all.data + p * all.row + column * all.column, all.row, all.column};
+        plan->kernels->pack_panels(part, depth, columns, to + packed_place(plan, p, depth, column));
+    }
+}
+
+/* --- few rows ------------------------------------------------------------------------------------------ */
+
 /* The matrix is read once, so tasks are bytes: a block of columns each. */
 static void plan_few_rows(cj__matmul_plan *plan, bool swap, bool dots)
 {
@@ -256,8 +299,11 @@ static void run_tiles(const cj__matmul_plan *plan, const cj__matmul_call *call, 
     for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
         int64_t depth = at_most(plan->k_block, plan->shape.k - p);
         cj__matrix b = {t.b.data + p * t.b.row + t.column * t.b.column, t.b.row, t.b.column};
+        k_step step = {p, depth, panels, strips};
         if (panels) plan->kernels->pack_panels(b, depth, t.columns, panels);
-        run_strips(plan, call, &t, (k_step){p, depth, panels, strips});
+        if (plan->packed_before)
+            step.panels = (const float *)call->workspace + packed_place(plan, p, depth, t.column);
+        run_strips(plan, call, &t, step);
     }
 }
 

@@ -43,6 +43,7 @@ typedef struct {
     int64_t k_block;
     char name[72];
     bool pack_a, pack_b, swap; /* swap: Cᵀ = Bᵀ·Aᵀ is computed, since n is small */
+    bool packed_before;        /* B comes packed whole, in the call's workspace */
 } cj__matmul_plan;
 
 /* a, b: contiguous, one matrix of the batch after the other; c: [batch,m,n] */
@@ -52,6 +53,10 @@ void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, 
 /* The same with the kernels for parts of bf16 given, or NULL for none: tests emulate those of AMX. */
 void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa,
                           const struct cj__split_kernels *split);
+/* Has B packed once for many runs, if that is worth its bytes, which are returned; 0: it is not. Then
+ * cj__matmul_pack has as many tasks as a matrix has panels. */
+size_t cj__matmul_pack_before(cj__matmul_plan *plan);
+void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t panel, float *to);
 /* In the floating-point state of cj__float_enter. */
 void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);
 /* For `cajal plan`: "avx2 6x16", and why f32 where less was asked for. */

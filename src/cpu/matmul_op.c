@@ -1,7 +1,26 @@
-/* The op matmul on the CPU: its shapes handed to the matrix product, task by task. */
+/* The op matmul on the CPU: its shapes handed to the matrix product, task by task. Weights that last from run
+ * to run are packed once, in a stage before. */
 #include "cpu/backend.h"
 #include "cpu/matmul.h"
 #include "cpu/split.h"
+
+static cj_status make_plan(cj__matmul_plan **plan, const cj__launch *launch, const cj__matmul_shape *shape,
+                           cj__arena *arena)
+{
+    cj__isa isa;
+    *plan = cj__arena_allocate(arena, sizeof **plan);
+    if (!*plan) return cj__out_of_memory(sizeof **plan, "a product");
+    CJ__TRY(cj__isa_choose(&isa));
+    cj__matmul_plan_with(*plan, shape, isa, cj__split_kernels_of(launch->own, isa));
+    return CJ_OK;
+}
+
+static void take_plan(cj__launch *launch, const cj__matmul_plan *plan)
+{
+    launch->tasks = plan->tasks;
+    launch->scratch_bytes = plan->scratch_bytes;
+    launch->data = plan;
+}
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
 {
@@ -16,19 +35,18 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
                               .shared_b = y.rank == 2,
                               .precision = launch->precision};
     for (int64_t i = 0; i < z.rank - 2; i++) shape.batch *= z.dims[i];
-    return cj__matmul_prepare(launch, &shape, arena);
+    cj__matmul_plan *plan;
+    CJ__TRY(make_plan(&plan, launch, &shape, arena));
+    if (launch->lasting >> 1 & 1) launch->workspace_bytes = cj__matmul_pack_before(plan);
+    take_plan(launch, plan);
+    return CJ_OK;
 }
 
 cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, cj__arena *arena)
 {
-    cj__isa isa;
-    cj__matmul_plan *plan = cj__arena_allocate(arena, sizeof *plan);
-    if (!plan) return cj__out_of_memory(sizeof *plan, "a product");
-    CJ__TRY(cj__isa_choose(&isa));
-    cj__matmul_plan_with(plan, shape, isa, cj__split_kernels_of(launch->own, isa));
-    launch->tasks = plan->tasks;
-    launch->scratch_bytes = plan->scratch_bytes;
-    launch->data = plan;
+    cj__matmul_plan *plan;
+    CJ__TRY(make_plan(&plan, launch, shape, arena));
+    take_plan(launch, plan);
     return CJ_OK;
 }
 
@@ -42,8 +60,29 @@ const char *cj__matmul_describe(const cj__launch *launch)
     return cj__matmul_plan_name(launch->data);
 }
 
+/* --- the stage before: weights that last are packed once ------------------------------------------------ */
+
+static cj_status prepare_packing(cj__launch *launch, cj__arena *arena)
+{
+    (void)arena;
+    cj__product_unwrap(launch);
+    launch->tasks = ((const cj__matmul_plan *)launch->data)->panels;
+    return CJ_OK;
+}
+
+/* operands: B; the workspace */
+static void pack(const cj__launch *launch, void *const *operands, int64_t panel, void *scratch)
+{
+    (void)scratch;
+    cj__matmul_pack(launch->data, operands[0], panel, operands[1]);
+}
+
+static const cj__kernel packing = {
+    .name = "packed weight", .op = -1, .prepare = prepare_packing, .run = pack};
+
+/* --- the kernels --------------------------------------------------------------------------------------- */
+
 static const cj__product product = {CJ__OP_matmul,       NULL, prepare, cj__matmul_launched,
                                     cj__matmul_describe, NULL};
 
-CJ__PRODUCT_KERNEL(matmul, "matmul f32", product, CJ__OP_matmul);
-CJ__PRODUCT_CHAIN_KERNEL(matmul, "matmul f32", product);
+CJ__PRODUCT_KERNELS_AFTER(matmul, "matmul f32", product, CJ__OP_matmul, &packing, 1 << 1);
