@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include "cajal/cajal.h"
+#include "compile/program.h"
 #include "cpu/isa.h"
 #include "graph/graph.h"
 #include "recurrence_check.h"
@@ -337,6 +338,61 @@ static void test_new_weights(void **state)
     cj_model_free(m);
 }
 
+/* How many recurrences of the program, forwards or back, write over what they read. */
+static int written_over(const cj_program *program)
+{
+    int count = 0;
+    for (int64_t s = 0; s < program->step_count; s++) {
+        const cj__step *step = &program->steps[s];
+        if (step->launch.op != CJ__OP_recurrence_saving && step->launch.op != CJ__OP_recurrence_gradient)
+            continue;
+        for (int i = 0; i < step->launch.inputs_count; i++)
+            for (int o = 0; o < step->launch.outputs_count; o++) {
+                const cj__buffer *in = &program->buffers[step->operands[i]];
+                const cj__buffer *out = &program->buffers[step->operands[step->launch.inputs_count + o]];
+                count += in->storage == CJ__SLAB && out->storage == CJ__SLAB && in->offset == out->offset;
+            }
+    }
+    return count;
+}
+
+/* What the input gives to the gates is written over by the gates, and these by their gradients, unless they
+ * are wanted: as outputs they are. */
+static void test_in_place(void **state)
+{
+    (void)state;
+    static const layer layers[] = {cj_rnn, cj_lstm, cj_gru};
+    static const int32_t lengths[N] = {8, 0, 5, 2, 8, 1};
+    float x[N * T * C], kept[N * T * 4 * H], found[2][N * T * C];
+    fill(x, N * T * C);
+    for (int k = 0; k < 6; k++) {
+        bool keep = k % 2;
+        cj_model *m;
+        cj_graph *g;
+        cj_program *program;
+        expect_ok(cj_model_new(&m, .seed = 1));
+        expect_ok(cj_graph_new(&g, m));
+        cj_value in = cj_input(g, "x", CJ_F32, cj_shape(N, T, C)), by_input;
+        cj_recurrent_options o = {.size = sizeof o, .units = H, .input = in};
+        o.lengths = cj_input(g, "lengths", CJ_I32, cj_shape(N));
+        cj_value y = layers[k / 2](cj_at(cj_root(g), "layer"), &o).output;
+        cj_value z = cj__make_value(g, cj__node_of(y)->inputs[CJ__R_GATES]);
+        cj_value total = cj_sum(cj_mul(y, y), cj_axes(0, 1, 2), CJ_DROP_AXES);
+        cj_gradients(total, 1, &in, &by_input);
+        cj_output(g, "by_input", by_input);
+        if (keep) cj_output(g, "z", z);
+        expect_ok(cj_compile(&program, g));
+        assert_int_equal(written_over(program), keep ? 1 : 2);
+        expect_ok(cj_program_run(
+            program, .inputs = {{x, CJ_F32, cj_shape(N, T, C)}, {(void *)lengths, CJ_I32, cj_shape(N)}},
+            .outputs = {found[keep], keep ? kept : NULL}));
+        cj_program_free(program);
+        cj_graph_free(g);
+        cj_model_free(m);
+        if (keep) assert_memory_equal(found[0], found[1], sizeof found[0]);
+    }
+}
+
 /* Over an embedding the table is multiplied in place of the sequence: outputs and gradients must not tell.
  * The index -1 is outside, and so a vector of zeros. */
 static void test_over_embedding(void **state)
@@ -482,6 +538,7 @@ int main(void)
                                        cmocka_unit_test(test_carried_state),
                                        cmocka_unit_test(test_lengths),
                                        cmocka_unit_test(test_new_weights),
+                                       cmocka_unit_test(test_in_place),
                                        cmocka_unit_test(test_over_embedding),
                                        cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_allocations)};

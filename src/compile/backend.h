@@ -43,7 +43,9 @@ typedef struct cj__kernel {
     void (*run)(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
     /* What prepare made of it, for `cajal plan`: "avx2 6x16"; NULL: the name says it all. */
     const char *(*describe)(const cj__launch *launch);
-    bool in_place; /* an output may lie on a whole input of the same bytes that dies with this step */
+    /* Whether an output may lie where an input of the same bytes does that nobody needs any more: each
+     * element is read before it is written, and by the same task. NULL: none may. */
+    bool (*lies_on)(const cj__launch *launch, int output, int input);
     /* The stage before, or NULL. Its launch is the kernel's, with `data` as the kernel's prepare left it, but
      * its inputs are those of `before_reads` (bit i: input i) and its one output is the workspace. */
     const struct cj__kernel *before;

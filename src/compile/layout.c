@@ -58,18 +58,19 @@ static void add_place(layout *l, int32_t buffer, int32_t group)
     l->count++;
 }
 
-/* Gives an output the place of a whole input of the same size that dies here. */
-static bool reuse_input(layout *l, int32_t at, const cj__step *step, int32_t output)
+/* Gives the step's output o the place of an input of the same size that dies here, where the kernel can. */
+static bool reuse_input(layout *l, int32_t at, const cj__step *step, int o)
 {
     const cj_program *p = l->program;
-    if (!step->kernel->in_place || step->launch.op != CJ__OP_chain) return false;
-    const cj__chain *chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
+    int32_t output = step->operands[step->launch.inputs_count + o];
     const cj__buffer *out = &p->buffers[output];
-    for (int i = 0; i < step->launch.inputs_count; i++) {
+    for (int i = 0; step->kernel->lies_on && i < step->launch.inputs_count; i++) {
         int32_t input = step->operands[i];
         const cj__buffer *in = &p->buffers[input];
         bool dies = in->storage == CJ__SLAB && l->last_use[input] == at && l->place_of[input] >= 0;
-        if (!dies || !chain->inputs[i].whole || read_beside(p, &p->groups[at], step, input)) continue;
+        if (!dies || !step->kernel->lies_on(&step->launch, o, i) ||
+            read_beside(p, &p->groups[at], step, input))
+            continue;
         place *there = &l->places[l->place_of[input]];
         bool same = cj_dtype_size(in->type.dtype) == cj_dtype_size(out->type.dtype) &&
                     cj__buffer_bytes(in) == cj__buffer_bytes(out);
@@ -90,7 +91,7 @@ static void find_places(layout *l)
             if (step->loop) add_place(l, step->loop->workspace, g);
             for (int i = 0; i < step->launch.outputs_count; i++) {
                 int32_t output = step->operands[step->launch.inputs_count + i];
-                if (p->buffers[output].storage == CJ__SLAB && !reuse_input(l, g, step, output))
+                if (p->buffers[output].storage == CJ__SLAB && !reuse_input(l, g, step, i))
                     add_place(l, output, g);
             }
         }

@@ -340,16 +340,21 @@ static bool variable_read_beside(const planner *p, const cj__group *group, const
     return false;
 }
 
-/* A chain reads element i before it writes element i, and `put` has its first input where it writes; but any
- * other input of a variable that the same step writes, a broadcast one say, would be read too late. */
+/* Whether any output may lie on input i. */
+static bool all_lie_on(const cj__step *step, int i)
+{
+    for (int o = 0; o < step->launch.outputs_count; o++)
+        if (!step->kernel->lies_on(&step->launch, o, i)) return false;
+    return true;
+}
+
+/* An input of a variable that the same step writes, a broadcast one say, would be read too late unless the
+ * kernel reads each of its elements before it writes there. */
 static bool reads_too_late(const planner *p, const cj__step *step)
 {
-    const cj__chain *chain = NULL;
-    if (step->launch.op == CJ__OP_chain)
-        chain = ((const cj__chain_attributes *)step->launch.attributes)->chain;
     for (int i = 0; i < step->launch.inputs_count; i++) {
         const cj__buffer *in = &p->program->buffers[step->operands[i]];
-        if (in->storage != CJ__VARIABLE || (chain ? chain->inputs[i].whole : i == 0)) continue;
+        if (in->storage != CJ__VARIABLE || all_lie_on(step, i)) continue;
         for (int64_t c = 0; c < p->program->commit_count; c++)
             if (p->program->commits[c].variable == in->variable) return true;
     }
@@ -376,7 +381,7 @@ static bool output_in_place(const planner *p, const cj__group *group, const cj__
 
 static bool can_update_in_place(const planner *p, const cj__group *group, const cj__step *step)
 {
-    if (!step->kernel->in_place || !cj__only_commits(p->program, step) || reads_too_late(p, step))
+    if (!step->kernel->lies_on || !cj__only_commits(p->program, step) || reads_too_late(p, step))
         return false;
     for (int i = 0; i < step->launch.outputs_count; i++)
         if (!output_in_place(p, group, step, step->operands[step->launch.inputs_count + i])) return false;

@@ -497,8 +497,18 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
     apply_flat(&chain, start, count - start < size ? count - start : size);
 }
 
-const cj__kernel cj__chain_kernel = {
-    .name = "chain", .op = CJ__OP_chain, .refuse = refuse, .prepare = prepare, .run = run, .in_place = true};
+static bool lies_on(const cj__launch *launch, int output, int input)
+{
+    (void)output;
+    return chain_of(launch)->inputs[input].whole;
+}
+
+const cj__kernel cj__chain_kernel = {.name = "chain",
+                                     .op = CJ__OP_chain,
+                                     .refuse = refuse,
+                                     .prepare = prepare,
+                                     .run = run,
+                                     .lies_on = lies_on};
 
 /* --- a chain whose results are summed ------------------------------------------------------------------ */
 

@@ -214,12 +214,18 @@ static void run_put(const cj__launch *launch, void *const *operands, int64_t tas
                (const char *)operands[1] + (size_t)(o * count + first) * row, (size_t)(end - first) * row);
 }
 
+static bool lies_on(const cj__launch *launch, int output, int input)
+{
+    (void)launch, (void)output;
+    return input == 0;
+}
+
 const cj__kernel cj__put_kernel = {.name = "put",
                                    .op = CJ__OP_put,
                                    .refuse = refuse,
                                    .prepare = prepare_put,
                                    .run = run_put,
-                                   .in_place = true};
+                                   .lies_on = lies_on};
 
 /* --- scatter_add --------------------------------------------------------------------------------------- */
 

@@ -373,6 +373,15 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     return CJ_OK;
 }
 
+/* What the input gave to each gate may be written over by the gates as they were, or by the one gate's state.
+ */
+static bool lies_on(const cj__launch *launch, int output, int input)
+{
+    const cj__recurrence_plan *plan = launch->data;
+    int gates = plan->gates == 1 ? 0 : plan->cell == CJ__LSTM ? 3 : 2; /* in the order of ops/recurrence.h */
+    return output == gates && input == CJ__R_GATES;
+}
+
 #define KERNEL(op_name)                                                                                      \
     const cj__kernel cj__##op_name##_kernel = {.name = #op_name " f32",                                      \
                                                .op = CJ__OP_##op_name,                                       \
@@ -380,6 +389,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
                                                .prepare = prepare,                                           \
                                                .run = run,                                                   \
                                                .describe = cj__recurrence_describe,                          \
+                                               .lies_on = lies_on,                                           \
                                                .before = &packing,                                           \
                                                .before_reads = 1 << CJ__R_WEIGHT}
 KERNEL(recurrence);

@@ -227,11 +227,19 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     return CJ_OK;
 }
 
+/* The gradient of the gates may lie on the gates. */
+static bool lies_on(const cj__launch *launch, int output, int input)
+{
+    (void)launch;
+    return output == 0 && input == CJ__B_SAVED;
+}
+
 const cj__kernel cj__recurrence_gradient_kernel = {.name = "recurrence_gradient f32",
                                                    .op = CJ__OP_recurrence_gradient,
                                                    .refuse = refuse,
                                                    .prepare = prepare,
                                                    .run = run,
                                                    .describe = cj__recurrence_describe,
+                                                   .lies_on = lies_on,
                                                    .before = &packing,
                                                    .before_reads = 1 << CJ__B_WEIGHT};
