@@ -18,8 +18,8 @@ typedef struct {
     cj__matmul_plan plan;
     cj__matmul_call call;
     float *memory;
-    char *scratch;
-    size_t scratch_bytes; /* for each of `threads` */
+    char *scratch, *workspace; /* the latter: of B, where that is packed before */
+    size_t scratch_bytes;      /* for each of `threads` */
     int threads;
 } product;
 
@@ -38,17 +38,20 @@ static int product_new(product *p, const cj__matmul_shape *s, cj__isa isa, int t
 {
     int64_t a = s->batch * s->m * s->k, b = s->batch * s->k * s->n, c = s->batch * s->m * s->n;
     uint32_t state = 1;
+    *p = (product){.threads = threads};
     cj__matmul_plan_make(&p->plan, s, isa);
-    p->threads = threads;
+    size_t workspace_bytes = cj__matmul_pack_before(&p->plan, false);
     p->scratch_bytes = (p->plan.scratch_bytes + 127) / 64 * 64;
     p->memory = cj__allocate((size_t)(a + b + c) * sizeof(float));
     p->scratch = cj__allocate(p->scratch_bytes * (size_t)threads);
-    if (!p->memory || !p->scratch) return -1;
+    if (workspace_bytes > 0) p->workspace = cj__allocate(workspace_bytes);
+    if (!p->memory || !p->scratch || (workspace_bytes > 0 && !p->workspace)) return -1;
     for (int64_t i = 0; i < a + b + c; i++) {
         state = state * 1664525 + 1013904223;
         p->memory[i] = (float)(int32_t)state * 0x1p-31f;
     }
-    p->call = (cj__matmul_call){.a = p->memory, .b = p->memory + a, .c = p->memory + a + b};
+    p->call = (cj__matmul_call){
+        .a = p->memory, .b = p->memory + a, .c = p->memory + a + b, .workspace = p->workspace};
     return 0;
 }
 
@@ -56,6 +59,16 @@ static void product_free(product *p)
 {
     cj__free(p->memory);
     cj__free(p->scratch);
+    cj__free(p->workspace);
+}
+
+static void pack_task(void *context, int64_t task, int thread)
+{
+    (void)thread;
+    const product *p = context;
+    cj__float_state caller = cj__float_enter();
+    cj__matmul_pack(&p->plan, p->call.b, task, p->workspace);
+    cj__float_leave(caller);
 }
 
 static void run_task(void *context, int64_t task, int thread)
@@ -66,12 +79,16 @@ static void run_task(void *context, int64_t task, int thread)
     cj__float_leave(caller);
 }
 
+/* As in a training step, where B is another each time. */
 static void product_run(product *p)
 {
+    int64_t packings = p->workspace ? cj__matmul_pack_tasks(&p->plan) : 0;
     if (p->threads > 1) {
+        if (packings > 0) cj__team_run(packings, pack_task, p);
         cj__team_run(p->plan.tasks, run_task, p);
         return;
     }
+    for (int64_t i = 0; i < packings; i++) cj__matmul_pack(&p->plan, p->call.b, i, p->workspace);
     for (int64_t i = 0; i < p->plan.tasks; i++) cj__matmul_run(&p->plan, &p->call, i, p->scratch);
 }
 

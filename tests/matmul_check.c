@@ -56,18 +56,26 @@ static void counting_epilogue(void *context, cj__rectangle where)
         }
 }
 
-void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *plan, cj_test_manner manner)
+static void run_tasks(cj_test_product *product, const cj__matmul_plan *plan, size_t workspace_bytes,
+                      cj_test_manner manner)
 {
     cj__matmul_call call = {.a = product->a, .b = product->b, .c = product->c};
     if (manner == CJ_TEST_COUNTING_EPILOGUE) call.epilogue = (cj__epilogue){counting_epilogue, product->c};
-    char *scratch = aligned_alloc(64, plan->scratch_bytes / 64 * 64 + 64);
+    char *scratch = aligned_alloc(64, plan->scratch_bytes / 64 * 64 + 64), *workspace = NULL;
     cj__float_state caller = cj__float_enter();
+    if (workspace_bytes > 0) {
+        call.workspace = workspace = aligned_alloc(64, (workspace_bytes + 63) / 64 * 64);
+        memset(workspace, 0xff, workspace_bytes);
+        for (int64_t i = cj__matmul_pack_tasks(plan); i-- > 0;)
+            cj__matmul_pack(plan, product->b, i, workspace);
+    }
     for (int64_t i = 0; i < plan->tasks; i++) {
         memset(scratch, 0xff, plan->scratch_bytes);
         cj__matmul_run(plan, &call, manner == CJ_TEST_BACKWARD ? plan->tasks - 1 - i : i, scratch);
     }
     cj__float_leave(caller);
     free(scratch);
+    free(workspace);
 }
 
 cj_test_processor cj_test_tiles_in_c(void)
@@ -114,7 +122,8 @@ void cj_test_product_run(cj_test_product *product, const cj_test_processor *proc
 {
     cj__matmul_plan plan;
     cj_test_plan(&plan, &product->shape, processor);
-    cj_test_product_run_plan(product, &plan, manner);
+    size_t workspace_bytes = manner == CJ_TEST_FORWARD ? 0 : cj__matmul_pack_before(&plan, true);
+    run_tasks(product, &plan, workspace_bytes, manner);
 }
 
 /* Row i of the product of item `item`: [n], in memory's order of B where that is read row by row. */

@@ -29,11 +29,11 @@ const cj_test_processor *cj_test_processors(void);
 cj_test_processor cj_test_tiles_in_c(void);
 cj_test_processor cj_test_vectors_in_c(void);
 
-/* Plans for `processor` and runs every task, first to last or last to first, each with scratch full of NaN.
- * CJ_TEST_COUNTING_EPILOGUE doubles each element and adds its flat index modulo 1021. */
+/* Plans for `processor` and runs every task, each with scratch full of NaN: first to last; or, where B can be
+ * packed before, with that, last to first or with an epilogue that doubles each element and adds its flat
+ * index modulo 1021. */
 void cj_test_product_run(cj_test_product *product, const cj_test_processor *processor, cj_test_manner manner);
 void cj_test_plan(cj__matmul_plan *plan, const cj__matmul_shape *shape, const cj_test_processor *processor);
-void cj_test_product_run_plan(cj_test_product *product, const cj__matmul_plan *plan, cj_test_manner manner);
 void cj_test_product_reference(cj_test_product *product);
 /* ‖c - reference‖ / ‖reference‖; 0 where both are nothing. */
 double cj_test_product_error(cj_test_product *product);

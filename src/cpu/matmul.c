@@ -125,12 +125,13 @@ static int64_t padded_columns(const cj__matmul_plan *plan)
     return plan->panels * plan->tile_columns;
 }
 
-size_t cj__matmul_pack_before(cj__matmul_plan *plan)
+size_t cj__matmul_pack_before(cj__matmul_plan *plan, bool lasting)
 {
     const cj__matmul_shape *s = &plan->shape;
     size_t bytes = aligned_bytes(padded_columns(plan) * s->k, sizeof(float));
-    if (plan->kind != CJ__MATMUL_TILES || s->batch > 1 || s->m > FEW_FOR_PACKING || bytes > MOST_PACKED)
-        return 0;
+    if (plan->kind == CJ__MATMUL_SPLIT) return cj__split_pack_before(plan, lasting);
+    if (plan->kind != CJ__MATMUL_TILES || !lasting || s->batch > 1) return 0;
+    if (s->m > FEW_FOR_PACKING || bytes > MOST_PACKED) return 0;
     plan->packed_before = true;
     plan->pack_b = false;
     plan->scratch_bytes = plan->pack_a ? strips_bytes(plan) : 0;
@@ -143,7 +144,12 @@ static int64_t packed_place(const cj__matmul_plan *plan, int64_t p, int64_t dept
     return p * padded_columns(plan) + column * depth;
 }
 
-void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t panel, float *to)
+int64_t cj__matmul_pack_tasks(const cj__matmul_plan *plan)
+{
+    return plan->kind == CJ__MATMUL_SPLIT ? cj__split_pack_tasks(plan) : plan->panels;
+}
+
+static void pack_panel(const cj__matmul_plan *plan, const float *b, int64_t panel, float *to)
 {
     const cj__matmul_shape *s = &plan->shape;
     int64_t column = panel * plan->tile_columns, columns = at_most(plan->tile_columns, s->n - column);
@@ -153,6 +159,14 @@ void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t panel,
         cj__matrix part = {all.data + p * all.row + column * all.column, all.row, all.column};
         plan->kernels->pack_panels(part, depth, columns, to + packed_place(plan, p, depth, column));
     }
+}
+
+void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t task, void *workspace)
+{
+    if (plan->kind == CJ__MATMUL_SPLIT)
+        cj__split_pack(plan, b, task, workspace);
+    else
+        pack_panel(plan, b, task, workspace);
 }
 
 /* --- few rows ------------------------------------------------------------------------------------------ */

@@ -41,6 +41,7 @@ typedef struct {
     bool whole_strips;                 /* all but the last have tile_rows rows; else evenly many */
     int64_t row_blocks, column_blocks; /* of C, for each of the batch: one task each */
     int64_t k_block;
+    int64_t group_panels; /* of a B packed before by parts: as many columns as are multiplied at a time */
     char name[72];
     bool pack_a, pack_b, swap; /* swap: Cᵀ = Bᵀ·Aᵀ is computed, since n is small */
     bool packed_before;        /* B comes packed whole, in the call's workspace */
@@ -53,10 +54,11 @@ void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, 
 /* The same with the kernels for parts of bf16 given, or NULL for none: tests emulate those of AMX. */
 void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa,
                           const struct cj__split_kernels *split);
-/* Has B packed once for many runs, if that is worth its bytes, which are returned; 0: it is not. Then
- * cj__matmul_pack has as many tasks as a matrix has panels. */
-size_t cj__matmul_pack_before(cj__matmul_plan *plan);
-void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t panel, float *to);
+/* Has B packed before, once for many runs if it is `lasting`, where that is worth its bytes, which are
+ * returned; 0: it is not. cj__matmul_pack then does one of so many tasks of that. */
+size_t cj__matmul_pack_before(cj__matmul_plan *plan, bool lasting);
+int64_t cj__matmul_pack_tasks(const cj__matmul_plan *plan);
+void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t task, void *workspace);
 /* In the floating-point state of cj__float_enter. */
 void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);
 /* For `cajal plan`: "avx2 6x16", and why f32 where less was asked for. */

@@ -100,6 +100,10 @@ void cj__matmul_cut(cj__matmul_plan *plan, int64_t most_rows, int64_t most_colum
 /* The product by parts of bf16 (matmul_split.c). `split` is what the plan's instruction set gives, or NULL.
  */
 bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split);
+/* As cj__matmul_pack_before, and what follows it, which call these. */
+size_t cj__split_pack_before(cj__matmul_plan *plan, bool lasting);
+int64_t cj__split_pack_tasks(const cj__matmul_plan *plan);
+void cj__split_pack(const cj__matmul_plan *plan, const float *b, int64_t task, void *workspace);
 void cj__split_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);
 
 #endif

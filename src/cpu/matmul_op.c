@@ -1,5 +1,5 @@
 /* The op matmul on the CPU: its shapes handed to the matrix product, task by task. Weights that last from run
- * to run are packed once, in a stage before. */
+ * to run, and those of large products of bf16, are packed once, in a stage before. */
 #include "cpu/backend.h"
 #include "cpu/matmul.h"
 #include "cpu/split.h"
@@ -37,7 +37,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     for (int64_t i = 0; i < z.rank - 2; i++) shape.batch *= z.dims[i];
     cj__matmul_plan *plan;
     CJ__TRY(make_plan(&plan, launch, &shape, arena));
-    if (launch->lasting >> 1 & 1) launch->workspace_bytes = cj__matmul_pack_before(plan);
+    launch->workspace_bytes = cj__matmul_pack_before(plan, launch->lasting >> 1 & 1);
     take_plan(launch, plan);
     return CJ_OK;
 }
@@ -60,25 +60,25 @@ const char *cj__matmul_describe(const cj__launch *launch)
     return cj__matmul_plan_name(launch->data);
 }
 
-/* --- the stage before: weights that last are packed once ------------------------------------------------ */
+/* --- the stage before: B is packed once ---------------------------------------------------------------- */
 
 static cj_status prepare_packing(cj__launch *launch, cj__arena *arena)
 {
     (void)arena;
     cj__product_unwrap(launch);
-    launch->tasks = ((const cj__matmul_plan *)launch->data)->panels;
+    launch->tasks = cj__matmul_pack_tasks(launch->data);
     return CJ_OK;
 }
 
 /* operands: B; the workspace */
-static void pack(const cj__launch *launch, void *const *operands, int64_t panel, void *scratch)
+static void pack(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     (void)scratch;
-    cj__matmul_pack(launch->data, operands[0], panel, operands[1]);
+    cj__matmul_pack(launch->data, operands[0], task, operands[1]);
 }
 
 static const cj__kernel packing = {
-    .name = "packed weight", .op = -1, .prepare = prepare_packing, .run = pack};
+    .name = "packed operand", .op = -1, .prepare = prepare_packing, .run = pack};
 
 /* --- the kernels --------------------------------------------------------------------------------------- */
 

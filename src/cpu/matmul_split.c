@@ -1,6 +1,7 @@
 /* The matrix product by parts of bf16: planned where it is faster than f32, run task by task. Both operands
- * are always packed. What bf16 cannot hold (infinities, NaN, the largest and, for several parts, the smallest
- * numbers) is noticed while packing, and the rows of C concerned are made again in f32. */
+ * are always packed, B once by a stage before where it is worth one. What bf16 cannot hold (infinities, NaN,
+ * the largest and, for several parts, the smallest numbers) is noticed while packing, and the rows of C
+ * concerned are made again in f32. */
 #include "cpu/matmul_blocks.h"
 #include "cpu/split.h"
 
@@ -8,16 +9,37 @@
 
 /* Columns of one packed block of B, which stays in L2 (cj__split_depth), and rows of C for one task. */
 enum { BLOCK_COLUMNS = 512, TASK_ROWS = 1024 };
+/* Where a stage before has packed B, a task packs its rows of A once for all its columns: that many rows, so
+ * that they and a block of B stay in L2. Less work than this (some 0.1 ms) is not worth a stage of its own,
+ * nor is a larger B worth its memory. */
+enum { PACKED_ROWS = 256, FEWEST_ROWS = 64, WANTED_TASKS = 8 };
+static const double stage_work = 1 << 23;
+static const size_t most_packed = (size_t)32 << 20;
+/* Rows that differ in number by one would be packed by masks, so of many strips all but the last are whole.
+ */
+enum { MANY_STRIPS = 16 };
+
+static int64_t panels_of_group(const cj__matmul_plan *plan)
+{
+    int64_t most = plan->packed_before ? plan->group_panels : plan->panels;
+    return at_most(divide_up(plan->panels, plan->column_blocks), most);
+}
+
+/* Numbers of a step of k: of a panel of B, of a strip of A. */
+static int64_t panel_step(const cj__matmul_plan *plan)
+{
+    return (int64_t)CJ__SPLIT_COLUMNS * CJ__SPLIT_STEP * plan->parts;
+}
+
+static int64_t strip_step(const cj__matmul_plan *plan)
+{
+    return plan->tile_rows * CJ__SPLIT_STEP * plan->parts;
+}
 
 static size_t panels_bytes(const cj__matmul_plan *plan)
 {
-    int64_t columns = divide_up(plan->panels, plan->column_blocks) * CJ__SPLIT_COLUMNS;
-    return aligned_bytes(columns * plan->k_block * plan->parts, sizeof(uint16_t));
-}
-
-static size_t rows_bytes(const cj__matmul_plan *plan)
-{
-    return aligned_bytes(plan->tile_rows * plan->k_block * plan->parts, sizeof(uint16_t));
+    int64_t numbers = panels_of_group(plan) * cj__split_steps(plan->k_block) * panel_step(plan);
+    return plan->packed_before ? 0 : aligned_bytes(numbers, sizeof(uint16_t));
 }
 
 static int64_t strips_in_task(const cj__matmul_plan *plan)
@@ -25,11 +47,23 @@ static int64_t strips_in_task(const cj__matmul_plan *plan)
     return divide_up(plan->strips, plan->row_blocks);
 }
 
+static size_t rows_bytes(const cj__matmul_plan *plan)
+{
+    int64_t strips = plan->packed_before ? strips_in_task(plan) : 1;
+    return aligned_bytes(strips * cj__split_steps(plan->k_block) * strip_step(plan), sizeof(uint16_t));
+}
+
 enum { REDONE_DEPTH = 256 };
 
 static size_t redone_bytes(const cj__matmul_plan *plan)
 {
     return aligned_bytes((int64_t)REDONE_DEPTH * plan->kernels->tile_columns, sizeof(float));
+}
+
+static void plan_scratch(cj__matmul_plan *plan)
+{
+    plan->scratch_bytes = panels_bytes(plan) + rows_bytes(plan) + redone_bytes(plan) +
+                          aligned_bytes(strips_in_task(plan), sizeof(uint32_t));
 }
 
 bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split)
@@ -44,12 +78,84 @@ bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split)
     plan->tile_columns = CJ__SPLIT_COLUMNS;
     plan->strips = divide_up(s->m, plan->tile_rows);
     plan->panels = divide_up(s->n, plan->tile_columns);
-    plan->whole_strips = split->most_parts > 1;
+    plan->whole_strips = split->most_parts > 1 || plan->strips >= MANY_STRIPS;
     plan->k_block = cj__split_depth(split, parts, s->k);
     cj__matmul_cut(plan, TASK_ROWS, BLOCK_COLUMNS, 1, 1);
-    plan->scratch_bytes = panels_bytes(plan) + rows_bytes(plan) + redone_bytes(plan) +
-                          aligned_bytes(strips_in_task(plan), sizeof(uint32_t));
+    plan_scratch(plan);
     return true;
+}
+
+/* --- B packed before ----------------------------------------------------------------------------------- */
+
+/* The workspace: block of k after block of k, each [panels][its steps]; then the largest magnitude of each
+ * group of panels in each block of k, as bits. */
+static int64_t groups_of(const cj__matmul_plan *plan)
+{
+    return divide_up(plan->panels, plan->group_panels);
+}
+
+static int64_t k_blocks(const cj__matmul_plan *plan)
+{
+    return divide_up(plan->shape.k, plan->k_block);
+}
+
+static size_t packed_bytes(const cj__matmul_plan *plan)
+{
+    return aligned_bytes(plan->panels * cj__split_steps(plan->shape.k) * panel_step(plan), sizeof(uint16_t));
+}
+
+static int64_t packed_place(const cj__matmul_plan *plan, int64_t p, int64_t depth, int64_t panel)
+{
+    return (p / CJ__SPLIT_STEP * plan->panels + panel * cj__split_steps(depth)) * panel_step(plan);
+}
+
+size_t cj__split_pack_before(cj__matmul_plan *plan, bool lasting)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    bool again = plan->row_blocks * plan->column_blocks > 1; /* something is packed more than once */
+    double work = (double)s->m * (double)s->n * (double)s->k;
+    if (s->batch > 1 || packed_bytes(plan) > most_packed || (!lasting && (!again || work < stage_work)))
+        return 0;
+    plan->packed_before = true;
+    plan->row_blocks = at_least(divide_up(s->m, PACKED_ROWS), at_most(WANTED_TASKS, s->m / FEWEST_ROWS));
+    plan->row_blocks = at_least(1, at_most(plan->row_blocks, plan->strips));
+    plan->column_blocks = at_most(plan->panels, divide_up(WANTED_TASKS, plan->row_blocks));
+    plan->group_panels =
+        at_most(BLOCK_COLUMNS / CJ__SPLIT_COLUMNS, divide_up(plan->panels, plan->column_blocks));
+    plan->column_blocks = at_most(plan->column_blocks, groups_of(plan));
+    plan->tasks = plan->row_blocks * plan->column_blocks;
+    plan_scratch(plan);
+    return packed_bytes(plan) + aligned_bytes(groups_of(plan) * k_blocks(plan), sizeof(uint32_t));
+}
+
+int64_t cj__split_pack_tasks(const cj__matmul_plan *plan)
+{
+    return groups_of(plan) * k_blocks(plan);
+}
+
+/* A group of panels in a block of k. Where memory runs along the columns, a step of all of them before the
+ * next: each row of B is read whole. */
+void cj__split_pack(const cj__matmul_plan *plan, const float *data, int64_t task, void *workspace)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    int64_t p = task % k_blocks(plan) * plan->k_block, depth = at_most(plan->k_block, s->k - p);
+    int64_t first = task / k_blocks(plan) * plan->group_panels;
+    int64_t last = at_most(first + plan->group_panels, plan->panels);
+    cj__matrix b = operand(data, s->transpose_b, s->k, s->n);
+    int64_t at_once = b.column == 1 ? CJ__SPLIT_STEP : depth;
+    uint32_t largest = 0;
+    for (int64_t i = 0; i < depth; i += at_once)
+        for (int64_t panel = first; panel < last; panel++) {
+            int64_t column = panel * CJ__SPLIT_COLUMNS;
+            cj__matrix from = {b.data + (p + i) * b.row + column * b.column, b.row, b.column};
+            uint16_t *to = (uint16_t *)workspace + packed_place(plan, p, depth, panel) +
+                           i / CJ__SPLIT_STEP * panel_step(plan);
+            uint32_t here =
+                plan->split->pack_panels(from, at_most(at_once, depth - i),
+                                         at_most(CJ__SPLIT_COLUMNS, s->n - column), plan->parts, to);
+            largest = here > largest ? here : largest;
+        }
+    ((uint32_t *)(void *)((char *)workspace + packed_bytes(plan)))[task] = largest;
 }
 
 /* --- what bf16 cannot hold ----------------------------------------------------------------------------- */
@@ -110,34 +216,108 @@ static void complete(const cj__matmul_plan *plan, const cj__matmul_call *call, c
     if (i == t->strips - 1) finish(call, t, row, next - row, plan->shape.n);
 }
 
-void cj__split_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch)
+/* A strip of A, or the next of several, at k block [p, p + depth): notes the largest that it has met so far.
+ */
+static void pack_strip(const cj__matmul_plan *plan, const block *t, int64_t i, int64_t p, int64_t depth,
+                       uint16_t *to, uint32_t *largest)
 {
-    const cj__matmul_shape *s = &plan->shape;
-    const cj__split_kernels *split = plan->split;
+    int64_t row = strip_row(plan, t->strip + i), rows = strip_row(plan, t->strip + i + 1) - row;
+    cj__matrix a = {t->a.data + row * t->a.row + p * t->a.column, t->a.row, t->a.column};
+    uint32_t here = plan->split->pack_rows(a, rows, depth, plan->parts, to);
+    if (p == 0 || here > largest[i]) largest[i] = here;
+}
+
+/* Strips against one k block of B, of which `fits_b` says whether bf16 holds it. */
+typedef struct {
+    int64_t p, depth;
+    const uint16_t *panels;
+    bool fits_b;
+} k_step;
+
+static void multiply_strip(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t,
+                           int64_t i, const uint16_t *rows, const k_step *k, const space *to)
+{
+    int64_t row = strip_row(plan, t->strip + i);
+    plan->split->strip(&(cj__split_strip){.a = rows,
+                                          .b = k->panels,
+                                          .c = t->c + row * plan->shape.n + t->column,
+                                          .c_row = plan->shape.n,
+                                          .rows = strip_row(plan, t->strip + i + 1) - row,
+                                          .columns = t->columns,
+                                          .steps = cj__split_steps(k->depth),
+                                          .parts = plan->parts,
+                                          .add = k->p > 0});
+    if (k->p + k->depth == plan->shape.k)
+        complete(plan, call, t, i, k->fits_b && cj__split_fits(to->largest[i], plan->parts), to->redone);
+}
+
+/* B is packed by the task itself, block by block of k, A strip by strip. */
+static void run_whole(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, space to)
+{
     block t = tiles_of(plan, call, task);
-    space to = divide(plan, scratch);
-    cj__split_strip strip = {
-        .a = to.rows, .b = to.panels, .c_row = s->n, .columns = t.columns, .parts = plan->parts};
     uint32_t largest_b = 0;
-    for (int64_t p = 0; p < s->k; p += plan->k_block) {
-        int64_t depth = at_most(plan->k_block, s->k - p);
+    for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
+        k_step k = {p, at_most(plan->k_block, plan->shape.k - p), to.panels, false};
         cj__matrix b = {t.b.data + p * t.b.row + t.column * t.b.column, t.b.row, t.b.column};
-        uint32_t largest = split->pack_panels(b, depth, t.columns, plan->parts, to.panels);
+        uint32_t largest = plan->split->pack_panels(b, k.depth, t.columns, plan->parts, to.panels);
         if (largest > largest_b) largest_b = largest;
-        strip.steps = cj__split_steps(depth);
-        strip.add = p > 0;
+        k.fits_b = cj__split_fits(largest_b, plan->parts);
         for (int64_t i = 0; i < t.strips; i++) {
-            int64_t row = strip_row(plan, t.strip + i);
-            cj__matrix a = {t.a.data + row * t.a.row + p * t.a.column, t.a.row, t.a.column};
-            strip.rows = strip_row(plan, t.strip + i + 1) - row;
-            strip.c = t.c + row * s->n + t.column;
-            largest = split->pack_rows(a, strip.rows, depth, plan->parts, to.rows);
-            to.largest[i] = p > 0 && to.largest[i] > largest ? to.largest[i] : largest;
-            split->strip(&strip);
-            if (p + depth == s->k)
-                complete(plan, call, &t, i,
-                         cj__split_fits(largest_b, plan->parts) && cj__split_fits(to.largest[i], plan->parts),
-                         to.redone);
+            pack_strip(plan, &t, i, p, k.depth, to.rows, to.largest);
+            multiply_strip(plan, call, &t, i, to.rows, &k, &to);
         }
     }
+}
+
+/* All strips of a task. Where memory runs along the rows of a transposed A, a step of k of all of them before
+ * the next: each line of memory is read once. */
+static void pack_strips(const cj__matmul_plan *plan, const block *t, int64_t p, int64_t depth, space to)
+{
+    int64_t strip = cj__split_steps(depth) * strip_step(plan);
+    int64_t at_once = t->a.column == 1 ? depth : CJ__SPLIT_STEP;
+    for (int64_t k = 0; k < depth; k += at_once)
+        for (int64_t i = 0; i < t->strips; i++)
+            pack_strip(plan, t, i, p + k, at_most(at_once, depth - k),
+                       to.rows + i * strip + k / CJ__SPLIT_STEP * strip_step(plan), to.largest);
+}
+
+static bool group_fits(const cj__matmul_plan *plan, const void *workspace, int64_t group)
+{
+    const uint32_t *largest = (const void *)((const char *)workspace + packed_bytes(plan));
+    for (int64_t i = group * k_blocks(plan); i < (group + 1) * k_blocks(plan); i++)
+        if (!cj__split_fits(largest[i], plan->parts)) return false;
+    return true;
+}
+
+/* B is packed: the task's rows of A against group after group of panels. */
+static void run_packed(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, space to)
+{
+    int64_t groups = groups_of(plan), part = task % plan->column_blocks;
+    int64_t last = part_start(groups, plan->column_blocks, part + 1);
+    block t = block_of(plan, call, task);
+    t.strip = part_start(plan->strips, plan->row_blocks, task / plan->column_blocks);
+    t.strips = part_start(plan->strips, plan->row_blocks, task / plan->column_blocks + 1) - t.strip;
+    for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
+        k_step k = {.p = p, .depth = at_most(plan->k_block, plan->shape.k - p)};
+        int64_t strip = cj__split_steps(k.depth) * strip_step(plan);
+        pack_strips(plan, &t, p, k.depth, to);
+        for (int64_t group = part_start(groups, plan->column_blocks, part); group < last; group++) {
+            int64_t panel = group * plan->group_panels;
+            t.column = panel * CJ__SPLIT_COLUMNS;
+            t.columns = at_most(plan->group_panels * CJ__SPLIT_COLUMNS, plan->shape.n - t.column);
+            k.panels = (const uint16_t *)call->workspace + packed_place(plan, p, k.depth, panel);
+            k.fits_b = group_fits(plan, call->workspace, group);
+            for (int64_t i = 0; i < t.strips; i++)
+                multiply_strip(plan, call, &t, i, to.rows + i * strip, &k, &to);
+        }
+    }
+}
+
+void cj__split_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch)
+{
+    space to = divide(plan, scratch);
+    if (plan->packed_before)
+        run_packed(plan, call, task, to);
+    else
+        run_whole(plan, call, task, to);
 }

@@ -93,11 +93,12 @@ CJ__INLINE __m512i pack_tile(cj__matrix x, int64_t lines, int64_t k, int parts, 
 CJ__INLINE __m512i pack_tiles(cj__matrix x, int64_t lines, int64_t k, int parts, bool by_line,
                               __m512i largest, uint16_t *to, int64_t part_stride)
 {
-    bool along_k = x.column == 1, whole = lines >= LINES && k >= CJ__SPLIT_STEP;
+    const int64_t all = by_line && ROWS < LINES ? ROWS : LINES; /* of a whole tile */
+    bool along_k = x.column == 1, whole = lines >= all && k >= CJ__SPLIT_STEP;
     if (along_k && whole)
-        return pack_tile(x, LINES, CJ__SPLIT_STEP, parts, true, by_line, largest, to, part_stride);
+        return pack_tile(x, all, CJ__SPLIT_STEP, parts, true, by_line, largest, to, part_stride);
     if (along_k) return pack_tile(x, lines, k, parts, true, by_line, largest, to, part_stride);
-    if (whole) return pack_tile(x, LINES, CJ__SPLIT_STEP, parts, false, by_line, largest, to, part_stride);
+    if (whole) return pack_tile(x, all, CJ__SPLIT_STEP, parts, false, by_line, largest, to, part_stride);
     return pack_tile(x, lines, k, parts, false, by_line, largest, to, part_stride);
 }
 
