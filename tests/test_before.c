@@ -277,11 +277,80 @@ static void test_packed_weights(void **state)
     unsetenv("CAJAL_ISA");
 }
 
+/* --- what is made of weights alone ---------------------------------------------------------------------- */
+
+enum { TABLE = 40, WIDE = 5, UNITS = 4, TAKEN = 6 };
+
+/* y: x times relu(w)², which is multiplied first; z: an LSTM over rows of a table, whose product is taken. */
+static cj_program *make_of_weights(cj_model *model)
+{
+    cj_graph *g;
+    cj_program *program;
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_INFERENCE));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(3, SIZE)),
+             i = cj_input(g, "i", CJ_I32, cj_shape(1, TAKEN));
+    cj_value w = cj_parameter(cj_root(g), "w", cj_shape(SIZE, SIZE), (cj_init){CJ_INIT_UNIFORM, 1});
+    cj_value above = cj_relu(w),
+             rows = cj_embedding(cj_at(cj_root(g), "table"), i, .count = TABLE, .width = WIDE);
+    cj_output(g, "y", cj_matmul(x, cj_matmul(above, above)));
+    cj_output(g, "z", cj_lstm(cj_at(cj_root(g), "lstm"), rows, .units = UNITS).output);
+    expect_ok(cj_compile(&program, g));
+    cj_graph_free(g);
+    return program;
+}
+
+typedef struct {
+    float y[3 * SIZE], z[TAKEN * UNITS];
+} made_of_weights;
+
+static made_of_weights run_of_weights(cj_program *program)
+{
+    static const int32_t i[TAKEN] = {3, 39, 0, 3, 17, 5};
+    made_of_weights found;
+    float x[3 * SIZE];
+    for (int k = 0; k < 3 * SIZE; k++) x[k] = (float)(k % 7) - 3;
+    expect_ok(cj_program_run(
+        program, .inputs = {{x, CJ_F32, cj_shape(3, SIZE)}, {(void *)i, CJ_I32, cj_shape(1, TAKEN)}},
+        .outputs = {found.y, found.z}));
+    return found;
+}
+
+/* Steps that read weights alone are made once, those that read these after them, and again when a weight has
+ * changed. */
+static void test_made_of_weights(void **state)
+{
+    (void)state;
+    cj_model *model;
+    expect_ok(cj_model_new(&model, .seed = 4));
+    cj_program *program = make_of_weights(model);
+    assert_int_equal(program->kept_groups, 2);
+    assert_true(program->kept_count >= 3);
+    int64_t gathers = 0;
+    for (int64_t s = program->kept_count; s < program->step_count; s++) {
+        assert_true(program->steps[s].launch.op != CJ__OP_relu);
+        gathers += program->steps[s].launch.op == CJ__OP_gather;
+    }
+    assert_int_equal(gathers, 1);
+    made_of_weights before = run_of_weights(program);
+    static const char *const names[] = {"w", "table.weight", "lstm.weight_ih_l0"};
+    for (int k = 0; k < 3; k++) {
+        ((float *)cj_model_find(model, names[k]).data)[16] += 1;
+        cj_program *fresh = make_of_weights(model);
+        made_of_weights after = run_of_weights(program), wanted = run_of_weights(fresh);
+        assert_memory_equal(&after, &wanted, sizeof after);
+        assert_memory_not_equal(&after, &before, sizeof after);
+        before = after;
+        cj_program_free(fresh);
+    }
+    cj_program_free(program);
+    cj_model_free(model);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_made_once), cmocka_unit_test(test_learned),
-                                       cmocka_unit_test(test_packed_weights),
-                                       cmocka_unit_test(test_planned_memory),
-                                       cmocka_unit_test(test_failing_allocations)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_made_once),      cmocka_unit_test(test_learned),
+        cmocka_unit_test(test_packed_weights), cmocka_unit_test(test_made_of_weights),
+        cmocka_unit_test(test_planned_memory), cmocka_unit_test(test_failing_allocations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,9 +207,24 @@ static void count_step(cj_program *program, cj__step *step)
         program->scratch_bytes = step->launch.scratch_bytes;
 }
 
+/* Whether all that a step reads lasts, or is made of what does. */
+static bool from_lasting(const cj_program *program, const cj__step *step, int count)
+{
+    bool any = false;
+    for (int i = 0; i < count; i++) {
+        const cj__buffer *read = &program->buffers[step->operands[i]];
+        bool lasts = read->lasting || read->storage == CJ__KEPT;
+        if (!lasts && read->storage != CJ__CONSTANT) return false;
+        any |= lasts;
+    }
+    return any;
+}
+
+/* None where all of them are: then the step itself is kept, and what it makes of them needs no place. */
 static uint64_t lasting_inputs(const planner *p, const cj__step *step, int count)
 {
     uint64_t lasting = 0;
+    if (from_lasting(p->program, step, count)) return 0;
     for (int i = 0; i < count && i < 64; i++)
         lasting |= (uint64_t)p->program->buffers[step->operands[i]].lasting << i;
     return lasting;
@@ -269,31 +284,6 @@ static cj_status place_node(planner *p, const cj__node *node)
     commit->variable = ((const cj__variable_attributes *)node->attributes)->variable;
     commit->buffer = p->buffer_of[node->inputs[0]];
     return CJ_OK;
-}
-
-/* --- what is kept -------------------------------------------------------------------------------------- */
-
-static bool can_keep(const cj_program *program, const cj__step *step)
-{
-    for (int i = 0; i < step->launch.inputs_count; i++)
-        if (!program->buffers[step->operands[i]].lasting) return false;
-    return step->before;
-}
-
-/* Stages before a kernel that would make the same in every run. */
-static void keep(planner *p)
-{
-    cj_program *program = p->program;
-    for (int64_t s = 0; s < program->step_count; s++) {
-        cj__step *step = &program->steps[s];
-        if (!can_keep(program, step)) continue;
-        cj__buffer *workspace = &program->buffers[step->operands[step->launch.inputs_count]];
-        step->kept = true;
-        workspace->storage = CJ__KEPT;
-        workspace->offset = program->kept_bytes;
-        program->kept_bytes += cj__buffer_bytes(workspace);
-        program->kept_count++;
-    }
 }
 
 /* --- updates in place ---------------------------------------------------------------------------------- */
@@ -411,6 +401,77 @@ static void commit_in_place(planner *p)
         for (int32_t s = group->first; s < group->first + group->count; s++)
             if (can_update_in_place(p, group, &p->program->steps[s]))
                 update_in_place(p, &p->program->steps[s]);
+    }
+}
+
+/* --- what is kept -------------------------------------------------------------------------------------- */
+
+/* Results that lie there from run to run should be no larger than what they are made of. A workspace may be:
+ * its kernel has weighed that. */
+static bool small_enough(const cj_program *program, const cj__step *step)
+{
+    size_t read = 0, made = 0;
+    for (int i = 0; i < step->operands_count; i++)
+        *(i < step->launch.inputs_count ? &read : &made) +=
+            cj__buffer_bytes(&program->buffers[step->operands[i]]);
+    return made <= read;
+}
+
+static bool leaves(const planner *p, int32_t buffer)
+{
+    for (int64_t c = 0; c < p->program->commit_count; c++)
+        if (p->program->commits[c].buffer == buffer) return true;
+    return is_output(p, buffer) || buffer == p->program->guard;
+}
+
+/* Steps that would make the same in every run: stages before a kernel, and others that have none themselves.
+ */
+static bool can_keep(const planner *p, const cj__step *step)
+{
+    int inputs = step->launch.inputs_count;
+    if (step->loop || !from_lasting(p->program, step, inputs)) return false;
+    if (step->before) return true;
+    for (int i = inputs; i < step->operands_count; i++)
+        if (leaves(p, step->operands[i])) return false;
+    return step->operands_count == inputs + step->launch.outputs_count && small_enough(p->program, step);
+}
+
+static void keep_results(cj_program *program, cj__step *step)
+{
+    step->kept = true;
+    program->kept_count++;
+    program->operations -= step->operations;
+    for (int i = step->launch.inputs_count; i < step->operands_count; i++) {
+        cj__buffer *result = &program->buffers[step->operands[i]];
+        result->storage = CJ__KEPT;
+        result->offset = program->kept_bytes;
+        program->kept_bytes += cj__buffer_bytes(result);
+    }
+}
+
+/* The group of a kept step: after those that make what it reads. */
+static int64_t level_of(const cj_program *program, const int32_t *level, const cj__step *step)
+{
+    int32_t highest = 0;
+    for (int i = 0; i < step->launch.inputs_count; i++) {
+        int32_t buffer = step->operands[i];
+        if (program->buffers[buffer].storage == CJ__KEPT && level[buffer] >= highest)
+            highest = level[buffer] + 1;
+    }
+    return highest;
+}
+
+static void keep(planner *p)
+{
+    cj_program *program = p->program;
+    for (int64_t s = 0; s < program->step_count; s++) {
+        cj__step *step = &program->steps[s];
+        if (!can_keep(p, step)) continue;
+        int64_t level = level_of(program, p->made_at, step);
+        keep_results(program, step);
+        for (int i = step->launch.inputs_count; i < step->operands_count; i++)
+            p->made_at[step->operands[i]] = (int32_t)level;
+        if (level >= program->kept_groups) program->kept_groups = level + 1;
     }
 }
 

@@ -22,7 +22,8 @@ typedef struct {
     int64_t index; /* of the input */
     const void *constant;
     cj__variable *variable;
-    bool lasting; /* a variable that the program never assigns */
+    bool lasting;     /* a variable that the program never assigns */
+    uint64_t version; /* CJ__KEPT: of what it is made of */
 } cj__buffer;
 
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
     int operands_count;
     bool measured;            /* the kernel is a measured choice, not the rules' */
     bool before;              /* makes the workspace of the step that was after it when it was planned */
-    bool kept;                /* such a step whose result is kept: runs only when it is out of date */
+    bool kept;                /* its results are kept: it runs only when they are out of date */
     uint64_t kept_version;    /* of what it was made of; 0: not made yet */
     double operations;        /* cj__operations; of a step before: 0 */
     struct cj__loop *loop;    /* NULL but for scans: what runs in place of the kernel */
@@ -78,7 +79,8 @@ struct cj_program {
     int64_t step_count, group_count, buffer_count, commit_count, input_count, output_count;
     int32_t guard; /* -1, or a buffer */
     size_t slab_bytes, scratch_bytes, kept_bytes;
-    int64_t kept_count; /* steps whose results are kept: the first ones, in a group of their own */
+    int64_t kept_count,
+        kept_groups; /* steps whose results are kept: the first ones, in groups of their own */
     double operations;
     size_t memory;    /* what a run was allowed to take; 0: anything */
     int64_t repeated; /* nodes that are computed again for gradients, to stay within it */

@@ -97,8 +97,9 @@ static bool may_join(const scheduler *s, int32_t group, const cj__step *step)
 static int32_t first_choice(const scheduler *s, int64_t index)
 {
     if (s->apart) return s->count;
-    if (s->program->steps[index].kept) return 0;
-    int32_t group = later(earliest(s, index), later(s->count - WINDOW, s->program->kept_count > 0));
+    int32_t kept = (int32_t)s->program->kept_groups;
+    if (s->program->steps[index].kept) return earliest(s, index);
+    int32_t group = later(earliest(s, index), later(s->count - WINDOW, kept));
     return s->program->steps[index].before ? later(group, earliest(s, index + 1) - 1) : group;
 }
 
@@ -180,8 +181,8 @@ static cj_status begin(scheduler *s)
     memset(s->groups, 0, steps * sizeof *p->groups);
     memset(s->step_of, 0xff, buffers * 4);
     memset(s->group_of, 0xff, steps * 4);
-    s->count = p->kept_count > 0; /* the first group is for what is kept */
-    s->closed[0] = true;
+    s->count = (int32_t)p->kept_groups; /* the first groups are for what is kept */
+    for (int32_t g = 0; g < s->count; g++) s->closed[g] = true;
     memset(s->read_at, 0xff, buffers * 4);
     for (int64_t i = 0; i < p->step_count; i++)
         for (int k = 0; k < p->steps[i].launch.outputs_count; k++)

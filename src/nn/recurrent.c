@@ -129,8 +129,26 @@ static void draw_biases(const network *n, int64_t layer, int64_t direction, cj__
     r->gates = cj_add(r->gates, cj_add(input, hidden));
 }
 
-/* x·weightᵀ. Where x are rows of a table, an embedding's, with fewer rows than there are places, the table is
- * multiplied and rows of the product are taken; the way back adds up by rows first. */
+/* Of a table's product, which inference keeps from run to run. */
+enum { MOST_KEPT = 4 << 20 /* bytes */ };
+
+static bool is_variable(cj_value x)
+{
+    const cj__node *node = cj_value_ok(x) ? cj__node_of(x) : NULL;
+    return node && node->op == CJ__OP_variable;
+}
+
+/* Whether to multiply the whole table: where it has fewer rows than are taken, or where that is done once. */
+static bool worth_multiplying(cj_value table, cj_value indices, cj_value weight)
+{
+    int64_t rows = cj_value_shape(table).dims[0], columns = cj_value_shape(weight).dims[0];
+    if (rows < cj_shape_count(cj_value_shape(indices))) return true;
+    bool once = table.graph->mode == CJ_INFERENCE && is_variable(table) && is_variable(weight);
+    return once && rows * columns * (int64_t)cj_dtype_size(cj_value_dtype(table)) <= MOST_KEPT;
+}
+
+/* x·weightᵀ. Where x are rows of a table, an embedding's, the table is multiplied if that is less work, and
+ * rows of the product are taken; the way back adds up by rows first. */
 static cj_value project(cj_value x, cj_value weight)
 {
     const cj__node *node = cj_value_ok(x) ? cj__node_of(x) : NULL;
@@ -138,8 +156,7 @@ static cj_value project(cj_value x, cj_value weight)
         ((const cj__axis_attributes *)node->attributes)->axis == 0) {
         cj_value table = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[0]));
         cj_value indices = cj__make_value(x.graph, cj__resolve(x.graph, node->inputs[1]));
-        cj_shape_t rows = cj_value_shape(table);
-        if (rows.rank == 2 && rows.dims[0] < cj_shape_count(cj_value_shape(indices)))
+        if (cj_value_shape(table).rank == 2 && worth_multiplying(table, indices, weight))
             return cj_gather(cj_matmul_transposed(table, weight, false, true), indices, 0);
     }
     return cj_matmul_transposed(x, weight, false, true);

@@ -212,8 +212,10 @@ static bool guard_holds(const cj_program *p)
 static uint64_t version_read(const cj_program *p, const cj__step *step)
 {
     uint64_t sum = 1;
-    for (int i = 0; i < step->launch.inputs_count; i++)
-        sum += p->buffers[step->operands[i]].variable->version;
+    for (int i = 0; i < step->launch.inputs_count; i++) {
+        const cj__buffer *read = &p->buffers[step->operands[i]];
+        sum += read->storage == CJ__VARIABLE ? read->variable->version : read->version;
+    }
     return sum;
 }
 
@@ -274,16 +276,21 @@ static void walk_group(const cj_program *outer, const cj_program *p, const cj__g
 
 static void walk_groups(const cj_program *outer, const cj_program *p)
 {
-    for (int64_t g = p->kept_count > 0; g < p->group_count; g++) walk_group(outer, p, &p->groups[g]);
+    for (int64_t g = p->kept_groups; g < p->group_count; g++) walk_group(outer, p, &p->groups[g]);
 }
 
-/* What is kept and out of date, or not there yet, is made: the first group. */
+/* What is kept and out of date, or not there yet, is made: the first groups. */
 static void refresh(cj_program *p)
 {
     bool stale = false;
-    for (int64_t s = 0; s < p->kept_count; s++) stale |= !may_rest(p, &p->steps[s]);
+    for (int64_t s = 0; s < p->kept_count; s++) {
+        const cj__step *step = &p->steps[s];
+        for (int i = step->launch.inputs_count; i < step->operands_count; i++)
+            p->buffers[step->operands[i]].version = version_read(p, step);
+        stale |= !may_rest(p, step);
+    }
     if (!stale) return;
-    walk_group(p, p, &p->groups[0]);
+    for (int64_t g = 0; g < p->kept_groups; g++) walk_group(p, p, &p->groups[g]);
     for (int64_t s = 0; s < p->kept_count; s++) p->steps[s].kept_version = version_read(p, &p->steps[s]);
 }
 
