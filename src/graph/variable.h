@@ -11,6 +11,7 @@ typedef struct cj__variable {
     cj_dtype dtype;
     cj_shape_t shape;
     void *data;       /* cj_shape_count(shape) elements, aligned to 64 bytes */
+    bool shares;      /* it is a part of the model's chunks */
     uint64_t version; /* raised by every committed assignment, and when the data is lent: what is made of it
                          is kept by version */
     bool kernel;      /* of a convolution: [kernel…,in,out] here, [out,in,kernel…] in files */

@@ -11,7 +11,10 @@ struct cj_model {
     uint64_t seed;
     cj__variable **variables; /* in order of creation */
     int64_t count, capacity;
-    char **freeze; /* [freeze_count] patterns of what training leaves alone */
+    char **chunks; /* of memory, for variables that share it */
+    int64_t chunk_count, chunk_capacity;
+    size_t chunk_used; /* of the last */
+    char **freeze;     /* [freeze_count] patterns of what training leaves alone */
     int64_t freeze_count;
     bool no_values; /* nothing is initialised */
     bool complete;  /* its weights were loaded: a drawing that asks for another has not been trained */

@@ -50,43 +50,39 @@ CJ__INLINE void dots_block(const cj__few_rows *f, int64_t j, int rows, int count
     for (int r = 0; r < rows; r++) store_sums(f, r, j, sum[r], count);
 }
 
-/* The same sums, one row of w after the other. */
+/* The same sums, a row of w after the other. */
 CJ__INLINE void dots_in_turn(const cj__few_rows *f, int64_t j, int rows, int count)
 {
     enum { MOST = 4 };
     cj__floats sum[CJ__FEW_ROWS][MOST];
-    cj__mask tail = cj__m_first(f->k % CJ__LANES);
     int64_t whole = f->k - f->k % CJ__LANES;
-    for (int i = 0; i < count; i++) {
-        const float *x = f->x, *w = f->w + (j + i) * f->w_row;
-        cj__floats here[CJ__FEW_ROWS];
+    cj__mask tail = cj__m_first(f->k - whole);
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) here[r] = cj__v_set(0.0f);
-        for (int64_t p = 0; p < whole; p += CJ__LANES)
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; r++)
-                here[r] = cj__v_fma(cj__v_load(x + r * f->x_row + p), cj__v_load(w + p), here[r]);
+    for (int i = 0; i < count; i++)
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
+            const float *x = f->x + r * f->x_row, *w = f->w + (j + i) * f->w_row;
+            cj__floats here = cj__v_set(0.0f);
+            for (int64_t p = 0; p < whole; p += CJ__LANES)
+                here = cj__v_fma(cj__v_load(x + p), cj__v_load(w + p), here);
             if (whole < f->k)
-                here[r] = cj__v_fma(cj__v_load_masked(x + r * f->x_row + whole, tail),
-                                    cj__v_load_masked(w + whole, tail), here[r]);
-            sum[r][i] = here[r];
+                here =
+                    cj__v_fma(cj__v_load_masked(x + whole, tail), cj__v_load_masked(w + whole, tail), here);
+            sum[r][i] = here;
         }
-    }
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) store_sums(f, r, j, sum[r], count);
 }
 
-/* A matrix that is larger than this comes from far, in one stream: rows of it side by side came half as fast. */
-enum { FAR = 256 << 10 /* bytes */ };
+/* A larger matrix comes from far, in one stream: rows of it side by side came half as fast. */
+enum { FAR = 512 << 10 /* bytes */ };
 
 /* Else eight to twelve independent sums hide the latency of the multiply-add. */
 CJ__INLINE void dots_of(const cj__few_rows *f, int rows, int count)
 {
     int64_t j = 0;
-    if (f->columns * f->k * (int64_t)sizeof(float) > FAR)
-        for (; j + 4 <= f->columns; j += 4) dots_in_turn(f, j, rows, 4);
+    if (rows == 1 && f->columns * f->k * (int64_t)sizeof(float) > FAR)
+        for (; j + 4 <= f->columns; j += 4) dots_in_turn(f, j, 1, 4);
     for (; j + count <= f->columns; j += count) dots_block(f, j, rows, count);
     for (; j + 2 <= f->columns; j += 2) dots_block(f, j, rows, 2);
     for (; j < f->columns; j++) dots_block(f, j, rows, 1);
