@@ -74,14 +74,16 @@ CJ__INLINE void dots_in_turn(const cj__few_rows *f, int64_t j, int rows, int cou
     for (int r = 0; r < rows; r++) store_sums(f, r, j, sum[r], count);
 }
 
-/* A larger matrix comes from far, in one stream: rows of it side by side came half as fast. */
-enum { FAR = 512 << 10 /* bytes */ };
+/* A larger matrix comes from far, in one stream: rows of it side by side came half as fast. Where rows are so
+ * short that the processor has several in hand at once, one after the other is no slower from near either. */
+enum { FAR = 512 << 10 /* bytes */, SHORT = 192 };
 
 /* Else eight to twelve independent sums hide the latency of the multiply-add. */
 CJ__INLINE void dots_of(const cj__few_rows *f, int rows, int count)
 {
     int64_t j = 0;
-    if (rows == 1 && f->columns * f->k * (int64_t)sizeof(float) > FAR)
+    bool far = f->columns * f->k * (int64_t)sizeof(float) > FAR;
+    if (rows == 1 && (far || f->k <= SHORT))
         for (; j + 4 <= f->columns; j += 4) dots_in_turn(f, j, 1, 4);
     for (; j + count <= f->columns; j += count) dots_block(f, j, rows, count);
     for (; j + 2 <= f->columns; j += 2) dots_block(f, j, rows, 2);
