@@ -1,5 +1,6 @@
 /* Initial values: element i of a variable is a function of (seed, name, i). */
 #include "base/random.h"
+#include "base/team.h"
 #include "model/model.h"
 
 #include <math.h>
@@ -19,28 +20,50 @@ static fans fans_of(cj_shape_t shape)
     return (fans){second * field, first * field};
 }
 
-static void fill_uniform(cj__variable *v, uint64_t key, double limit)
+/* Element i is draw(key, i) · scale: parts of a large variable are shared out. */
+typedef struct {
+    float *to;
+    int64_t count;
+    uint64_t key;
+    double scale;
+    double (*draw)(uint64_t key, uint64_t i);
+} filling;
+
+enum { GRAIN = 16384 };
+
+static void fill_part(void *context, int64_t task, int thread)
 {
-    for (int64_t i = 0; i < cj_shape_count(v->shape); i++)
-        ((float *)v->data)[i] = (float)((2 * (double)cj__uniform(key, 0, (uint64_t)i) - 1) * limit);
+    (void)thread;
+    const filling *f = context;
+    int64_t end = (task + 1) * GRAIN < f->count ? (task + 1) * GRAIN : f->count;
+    for (int64_t i = task * GRAIN; i < end; i++) f->to[i] = (float)(f->draw(f->key, (uint64_t)i) * f->scale);
 }
 
-static void fill_normal(cj__variable *v, uint64_t key, double deviation)
+static void fill_drawn(cj__variable *v, uint64_t key, double scale, double (*draw)(uint64_t key, uint64_t i))
 {
-    for (int64_t i = 0; i < cj_shape_count(v->shape); i++)
-        ((float *)v->data)[i] = (float)(cj__normal(key, 0, (uint64_t)i) * deviation);
+    filling f = {v->data, cj_shape_count(v->shape), key, scale, draw};
+    cj__team_run((f.count + GRAIN - 1) / GRAIN, fill_part, &f);
+}
+
+/* From -1 to 1. */
+static double uniform(uint64_t key, uint64_t i)
+{
+    return 2 * (double)cj__uniform(key, 0, i) - 1;
+}
+
+static double normal(uint64_t key, uint64_t i)
+{
+    return cj__normal(key, 0, i);
 }
 
 /* Draws again, with the next step, what falls beyond two deviations. */
-static void fill_truncated(cj__variable *v, uint64_t key, double deviation)
+static double truncated(uint64_t key, uint64_t i)
 {
-    for (int64_t i = 0; i < cj_shape_count(v->shape); i++) {
-        double x;
-        uint64_t step = 0;
-        do x = cj__normal(key, step++, (uint64_t)i);
-        while (fabs(x) > 2);
-        ((float *)v->data)[i] = (float)(x * deviation);
-    }
+    uint64_t step = 0;
+    double x;
+    do x = cj__normal(key, step++, i);
+    while (fabs(x) > 2);
+    return x;
 }
 
 /* The first filters become 1 at the middle of their own channel and 0 elsewhere. [out,in,kernel…] */
@@ -108,38 +131,38 @@ static cj_status fill(cj__variable *v, uint64_t seed, cj_init init)
         fill_constant(v, scale);
         break;
     case CJ_INIT_UNIFORM:
-        fill_uniform(v, key, scale);
+        fill_drawn(v, key, scale, uniform);
         break;
     case CJ_INIT_NORMAL:
-        fill_normal(v, key, scale);
+        fill_drawn(v, key, scale, normal);
         break;
     case CJ_INIT_TRUNCATED:
-        fill_truncated(v, key, scale);
+        fill_drawn(v, key, scale, truncated);
         break;
     case CJ_INIT_DEFAULT:
     case CJ_INIT_GLOROT_UNIFORM:
-        fill_uniform(v, key, sqrt(3 / both));
+        fill_drawn(v, key, sqrt(3 / both), uniform);
         break;
     case CJ_INIT_GLOROT_NORMAL:
-        fill_normal(v, key, sqrt(1 / both));
+        fill_drawn(v, key, sqrt(1 / both), normal);
         break;
     case CJ_INIT_HE_UNIFORM:
-        fill_uniform(v, key, sqrt(6 / f.in));
+        fill_drawn(v, key, sqrt(6 / f.in), uniform);
         break;
     case CJ_INIT_HE_NORMAL:
-        fill_normal(v, key, sqrt(2 / f.in));
+        fill_drawn(v, key, sqrt(2 / f.in), normal);
         break;
     case CJ_INIT_HE_OUT_NORMAL:
-        fill_normal(v, key, sqrt(2 / (f.out < 1 ? 1 : f.out)));
+        fill_drawn(v, key, sqrt(2 / (f.out < 1 ? 1 : f.out)), normal);
         break;
     case CJ_INIT_LECUN_UNIFORM:
-        fill_uniform(v, key, sqrt(3 / f.in));
+        fill_drawn(v, key, sqrt(3 / f.in), uniform);
         break;
     case CJ_INIT_LECUN_NORMAL:
-        fill_normal(v, key, sqrt(1 / f.in));
+        fill_drawn(v, key, sqrt(1 / f.in), normal);
         break;
     case CJ_INIT_DIRAC:
-        fill_uniform(v, key, scale);
+        fill_drawn(v, key, scale, uniform);
         pass_channels_on(v);
         break;
     case CJ_INIT_ORTHOGONAL:
