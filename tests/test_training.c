@@ -316,6 +316,53 @@ static void test_random(void **state)
     assert_int_equal(bits[3], 0x9b00dbd8);
 }
 
+/* Values of a variable large enough to be shared out: [ROWS_DRAWN,COLUMNS_DRAWN]. */
+enum { ROWS_DRAWN = 260, COLUMNS_DRAWN = 201, DRAWN = ROWS_DRAWN * COLUMNS_DRAWN };
+
+static void draw_values(cj_init init, int threads, float *values)
+{
+    cj_model *model;
+    cj_graph *g;
+    expect_ok(cj_set_threads(threads));
+    expect_ok(cj_model_new(&model, .seed = 9));
+    expect_ok(cj_graph_new(&g, model));
+    cj_parameter(cj_root(g), "w", cj_shape(ROWS_DRAWN, COLUMNS_DRAWN), init);
+    memcpy(values, cj_model_find(model, "w").data, DRAWN * sizeof *values);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+/* The same bits for any number of threads, of the distribution that was asked for. */
+static void test_initial_values(void **state)
+{
+    (void)state;
+    static float one[DRAWN], more[DRAWN];
+    /* the deviation of a normal cut off at 2: 0.8796 */
+    const struct {
+        int kind;
+        double deviation, most;
+    } kinds[] = {{CJ_INIT_UNIFORM, 0.5 / sqrt(3), 0.5},
+                 {CJ_INIT_NORMAL, 0.5, 3},
+                 {CJ_INIT_TRUNCATED, 0.5 * 0.8796, 1}};
+    for (int k = 0; k < 3; k++) {
+        cj_init init = {kinds[k].kind, 0.5};
+        double sum = 0, squares = 0;
+        draw_values(init, 1, one);
+        for (int threads = 2; threads <= 7; threads += 5) {
+            draw_values(init, threads, more);
+            assert_memory_equal(one, more, sizeof one);
+        }
+        for (int i = 0; i < DRAWN; i++) {
+            assert_true(fabs((double)one[i]) <= kinds[k].most);
+            sum += one[i];
+            squares += (double)one[i] * one[i];
+        }
+        assert_true(fabs(sum / DRAWN) < 0.01);
+        assert_true(fabs(sqrt(squares / DRAWN) - kinds[k].deviation) < 0.005);
+    }
+    expect_ok(cj_set_threads(0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,7 +370,7 @@ int main(void)
         cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_bad_step),
         cmocka_unit_test(test_learns),        cmocka_unit_test(test_formulas),
         cmocka_unit_test(test_random),        cmocka_unit_test(test_shared_parameter),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_allocations),   cmocka_unit_test(test_initial_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
