@@ -19,12 +19,6 @@ static const size_t most_packed = (size_t)32 << 20;
  */
 enum { MANY_STRIPS = 16 };
 
-static int64_t panels_of_group(const cj__matmul_plan *plan)
-{
-    int64_t most = plan->packed_before ? plan->group_panels : plan->panels;
-    return at_most(divide_up(plan->panels, plan->column_blocks), most);
-}
-
 /* Numbers of a step of k: of a panel of B, of a strip of A. */
 static int64_t panel_step(const cj__matmul_plan *plan)
 {
@@ -38,8 +32,8 @@ static int64_t strip_step(const cj__matmul_plan *plan)
 
 static size_t panels_bytes(const cj__matmul_plan *plan)
 {
-    int64_t numbers = panels_of_group(plan) * cj__split_steps(plan->k_block) * panel_step(plan);
-    return plan->packed_before ? 0 : aligned_bytes(numbers, sizeof(uint16_t));
+    int64_t panels = plan->packed_before ? 0 : divide_up(plan->panels, plan->column_blocks);
+    return aligned_bytes(panels * cj__split_steps(plan->k_block) * panel_step(plan), sizeof(uint16_t));
 }
 
 static int64_t strips_in_task(const cj__matmul_plan *plan)
