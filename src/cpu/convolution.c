@@ -73,13 +73,12 @@ static const cj__product pointwise_to_input = POINTWISE(CJ__OP_convolution_input
 static const cj__product pointwise_to_weight =
     POINTWISE(CJ__OP_convolution_weight_gradient, refuse_pointwise_to_weight);
 
-CJ__PRODUCT_KERNEL(pointwise, "convolution as matmul", pointwise, CJ__OP_convolution);
-CJ__PRODUCT_CHAIN_KERNEL(pointwise, "convolution as matmul", pointwise);
-CJ__PRODUCT_KERNEL(pointwise_to_input, "gradient as matmul", pointwise_to_input,
-                   CJ__OP_convolution_input_gradient);
-CJ__PRODUCT_CHAIN_KERNEL(pointwise_to_input, "gradient as matmul", pointwise_to_input);
-CJ__PRODUCT_KERNEL(pointwise_to_weight, "gradient as matmul", pointwise_to_weight,
-                   CJ__OP_convolution_weight_gradient);
+CJ__PRODUCT_KERNELS_AFTER(pointwise, "convolution as matmul", pointwise, CJ__OP_convolution,
+                          &cj__matmul_packing, 1 << 1);
+CJ__PRODUCT_KERNELS_AFTER(pointwise_to_input, "gradient as matmul", pointwise_to_input,
+                          CJ__OP_convolution_input_gradient, &cj__matmul_packing, 1 << 1);
+CJ__PRODUCT_KERNEL_AFTER(pointwise_to_weight, "gradient as matmul", pointwise_to_weight,
+                         CJ__OP_convolution_weight_gradient, &cj__matmul_packing, 1 << 1);
 
 /* --- a channel at a time -------------------------------------------------------------------------------- */
 

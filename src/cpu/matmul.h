@@ -64,7 +64,9 @@ void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, in
 /* For `cajal plan`: "avx2 6x16", and why f32 where less was asked for. */
 const char *cj__matmul_plan_name(const cj__matmul_plan *plan);
 
-/* Products of this shape as the kernel of an op: what a cj__product is made of. */
+/* Products of this shape as the kernel of an op: what a cj__product is made of. The stage before it reads its
+ * second operand. */
+extern const cj__kernel cj__matmul_packing;
 CJ_MUST_CHECK cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape,
                                            cj__arena *arena);
 void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch);

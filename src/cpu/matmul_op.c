@@ -4,22 +4,18 @@
 #include "cpu/matmul.h"
 #include "cpu/split.h"
 
-static cj_status make_plan(cj__matmul_plan **plan, const cj__launch *launch, const cj__matmul_shape *shape,
-                           cj__arena *arena)
+cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, cj__arena *arena)
 {
     cj__isa isa;
-    *plan = cj__arena_allocate(arena, sizeof **plan);
-    if (!*plan) return cj__out_of_memory(sizeof **plan, "a product");
+    cj__matmul_plan *plan = cj__arena_allocate(arena, sizeof *plan);
+    if (!plan) return cj__out_of_memory(sizeof *plan, "a product");
     CJ__TRY(cj__isa_choose(&isa));
-    cj__matmul_plan_with(*plan, shape, isa, cj__split_kernels_of(launch->own, isa));
-    return CJ_OK;
-}
-
-static void take_plan(cj__launch *launch, const cj__matmul_plan *plan)
-{
+    cj__matmul_plan_with(plan, shape, isa, cj__split_kernels_of(launch->own, isa));
+    launch->workspace_bytes = cj__matmul_pack_before(plan, launch->lasting >> 1 & 1);
     launch->tasks = plan->tasks;
     launch->scratch_bytes = plan->scratch_bytes;
     launch->data = plan;
+    return CJ_OK;
 }
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
@@ -35,19 +31,7 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
                               .shared_b = y.rank == 2,
                               .precision = launch->precision};
     for (int64_t i = 0; i < z.rank - 2; i++) shape.batch *= z.dims[i];
-    cj__matmul_plan *plan;
-    CJ__TRY(make_plan(&plan, launch, &shape, arena));
-    launch->workspace_bytes = cj__matmul_pack_before(plan, launch->lasting >> 1 & 1);
-    take_plan(launch, plan);
-    return CJ_OK;
-}
-
-cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, cj__arena *arena)
-{
-    cj__matmul_plan *plan;
-    CJ__TRY(make_plan(&plan, launch, shape, arena));
-    take_plan(launch, plan);
-    return CJ_OK;
+    return cj__matmul_prepare(launch, &shape, arena);
 }
 
 void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
@@ -77,7 +61,7 @@ static void pack(const cj__launch *launch, void *const *operands, int64_t task, 
     cj__matmul_pack(launch->data, operands[0], task, operands[1]);
 }
 
-static const cj__kernel packing = {
+const cj__kernel cj__matmul_packing = {
     .name = "packed operand", .op = -1, .prepare = prepare_packing, .run = pack};
 
 /* --- the kernels --------------------------------------------------------------------------------------- */
@@ -85,4 +69,4 @@ static const cj__kernel packing = {
 static const cj__product product = {CJ__OP_matmul,       NULL, prepare, cj__matmul_launched,
                                     cj__matmul_describe, NULL};
 
-CJ__PRODUCT_KERNELS_AFTER(matmul, "matmul f32", product, CJ__OP_matmul, &packing, 1 << 1);
+CJ__PRODUCT_KERNELS_AFTER(matmul, "matmul f32", product, CJ__OP_matmul, &cj__matmul_packing, 1 << 1);

@@ -80,9 +80,11 @@ void cj__product_unwrap(cj__launch *launch);
 #define CJ__PRODUCT_CHAIN_KERNEL(name, title, product)                                                       \
     CJ__PRODUCT_KERNEL_(name##_chain, title " + chain", product, cj__product_chain, CJ__OP_product_chain,    \
                         NULL, 0)
-/* Both, with a stage before them that reads some of their inputs. */
+/* The first, or both, with a stage before them that reads some of their inputs. */
+#define CJ__PRODUCT_KERNEL_AFTER(name, title, product, for_op, stage, reads)                                 \
+    CJ__PRODUCT_KERNEL_(name, title, product, cj__product, for_op, stage, reads)
 #define CJ__PRODUCT_KERNELS_AFTER(name, title, product, for_op, stage, reads)                                \
-    CJ__PRODUCT_KERNEL_(name, title, product, cj__product, for_op, stage, reads);                            \
+    CJ__PRODUCT_KERNEL_AFTER(name, title, product, for_op, stage, reads);                                    \
     CJ__PRODUCT_KERNEL_(name##_chain, title " + chain", product, cj__product_chain, CJ__OP_product_chain,    \
                         stage, reads)
 
