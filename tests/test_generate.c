@@ -347,6 +347,28 @@ static void a_put_is_in_place(void **state)
     cj_model_free(model);
 }
 
+/* What is put into itself may not be written over while it is still read. */
+static void a_put_into_itself(void **state)
+{
+    (void)state;
+    enum { LONG = 40 };
+    cj_graph *graph;
+    cj_program *program;
+    float given[LONG], found[LONG];
+    expect_ok(cj_graph_new(&graph, NULL));
+    cj_value x = cj_cumulative_sum(cj_input(graph, "x", CJ_F32, cj_shape(LONG)), 0, CJ_INCLUSIVE);
+    cj_output(graph, "y", cj_neg(cj_put(x, x, cj_input(graph, "at", CJ_I32, cj_scalar_shape()), 0)));
+    expect_ok(cj_compile(&program, graph));
+    for (int i = 0; i < LONG; i++) given[i] = 1;
+    int32_t at = 1;
+    expect_ok(cj_program_run(program,
+                             .inputs = {{given, CJ_F32, cj_shape(LONG)}, {&at, CJ_I32, cj_scalar_shape()}},
+                             .outputs = {found}));
+    for (int i = 0; i < LONG; i++) assert_true(found[i] == (i == 0 ? -1 : -(float)i)); /* 1, then 1, 2, 3 … */
+    cj_program_free(program);
+    cj_graph_free(graph);
+}
+
 /* --- choosing ------------------------------------------------------------------------------------------ */
 
 /* Logarithms of 0.1, 0.4, 0.2, 0.2, 0.05, 0.05 */
@@ -718,6 +740,7 @@ int main(void)
         cmocka_unit_test(long_texts_slide),
         cmocka_unit_test(recurrent_state_is_carried),
         cmocka_unit_test(a_put_is_in_place),
+        cmocka_unit_test(a_put_into_itself),
         cmocka_unit_test(probabilities_by_hand),
         cmocka_unit_test(repetition_is_penalised),
         cmocka_unit_test(draws_have_their_shares),

@@ -3,7 +3,6 @@
  * what gaps large ones leave, and little more is taken than what lives at once. */
 #include "compile/layout.h"
 #include "base/shape.h"
-#include "compile/chain.h"
 #include "compile/loop.h"
 
 #include <stdlib.h>
@@ -58,6 +57,14 @@ static void add_place(layout *l, int32_t buffer, int32_t group)
     l->count++;
 }
 
+/* Whether output o may lie on a buffer, which a step may read as more than one input. */
+static bool may_lie_on(const cj__step *step, int o, int32_t buffer)
+{
+    for (int i = 0; i < step->launch.inputs_count; i++)
+        if (step->operands[i] == buffer && !step->kernel->lies_on(&step->launch, o, i)) return false;
+    return true;
+}
+
 /* Gives the step's output o the place of an input of the same size that dies here, where the kernel can. */
 static bool reuse_input(layout *l, int32_t at, const cj__step *step, int o)
 {
@@ -68,9 +75,7 @@ static bool reuse_input(layout *l, int32_t at, const cj__step *step, int o)
         int32_t input = step->operands[i];
         const cj__buffer *in = &p->buffers[input];
         bool dies = in->storage == CJ__SLAB && l->last_use[input] == at && l->place_of[input] >= 0;
-        if (!dies || !step->kernel->lies_on(&step->launch, o, i) ||
-            read_beside(p, &p->groups[at], step, input))
-            continue;
+        if (!dies || !may_lie_on(step, o, input) || read_beside(p, &p->groups[at], step, input)) continue;
         place *there = &l->places[l->place_of[input]];
         bool same = cj_dtype_size(in->type.dtype) == cj_dtype_size(out->type.dtype) &&
                     cj__buffer_bytes(in) == cj__buffer_bytes(out);
