@@ -419,9 +419,7 @@ static bool small_enough(const cj_program *program, const cj__step *step)
 
 static bool leaves(const planner *p, int32_t buffer)
 {
-    for (int64_t c = 0; c < p->program->commit_count; c++)
-        if (p->program->commits[c].buffer == buffer) return true;
-    return is_output(p, buffer) || buffer == p->program->guard;
+    return cj__commit_of(p->program, buffer) || is_output(p, buffer) || buffer == p->program->guard;
 }
 
 /* Steps that would make the same in every run: stages before a kernel, and others that have none themselves.
@@ -449,30 +447,10 @@ static void keep_results(cj_program *program, cj__step *step)
     }
 }
 
-/* The group of a kept step: after those that make what it reads. */
-static int64_t level_of(const cj_program *program, const int32_t *level, const cj__step *step)
-{
-    int32_t highest = 0;
-    for (int i = 0; i < step->launch.inputs_count; i++) {
-        int32_t buffer = step->operands[i];
-        if (program->buffers[buffer].storage == CJ__KEPT && level[buffer] >= highest)
-            highest = level[buffer] + 1;
-    }
-    return highest;
-}
-
 static void keep(planner *p)
 {
-    cj_program *program = p->program;
-    for (int64_t s = 0; s < program->step_count; s++) {
-        cj__step *step = &program->steps[s];
-        if (!can_keep(p, step)) continue;
-        int64_t level = level_of(program, p->made_at, step);
-        keep_results(program, step);
-        for (int i = step->launch.inputs_count; i < step->operands_count; i++)
-            p->made_at[step->operands[i]] = (int32_t)level;
-        if (level >= program->kept_groups) program->kept_groups = level + 1;
-    }
+    for (int64_t s = 0; s < p->program->step_count; s++)
+        if (can_keep(p, &p->program->steps[s])) keep_results(p->program, &p->program->steps[s]);
 }
 
 /* --- the slab ------------------------------------------------------------------------------------------ */

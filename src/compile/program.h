@@ -79,8 +79,8 @@ struct cj_program {
     int64_t step_count, group_count, buffer_count, commit_count, input_count, output_count;
     int32_t guard; /* -1, or a buffer */
     size_t slab_bytes, scratch_bytes, kept_bytes;
-    int64_t kept_count,
-        kept_groups; /* steps whose results are kept: the first ones, in groups of their own */
+    int64_t kept_count;  /* steps whose results are kept: the first ones */
+    int64_t kept_groups; /* they have groups of their own */
     double operations;
     size_t memory;    /* what a run was allowed to take; 0: anything */
     int64_t repeated; /* nodes that are computed again for gradients, to stay within it */

@@ -32,7 +32,7 @@ static int32_t output_of(const cj__step *step, int i)
     return step->operands[step->launch.inputs_count + i];
 }
 
-static const cj__commit *commit_of(const cj_program *p, int32_t buffer)
+const cj__commit *cj__commit_of(const cj_program *p, int32_t buffer)
 {
     for (int64_t c = 0; c < p->commit_count; c++)
         if (p->commits[c].buffer == buffer) return &p->commits[c];
@@ -42,7 +42,7 @@ static const cj__commit *commit_of(const cj_program *p, int32_t buffer)
 bool cj__only_commits(const cj_program *p, const cj__step *step)
 {
     for (int i = 0; i < step->launch.outputs_count; i++)
-        if (!commit_of(p, output_of(step, i))) return false;
+        if (!cj__commit_of(p, output_of(step, i))) return false;
     return true;
 }
 
@@ -77,7 +77,7 @@ static int32_t earliest(const scheduler *s, int64_t index)
         if (maker >= 0) group = later(group, s->group_of[maker] + 1);
     }
     for (int i = 0; i < step->launch.outputs_count; i++) {
-        const cj__commit *commit = commit_of(p, output_of(step, i));
+        const cj__commit *commit = cj__commit_of(p, output_of(step, i));
         if (commit) group = later(group, after_readers(s, commit->variable));
     }
     int32_t guard = p->guard >= 0 ? s->step_of[p->guard] : -1;
@@ -97,9 +97,8 @@ static bool may_join(const scheduler *s, int32_t group, const cj__step *step)
 static int32_t first_choice(const scheduler *s, int64_t index)
 {
     if (s->apart) return s->count;
-    int32_t kept = (int32_t)s->program->kept_groups;
     if (s->program->steps[index].kept) return earliest(s, index);
-    int32_t group = later(earliest(s, index), later(s->count - WINDOW, kept));
+    int32_t group = later(earliest(s, index), later(s->count - WINDOW, (int32_t)s->program->kept_groups));
     return s->program->steps[index].before ? later(group, earliest(s, index + 1) - 1) : group;
 }
 
@@ -181,13 +180,23 @@ static cj_status begin(scheduler *s)
     memset(s->groups, 0, steps * sizeof *p->groups);
     memset(s->step_of, 0xff, buffers * 4);
     memset(s->group_of, 0xff, steps * 4);
-    s->count = (int32_t)p->kept_groups; /* the first groups are for what is kept */
-    for (int32_t g = 0; g < s->count; g++) s->closed[g] = true;
     memset(s->read_at, 0xff, buffers * 4);
     for (int64_t i = 0; i < p->step_count; i++)
         for (int k = 0; k < p->steps[i].launch.outputs_count; k++)
             s->step_of[output_of(&p->steps[i], k)] = (int32_t)i;
     return CJ_OK;
+}
+
+/* What is kept reads nothing else that a step makes: it has the first groups, and nothing joins it. */
+static void place_all(scheduler *s)
+{
+    cj_program *p = s->program;
+    for (int64_t i = 0; i < p->step_count; i++)
+        if (p->steps[i].kept) place(s, i);
+    p->kept_groups = s->count;
+    memset(s->closed, true, (size_t)s->count);
+    for (int64_t i = 0; i < p->step_count; i++)
+        if (!p->steps[i].kept) place(s, i);
 }
 
 /* Sorts the steps by group; those of a group stay in order. */
@@ -208,7 +217,7 @@ cj_status cj__schedule(cj_program *p, bool apart, int32_t *made_at, int32_t *las
 {
     scheduler s = {.program = p, .apart = apart};
     cj_status status = begin(&s);
-    for (int64_t i = 0; status == CJ_OK && i < p->step_count; i++) place(&s, i);
+    if (status == CJ_OK) place_all(&s);
     if (status == CJ_OK) status = sort_steps(&s);
     p->group_count = status == CJ_OK ? s.count : 0;
     for (int64_t g = 0; g < p->group_count; g++) finish_group(p, &p->groups[g]);

@@ -8,6 +8,8 @@
  * sorts them by group. With `apart` each step stays where it is, in a group of its own.
  * made_at, last_use: by buffer, set to the group that writes it and the last that reads it; -1: none. */
 CJ_MUST_CHECK cj_status cj__schedule(cj_program *program, bool apart, int32_t *made_at, int32_t *last_use);
+/* The variable that a buffer becomes the new value of; NULL: of none. */
+const cj__commit *cj__commit_of(const cj_program *program, int32_t buffer);
 /* Whether every result of a step is a new value of a variable. */
 bool cj__only_commits(const cj_program *program, const cj__step *step);
 

@@ -127,9 +127,9 @@ static int64_t padded_columns(const cj__matmul_plan *plan)
 
 size_t cj__matmul_pack_before(cj__matmul_plan *plan, bool lasting)
 {
+    if (plan->kind == CJ__MATMUL_SPLIT) return cj__split_pack_before(plan, lasting);
     const cj__matmul_shape *s = &plan->shape;
     size_t bytes = aligned_bytes(padded_columns(plan) * s->k, sizeof(float));
-    if (plan->kind == CJ__MATMUL_SPLIT) return cj__split_pack_before(plan, lasting);
     if (plan->kind != CJ__MATMUL_TILES || !lasting || s->batch > 1) return 0;
     if (s->m > FEW_FOR_PACKING || bytes > MOST_PACKED) return 0;
     plan->packed_before = true;

@@ -62,6 +62,15 @@ static inline block block_of(const cj__matmul_plan *plan, const cj__matmul_call 
     return b;
 }
 
+/* Block of rows i of those that a plan is cut into. */
+static inline void take_rows(const cj__matmul_plan *plan, block *t, int64_t i)
+{
+    t->strip = part_start(plan->strips, plan->row_blocks, i);
+    t->strips = part_start(plan->strips, plan->row_blocks, i + 1) - t->strip;
+    t->row = strip_row(plan, t->strip);
+    t->rows = strip_row(plan, t->strip + t->strips) - t->row;
+}
+
 /* Task → block: of rows and columns those run faster that leave the larger block of an operand in place, in
  * the cache of the thread whose tasks follow each other; then the batch. */
 static inline block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
@@ -71,10 +80,7 @@ static inline block tiles_of(const cj__matmul_plan *plan, const cj__matmul_call 
     int64_t i = keep_b ? task % rows : task / columns % rows;
     int64_t j = keep_b ? task / rows % columns : task % columns;
     block t = block_of(plan, call, task);
-    t.strip = part_start(plan->strips, rows, i);
-    t.strips = part_start(plan->strips, rows, i + 1) - t.strip;
-    t.row = strip_row(plan, t.strip);
-    t.rows = strip_row(plan, t.strip + t.strips) - t.row;
+    take_rows(plan, &t, i);
     t.column = part_start(plan->panels, columns, j) * width;
     t.columns = at_most(plan->shape.n, part_start(plan->panels, columns, j + 1) * width) - t.column;
     return t;

@@ -289,8 +289,7 @@ static void run_packed(const cj__matmul_plan *plan, const cj__matmul_call *call,
     int64_t groups = groups_of(plan), part = task % plan->column_blocks;
     int64_t last = part_start(groups, plan->column_blocks, part + 1);
     block t = block_of(plan, call, task);
-    t.strip = part_start(plan->strips, plan->row_blocks, task / plan->column_blocks);
-    t.strips = part_start(plan->strips, plan->row_blocks, task / plan->column_blocks + 1) - t.strip;
+    take_rows(plan, &t, task / plan->column_blocks);
     for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
         k_step k = {.p = p, .depth = at_most(plan->k_block, plan->shape.k - p)};
         int64_t strip = cj__split_steps(k.depth) * strip_step(plan);

@@ -2,6 +2,7 @@
  * (ops/recurrence.h). Layers and directions are so many of these. */
 #define CJ_NO_LOCATIONS
 #include "cajal/sequence.h"
+#include "model/model.h"
 #include "ops/recurrence.h"
 
 #include <math.h>
@@ -132,18 +133,12 @@ static void draw_biases(const network *n, int64_t layer, int64_t direction, cj__
 /* Of a table's product, which inference keeps from run to run. */
 enum { MOST_KEPT = 4 << 20 /* bytes */ };
 
-static bool is_variable(cj_value x)
-{
-    const cj__node *node = cj_value_ok(x) ? cj__node_of(x) : NULL;
-    return node && node->op == CJ__OP_variable;
-}
-
 /* Whether to multiply the whole table: where it has fewer rows than are taken, or where that is done once. */
 static bool worth_multiplying(cj_value table, cj_value indices, cj_value weight)
 {
     int64_t rows = cj_value_shape(table).dims[0], columns = cj_value_shape(weight).dims[0];
     if (rows < cj_shape_count(cj_value_shape(indices))) return true;
-    bool once = table.graph->mode == CJ_INFERENCE && is_variable(table) && is_variable(weight);
+    bool once = table.graph->mode == CJ_INFERENCE && cj__variable_of(table) && cj__variable_of(weight);
     return once && rows * columns * (int64_t)cj_dtype_size(cj_value_dtype(table)) <= MOST_KEPT;
 }
 

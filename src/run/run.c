@@ -285,9 +285,10 @@ static void refresh(cj_program *p)
     bool stale = false;
     for (int64_t s = 0; s < p->kept_count; s++) {
         const cj__step *step = &p->steps[s];
+        uint64_t version = version_read(p, step);
         for (int i = step->launch.inputs_count; i < step->operands_count; i++)
-            p->buffers[step->operands[i]].version = version_read(p, step);
-        stale |= !may_rest(p, step);
+            p->buffers[step->operands[i]].version = version;
+        stale |= step->kept_version != version;
     }
     if (!stale) return;
     for (int64_t g = 0; g < p->kept_groups; g++) walk_group(p, p, &p->groups[g]);

@@ -50,28 +50,24 @@ CJ__INLINE void dots_block(const cj__few_rows *f, int64_t j, int rows, int count
     for (int r = 0; r < rows; r++) store_sums(f, r, j, sum[r], count);
 }
 
-/* The same sums, a row of w after the other. */
-CJ__INLINE void dots_in_turn(const cj__few_rows *f, int64_t j, int rows, int count)
+/* The same sums of one row of x, a row of w after the other. */
+CJ__INLINE void dots_in_turn(const cj__few_rows *f, int64_t j)
 {
-    enum { MOST = 4 };
-    cj__floats sum[CJ__FEW_ROWS][MOST];
+    enum { COUNT = 4 };
+    cj__floats sum[COUNT];
     int64_t whole = f->k - f->k % CJ__LANES;
     cj__mask tail = cj__m_first(f->k - whole);
 #pragma GCC unroll 4
-    for (int i = 0; i < count; i++)
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            const float *x = f->x + r * f->x_row, *w = f->w + (j + i) * f->w_row;
-            cj__floats here = cj__v_set(0.0f);
-            for (int64_t p = 0; p < whole; p += CJ__LANES)
-                here = cj__v_fma(cj__v_load(x + p), cj__v_load(w + p), here);
-            if (whole < f->k)
-                here =
-                    cj__v_fma(cj__v_load_masked(x + whole, tail), cj__v_load_masked(w + whole, tail), here);
-            sum[r][i] = here;
-        }
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) store_sums(f, r, j, sum[r], count);
+    for (int i = 0; i < COUNT; i++) {
+        const float *x = f->x, *w = f->w + (j + i) * f->w_row;
+        sum[i] = cj__v_set(0.0f);
+        for (int64_t p = 0; p < whole; p += CJ__LANES)
+            sum[i] = cj__v_fma(cj__v_load(x + p), cj__v_load(w + p), sum[i]);
+        if (whole < f->k)
+            sum[i] =
+                cj__v_fma(cj__v_load_masked(x + whole, tail), cj__v_load_masked(w + whole, tail), sum[i]);
+    }
+    store_sums(f, 0, j, sum, COUNT);
 }
 
 /* A larger matrix comes from far, in one stream: rows of it side by side came half as fast. Where rows are so
@@ -84,7 +80,7 @@ CJ__INLINE void dots_of(const cj__few_rows *f, int rows, int count)
     int64_t j = 0;
     bool far = f->columns * f->k * (int64_t)sizeof(float) > FAR;
     if (rows == 1 && (far || f->k <= SHORT))
-        for (; j + 4 <= f->columns; j += 4) dots_in_turn(f, j, 1, 4);
+        for (; j + 4 <= f->columns; j += 4) dots_in_turn(f, j);
     for (; j + count <= f->columns; j += count) dots_block(f, j, rows, count);
     for (; j + 2 <= f->columns; j += 2) dots_block(f, j, rows, 2);
     for (; j < f->columns; j++) dots_block(f, j, rows, 1);
