@@ -170,7 +170,13 @@ static int serve(cj__isa isa)
         if (sscanf(line, "%lld %lld %lld %lld %d %d %d %lf", &batch, &m, &n, &k, &transpose_a, &transpose_b,
                    &precision, &seconds) != 8)
             return 2;
-        cj__matmul_shape shape = {batch, m, n, k, transpose_a, transpose_b, false, (cj_precision)precision};
+        cj__matmul_shape shape = {.batch = batch,
+                                  .m = m,
+                                  .n = n,
+                                  .k = k,
+                                  .transpose_a = transpose_a,
+                                  .transpose_b = transpose_b,
+                                  .precision = (cj_precision)precision};
         double best = measure(&shape, isa, 1, seconds, &name);
         printf("%.3f %s\n", best * 1e6, name);
         fflush(stdout);

@@ -1,6 +1,7 @@
 /* The matrix product under test, and the slow one it is compared with. */
 #include "matmul_check.h"
 #include "amx_emulated.h"
+#include "base/bf16.h"
 #include "split_portable.h"
 
 #include <math.h>
@@ -56,24 +57,37 @@ static void counting_epilogue(void *context, cj__rectangle where)
         }
 }
 
+/* An operand as the shape has it: as it is, or in bf16. */
+static float *as_asked(float *numbers, int64_t count, bool bf16)
+{
+    if (!bf16) return numbers;
+    uint16_t *narrow = malloc((size_t)count * sizeof *narrow + (count == 0));
+    for (int64_t i = 0; i < count; i++) narrow[i] = cj__bf16_from_float(numbers[i]);
+    return (float *)(void *)narrow;
+}
+
 static void run_tasks(cj_test_product *product, const cj__matmul_plan *plan, size_t workspace_bytes,
                       cj_test_manner manner)
 {
-    cj__matmul_call call = {.a = product->a, .b = product->b, .c = product->c};
+    const cj__matmul_shape *s = &product->shape;
+    float *a = as_asked(product->a, product->a_count, s->bf16_a);
+    float *b = as_asked(product->b, product->b_count, s->bf16_b);
+    cj__matmul_call call = {.a = a, .b = b, .c = product->c};
     if (manner == CJ_TEST_COUNTING_EPILOGUE) call.epilogue = (cj__epilogue){counting_epilogue, product->c};
     char *scratch = aligned_alloc(64, plan->scratch_bytes / 64 * 64 + 64), *workspace = NULL;
     cj__float_state caller = cj__float_enter();
     if (workspace_bytes > 0) {
         call.workspace = workspace = aligned_alloc(64, (workspace_bytes + 63) / 64 * 64);
         memset(workspace, 0xff, workspace_bytes);
-        for (int64_t i = cj__matmul_pack_tasks(plan); i-- > 0;)
-            cj__matmul_pack(plan, product->b, i, workspace);
+        for (int64_t i = cj__matmul_pack_tasks(plan); i-- > 0;) cj__matmul_pack(plan, b, i, workspace);
     }
     for (int64_t i = 0; i < plan->tasks; i++) {
         memset(scratch, 0xff, plan->scratch_bytes);
         cj__matmul_run(plan, &call, manner == CJ_TEST_BACKWARD ? plan->tasks - 1 - i : i, scratch);
     }
     cj__float_leave(caller);
+    if (s->bf16_a) free(a);
+    if (s->bf16_b) free(b);
     free(scratch);
     free(workspace);
 }

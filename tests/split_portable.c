@@ -98,6 +98,42 @@ static uint32_t pack_panels(cj__matrix b, int64_t k, int64_t columns, int parts,
     return largest;
 }
 
+/* Nothing to be rounded: the bits themselves. */
+static uint16_t bf16_element(cj__bf16_matrix x, int64_t lines, int64_t k, int64_t line, int64_t p)
+{
+    return line < lines && p < k ? x.data[line * x.row + p * x.column] : 0;
+}
+
+static void pack_bf16_lines(cj__bf16_matrix a, int64_t rows, int64_t k, int64_t tile_rows, uint16_t *to)
+{
+    for (int64_t p = 0; p < k; p += CJ__SPLIT_STEP, to += tile_rows * PAIRS * 2)
+        for (int64_t i = 0; i < tile_rows; i++)
+            for (int64_t q = 0; q < CJ__SPLIT_STEP; q++)
+                to[(i * PAIRS + q % PAIRS) * 2 + q / PAIRS] = bf16_element(a, rows, k, i, p + q);
+}
+
+static void pack_bf16_rows(cj__bf16_matrix a, int64_t rows, int64_t k, uint16_t *to)
+{
+    pack_bf16_lines(a, rows, k, ROWS, to);
+}
+
+static void pack_bf16_vector_rows(cj__bf16_matrix a, int64_t rows, int64_t k, uint16_t *to)
+{
+    pack_bf16_lines(a, rows, k, VECTOR_ROWS, to);
+}
+
+static void pack_bf16_panels(cj__bf16_matrix b, int64_t k, int64_t columns, uint16_t *to)
+{
+    const int64_t half = PAIRS * TILE * 2;
+    const cj__bf16_matrix lines = {b.data, b.column, b.row};
+    for (int64_t j = 0; j < columns; j += CJ__SPLIT_COLUMNS)
+        for (int64_t p = 0; p < k; p += CJ__SPLIT_STEP, to += 2 * half)
+            for (int64_t i = 0; i < CJ__SPLIT_COLUMNS; i++)
+                for (int64_t q = 0; q < CJ__SPLIT_STEP; q++)
+                    to[i / TILE * half + (q % PAIRS * TILE + i % TILE) * 2 + q / PAIRS] =
+                        bf16_element(lines, columns, k, j + i, p + q);
+}
+
 /* --- strips -------------------------------------------------------------------------------------------- */
 
 /* Which parts of A and B meet, the smallest products first, as the kernels for AMX have them. */
@@ -210,6 +246,8 @@ const cj__split_kernels cj__split_portable = {
     .name = {"portable 32x32", "portable 32x32, 3 products", "portable 32x32, 6 products"},
     .pack_rows = pack_rows,
     .pack_panels = pack_panels,
+    .pack_bf16_rows = pack_bf16_rows,
+    .pack_bf16_panels = pack_bf16_panels,
     .strip = strip,
 };
 
@@ -219,5 +257,7 @@ const cj__split_kernels cj__split_portable_vectors = {
     .name = {"portable 14x32"},
     .pack_rows = pack_vector_rows,
     .pack_panels = pack_panels,
+    .pack_bf16_rows = pack_bf16_vector_rows,
+    .pack_bf16_panels = pack_bf16_panels,
     .strip = vector_strip,
 };

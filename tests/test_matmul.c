@@ -6,6 +6,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/bf16.h"
 #include "cpu/matmul_blocks.h"
 #include "amx_emulated.h"
 #include "matmul_check.h"
@@ -246,6 +247,56 @@ static void test_small_numbers(void **state)
         }
 }
 
+/* Operands that are bf16 in memory give the bits that the same numbers in f32 do; where one of them is f32
+ * and has what bf16 cannot hold, too. */
+static void check_in_bf16(const cj_test_processor *on, cj__matmul_shape shape, float special)
+{
+    cj__matmul_plan plan;
+    cj_test_product product;
+    cj_test_plan(&plan, &shape, on);
+    if (plan.kind != CJ__MATMUL_SPLIT || plan.parts != 1) return;
+    for (int operands = 1; operands <= 3; operands++)
+        for (int manner = CJ_TEST_FORWARD; manner <= CJ_TEST_BACKWARD; manner++) {
+            cj_test_product_new(&product, &shape, 5);
+            for (int64_t i = 0; i < product.a_count; i++)
+                product.a[i] = cj__bf16_to_float(cj__bf16_from_float(product.a[i]));
+            for (int64_t i = 0; i < product.b_count; i++)
+                product.b[i] = cj__bf16_to_float(cj__bf16_from_float(product.b[i]));
+            if (operands == 1) product.b[product.b_count / 3] = special;
+            if (operands == 2) product.a[product.a_count / 3] = special;
+            cj_test_product_run(&product, on, (cj_test_manner)manner);
+            float *wanted = product.c;
+            product.c = malloc((size_t)product.c_count * sizeof *product.c);
+            product.shape.bf16_a = operands & 1;
+            product.shape.bf16_b = operands >> 1;
+            cj_test_product_run(&product, on, (cj_test_manner)manner);
+            if (memcmp(wanted, product.c, (size_t)product.c_count * sizeof *wanted) != 0)
+                fail_msg("%s %lldx%lldx%lldx%lld %c%c, %d in bf16: other bits", on->name,
+                         (long long)shape.batch, (long long)shape.m, (long long)shape.n, (long long)shape.k,
+                         shape.transpose_a ? 'T' : 'N', shape.transpose_b ? 'T' : 'N', operands);
+            free(wanted);
+            cj_test_product_free(&product);
+        }
+}
+
+static void test_operands_in_bf16(void **state)
+{
+    (void)state;
+    static const int64_t odd[] = {13, 17, 31, 32, 47, 64, 65, 127};
+    for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
+        for (int i = 0; i < 8 * 8 * 4; i += takes_long(on) ? 5 : 1) {
+            cj__matmul_shape shape = {.batch = 1 + i % 3 / 2,
+                                      .m = odd[i % 8],
+                                      .n = odd[i / 8 % 8],
+                                      .k = odd[(i / 8 + 3 * i + i / 64) % 8] * (i % 5 ? 1 : 11),
+                                      .transpose_a = i / 64 % 2,
+                                      .transpose_b = i / 128,
+                                      .shared_b = i % 2,
+                                      .precision = CJ_MEDIUM};
+            check_in_bf16(on, shape, i % 7 ? 0.5f : 3.4e38f);
+        }
+}
+
 static const cj_test_processor *find_processor(const char *name)
 {
     for (const cj_test_processor *on = cj_test_processors(); on->name; on++)
@@ -382,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_every_element_has_one_epilogue),
         cmocka_unit_test(test_infinity_and_nan),
         cmocka_unit_test(test_small_numbers),
+        cmocka_unit_test(test_operands_in_bf16),
         cmocka_unit_test(test_six_products_are_as_exact_as_f32),
         cmocka_unit_test(test_tiles_are_counted),
         cmocka_unit_test(test_plain_kernels_give_the_bits_of_amx),

@@ -46,6 +46,9 @@ typedef struct cj__kernel {
     /* Whether an output may lie where an input of the same bytes does that nobody needs any more: each
      * element is read before it is written, and by the same task. NULL: none may. */
     bool (*lies_on)(const cj__launch *launch, int output, int input);
+    /* Inputs (bit i: input i) that may be bf16 where the op has f32, since the kernel rounds them to that
+     * anyway. NULL: none may. */
+    uint64_t (*reads_bf16)(const cj__launch *launch);
     /* The stage before, or NULL. Its launch is the kernel's, with `data` as the kernel's prepare left it, but
      * its inputs are those of `before_reads` (bit i: input i) and its one output is the workspace. */
     const struct cj__kernel *before;

@@ -2,6 +2,7 @@
 #ifndef CJ__PASSES_H
 #define CJ__PASSES_H
 
+#include "compile/backend.h"
 #include "compile/order.h"
 
 /* Composites become the ops they stand for, equal nodes become one, constants are folded, dead code goes. */
@@ -25,6 +26,8 @@ enum {
 CJ_MUST_CHECK cj_status cj__repeat_cheap(const cj_graph *from, cj_graph **to);
 /* Elementwise nodes become chains, joined as asked; broadcasts and constants are absorbed into them. */
 CJ_MUST_CHECK cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to);
+/* In a fused graph at `medium`, what chains make for products of bf16 alone becomes bf16. */
+CJ_MUST_CHECK cj_status cj__narrow(cj_graph *graph, const cj__backend *backend);
 /* Makes a simplified graph independent of the drawing: literals and bodies of scans become its own. */
 CJ_MUST_CHECK cj_status cj__keep(cj_graph *graph);
 

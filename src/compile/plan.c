@@ -2,12 +2,12 @@
  * in memory. Updates of variables are made in place where nothing reads the old value afterwards. */
 #include "base/shape.h"
 #include "compile/chain.h"
-#include "compile/choices.h"
 #include "compile/layout.h"
 #include "compile/loop.h"
-#include "compile/order.h"
 #include "compile/program.h"
+#include "compile/passes.h"
 #include "compile/schedule.h"
+#include "compile/select.h"
 #include "ops/ops.h"
 
 #include <stdio.h>
@@ -84,26 +84,15 @@ static cj_status place_source(planner *p, const cj__node *node)
 
 static cj_status select_kernel(planner *p, cj__step *step)
 {
-    const cj__kernel *chosen;
-    char refusals[512] = "";
-    size_t used = 0;
-    CJ__TRY(cj__chosen_kernel(p->backend, &step->launch, &chosen));
-    for (const cj__kernel *const *k = p->backend->kernels; *k; k++) {
-        if ((*k)->op >= 0 && (*k)->op != (int)step->launch.op) continue;
-        const char *reason = *k != chosen && (*k)->refuse ? (*k)->refuse(&step->launch) : NULL;
-        if (!reason && chosen && *k != chosen) reason = "it was measured to be slower";
-        if (!reason) {
-            step->kernel = *k;
-            step->measured = chosen != NULL;
-            step->refusals = cj__arena_string(&p->program->arena, refusals);
-            return step->refusals ? (*k)->prepare(&step->launch, &p->program->arena) : CJ_OUT_OF_MEMORY;
-        }
-        if (*reason && used < sizeof refusals)
-            used += (size_t)snprintf(refusals + used, sizeof refusals - used, "%s%s: %s", used ? "; " : "",
-                                     (*k)->name, reason);
-    }
-    return cj__fail(CJ_UNSUPPORTED, "no kernel for %s at '%s': %s", cj__ops[step->launch.op].name,
-                    step->scope, refusals);
+    cj__selection s;
+    CJ__TRY(cj__select(p->backend, &step->launch, &s));
+    if (!s.kernel)
+        return cj__fail(CJ_UNSUPPORTED, "no kernel for %s at '%s': %s", cj__ops[step->launch.op].name,
+                        step->scope, s.refusals);
+    step->kernel = s.kernel;
+    step->measured = s.measured;
+    step->refusals = cj__arena_string(&p->program->arena, s.refusals);
+    return step->refusals ? s.kernel->prepare(&step->launch, &p->program->arena) : CJ_OUT_OF_MEMORY;
 }
 
 static const cj__chain *copy_chain(cj__arena *arena, const cj__chain *from)
@@ -518,9 +507,11 @@ static cj_status make_program(planner *p)
     return lay_out(p);
 }
 
-cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, bool apart, cj_program **program)
+cj_status cj__plan(cj_graph *graph, const cj__backend *backend, bool apart, cj_program **program)
 {
     planner p = {.graph = graph, .backend = backend, .apart = apart};
+    *program = NULL;
+    if (!apart) CJ__TRY(cj__narrow(graph, backend));
     cj_status status = make_program(&p);
     cj__free(p.order);
     cj__free(p.buffer_of);

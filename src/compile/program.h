@@ -102,8 +102,9 @@ CJ_MUST_CHECK cj_status cj__compile_within(const cj_graph *graph, const cj__back
 /* The part of it from the simplified graph on. */
 CJ_MUST_CHECK cj_status cj__within(const cj_graph *graph, const cj__backend *backend, size_t limit,
                                    size_t (*run_bytes)(const cj_program *), cj_program **program);
-/* Picks kernels, orders steps and lays out memory for a fused graph. `apart`: one step after the other. */
-CJ_MUST_CHECK cj_status cj__plan(const cj_graph *graph, const cj__backend *backend, bool apart,
+/* Narrows a fused graph, picks kernels, orders steps and lays out memory. `apart`: one step after the other,
+ * and nothing is narrowed. */
+CJ_MUST_CHECK cj_status cj__plan(cj_graph *graph, const cj__backend *backend, bool apart,
                                  cj_program **program);
 /* Additions and multiplications of a product; of anything else 0. */
 double cj__operations(const cj__launch *launch);

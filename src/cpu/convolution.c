@@ -37,7 +37,7 @@ static const char *refuse_pointwise(const cj__launch *launch)
 }
 
 /* [pixels,in]·[in,out]; to the input [pixels,out]·[in,out]ᵀ; to the weight [pixels,in]ᵀ·[pixels,out] */
-static cj_status prepare_pointwise(cj__launch *launch, cj__arena *arena)
+static cj__matmul_shape pointwise_shape(const cj__launch *launch)
 {
     cj__window w = cj__convolution_window(launch);
     int64_t pixels = w.batch * w.size[0] * w.size[1] * w.size[2];
@@ -46,7 +46,19 @@ static cj_status prepare_pointwise(cj__launch *launch, cj__arena *arena)
         shape.n = w.in, shape.k = w.out, shape.transpose_b = true;
     if (launch->op == CJ__OP_convolution_weight_gradient)
         shape.m = w.in, shape.k = pixels, shape.transpose_a = true;
+    return shape;
+}
+
+static cj_status prepare_pointwise(cj__launch *launch, cj__arena *arena)
+{
+    cj__matmul_shape shape = pointwise_shape(launch);
     return cj__matmul_prepare(launch, &shape, arena);
+}
+
+static uint64_t reads_bf16_pointwise(const cj__launch *launch)
+{
+    cj__matmul_shape shape = pointwise_shape(launch);
+    return cj__matmul_reads_bf16(launch, &shape);
 }
 
 /* A matrix product is not cut along its sum; where that is long and f32 at best, shares are faster. */
@@ -64,9 +76,10 @@ static const char *refuse_pointwise_to_weight(const cj__launch *launch)
     return reason;
 }
 
-#define POINTWISE(of, refuse)                                                                                \
+#define POINTWISE(of, refuse_it)                                                                             \
     {                                                                                                        \
-        of, refuse, prepare_pointwise, cj__matmul_launched, cj__matmul_describe, refuse_pointwise            \
+        .op = of, .refuse = refuse_it, .cannot = refuse_pointwise, .reads_bf16 = reads_bf16_pointwise,       \
+        .prepare = prepare_pointwise, .run = cj__matmul_launched, .describe = cj__matmul_describe            \
     }
 static const cj__product pointwise = POINTWISE(CJ__OP_convolution, refuse_pointwise);
 static const cj__product pointwise_to_input = POINTWISE(CJ__OP_convolution_input_gradient, refuse_pointwise);
@@ -115,7 +128,8 @@ static const char *describe_depthwise(const cj__launch *launch)
 
 #define DEPTHWISE(of)                                                                                        \
     {                                                                                                        \
-        of, refuse_depthwise, prepare_depthwise, run_depthwise, describe_depthwise, NULL                     \
+        .op = of, .refuse = refuse_depthwise, .prepare = prepare_depthwise, .run = run_depthwise,            \
+        .describe = describe_depthwise                                                                       \
     }
 static const cj__product depthwise = DEPTHWISE(CJ__OP_convolution);
 static const cj__product depthwise_to_input = DEPTHWISE(CJ__OP_convolution_input_gradient);
@@ -200,7 +214,8 @@ static const char *describe_by_parts(const cj__launch *launch)
 
 #define BY_PARTS(of)                                                                                         \
     {                                                                                                        \
-        of, refuse_by_parts, prepare_by_parts, run_by_parts, describe_by_parts, cannot_by_parts              \
+        .op = of, .refuse = refuse_by_parts, .cannot = cannot_by_parts, .prepare = prepare_by_parts,         \
+        .run = run_by_parts, .describe = describe_by_parts                                                   \
     }
 static const cj__product by_parts = BY_PARTS(CJ__OP_convolution);
 static const cj__product by_parts_to_input = BY_PARTS(CJ__OP_convolution_input_gradient);
@@ -255,10 +270,12 @@ static const char *describe_direct(const cj__launch *launch)
     return ((const cj__direct_plan *)launch->data)->name;
 }
 
-static const cj__product direct = {CJ__OP_convolution, NULL, prepare_direct, run_direct,
-                                   describe_direct,    NULL};
-static const cj__product direct_to_input = {
-    CJ__OP_convolution_input_gradient, NULL, prepare_direct, run_direct, describe_direct, NULL};
+#define DIRECT_TO(of)                                                                                        \
+    {                                                                                                        \
+        .op = of, .prepare = prepare_direct, .run = run_direct, .describe = describe_direct                  \
+    }
+static const cj__product direct = DIRECT_TO(CJ__OP_convolution);
+static const cj__product direct_to_input = DIRECT_TO(CJ__OP_convolution_input_gradient);
 
 /* A weight that lasts is packed once, by a stage before. */
 static cj_status prepare_pack(cj__launch *launch, cj__arena *arena)
@@ -387,9 +404,16 @@ static const cj__kernel shares_kernel = {
         .before_reads = 3                                                                                    \
     }
 
+static const char *other_than_f32(const cj__launch *launch)
+{
+    bool f32 = launch->types[0].dtype == CJ_F32 && launch->types[1].dtype == CJ_F32;
+    return f32 ? NULL : "it multiplies f32 only";
+}
+
 static const char *refuse_depthwise_to_weight(const cj__launch *launch)
 {
-    return launch->types[0].dtype == CJ_F32 ? refuse_depthwise(launch) : "it multiplies f32 only";
+    const char *reason = other_than_f32(launch);
+    return reason ? reason : refuse_depthwise(launch);
 }
 
 static cj_status prepare_depthwise_to_weight(cj__launch *launch, cj__arena *arena)
@@ -404,7 +428,8 @@ static const char *refuse_direct_to_weight(const cj__launch *launch)
 {
     cj__window w = cj__convolution_window(launch);
     int64_t seen = (w.result[2] - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1;
-    if (launch->types[0].dtype != CJ_F32) return "it multiplies f32 only";
+    const char *reason = other_than_f32(launch);
+    if (reason) return reason;
     return seen > 3 * w.size[2] + 64 ? "the padding is far wider than what it is around" : NULL;
 }
 
@@ -416,12 +441,17 @@ static cj_status prepare_direct_to_weight(cj__launch *launch, cj__arena *arena)
 const cj__kernel cj__direct_to_weight_kernel =
     TO_WEIGHT("gradient by the weight f32", refuse_direct_to_weight, NULL, prepare_direct_to_weight);
 
+static const char *cannot_by_parts_to_weight(const cj__launch *launch)
+{
+    const char *reason = other_than_f32(launch);
+    return reason ? reason : cannot_by_parts(launch);
+}
+
 /* Strips are of channels that were read, in halves of 16. */
 static const char *refuse_by_parts_to_weight(const cj__launch *launch)
 {
-    if (launch->types[0].dtype != CJ_F32) return "it multiplies f32 only";
     const cj__split_kernels *split;
-    const char *reason = cannot_by_parts(launch), *unused;
+    const char *reason = cannot_by_parts_to_weight(launch), *unused;
     if (reason) return reason;
     cj__window w = cj__convolution_window(launch);
     int parts = cj__convolution_parts(launch, &split, &unused);
@@ -431,11 +461,6 @@ static const char *refuse_by_parts_to_weight(const cj__launch *launch)
     if (cj__split_parts(split, launch->precision, w.in, w.out, results) == 0)
         return "it is too small for bf16";
     return winograd_is_faster(launch, split) ? "winograd is faster" : NULL;
-}
-
-static const char *cannot_by_parts_to_weight(const cj__launch *launch)
-{
-    return launch->types[0].dtype == CJ_F32 ? cannot_by_parts(launch) : "it multiplies f32 only";
 }
 
 static cj_status prepare_by_parts_to_weight(cj__launch *launch, cj__arena *arena)

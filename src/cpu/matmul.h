@@ -16,6 +16,7 @@ typedef struct {
     bool transpose_b; /* B is [k,n] or [n,k] */
     bool shared_b;    /* one B for the whole batch */
     cj_precision precision;
+    bool bf16_a, bf16_b; /* in memory; else f32. For products of single bf16 only (cj__matmul_reads_bf16) */
 } cj__matmul_shape;
 
 typedef enum {
@@ -47,7 +48,7 @@ typedef struct {
     bool packed_before;        /* B comes packed whole, in the call's workspace */
 } cj__matmul_plan;
 
-/* a, b: contiguous, one matrix of the batch after the other; c: [batch,m,n] */
+/* a, b: f32 or as the shape says, contiguous, one matrix of the batch after the other; c: [batch,m,n] */
 typedef cj__product_call cj__matmul_call;
 
 void cj__matmul_plan_make(cj__matmul_plan *plan, const cj__matmul_shape *shape, cj__isa isa);
@@ -69,6 +70,8 @@ const char *cj__matmul_plan_name(const cj__matmul_plan *plan);
 extern const cj__kernel cj__matmul_packing;
 CJ_MUST_CHECK cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape,
                                            cj__arena *arena);
+/* Inputs that may be bf16 in memory, as of a cj__kernel: both where the product rounds them to that anyway. */
+uint64_t cj__matmul_reads_bf16(const cj__launch *launch, const cj__matmul_shape *shape);
 void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch);
 const char *cj__matmul_describe(const cj__launch *launch);
 

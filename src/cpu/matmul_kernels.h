@@ -33,6 +33,12 @@ typedef struct {
     int64_t row, column;
 } cj__matrix;
 
+/* The same of bf16 numbers. */
+typedef struct {
+    const uint16_t *data;
+    int64_t row, column;
+} cj__bf16_matrix;
+
 /* Few rows x: [rows,k], each contiguous, times a matrix w that is read once. */
 typedef struct {
     const float *x;
@@ -97,6 +103,9 @@ typedef struct cj__split_kernels {
      * largest magnitude they met, as the bits of a float: NaN is above infinity. */
     uint32_t (*pack_rows)(cj__matrix a, int64_t rows, int64_t k, int parts, uint16_t *to);
     uint32_t (*pack_panels)(cj__matrix b, int64_t k, int64_t columns, int parts, uint16_t *to);
+    /* The same, in one part, of what is bf16 already. */
+    void (*pack_bf16_rows)(cj__bf16_matrix a, int64_t rows, int64_t k, uint16_t *to);
+    void (*pack_bf16_panels)(cj__bf16_matrix b, int64_t k, int64_t columns, uint16_t *to);
     void (*strip)(const cj__split_strip *strip);
 } cj__split_kernels;
 

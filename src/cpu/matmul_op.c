@@ -4,13 +4,28 @@
 #include "cpu/matmul.h"
 #include "cpu/split.h"
 
-cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, cj__arena *arena)
+static cj_status make_plan(cj__matmul_plan *plan, const cj__launch *launch, cj__matmul_shape shape)
 {
     cj__isa isa;
+    CJ__TRY(cj__isa_choose(&isa));
+    shape.bf16_a = launch->types[0].dtype == CJ_BF16;
+    shape.bf16_b = launch->types[1].dtype == CJ_BF16;
+    cj__matmul_plan_with(plan, &shape, isa, cj__split_kernels_of(launch->own, isa));
+    return CJ_OK;
+}
+
+uint64_t cj__matmul_reads_bf16(const cj__launch *launch, const cj__matmul_shape *shape)
+{
+    cj__matmul_plan plan;
+    if (make_plan(&plan, launch, *shape) != CJ_OK) return 0;
+    return plan.kind == CJ__MATMUL_SPLIT && plan.parts == 1 ? 3 : 0;
+}
+
+cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, cj__arena *arena)
+{
     cj__matmul_plan *plan = cj__arena_allocate(arena, sizeof *plan);
     if (!plan) return cj__out_of_memory(sizeof *plan, "a product");
-    CJ__TRY(cj__isa_choose(&isa));
-    cj__matmul_plan_with(plan, shape, isa, cj__split_kernels_of(launch->own, isa));
+    CJ__TRY(make_plan(plan, launch, *shape));
     launch->workspace_bytes = cj__matmul_pack_before(plan, launch->lasting >> 1 & 1);
     launch->tasks = plan->tasks;
     launch->scratch_bytes = plan->scratch_bytes;
@@ -18,7 +33,7 @@ cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, 
     return CJ_OK;
 }
 
-static cj_status prepare(cj__launch *launch, cj__arena *arena)
+static cj__matmul_shape shape_of(const cj__launch *launch)
 {
     const cj__matmul_attributes *a = launch->attributes;
     cj_shape_t x = launch->types[0].shape, y = launch->types[1].shape, z = launch->types[2].shape;
@@ -31,7 +46,19 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
                               .shared_b = y.rank == 2,
                               .precision = launch->precision};
     for (int64_t i = 0; i < z.rank - 2; i++) shape.batch *= z.dims[i];
+    return shape;
+}
+
+static cj_status prepare(cj__launch *launch, cj__arena *arena)
+{
+    cj__matmul_shape shape = shape_of(launch);
     return cj__matmul_prepare(launch, &shape, arena);
+}
+
+static uint64_t reads_bf16(const cj__launch *launch)
+{
+    cj__matmul_shape shape = shape_of(launch);
+    return cj__matmul_reads_bf16(launch, &shape);
 }
 
 void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
@@ -66,7 +93,10 @@ const cj__kernel cj__matmul_packing = {
 
 /* --- the kernels --------------------------------------------------------------------------------------- */
 
-static const cj__product product = {CJ__OP_matmul,       NULL, prepare, cj__matmul_launched,
-                                    cj__matmul_describe, NULL};
+static const cj__product product = {.op = CJ__OP_matmul,
+                                    .prepare = prepare,
+                                    .run = cj__matmul_launched,
+                                    .describe = cj__matmul_describe,
+                                    .reads_bf16 = reads_bf16};
 
 CJ__PRODUCT_KERNELS_AFTER(matmul, "matmul f32", product, CJ__OP_matmul, &cj__matmul_packing, 1 << 1);

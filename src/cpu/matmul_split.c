@@ -2,6 +2,7 @@
  * are always packed, B once by a stage before where it is worth one. What bf16 cannot hold (infinities, NaN,
  * the largest and, for several parts, the smallest numbers) is noticed while packing, and the rows of C
  * concerned are made again in f32. */
+#include "base/bf16.h"
 #include "cpu/matmul_blocks.h"
 #include "cpu/split.h"
 
@@ -47,11 +48,19 @@ static size_t rows_bytes(const cj__matmul_plan *plan)
     return aligned_bytes(strips * cj__split_steps(plan->k_block) * strip_step(plan), sizeof(uint16_t));
 }
 
+/* What is made again in f32: panels of B that deep, and of either operand what is bf16 in memory. */
 enum { REDONE_DEPTH = 256 };
+
+static int64_t redone_panel(const cj__matmul_plan *plan)
+{
+    return (int64_t)REDONE_DEPTH * plan->kernels->tile_columns;
+}
 
 static size_t redone_bytes(const cj__matmul_plan *plan)
 {
-    return aligned_bytes((int64_t)REDONE_DEPTH * plan->kernels->tile_columns, sizeof(float));
+    int64_t wide_a = plan->shape.bf16_a ? (int64_t)REDONE_DEPTH * plan->kernels->tile_rows : 0;
+    int64_t wide_b = plan->shape.bf16_b ? redone_panel(plan) : 0;
+    return aligned_bytes(redone_panel(plan) + wide_b + wide_a, sizeof(float));
 }
 
 static void plan_scratch(cj__matmul_plan *plan)
@@ -77,6 +86,60 @@ bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split)
     cj__matmul_cut(plan, TASK_ROWS, BLOCK_COLUMNS, 1, 1);
     plan_scratch(plan);
     return true;
+}
+
+/* --- operands ------------------------------------------------------------------------------------------ */
+
+/* As it lies in memory: element (i,p) is number first + i·row + p·column. */
+typedef struct {
+    const void *data; /* f32, or bf16 where whoever made it kept it so */
+    int64_t first, row, column;
+    bool bf16;
+} source;
+
+static source source_a(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    return (source){call->a, t->batch * s->m * s->k, t->a.row, t->a.column, s->bf16_a};
+}
+
+static source source_b(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t)
+{
+    const cj__matmul_shape *s = &plan->shape;
+    int64_t first = s->shared_b ? 0 : t->batch * s->k * s->n;
+    return (source){call->b, first, t->b.row, t->b.column, s->bf16_b};
+}
+
+/* The part of it that begins at (i,p). */
+static source part_of(source s, int64_t i, int64_t p)
+{
+    s.first += i * s.row + p * s.column;
+    return s;
+}
+
+static cj__matrix in_f32(source s)
+{
+    return (cj__matrix){(const float *)s.data + s.first, s.row, s.column};
+}
+
+static cj__bf16_matrix in_bf16(source s)
+{
+    return (cj__bf16_matrix){(const uint16_t *)s.data + s.first, s.row, s.column};
+}
+
+/* Both return the largest magnitude of what had to be rounded, as bits. */
+static uint32_t pack_rows(const cj__matmul_plan *plan, source a, int64_t rows, int64_t k, uint16_t *to)
+{
+    if (!a.bf16) return plan->split->pack_rows(in_f32(a), rows, k, plan->parts, to);
+    plan->split->pack_bf16_rows(in_bf16(a), rows, k, to);
+    return 0;
+}
+
+static uint32_t pack_panels(const cj__matmul_plan *plan, source b, int64_t k, int64_t columns, uint16_t *to)
+{
+    if (!b.bf16) return plan->split->pack_panels(in_f32(b), k, columns, plan->parts, to);
+    plan->split->pack_bf16_panels(in_bf16(b), k, columns, to);
+    return 0;
 }
 
 /* --- B packed before ----------------------------------------------------------------------------------- */
@@ -135,18 +198,17 @@ void cj__split_pack(const cj__matmul_plan *plan, const float *data, int64_t task
     int64_t p = task % k_blocks(plan) * plan->k_block, depth = at_most(plan->k_block, s->k - p);
     int64_t first = task / k_blocks(plan) * plan->group_panels;
     int64_t last = at_most(first + plan->group_panels, plan->panels);
-    cj__matrix b = operand(data, s->transpose_b, s->k, s->n);
+    cj__matrix lies = operand(data, s->transpose_b, s->k, s->n);
+    source b = {data, 0, lies.row, lies.column, s->bf16_b};
     int64_t at_once = b.column == 1 ? CJ__SPLIT_STEP : depth;
     uint32_t largest = 0;
     for (int64_t i = 0; i < depth; i += at_once)
         for (int64_t panel = first; panel < last; panel++) {
             int64_t column = panel * CJ__SPLIT_COLUMNS;
-            cj__matrix from = {b.data + (p + i) * b.row + column * b.column, b.row, b.column};
             uint16_t *to = (uint16_t *)workspace + packed_place(plan, p, depth, panel) +
                            i / CJ__SPLIT_STEP * panel_step(plan);
-            uint32_t here =
-                plan->split->pack_panels(from, at_most(at_once, depth - i),
-                                         at_most(CJ__SPLIT_COLUMNS, s->n - column), plan->parts, to);
+            uint32_t here = pack_panels(plan, part_of(b, p + i, column), at_most(at_once, depth - i),
+                                        at_most(CJ__SPLIT_COLUMNS, s->n - column), to);
             largest = here > largest ? here : largest;
         }
     ((uint32_t *)(void *)((char *)workspace + packed_bytes(plan)))[task] = largest;
@@ -154,26 +216,39 @@ void cj__split_pack(const cj__matmul_plan *plan, const float *data, int64_t task
 
 /* --- what bf16 cannot hold ----------------------------------------------------------------------------- */
 
+/* An operand's part in f32: where it lies, or in `to`. */
+static cj__matrix widened(source s, int64_t rows, int64_t columns, float *to)
+{
+    if (!s.bf16) return in_f32(s);
+    cj__bf16_matrix m = in_bf16(s);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t p = 0; p < columns; p++)
+            to[i * columns + p] = cj__bf16_to_float(m.data[i * m.row + p * m.column]);
+    return (cj__matrix){to, columns, 1};
+}
+
 /* Rows [row, row+rows) of the block in f32, by the kernels of the plan's vectors. */
-static void redo(const cj__matmul_plan *plan, const block *t, int64_t row, int64_t rows, float *panel)
+static void redo(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t, int64_t row,
+                 int64_t rows, float *panel)
 {
     const cj__matmul_kernels *kernels = plan->kernels;
     int64_t n = plan->shape.n, k = plan->shape.k, width = kernels->tile_columns;
+    source a = source_a(plan, call, t), b = source_b(plan, call, t);
+    float *wide_b = panel + redone_panel(plan), *wide_a = wide_b + (b.bf16 ? redone_panel(plan) : 0);
     for (int64_t j = t->column; j < t->column + t->columns; j += width)
         for (int64_t p = 0; p < k; p += REDONE_DEPTH) {
-            cj__strip strip = {.a_row = t->a.row,
-                               .a_column = t->a.column,
-                               .b = panel,
+            cj__strip strip = {.b = panel,
                                .b_row = width,
                                .c_row = n,
                                .columns = at_most(width, t->column + t->columns - j),
                                .k = at_most(REDONE_DEPTH, k - p),
                                .add = p > 0};
-            cj__matrix b = {t->b.data + p * t->b.row + j * t->b.column, t->b.row, t->b.column};
-            kernels->pack_panels(b, strip.k, strip.columns, panel);
+            cj__matrix of_b = widened(part_of(b, p, j), strip.k, strip.columns, wide_b);
+            kernels->pack_panels(of_b, strip.k, strip.columns, panel);
             for (int64_t i = row; i < row + rows; i += kernels->tile_rows) {
                 strip.rows = at_most(kernels->tile_rows, row + rows - i);
-                strip.a = t->a.data + i * t->a.row + p * t->a.column;
+                cj__matrix of_a = widened(part_of(a, i, p), strip.rows, strip.k, wide_a);
+                strip.a = of_a.data, strip.a_row = of_a.row, strip.a_column = of_a.column;
                 strip.c = t->c + i * n + j;
                 kernels->strip(&strip);
             }
@@ -204,7 +279,7 @@ static void complete(const cj__matmul_plan *plan, const cj__matmul_call *call, c
                      bool fit, float *redone)
 {
     int64_t row = strip_row(plan, t->strip + i), next = strip_row(plan, t->strip + i + 1);
-    if (!fit) redo(plan, t, row, next - row, redone);
+    if (!fit) redo(plan, call, t, row, next - row, redone);
     int64_t before = i > 0 ? strip_row(plan, t->strip + i - 1) : row;
     if (before < row) finish(call, t, before, row - before, plan->shape.n);
     if (i == t->strips - 1) finish(call, t, row, next - row, plan->shape.n);
@@ -212,12 +287,11 @@ static void complete(const cj__matmul_plan *plan, const cj__matmul_call *call, c
 
 /* A strip of A, or the next of several, at k block [p, p + depth): notes the largest that it has met so far.
  */
-static void pack_strip(const cj__matmul_plan *plan, const block *t, int64_t i, int64_t p, int64_t depth,
-                       uint16_t *to, uint32_t *largest)
+static void pack_strip(const cj__matmul_plan *plan, source a, const block *t, int64_t i, int64_t p,
+                       int64_t depth, uint16_t *to, uint32_t *largest)
 {
     int64_t row = strip_row(plan, t->strip + i), rows = strip_row(plan, t->strip + i + 1) - row;
-    cj__matrix a = {t->a.data + row * t->a.row + p * t->a.column, t->a.row, t->a.column};
-    uint32_t here = plan->split->pack_rows(a, rows, depth, plan->parts, to);
+    uint32_t here = pack_rows(plan, part_of(a, row, p), rows, depth, to);
     if (p == 0 || here > largest[i]) largest[i] = here;
 }
 
@@ -249,15 +323,15 @@ static void multiply_strip(const cj__matmul_plan *plan, const cj__matmul_call *c
 static void run_whole(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, space to)
 {
     block t = tiles_of(plan, call, task);
+    source a = source_a(plan, call, &t), b = source_b(plan, call, &t);
     uint32_t largest_b = 0;
     for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
         k_step k = {p, at_most(plan->k_block, plan->shape.k - p), to.panels, false};
-        cj__matrix b = {t.b.data + p * t.b.row + t.column * t.b.column, t.b.row, t.b.column};
-        uint32_t largest = plan->split->pack_panels(b, k.depth, t.columns, plan->parts, to.panels);
+        uint32_t largest = pack_panels(plan, part_of(b, p, t.column), k.depth, t.columns, to.panels);
         if (largest > largest_b) largest_b = largest;
         k.fits_b = cj__split_fits(largest_b, plan->parts);
         for (int64_t i = 0; i < t.strips; i++) {
-            pack_strip(plan, &t, i, p, k.depth, to.rows, to.largest);
+            pack_strip(plan, a, &t, i, p, k.depth, to.rows, to.largest);
             multiply_strip(plan, call, &t, i, to.rows, &k, &to);
         }
     }
@@ -265,13 +339,14 @@ static void run_whole(const cj__matmul_plan *plan, const cj__matmul_call *call, 
 
 /* All strips of a task. Where memory runs along the rows of a transposed A, a step of k of all of them before
  * the next: each line of memory is read once. */
-static void pack_strips(const cj__matmul_plan *plan, const block *t, int64_t p, int64_t depth, space to)
+static void pack_strips(const cj__matmul_plan *plan, source a, const block *t, int64_t p, int64_t depth,
+                        space to)
 {
     int64_t strip = cj__split_steps(depth) * strip_step(plan);
-    int64_t at_once = t->a.column == 1 ? depth : CJ__SPLIT_STEP;
+    int64_t at_once = a.column == 1 ? depth : CJ__SPLIT_STEP;
     for (int64_t k = 0; k < depth; k += at_once)
         for (int64_t i = 0; i < t->strips; i++)
-            pack_strip(plan, t, i, p + k, at_most(at_once, depth - k),
+            pack_strip(plan, a, t, i, p + k, at_most(at_once, depth - k),
                        to.rows + i * strip + k / CJ__SPLIT_STEP * strip_step(plan), to.largest);
 }
 
@@ -293,7 +368,7 @@ static void run_packed(const cj__matmul_plan *plan, const cj__matmul_call *call,
     for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
         k_step k = {.p = p, .depth = at_most(plan->k_block, plan->shape.k - p)};
         int64_t strip = cj__split_steps(k.depth) * strip_step(plan);
-        pack_strips(plan, &t, p, k.depth, to);
+        pack_strips(plan, source_a(plan, call, &t), &t, p, k.depth, to);
         for (int64_t group = part_start(groups, plan->column_blocks, part); group < last; group++) {
             int64_t panel = group * plan->group_panels;
             t.column = panel * CJ__SPLIT_COLUMNS;

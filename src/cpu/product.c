@@ -3,16 +3,33 @@
 #include "cpu/product.h"
 #include "cpu/chain.h"
 
+uint64_t cj__product_reads_bf16(const cj__product *product, const cj__launch *launch)
+{
+    return product->reads_bf16 ? product->reads_bf16(launch) : 0;
+}
+
+static const char *wrong_types(const cj__product *product, const cj__launch *launch)
+{
+    for (int i = 0; i < 2; i++) {
+        cj_dtype type = launch->types[i].dtype;
+        if (type == CJ_F32) continue;
+        if (type != CJ_BF16 || !(cj__product_reads_bf16(product, launch) >> i & 1))
+            return "it multiplies f32 only";
+    }
+    return NULL;
+}
+
 const char *cj__product_refuse(const cj__product *product, const cj__launch *launch)
 {
-    if (launch->types[0].dtype != CJ_F32) return "it multiplies f32 only";
-    return product->refuse ? product->refuse(launch) : NULL;
+    const char *reason = wrong_types(product, launch);
+    return !reason && product->refuse ? product->refuse(launch) : reason;
 }
 
 const char *cj__product_cannot(const cj__product *product, const cj__launch *launch)
 {
     if (!product->cannot) return cj__product_refuse(product, launch);
-    return launch->types[0].dtype != CJ_F32 ? "it multiplies f32 only" : product->cannot(launch);
+    const char *reason = wrong_types(product, launch);
+    return reason ? reason : product->cannot(launch);
 }
 
 typedef struct {
@@ -103,6 +120,14 @@ const char *cj__product_chain_cannot(const cj__product *product, const cj__launc
     cj__type types[3];
     strip_chain(launch, &alone, types);
     return alone.op == product->op ? cj__product_cannot(product, &alone) : "";
+}
+
+uint64_t cj__product_chain_reads_bf16(const cj__product *product, const cj__launch *launch)
+{
+    cj__launch alone;
+    cj__type types[3];
+    strip_chain(launch, &alone, types);
+    return alone.op == product->op ? cj__product_reads_bf16(product, &alone) : 0;
 }
 
 /* The product itself where it is wanted; else an output of the same size and type. */

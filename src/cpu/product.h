@@ -18,7 +18,7 @@ typedef struct {
 } cj__epilogue;
 
 typedef struct {
-    const float *a, *b;    /* the operands in the op's order */
+    const float *a, *b;    /* the operands in the op's order; bf16 where the launch says so */
     float *c;              /* apart from them */
     const void *workspace; /* of the stage before, or NULL */
     cj__epilogue epilogue;
@@ -32,18 +32,21 @@ typedef struct {
     cj_status (*prepare)(cj__launch *launch, cj__arena *arena);
     void (*run)(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch);
     const char *(*describe)(const cj__launch *launch);
-    const char *(*cannot)(const cj__launch *launch); /* as of a cj__kernel */
+    const char *(*cannot)(const cj__launch *launch); /* as of a cj__kernel, as is: */
+    uint64_t (*reads_bf16)(const cj__launch *launch);
 } cj__product;
 
 /* The same for launches of the op by itself, and of the op with a chain. */
 const char *cj__product_refuse(const cj__product *product, const cj__launch *launch);
 const char *cj__product_cannot(const cj__product *product, const cj__launch *launch);
 cj_status cj__product_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena);
+uint64_t cj__product_reads_bf16(const cj__product *product, const cj__launch *launch);
 void cj__product_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
 const char *cj__product_describe(const cj__launch *launch);
 const char *cj__product_chain_refuse(const cj__product *product, const cj__launch *launch);
 const char *cj__product_chain_cannot(const cj__product *product, const cj__launch *launch);
 cj_status cj__product_chain_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena);
+uint64_t cj__product_chain_reads_bf16(const cj__product *product, const cj__launch *launch);
 void cj__product_chain_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
 const char *cj__product_chain_describe(const cj__launch *launch);
 
@@ -64,6 +67,10 @@ void cj__product_unwrap(cj__launch *launch);
     {                                                                                                        \
         return form##_prepare(&product, launch, arena);                                                      \
     }                                                                                                        \
+    static uint64_t kernel##_reads_bf16(const cj__launch *launch)                                            \
+    {                                                                                                        \
+        return form##_reads_bf16(&product, launch);                                                          \
+    }                                                                                                        \
     const cj__kernel cj__##kernel##_kernel = {.name = title,                                                 \
                                               .op = for_op,                                                  \
                                               .refuse = kernel##_refuse,                                     \
@@ -71,6 +78,7 @@ void cj__product_unwrap(cj__launch *launch);
                                               .prepare = kernel##_prepare,                                   \
                                               .run = form##_run,                                             \
                                               .describe = form##_describe,                                   \
+                                              .reads_bf16 = kernel##_reads_bf16,                             \
                                               .before = stage,                                               \
                                               .before_reads = stage_reads}
 

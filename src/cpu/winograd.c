@@ -50,7 +50,7 @@ const char *cj__winograd_cannot(const cj__launch *launch)
     if (launch->op != CJ__OP_convolution && launch->op != CJ__OP_convolution_input_gradient &&
         launch->op != CJ__OP_convolution_weight_gradient)
         return "";
-    if (launch->types[0].dtype != CJ_F32) return "it convolves f32 only";
+    if (launch->types[0].dtype != CJ_F32 || launch->types[1].dtype != CJ_F32) return "it convolves f32 only";
     bool square = a->rank == 2 && a->kernel[0] == 3 && a->kernel[1] == 3;
     bool dense = a->stride[0] == 1 && a->stride[1] == 1 && a->dilation[0] == 1 && a->dilation[1] == 1;
     if (!square || !dense || a->groups > 1) return "it is for 3x3 with stride 1, dilation 1 and one group";
@@ -427,10 +427,13 @@ static const char *describe(const cj__launch *launch)
 static const cj__kernel weight_kernel = {
     .name = "winograd weight", .op = -1, .prepare = prepare_weight, .run = run_weight};
 
-static const cj__product forward = {CJ__OP_convolution, cj__winograd_refuse, prepare, run,
-                                    describe,           cj__winograd_cannot};
-static const cj__product to_input = {
-    CJ__OP_convolution_input_gradient, cj__winograd_refuse, prepare, run, describe, cj__winograd_cannot};
+#define WINOGRAD(of)                                                                                         \
+    {                                                                                                        \
+        .op = of, .refuse = cj__winograd_refuse, .cannot = cj__winograd_cannot, .prepare = prepare,          \
+        .run = run, .describe = describe                                                                     \
+    }
+static const cj__product forward = WINOGRAD(CJ__OP_convolution);
+static const cj__product to_input = WINOGRAD(CJ__OP_convolution_input_gradient);
 
 CJ__PRODUCT_KERNELS_AFTER(winograd, "winograd", forward, CJ__OP_convolution, &weight_kernel, 1u << 1);
 CJ__PRODUCT_KERNELS_AFTER(winograd_to_input, "winograd to input", to_input, CJ__OP_convolution_input_gradient,

@@ -394,9 +394,10 @@ static const char *describe(const cj__launch *launch)
 static const cj__kernel weight_kernel = {
     .name = "winograd weight by parts", .op = -1, .prepare = prepare_weight, .run = run_weight};
 
-#define BY_PARTS(op)                                                                                         \
+#define BY_PARTS(of)                                                                                         \
     {                                                                                                        \
-        op, cj__winograd_parts_refuse, prepare, run, describe, cj__winograd_parts_cannot                     \
+        .op = of, .refuse = cj__winograd_parts_refuse, .cannot = cj__winograd_parts_cannot,                  \
+        .prepare = prepare, .run = run, .describe = describe                                                 \
     }
 static const cj__product forward = BY_PARTS(CJ__OP_convolution);
 static const cj__product to_input = BY_PARTS(CJ__OP_convolution_input_gradient);

@@ -4,9 +4,11 @@
 #include "cpu/simd.h"
 
 #if CJ__ISA_NUMBER == CJ__NUMBER_amx
-#define ROWS 32 /* two tiles */
+#define ROWS       32 /* two tiles */
+#define MOST_PARTS 3
 #else
-#define ROWS 14 /* beside two vectors of B, as with f32 */
+#define ROWS       14 /* beside two vectors of B, as with f32 */
+#define MOST_PARTS 1
 #endif
 
 #include "cpu/kernels/matmul_split_pack.h"
@@ -18,14 +20,15 @@
 
 const cj__split_kernels CJ__NAME(cj__split) = {
     .tile_rows = ROWS,
+    .most_parts = MOST_PARTS,
 #if CJ__ISA_NUMBER == CJ__NUMBER_amx
-    .most_parts = 3,
     .name = {"amx 32x32", "amx 32x32, 3 products", "amx 32x32, 6 products"},
 #else
-    .most_parts = 1,
     .name = {"avx512bf16 14x32"},
 #endif
     .pack_rows = pack_rows,
     .pack_panels = pack_panels,
+    .pack_bf16_rows = pack_bf16_rows,
+    .pack_bf16_panels = pack_bf16_panels,
     .strip = strip,
 };

@@ -3,12 +3,18 @@
 
 enum { LINES = 16, PAIRS = 16, TILE = LINES * PAIRS * 2 /* bf16 numbers */ };
 
-/* 16 numbers and those 16 further on in k as pairs of bf16, the former in the lower halves. */
-CJ__INLINE __m512i rounded_pairs(cj__floats low, cj__floats high)
+/* 16 numbers of bf16 and the 16 further on in k, half a vector each, as pairs, the former in the lower
+ * halves. */
+CJ__INLINE __m512i side_by_side(__m512i halves)
 {
     const __m512i beside = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
                                             7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(beside, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    return _mm512_permutexvar_epi16(beside, halves);
+}
+
+CJ__INLINE __m512i rounded_pairs(cj__floats low, cj__floats high)
+{
+    return side_by_side((__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 /* The nearest bf16 as f32; a tie goes away from zero, since the next part makes up for it. */
@@ -111,7 +117,7 @@ CJ__INLINE uint32_t pack_lines(cj__matrix x, int64_t lines, int64_t k, int parts
         for (int64_t line = 0; line < height; line += LINES) {
             cj__matrix from = {x.data + line * x.row + p * x.column, x.row, x.column};
             uint16_t *tile = to + line * PAIRS * 2;
-            largest = parts == 1
+            largest = parts == 1 || MOST_PARTS == 1
                           ? pack_tiles(from, lines - line, k - p, 1, by_line, largest, tile, part_stride)
                           : pack_tiles(from, lines - line, k - p, parts, by_line, largest, tile, part_stride);
         }
@@ -134,4 +140,56 @@ static uint32_t pack_panels(cj__matrix b, int64_t k, int64_t columns, int parts,
         largest = here > largest ? here : largest;
     }
     return largest;
+}
+
+/* --- what is bf16 already ------------------------------------------------------------------------------ */
+
+/* As pack_tile. */
+CJ__INLINE void pack_bf16_tile(cj__bf16_matrix x, int64_t lines, int64_t k, bool along_k, bool by_line,
+                               uint16_t *to)
+{
+    __m512i pairs[16];
+    const int rows = by_line && ROWS < LINES ? ROWS : LINES;
+    for (int i = 0; i < 16; i++) {
+        if (along_k) {
+            int64_t count = i >= lines ? 0 : k < CJ__SPLIT_STEP ? k : CJ__SPLIT_STEP;
+            __mmask32 there = (__mmask32)((1ull << count) - 1);
+            pairs[i] = side_by_side(_mm512_maskz_loadu_epi16(there, x.data + i * x.row));
+        } else {
+            cj__mask near = first(i < k ? lines : 0), far = first(i + PAIRS < k ? lines : 0);
+            __m256i low = _mm256_maskz_loadu_epi16(near, x.data + i * x.column);
+            __m256i high = _mm256_maskz_loadu_epi16(far, x.data + (i + PAIRS) * x.column);
+            pairs[i] = side_by_side(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+        }
+    }
+    if (along_k != by_line) transpose(pairs);
+    for (int i = 0; i < rows; i++) _mm512_storeu_si512(to + i * PAIRS * 2, pairs[i]);
+}
+
+CJ__INLINE void pack_bf16_lines(cj__bf16_matrix x, int64_t lines, int64_t k, bool by_line, uint16_t *to)
+{
+    const int64_t height = by_line ? ROWS : CJ__SPLIT_COLUMNS;
+    for (int64_t p = 0; p < k; p += CJ__SPLIT_STEP, to += height * PAIRS * 2)
+        for (int64_t line = 0; line < height; line += LINES) {
+            cj__bf16_matrix from = {x.data + line * x.row + p * x.column, x.row, x.column};
+            uint16_t *tile = to + line * PAIRS * 2;
+            if (x.column == 1)
+                pack_bf16_tile(from, lines - line, k - p, true, by_line, tile);
+            else
+                pack_bf16_tile(from, lines - line, k - p, false, by_line, tile);
+        }
+}
+
+static void pack_bf16_rows(cj__bf16_matrix a, int64_t rows, int64_t k, uint16_t *to)
+{
+    pack_bf16_lines(a, rows, k, true, to);
+}
+
+static void pack_bf16_panels(cj__bf16_matrix b, int64_t k, int64_t columns, uint16_t *to)
+{
+    int64_t steps = (k + CJ__SPLIT_STEP - 1) / CJ__SPLIT_STEP;
+    for (int64_t j = 0; j < columns; j += CJ__SPLIT_COLUMNS) {
+        cj__bf16_matrix panel = {b.data + j * b.column, b.column, b.row};
+        pack_bf16_lines(panel, columns - j, k, false, to + j * steps * CJ__SPLIT_STEP);
+    }
 }

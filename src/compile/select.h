@@ -1,0 +1,16 @@
+/* Which kernel of a backend makes a step. */
+#ifndef CJ__SELECT_H
+#define CJ__SELECT_H
+
+#include "compile/backend.h"
+
+typedef struct {
+    const cj__kernel *kernel; /* NULL: none can */
+    bool measured;            /* a choice of cj_kernels, not the rules' */
+    char refusals[512];       /* why those before it could not, for `cajal plan` */
+} cj__selection;
+
+CJ_MUST_CHECK cj_status cj__select(const cj__backend *backend, const cj__launch *launch,
+                                   cj__selection *selection);
+
+#endif

@@ -1,0 +1,272 @@
+/* Values stored as bf16 because nothing but products of bf16 reads them: which are and which are not, that no
+ * bit changes with that or with the number of threads, and every allocation failing in turn.
+ *
+ * labels: threads */
+#include "support.h"
+
+#include "cajal/cajal.h"
+#include "cpu/backend.h"
+#include "split_backend.h"
+#include "split_portable.h"
+
+#include <stdlib.h>
+
+/* --- a network ----------------------------------------------------------------------------------------- */
+
+enum { ROWS = 96, WIDTH = 64, HIDDEN = 128, OUT = 48, RESULTS = 4 };
+
+typedef struct {
+    cj_precision precision;
+    const cj__split_kernels *split;
+    bool wide;  /* by the same kernels, which say of none of their inputs that they read it as bf16 */
+    bool asked; /* the caller reads what products do */
+} way;
+
+static cj_value weight(cj_graph *g, const char *name, cj_shape_t shape)
+{
+    return cj_parameter(cj_at(cj_root(g), "%s", name), "weight", shape, (cj_init){CJ_INIT_HE_NORMAL, 0});
+}
+
+/* x [96,64], normalised → GELU of [96,128], seen as [8,12,128] → [96,48]; the loss, and its gradients by x
+ * and both weights. Products alone read four values: the normalised x and what GELU gave, which are operands
+ * of the next product and of the gradient by its weight, and the gradients by what both products gave. */
+static void draw(cj_graph *g, bool asked)
+{
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(ROWS, WIDTH)), of[3] = {x}, gradients[3];
+    cj_value normal = cj_layer_norm(cj_at(cj_root(g), "norm"), x);
+    of[1] = weight(g, "up", cj_shape(WIDTH, HIDDEN));
+    of[2] = weight(g, "down", cj_shape(HIDDEN, OUT));
+    cj_value seen = cj_reshape(cj_gelu(cj_matmul(normal, of[1])), cj_shape(8, 12, HIDDEN));
+    cj_value y = cj_matmul(cj_reshape(seen, cj_shape(ROWS, HIDDEN)), of[2]);
+    cj_value loss = cj_mean(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES);
+    cj_gradients(loss, 3, of, gradients);
+    cj_output(g, "loss", loss);
+    for (int i = 0; i < 3; i++) cj_output(g, "gradient", gradients[i]);
+    if (asked) cj_output(g, "normal", normal);
+    if (asked) cj_output(g, "seen", seen);
+}
+
+/* As cj_test_compile_with, but with nothing narrowed. */
+static cj_status compile_wide(cj_program **program, const cj_graph *graph, const cj__split_kernels *split)
+{
+    enum { MOST = 128 };
+    static cj__kernel kernels[MOST];
+    static const cj__kernel *list[MOST + 1];
+    cj__backend backend = cj__cpu_backend;
+    for (int i = 0; backend.kernels[i]; i++) {
+        assert_true(i < MOST);
+        kernels[i] = *backend.kernels[i];
+        kernels[i].reads_bf16 = NULL;
+        list[i] = &kernels[i];
+    }
+    backend.kernels = list;
+    backend.own = split;
+    *program = NULL;
+    CJ__TRY(cj_graph_status(graph));
+    return cj__compile(graph, &backend, program);
+}
+
+static const int64_t counts[RESULTS] = {1, ROWS *WIDTH, WIDTH *HIDDEN, HIDDEN *OUT};
+
+typedef struct {
+    float *data[RESULTS];
+    int narrow; /* buffers of bf16 */
+    size_t slab;
+} results;
+
+static void results_free(results *r)
+{
+    for (int i = 0; i < RESULTS; i++) free(r->data[i]);
+}
+
+static int count_narrow(const cj_program *program)
+{
+    int count = 0;
+    for (int64_t i = 0; i < program->buffer_count; i++)
+        if (program->buffers[i].type.dtype == CJ_BF16) count++;
+    return count;
+}
+
+static cj_status run(const way *by, cj_model *model, results *r)
+{
+    cj_graph *g;
+    cj_program *program = NULL;
+    static float x[ROWS * WIDTH];
+    for (int i = 0; i < ROWS * WIDTH; i++) x[i] = (float)(i * 37 % 101) / 50 - 1;
+    CJ__TRY(cj_graph_new(&g, model, .mode = CJ_TRAINING, .precision = by->precision));
+    draw(g, by->asked);
+    cj_status status = (by->wide ? compile_wide : cj_test_compile_with)(&program, g, by->split);
+    if (status == CJ_OK)
+        status = cj_program_run(program, .inputs = {{x, CJ_F32, cj_shape(ROWS, WIDTH)}},
+                                .outputs = {r->data[0], r->data[1], r->data[2], r->data[3]});
+    r->narrow = program ? count_narrow(program) : 0;
+    r->slab = program ? program->slab_bytes : 0;
+    cj_program_free(program);
+    cj_graph_free(g);
+    return status;
+}
+
+static results results_of(way by)
+{
+    cj_model *model;
+    results r;
+    for (int i = 0; i < RESULTS; i++) r.data[i] = malloc((size_t)counts[i] * sizeof(float));
+    expect_ok(cj_model_new(&model, .seed = 3));
+    expect_ok(run(&by, model, &r));
+    cj_model_free(model);
+    return r;
+}
+
+static void expect_same(const results *a, const results *b)
+{
+    for (int i = 0; i < RESULTS; i++)
+        assert_memory_equal(a->data[i], b->data[i], (size_t)counts[i] * sizeof(float));
+}
+
+/* --- the tests ----------------------------------------------------------------------------------------- */
+
+static void test_same_bits_in_less_memory(void **state)
+{
+    (void)state;
+    const cj__split_kernels *const splits[] = {&cj__split_portable_vectors, &cj__split_portable};
+    for (int i = 0; i < 2; i++) {
+        results narrow = results_of((way){CJ_MEDIUM, splits[i], .wide = false});
+        results wide = results_of((way){CJ_MEDIUM, splits[i], .wide = true});
+        assert_int_equal(narrow.narrow, 4);
+        assert_int_equal(wide.narrow, 0);
+        assert_true(narrow.slab < wide.slab);
+        expect_same(&narrow, &wide);
+        results_free(&narrow);
+        results_free(&wide);
+    }
+}
+
+/* Of the four values the caller asks for two. */
+static void test_not_where_others_read(void **state)
+{
+    (void)state;
+    results narrow = results_of((way){CJ_MEDIUM, &cj__split_portable_vectors, .asked = false});
+    results asked = results_of((way){CJ_MEDIUM, &cj__split_portable_vectors, .asked = true});
+    assert_int_equal(asked.narrow, 2);
+    expect_same(&narrow, &asked);
+    results_free(&narrow);
+    results_free(&asked);
+}
+
+static void test_not_at_other_precisions(void **state)
+{
+    (void)state;
+    static const cj_precision precisions[] = {CJ_HIGHEST, CJ_HIGH};
+    for (int i = 0; i < 2; i++) {
+        results r = results_of((way){precisions[i], &cj__split_portable, .asked = false});
+        assert_int_equal(r.narrow, 0);
+        results_free(&r);
+    }
+}
+
+/* Without kernels for products of bf16 `medium` is f32, all of it. */
+static void test_not_without_products_of_bf16(void **state)
+{
+    (void)state;
+    setenv("CAJAL_ISA", "scalar", 1);
+    results r = results_of((way){CJ_MEDIUM, NULL, .asked = false});
+    unsetenv("CAJAL_ISA");
+    assert_int_equal(r.narrow, 0);
+    results_free(&r);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    static const int threads[] = {2, 3, 7};
+    expect_ok(cj_set_threads(1));
+    const way by = {CJ_MEDIUM, &cj__split_portable_vectors, .asked = false};
+    results one = results_of(by);
+    for (int i = 0; i < 3; i++) {
+        expect_ok(cj_set_threads(threads[i]));
+        results more = results_of(by);
+        expect_same(&one, &more);
+        results_free(&more);
+    }
+    expect_ok(cj_set_threads(0));
+    results_free(&one);
+}
+
+/* --- convolutions of one pixel, which are products ------------------------------------------------------ */
+
+enum { SIDE = 8, CHANNELS = 32, IMAGES = 4, PIXELS = IMAGES * SIDE * SIDE };
+
+/* x → tanh(x + 1) → 1×1 convolution → loss; gradients by x and by the weight. */
+static cj_status convolve(cj_model *model, bool asked, int *narrow, float *by_x, float *by_weight)
+{
+    cj_graph *g;
+    cj_program *program = NULL;
+    static float image[PIXELS * CHANNELS];
+    for (int i = 0; i < PIXELS * CHANNELS; i++) image[i] = (float)(i * 29 % 97) / 40 - 1.2f;
+    CJ__TRY(cj_graph_new(&g, model, .mode = CJ_TRAINING, .precision = CJ_MEDIUM));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(IMAGES, SIDE, SIDE, CHANNELS)), of[2] = {x}, gradients[2];
+    of[1] = weight(g, "conv", cj_shape(1, 1, CHANNELS, 2 * CHANNELS));
+    cj_value seen = cj_tanh(cj_add_scalar(x, 1));
+    cj_value y = cj_convolution(seen, of[1], &(cj_window){0});
+    cj_gradients(cj_mean(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES), 2, of, gradients);
+    for (int i = 0; i < 2; i++) cj_output(g, "gradient", gradients[i]);
+    if (asked) cj_output(g, "seen", seen);
+    cj_status status = cj_test_compile_with(&program, g, &cj__split_portable_vectors);
+    if (status == CJ_OK)
+        status = cj_program_run(program, .inputs = {{image, CJ_F32, cj_shape(IMAGES, SIDE, SIDE, CHANNELS)}},
+                                .outputs = {by_x, by_weight});
+    if (program) *narrow = count_narrow(program);
+    cj_program_free(program);
+    cj_graph_free(g);
+    return status;
+}
+
+static void test_pointwise_convolutions(void **state)
+{
+    (void)state;
+    static float by_x[2][PIXELS * CHANNELS], by_weight[2][2 * CHANNELS * CHANNELS];
+    int narrow[2];
+    for (int i = 0; i < 2; i++) {
+        cj_model *model;
+        expect_ok(cj_model_new(&model, .seed = 3));
+        expect_ok(convolve(model, i, &narrow[i], by_x[i], by_weight[i]));
+        cj_model_free(model);
+    }
+    assert_true(narrow[0] > narrow[1]);
+    assert_memory_equal(by_x[0], by_x[1], sizeof by_x[0]);
+    assert_memory_equal(by_weight[0], by_weight[1], sizeof by_weight[0]);
+}
+
+/* --- failing allocations ------------------------------------------------------------------------------- */
+
+static cj_status scenario(void *context)
+{
+    cj_model *model;
+    CJ__TRY(cj_model_new(&model, .seed = 3));
+    cj_status status = run(&(way){CJ_MEDIUM, &cj__split_portable_vectors, .asked = false}, model, context);
+    cj_model_free(model);
+    return status;
+}
+
+static void test_allocations(void **state)
+{
+    (void)state;
+    results r;
+    for (int i = 0; i < RESULTS; i++) r.data[i] = malloc((size_t)counts[i] * sizeof(float));
+    cj_test_every_allocation_fails(scenario, &r);
+    results_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bits_in_less_memory),
+        cmocka_unit_test(test_not_where_others_read),
+        cmocka_unit_test(test_not_at_other_precisions),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_not_without_products_of_bf16),
+        cmocka_unit_test(test_pointwise_convolutions),
+        cmocka_unit_test(test_allocations),
+    };
+    return cmocka_run_group_tests_name("narrow", tests, NULL, NULL);
+}
