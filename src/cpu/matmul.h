@@ -70,7 +70,8 @@ const char *cj__matmul_plan_name(const cj__matmul_plan *plan);
 extern const cj__kernel cj__matmul_packing;
 CJ_MUST_CHECK cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape,
                                            cj__arena *arena);
-/* Inputs that may be bf16 in memory, as of a cj__kernel: both where the product rounds them to that anyway. */
+/* Inputs that may be bf16 in memory, as of a cj__kernel: both where the product rounds them to that anyway.
+ */
 uint64_t cj__matmul_reads_bf16(const cj__launch *launch, const cj__matmul_shape *shape);
 void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch);
 const char *cj__matmul_describe(const cj__launch *launch);
