@@ -3,9 +3,10 @@
 6 layers with PyTorch and a cache of keys and values.
 
     bench/compare_generate.py [--torch-python PYTHON] [--llama2c RUN --model stories260K.bin --tokenizer tok512.bin]
-                              [--bench build/release/bench/generate] [--seconds 2] [--rounds 5]
+                              [--precision highest|medium] [--bench build/release/bench/generate] [--seconds 2] [--rounds 5]
 
-RUN is `run.c` of llama2.c, built by its `make runfast`. Prints the best of each and ours over theirs (above 1: ours is faster).
+RUN is `run.c` of llama2.c, built by its `make runfast`. At `medium` the GPT's weights are bf16 on both sides, with PyTorch all that is
+computed as well. Prints the best of each and ours over theirs (above 1: ours is faster).
 """
 import argparse
 import re
@@ -18,7 +19,7 @@ LAYERS, HEADS, WIDTH, BLOCK, VOCABULARY, TOKENS = 6, 6, 384, 256, 65, 256
 
 
 def ours(options, name):
-    command = [options.bench, "--threads", "1", "--seconds", str(options.seconds), "--tokens", str(TOKENS - 1), name]
+    command = [options.bench, "--threads", "1", "--seconds", str(options.seconds), "--tokens", str(TOKENS - 1), "--precision", options.precision, name]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(re.search(r": (\d+) a second", output)[1])
 
@@ -38,6 +39,7 @@ def torch_gpt(options):
     from torch.nn import functional as F
 
     torch.set_num_threads(1)
+    torch.set_default_dtype(torch.bfloat16 if options.precision == "medium" else torch.float32)
     weights = [[torch.randn(rows, columns) * 0.02 for rows, columns in
                 [(3 * WIDTH, WIDTH), (WIDTH, WIDTH), (4 * WIDTH, WIDTH), (WIDTH, 4 * WIDTH)]] for _ in range(LAYERS)]
     tokens, places = torch.randn(VOCABULARY, WIDTH) * 0.02, torch.randn(BLOCK, WIDTH) * 0.02
@@ -76,6 +78,7 @@ def main():
     parser.add_argument("--llama2c", help="the program that `make runfast` of llama2.c builds; without it stories are left out")
     parser.add_argument("--model", help="stories260K.bin")
     parser.add_argument("--tokenizer", help="tok512.bin")
+    parser.add_argument("--precision", choices=["highest", "medium"], default="highest")
     parser.add_argument("--bench", default="build/release/bench/generate")
     parser.add_argument("--seconds", type=float, default=2, help="of a turn")
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,5 +1,5 @@
 /* Times generation: tokens a second, greedy, from an empty past to so many tokens, the best of many texts.
- *   generate [--threads N] [--seconds S] [--tokens N] [stories|gpt]
+ *   generate [--threads N] [--seconds S] [--tokens N] [--precision highest|medium] [stories|gpt]
  * stories is the Llama of 260,000 parameters that llama2.c runs, gpt nanoGPT's of 6 layers for characters,
  * both with random weights, on which the time does not depend. */
 #include <cajal/cajal.h>
@@ -64,15 +64,15 @@ static cj_status time_texts(cj_generator *g, int64_t tokens, double seconds, dou
     return CJ_OK;
 }
 
-static cj_status measure(int which, int64_t tokens, double seconds)
+static cj_status measure(int which, int64_t tokens, double seconds, cj_precision precision)
 {
     cj_model *model = NULL;
     cj_generator *g = NULL;
     double best = 0;
     cj_status status = cj_model_new(&model, .seed = 1);
     if (status == CJ_OK)
-        status =
-            cj_generator_new(&g, model, .reader = networks[which].reader, .block = networks[which].block);
+        status = cj_generator_new(&g, model, .reader = networks[which].reader, .block = networks[which].block,
+                                  .precision = precision);
     if (status == CJ_OK) status = time_texts(g, tokens, seconds, &best);
     if (status == CJ_OK)
         printf("%-8s %lld tokens, %d threads: %.0f a second, %.1f us each\n", networks[which].name,
@@ -84,7 +84,8 @@ static cj_status measure(int which, int64_t tokens, double seconds)
 
 static int usage(void)
 {
-    fprintf(stderr, "generate [--threads N] [--seconds S] [--tokens N] [stories|gpt]\n");
+    fprintf(stderr,
+            "generate [--threads N] [--seconds S] [--tokens N] [--precision highest|medium] [stories|gpt]\n");
     return 2;
 }
 
@@ -93,6 +94,7 @@ int main(int count, char **arguments)
     double seconds = 3;
     int64_t tokens = 256;
     const char *only = NULL;
+    cj_precision precision = CJ_HIGHEST;
     cj_status status = CJ_OK;
     for (int i = 1; i < count && status == CJ_OK; i++) {
         bool has_value = i + 1 < count;
@@ -102,6 +104,8 @@ int main(int count, char **arguments)
             seconds = strtod(arguments[++i], NULL);
         else if (strcmp(arguments[i], "--tokens") == 0 && has_value)
             tokens = strtoll(arguments[++i], NULL, 10);
+        else if (strcmp(arguments[i], "--precision") == 0 && has_value)
+            precision = strcmp(arguments[++i], "medium") == 0 ? CJ_MEDIUM : CJ_HIGHEST;
         else if (arguments[i][0] == '-' || only)
             return usage();
         else
@@ -111,7 +115,7 @@ int main(int count, char **arguments)
     for (int i = 0; i < COUNT && status == CJ_OK; i++) {
         if (only && strcmp(only, networks[i].name) != 0) continue;
         known = true;
-        status = measure(i, tokens, seconds);
+        status = measure(i, tokens, seconds, precision);
     }
     if (status != CJ_OK) fprintf(stderr, "generate: %s\n", cj_error_message());
     return !known ? usage() : status != CJ_OK;

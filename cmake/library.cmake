@@ -9,9 +9,9 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/src/image/resize.c PROPERTIES 
     $<IF:$<CONFIG:Debug>,-O1,-O3>)
 # Rooms that no inner loop runs in are compiled to be small.
 file(GLOB cold CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/explain/*.c ${PROJECT_SOURCE_DIR}/src/io/*.c
-    ${PROJECT_SOURCE_DIR}/src/models/*.c ${PROJECT_SOURCE_DIR}/src/nn/*.c ${PROJECT_SOURCE_DIR}/src/recipe/*.c
+    ${PROJECT_SOURCE_DIR}/src/model/*.c ${PROJECT_SOURCE_DIR}/src/models/*.c ${PROJECT_SOURCE_DIR}/src/nn/*.c ${PROJECT_SOURCE_DIR}/src/recipe/*.c
     ${PROJECT_SOURCE_DIR}/src/train/*.c)
-list(REMOVE_ITEM cold ${PROJECT_SOURCE_DIR}/src/train/whiten.c)
+list(REMOVE_ITEM cold ${PROJECT_SOURCE_DIR}/src/model/initialise.c ${PROJECT_SOURCE_DIR}/src/train/whiten.c)
 set_source_files_properties(${cold} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 
 add_library(cajal_objects OBJECT ${cajal_sources})

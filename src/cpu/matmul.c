@@ -42,7 +42,7 @@ enum { ENOUGH_ROWS = 64, MANY_ROWS = 128 };
  * apart than they are long: 1.2 times as fast with 14 rows on Zen 4. */
 enum { SET_STRIDE = 4096, WAYS = 8, CACHE_LINE = 16 /* floats */ };
 
-static int64_t tasks_worth(const cj__matmul_shape *s)
+int64_t cj__matmul_tasks_worth(const cj__matmul_shape *s)
 {
     double work = (double)s->batch * (double)s->m * (double)s->n * (double)s->k;
     return work > (double)MOST_TASKS * TASK_WORK ? MOST_TASKS : at_least(1, (int64_t)(work / TASK_WORK));
@@ -55,7 +55,7 @@ void cj__matmul_cut(cj__matmul_plan *plan, int64_t most_rows, int64_t most_colum
 {
     const cj__matmul_shape *s = &plan->shape;
     double least = 0;
-    int64_t wanted = tasks_worth(s), fewest_rows = divide_up(s->m, most_rows);
+    int64_t wanted = cj__matmul_tasks_worth(s), fewest_rows = divide_up(s->m, most_rows);
     for (int64_t columns = divide_up(s->n, most_columns); columns <= plan->panels; columns++) {
         int64_t rows = at_least(fewest_rows, divide_up(wanted, s->batch * columns));
         rows = at_most(rows, plan->strips);
@@ -128,6 +128,8 @@ static int64_t padded_columns(const cj__matmul_plan *plan)
 size_t cj__matmul_pack_before(cj__matmul_plan *plan, bool lasting)
 {
     if (plan->kind == CJ__MATMUL_SPLIT) return cj__split_pack_before(plan, lasting);
+    if (plan->kind == CJ__MATMUL_DOTS || plan->kind == CJ__MATMUL_SUMS)
+        return cj__few_rows_pack_before(plan, lasting);
     const cj__matmul_shape *s = &plan->shape;
     size_t bytes = aligned_bytes(padded_columns(plan) * s->k, sizeof(float));
     if (plan->kind != CJ__MATMUL_TILES || !lasting || s->batch > 1) return 0;
@@ -146,7 +148,8 @@ static int64_t packed_place(const cj__matmul_plan *plan, int64_t p, int64_t dept
 
 int64_t cj__matmul_pack_tasks(const cj__matmul_plan *plan)
 {
-    return plan->kind == CJ__MATMUL_SPLIT ? cj__split_pack_tasks(plan) : plan->panels;
+    if (plan->kind == CJ__MATMUL_SPLIT) return cj__split_pack_tasks(plan);
+    return plan->kind == CJ__MATMUL_TILES ? plan->panels : cj__few_rows_pack_tasks(plan);
 }
 
 static void pack_panel(const cj__matmul_plan *plan, const float *b, int64_t panel, float *to)
@@ -165,26 +168,13 @@ void cj__matmul_pack(const cj__matmul_plan *plan, const float *b, int64_t task, 
 {
     if (plan->kind == CJ__MATMUL_SPLIT)
         cj__split_pack(plan, b, task, workspace);
-    else
+    else if (plan->kind == CJ__MATMUL_TILES)
         pack_panel(plan, b, task, workspace);
+    else
+        cj__few_rows_pack(plan, b, task, workspace);
 }
 
-/* --- few rows ------------------------------------------------------------------------------------------ */
-
-/* The matrix is read once, so tasks are bytes: a block of columns each. */
-static void plan_few_rows(cj__matmul_plan *plan, bool swap, bool dots)
-{
-    const cj__matmul_shape *s = &plan->shape;
-    int64_t columns = swap ? s->m : s->n, rows = swap ? s->n : s->m;
-    plan->kind = dots ? CJ__MATMUL_DOTS : CJ__MATMUL_SUMS;
-    plan->swap = swap;
-    plan->row_blocks = 1;
-    plan->column_blocks = at_most(tasks_worth(s), divide_up(columns, 16));
-    plan->tasks = s->batch * plan->column_blocks;
-    bool strided = swap ? !s->transpose_b && s->n > 1 : s->transpose_a && s->m > 1;
-    plan->pack_a = strided;
-    if (strided) plan->scratch_bytes = aligned_bytes(rows * s->k, sizeof(float));
-}
+/* --- making a plan -------------------------------------------------------------------------------------- */
 
 static const char *kernel_name(const cj__matmul_plan *plan)
 {
@@ -229,9 +219,9 @@ void cj__matmul_plan_with(cj__matmul_plan *plan, const cj__matmul_shape *shape, 
         plan->kind = CJ__MATMUL_ZEROS;
         plan->tasks = s->batch;
     } else if (s->m <= CJ__FEW_ROWS) {
-        plan_few_rows(plan, false, s->transpose_b);
+        cj__few_rows_plan(plan, false, s->transpose_b);
     } else if (s->n <= CJ__FEW_ROWS && (!s->transpose_a || s->n == 1)) {
-        plan_few_rows(plan, true, !s->transpose_a);
+        cj__few_rows_plan(plan, true, !s->transpose_a);
     } else if (!split || !cj__split_plan(plan, split)) {
         plan_tiles(plan);
     }
@@ -321,39 +311,6 @@ static void run_tiles(const cj__matmul_plan *plan, const cj__matmul_call *call, 
     }
 }
 
-/* x is A, or with `swap` Bᵀ; w is B or Aᵀ. Rows of x that are not contiguous are copied first. */
-static void run_few_rows(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task,
-                         float *scratch)
-{
-    const cj__matmul_shape *s = &plan->shape;
-    block t = block_of(plan, call, task);
-    cj__matrix x = t.a, w = {t.b.data, t.b.column, t.b.row};
-    if (plan->swap) x = (cj__matrix){t.b.data, t.b.column, t.b.row}, w = t.a;
-    int64_t all = plan->swap ? s->m : s->n, j = task % plan->column_blocks;
-    int64_t from = part_start(all, plan->column_blocks, j), to = part_start(all, plan->column_blocks, j + 1);
-    cj__few_rows few = {.x = x.data,
-                        .x_row = x.row,
-                        .rows = plan->swap ? s->n : s->m,
-                        .k = s->k,
-                        .w = w.data + from * w.row,
-                        .w_row = plan->kind == CJ__MATMUL_DOTS ? w.row : w.column,
-                        .columns = to - from,
-                        .c_row = plan->swap ? 1 : s->n,
-                        .c_column = plan->swap ? s->n : 1};
-    few.c = t.c + from * few.c_column;
-    if (plan->pack_a) {
-        for (int64_t p = 0; p < s->k; p++)
-            for (int64_t i = 0; i < few.rows; i++) scratch[i * s->k + p] = x.data[i * x.row + p * x.column];
-        few.x = scratch, few.x_row = s->k;
-    }
-    (plan->kind == CJ__MATMUL_DOTS ? plan->kernels->dots : plan->kernels->sums)(&few);
-    if (plan->swap)
-        t.row = from, t.rows = to - from;
-    else
-        t.column = from, t.columns = to - from;
-    finish(call, &t, t.row, t.rows, s->n);
-}
-
 static void run_zeros(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task)
 {
     const cj__matmul_shape *s = &plan->shape;
@@ -370,7 +327,7 @@ void cj__matmul_run(const cj__matmul_plan *plan, const cj__matmul_call *call, in
         break;
     case CJ__MATMUL_DOTS:
     case CJ__MATMUL_SUMS:
-        run_few_rows(plan, call, task, scratch);
+        cj__few_rows_run(plan, call, task, scratch);
         break;
     case CJ__MATMUL_SPLIT:
         cj__split_run(plan, call, task, scratch);

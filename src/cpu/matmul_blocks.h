@@ -103,6 +103,17 @@ const cj__matmul_kernels *cj__matmul_kernels_of(cj__isa isa);
 void cj__matmul_cut(cj__matmul_plan *plan, int64_t most_rows, int64_t most_columns, double weight_a,
                     double weight_b);
 
+/* As many tasks as the work of a product is worth. */
+int64_t cj__matmul_tasks_worth(const cj__matmul_shape *shape);
+
+/* The product of few rows (matmul_few_rows.c); `swap`: of few columns. `dots`: the other operand lies row by
+ * row of k. The rest as cj__matmul_pack_before and what follows it, which call these. */
+void cj__few_rows_plan(cj__matmul_plan *plan, bool swap, bool dots);
+size_t cj__few_rows_pack_before(cj__matmul_plan *plan, bool lasting);
+int64_t cj__few_rows_pack_tasks(const cj__matmul_plan *plan);
+void cj__few_rows_pack(const cj__matmul_plan *plan, const float *b, int64_t task, void *workspace);
+void cj__few_rows_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, float *scratch);
+
 /* The product by parts of bf16 (matmul_split.c). `split` is what the plan's instruction set gives, or NULL.
  */
 bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split);

@@ -51,6 +51,11 @@ typedef struct {
 
 enum { CJ__FEW_ROWS = 4 }; /* at most */
 
+/* The matrix w in bf16, for few rows: panels of so many columns, zeros beyond the last. Of each column in
+ * turn a step of k follows, twice the lanes of a vector: number 2i is k = i of the step, number 2i + 1 is i +
+ * lanes, since to widen such pairs takes a shift and a mask. */
+enum { CJ__PAIRED_COLUMNS = 4 };
+
 typedef struct cj__matmul_kernels {
     const char *name; /* of the register tile: "avx2 6x16" */
     int tile_rows, tile_columns;
@@ -63,6 +68,10 @@ typedef struct cj__matmul_kernels {
     void (*pack_strips)(cj__matrix a, const int64_t *starts, int64_t strips, int64_t k, float *to);
     void (*dots)(const cj__few_rows *few);
     void (*sums)(const cj__few_rows *few);
+    int pair_step;
+    /* B [k,columns] into such panels; returns the largest magnitude, as the bits of a float. */
+    uint32_t (*pack_pairs)(cj__matrix b, int64_t k, int64_t columns, uint16_t *to);
+    void (*dots_of_pairs)(const cj__few_rows *few, const uint16_t *panels); /* in the place of few->w */
 } cj__matmul_kernels;
 
 /* --- products of bf16 ---------------------------------------------------------------------------------- *

@@ -4,10 +4,10 @@
  *   cj__floats  CJ__LANES elements of float
  *   cj__mask    one truth value per lane
  *
- * v_ takes floats, m_ makes masks; v_select takes `a` where the mask is true. An element's result never
- * depends on its lane. `fma` rounds once on every instruction set but scalar, which multiplies, rounds, adds
- * and rounds: C99 without a libm call, and the same bits on every machine. max returns its second argument
- * when either is NaN. */
+ * v_ takes floats, m_ makes masks; v_select takes `a` where the mask is true; v_load_pairs widens two bf16
+ * numbers a lane, which lie side by side. An element's result never depends on its lane. `fma` rounds once on
+ * every instruction set but scalar, which multiplies, rounds, adds and rounds: C99 without a libm call, and
+ * the same bits on every machine. max returns its second argument when either is NaN. */
 #ifndef CJ__SIMD_H
 #define CJ__SIMD_H
 
@@ -54,6 +54,12 @@ CJ__INLINE cj__mask cj__m_first(int64_t count)
 CJ__INLINE cj__floats cj__v_set(float x) { return _mm512_set1_ps(x); }
 CJ__INLINE cj__floats cj__v_load(const float *p) { return _mm512_loadu_ps(p); }
 CJ__INLINE void cj__v_store(float *p, cj__floats v) { _mm512_storeu_ps(p, v); }
+CJ__INLINE void cj__v_load_pairs(const uint16_t *p, cj__floats *even, cj__floats *odd)
+{
+    __m512i pairs = _mm512_loadu_si512(p);
+    *even = _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+    *odd = _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int32_t)0xffff0000)));
+}
 CJ__INLINE cj__floats cj__v_load_masked(const float *p, cj__mask m) { return _mm512_maskz_loadu_ps(m, p); }
 CJ__INLINE void cj__v_store_masked(float *p, cj__floats v, cj__mask m) { _mm512_mask_storeu_ps(p, m, v); }
 CJ__INLINE cj__floats cj__v_add(cj__floats a, cj__floats b) { return _mm512_add_ps(a, b); }
@@ -84,6 +90,12 @@ CJ__INLINE cj__mask cj__m_first(int64_t count)
 CJ__INLINE cj__floats cj__v_set(float x) { return _mm256_set1_ps(x); }
 CJ__INLINE cj__floats cj__v_load(const float *p) { return _mm256_loadu_ps(p); }
 CJ__INLINE void cj__v_store(float *p, cj__floats v) { _mm256_storeu_ps(p, v); }
+CJ__INLINE void cj__v_load_pairs(const uint16_t *p, cj__floats *even, cj__floats *odd)
+{
+    __m256i pairs = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    *even = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+    *odd = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int32_t)0xffff0000)));
+}
 CJ__INLINE cj__floats cj__v_load_masked(const float *p, cj__mask m)
 {
     return _mm256_maskload_ps(p, _mm256_castps_si256(m));
@@ -120,6 +132,12 @@ CJ__INLINE cj__mask cj__m_first(int64_t count)
 CJ__INLINE cj__floats cj__v_set(float x) { return vdupq_n_f32(x); }
 CJ__INLINE cj__floats cj__v_load(const float *p) { return vld1q_f32(p); }
 CJ__INLINE void cj__v_store(float *p, cj__floats v) { vst1q_f32(p, v); }
+CJ__INLINE void cj__v_load_pairs(const uint16_t *p, cj__floats *even, cj__floats *odd)
+{
+    uint32x4_t pairs = vreinterpretq_u32_u16(vld1q_u16(p));
+    *even = vreinterpretq_f32_u32(vshlq_n_u32(pairs, 16));
+    *odd = vreinterpretq_f32_u32(vandq_u32(pairs, vdupq_n_u32(0xffff0000)));
+}
 /* No masked access here: lane by lane, touching only what the mask names. */
 CJ__INLINE cj__floats cj__v_load_masked(const float *p, cj__mask m)
 {
@@ -161,6 +179,12 @@ CJ__INLINE cj__mask cj__m_first(int64_t count) { return count > 0; }
 CJ__INLINE cj__floats cj__v_set(float x) { return x; }
 CJ__INLINE cj__floats cj__v_load(const float *p) { return *p; }
 CJ__INLINE void cj__v_store(float *p, cj__floats v) { *p = v; }
+CJ__INLINE void cj__v_load_pairs(const uint16_t *p, cj__floats *even, cj__floats *odd)
+{
+    uint32_t bits[2] = {(uint32_t)p[0] << 16, (uint32_t)p[1] << 16};
+    memcpy(even, &bits[0], sizeof *even);
+    memcpy(odd, &bits[1], sizeof *odd);
+}
 CJ__INLINE cj__floats cj__v_load_masked(const float *p, cj__mask m) { return m ? *p : 0.0f; }
 CJ__INLINE void cj__v_store_masked(float *p, cj__floats v, cj__mask m) { if (m) *p = v; }
 CJ__INLINE cj__floats cj__v_add(cj__floats a, cj__floats b) { return a + b; }

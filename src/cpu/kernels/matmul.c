@@ -1,4 +1,5 @@
 /* The f32 matrix product of one instruction set: its table of micro-kernels, which src/cpu/matmul.c calls. */
+#include "base/bf16.h"
 #include "cpu/matmul_kernels.h"
 #include "cpu/simd.h"
 
@@ -36,4 +37,7 @@ const cj__matmul_kernels CJ__NAME(cj__matmul) = {
     .pack_strips = pack_strips,
     .dots = dots,
     .sums = sums,
+    .pair_step = PAIR_STEP,
+    .pack_pairs = pack_pairs,
+    .dots_of_pairs = dots_of_pairs,
 };

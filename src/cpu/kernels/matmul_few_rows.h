@@ -175,3 +175,60 @@ static void sums(const cj__few_rows *f)
         break;
     }
 }
+
+/* --- a matrix in bf16 ---------------------------------------------------------------------------------- */
+
+enum { PAIR_STEP = 2 * CJ__LANES };
+
+static uint32_t pack_pairs(cj__matrix b, int64_t k, int64_t columns, uint16_t *to)
+{
+    uint32_t largest = 0;
+    for (int64_t j = 0; j < columns; j += CJ__PAIRED_COLUMNS)
+        for (int64_t p = 0; p < k; p += PAIR_STEP)
+            for (int64_t column = j; column < j + CJ__PAIRED_COLUMNS; column++)
+                for (int64_t i = 0; i < PAIR_STEP; i++) {
+                    int64_t at = p + i % 2 * CJ__LANES + i / 2;
+                    float x = column < columns && at < k ? b.data[at * b.row + column * b.column] : 0.0f;
+                    uint32_t bits;
+                    memcpy(&bits, &x, sizeof bits);
+                    largest = (bits & 0x7fffffff) > largest ? bits & 0x7fffffff : largest;
+                    *to++ = cj__bf16_from_float(x);
+                }
+    return largest;
+}
+
+/* One row of x against a panel: one stream of memory, and a vector of partial sums for each column. */
+CJ__INLINE void panel_of_pairs(const cj__few_rows *f, int r, const uint16_t *w, int64_t j)
+{
+    const float *x = f->x + r * f->x_row;
+    cj__floats sum[CJ__PAIRED_COLUMNS], low, high, near, far;
+    for (int i = 0; i < CJ__PAIRED_COLUMNS; i++) sum[i] = cj__v_set(0.0f);
+    int64_t p = 0;
+    for (; p + PAIR_STEP <= f->k; p += PAIR_STEP, w += CJ__PAIRED_COLUMNS * PAIR_STEP) {
+        low = cj__v_load(x + p);
+        high = cj__v_load(x + p + CJ__LANES);
+        for (int i = 0; i < CJ__PAIRED_COLUMNS; i++) {
+            cj__v_load_pairs(w + i * PAIR_STEP, &near, &far);
+            sum[i] = cj__v_fma(high, far, cj__v_fma(low, near, sum[i]));
+        }
+    }
+    if (p < f->k) {
+        int64_t rest = f->k - p;
+        low = cj__v_load_masked(x + p, cj__m_first(rest));
+        high = cj__v_load_masked(x + p + CJ__LANES, cj__m_first(rest > CJ__LANES ? rest - CJ__LANES : 0));
+        for (int i = 0; i < CJ__PAIRED_COLUMNS; i++) {
+            cj__v_load_pairs(w + i * PAIR_STEP, &near, &far);
+            sum[i] = cj__v_fma(high, far, cj__v_fma(low, near, sum[i]));
+        }
+    }
+    int64_t count = f->columns - j < CJ__PAIRED_COLUMNS ? f->columns - j : CJ__PAIRED_COLUMNS;
+    store_sums(f, r, j, sum, (int)count);
+}
+
+/* A panel stays in L1 while the rows pass. */
+static void dots_of_pairs(const cj__few_rows *f, const uint16_t *panels)
+{
+    int64_t panel = (f->k + PAIR_STEP - 1) / PAIR_STEP * PAIR_STEP * CJ__PAIRED_COLUMNS;
+    for (int64_t j = 0; j < f->columns; j += CJ__PAIRED_COLUMNS, panels += panel)
+        for (int r = 0; r < f->rows; r++) panel_of_pairs(f, r, panels, j);
+}
