@@ -8,9 +8,9 @@ include(cmake/kernels.cmake OPTIONAL)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/image/resize.c PROPERTIES COMPILE_OPTIONS
     $<IF:$<CONFIG:Debug>,-O1,-O3>)
 # Rooms that no inner loop runs in are compiled to be small.
-file(GLOB cold CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/explain/*.c ${PROJECT_SOURCE_DIR}/src/io/*.c
-    ${PROJECT_SOURCE_DIR}/src/model/*.c ${PROJECT_SOURCE_DIR}/src/models/*.c ${PROJECT_SOURCE_DIR}/src/nn/*.c ${PROJECT_SOURCE_DIR}/src/recipe/*.c
-    ${PROJECT_SOURCE_DIR}/src/train/*.c)
+set(cold_rooms explain graph io model models nn recipe train)
+list(TRANSFORM cold_rooms REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1/*.c" OUTPUT_VARIABLE cold_files)
+file(GLOB cold CONFIGURE_DEPENDS ${cold_files})
 list(REMOVE_ITEM cold ${PROJECT_SOURCE_DIR}/src/model/initialise.c ${PROJECT_SOURCE_DIR}/src/train/whiten.c)
 set_source_files_properties(${cold} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 
