@@ -1,6 +1,7 @@
 /* Times the kernels that can make a step, each in a small program of that step alone, so that stages before,
  * kept weights and the sharing out of tasks are as in a run of the whole. */
 #define CJ_NO_LOCATIONS
+#include "base/bf16.h"
 #include "base/random.h"
 #include "compile/choices.h"
 #include "compile/loop.h"
@@ -37,10 +38,17 @@ typedef struct {
 static void fill(cj__variable *v)
 {
     int64_t count = cj_shape_count(v->shape);
-    if (v->dtype != CJ_F32)
+    if (v->dtype != CJ_F32 && v->dtype != CJ_BF16) {
         memset(v->data, 0, (size_t)count * cj_dtype_size(v->dtype));
-    else
-        for (int64_t i = 0; i < count; i++) ((float *)v->data)[i] = cj__normal(1, 0, (uint64_t)i % 65521);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        float x = cj__normal(1, 0, (uint64_t)i % 65521);
+        if (v->dtype == CJ_F32)
+            ((float *)v->data)[i] = x;
+        else
+            ((uint16_t *)v->data)[i] = cj__bf16_from_float(x);
+    }
 }
 
 static cj_status begin_trial(trial *t, const cj__step *step)
