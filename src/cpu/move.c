@@ -114,45 +114,95 @@ static cj_status describe_blocks(cj__launch *launch, cj__arena *arena, cj_shape_
     return CJ_OK;
 }
 
+/* A short run without a call. */
+static void copy_bytes(char *to, const char *from, size_t n)
+{
+    enum { LINE = 64, FEW = 16 * LINE };
+    if (n <= FEW)
+        for (; n >= LINE; n -= LINE, to += LINE, from += LINE) memcpy(to, from, LINE);
+    memcpy(to, from, n);
+}
+
+/* Parts lie side by side in each of `outer` rows, or apart. Tasks are some rows of all parts; of one part
+ * each where there are fewer rows than parts. */
+static bool by_rows(const blocks *b, int64_t parts)
+{
+    return b->outer >= parts;
+}
+
+static int64_t rows_of_parts(const blocks *b)
+{
+    int64_t row = b->length * b->inner, rows = row ? TASK_ELEMENTS / row : TASK_ELEMENTS;
+    return rows < 1 ? 1 : rows;
+}
+
+static void cut_parts(cj__launch *launch, int64_t parts)
+{
+    const blocks *b = launch->data;
+    int64_t rows = rows_of_parts(b);
+    launch->tasks = by_rows(b, parts) ? (b->outer + rows - 1) / rows : parts;
+}
+
+/* Which rows and parts a task is. */
+static void find_parts(const blocks *b, int64_t task, int64_t parts, int64_t rows[2], int64_t of[2])
+{
+    int64_t each = rows_of_parts(b);
+    bool all = by_rows(b, parts);
+    rows[0] = all ? task * each : 0;
+    rows[1] = all && rows[0] + each < b->outer ? rows[0] + each : b->outer;
+    of[0] = all ? 0 : task;
+    of[1] = all ? parts : task + 1;
+}
+
 static cj_status prepare_concatenate(cj__launch *launch, cj__arena *arena)
 {
     const cj__axis_attributes *a = launch->attributes;
-    launch->tasks = launch->inputs_count;
-    return describe_blocks(launch, arena, launch->types[launch->inputs_count].shape, a->axis);
+    CJ__TRY(describe_blocks(launch, arena, launch->types[launch->inputs_count].shape, a->axis));
+    cut_parts(launch, launch->inputs_count);
+    return CJ_OK;
 }
 
-/* One task a part. */
 static void run_concatenate(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     (void)scratch;
     const cj__axis_attributes *a = launch->attributes;
     const blocks *b = launch->data;
-    size_t bytes = cj_dtype_size(launch->types[0].dtype);
-    int64_t before = 0, length = launch->types[task].shape.dims[a->axis];
-    for (int64_t p = 0; p < task; p++) before += launch->types[p].shape.dims[a->axis];
-    size_t part = (size_t)(length * b->inner) * bytes, whole = (size_t)(b->length * b->inner) * bytes;
-    char *to = (char *)operands[launch->inputs_count] + (size_t)(before * b->inner) * bytes;
-    for (int64_t o = 0; o < b->outer; o++)
-        memcpy(to + (size_t)o * whole, (const char *)operands[task] + (size_t)o * part, part);
+    size_t row = (size_t)b->inner * cj_dtype_size(launch->types[0].dtype), whole = (size_t)b->length * row;
+    int64_t rows[2], parts[2];
+    find_parts(b, task, launch->inputs_count, rows, parts);
+    char *to = operands[launch->inputs_count];
+    for (int64_t p = 0; p < parts[0]; p++) to += (size_t)launch->types[p].shape.dims[a->axis] * row;
+    for (int64_t p = parts[0]; p < parts[1]; p++) {
+        size_t part = (size_t)launch->types[p].shape.dims[a->axis] * row;
+        const char *from = operands[p];
+        for (int64_t o = rows[0]; o < rows[1]; o++)
+            copy_bytes(to + (size_t)o * whole, from + (size_t)o * part, part);
+        to += part;
+    }
 }
 
 static cj_status prepare_split(cj__launch *launch, cj__arena *arena)
 {
     const cj__split_attributes *a = launch->attributes;
-    launch->tasks = launch->outputs_count;
-    return describe_blocks(launch, arena, launch->types[0].shape, a->axis);
+    CJ__TRY(describe_blocks(launch, arena, launch->types[0].shape, a->axis));
+    cut_parts(launch, launch->outputs_count);
+    return CJ_OK;
 }
 
-/* One task a part. */
 static void run_split(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     (void)scratch;
     const blocks *b = launch->data;
     size_t whole = (size_t)(b->length * b->inner) * cj_dtype_size(launch->types[0].dtype);
     size_t part = whole / (size_t)launch->outputs_count;
-    const char *from = (const char *)operands[0] + (size_t)task * part;
-    char *to = operands[1 + task];
-    for (int64_t o = 0; o < b->outer; o++) memcpy(to + (size_t)o * part, from + (size_t)o * whole, part);
+    int64_t rows[2], parts[2];
+    find_parts(b, task, launch->outputs_count, rows, parts);
+    for (int64_t p = parts[0]; p < parts[1]; p++) {
+        const char *from = (const char *)operands[0] + (size_t)p * part;
+        char *to = operands[1 + p];
+        for (int64_t o = rows[0]; o < rows[1]; o++)
+            copy_bytes(to + (size_t)o * part, from + (size_t)o * whole, part);
+    }
 }
 
 static int64_t index_at(cj_dtype dtype, const void *indices, int64_t k)
