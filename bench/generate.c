@@ -1,8 +1,8 @@
 /* Times generation: tokens a second, greedy, from an empty past to so many tokens, the best of many texts.
- *   generate [--threads N] [--seconds S] [--tokens N] [--precision highest|medium] [stories|gpt]
+ *   generate [--threads N] [--seconds S] [--tokens N] [--precision highest|high|medium] [stories|gpt]
  * stories is the Llama of 260,000 parameters that llama2.c runs, gpt nanoGPT's of 6 layers for characters,
  * both with random weights, on which the time does not depend. */
-#include <cajal/cajal.h>
+#include "precision.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,8 +84,8 @@ static cj_status measure(int which, int64_t tokens, double seconds, cj_precision
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "generate [--threads N] [--seconds S] [--tokens N] [--precision highest|medium] [stories|gpt]\n");
+    fprintf(stderr, "generate [--threads N] [--seconds S] [--tokens N] [--precision highest|high|medium] "
+                    "[stories|gpt]\n");
     return 2;
 }
 
@@ -104,8 +104,9 @@ int main(int count, char **arguments)
             seconds = strtod(arguments[++i], NULL);
         else if (strcmp(arguments[i], "--tokens") == 0 && has_value)
             tokens = strtoll(arguments[++i], NULL, 10);
-        else if (strcmp(arguments[i], "--precision") == 0 && has_value)
-            precision = strcmp(arguments[++i], "medium") == 0 ? CJ_MEDIUM : CJ_HIGHEST;
+        else if (strcmp(arguments[i], "--precision") == 0 && has_value &&
+                 read_precision(arguments[i + 1], &precision))
+            i++;
         else if (arguments[i][0] == '-' || only)
             return usage();
         else

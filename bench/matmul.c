@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/team.h"
 #include "cpu/matmul.h"
+#include "precision.h"
 #include "workload.h"
 
 typedef struct {
@@ -191,18 +192,11 @@ static int usage(void)
     return 2;
 }
 
-static int precision_of(const char *name)
-{
-    static const char *const names[] = {"highest", "high", "medium"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0) return i;
-    return -1;
-}
-
 int main(int count, char **arguments)
 {
     double seconds = 0.3;
-    int precision = CJ_HIGHEST, threads = 1;
+    int threads = 1;
+    cj_precision precision = CJ_HIGHEST;
     const char *filter = NULL;
     cj__isa isa;
     if (cj__isa_choose(&isa) != CJ_OK) {
@@ -214,8 +208,9 @@ int main(int count, char **arguments)
         if (strcmp(option, "--serve") == 0) return serve(isa);
         if (strcmp(option, "--seconds") == 0 && i + 1 < count)
             seconds = strtod(arguments[++i], NULL);
-        else if (strcmp(option, "--precision") == 0 && i + 1 < count)
-            precision = precision_of(arguments[++i]);
+        else if (strcmp(option, "--precision") == 0 && i + 1 < count &&
+                 read_precision(arguments[i + 1], &precision))
+            i++;
         else if (strcmp(option, "--threads") == 0 && i + 1 < count)
             threads = (int)strtol(arguments[++i], NULL, 10);
         else if (option[0] != '-' && !filter)
@@ -223,12 +218,12 @@ int main(int count, char **arguments)
         else
             return usage();
     }
-    if (precision < 0 || !(seconds > 0) || threads < 1) return usage();
+    if (!(seconds > 0) || threads < 1) return usage();
     if (cj_set_threads(threads) != CJ_OK) {
         fprintf(stderr, "matmul: %s\n", cj_error_message());
         return 1;
     }
     if (threads > 1) watch = CLOCK_MONOTONIC;
-    show_all(isa, (cj_precision)precision, seconds, threads, filter);
+    show_all(isa, precision, seconds, threads, filter);
     return 0;
 }

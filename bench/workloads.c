@@ -4,6 +4,7 @@
  * prints one line: threads, parameters, steps, best and median microseconds of a step, losses that prove the
  * work, and the most memory it took above what it had at the start. NAME is a row of `workloads` in
  * cli/workload.c. */
+#include "precision.h"
 #include "workload.h"
 
 #include <stdio.h>
@@ -151,14 +152,6 @@ static bool number(const char *text, double least, double most, double *value)
     char *end;
     *value = strtod(text, &end);
     return *text && !*end && *value >= least && *value <= most;
-}
-
-static bool read_precision(const char *name, cj_precision *precision)
-{
-    static const char *const names[] = {"highest", "high", "medium"}; /* by their cj_precision */
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0) return *precision = (cj_precision)i, true;
-    return false;
 }
 
 static bool read_option(settings *s, const char *name, const char *value)

@@ -5,8 +5,6 @@
 #include "compile/passes.h"
 #include "compile/select.h"
 
-#include <string.h>
-
 enum { WANTED = 1, WIDE = 2 }; /* somebody reads it; somebody needs it in f32 */
 
 typedef struct {
@@ -24,20 +22,7 @@ static cj_status find_readable(const narrowing *n, const cj__node *node, uint64_
     cj__selection s;
     *inputs = 0;
     if (cj__info(node)->flags & (CJ__SOURCE | CJ__VIEW | CJ__EFFECT)) return CJ_OK;
-    for (int i = 0; i < node->inputs_count + node->outputs_count; i++) {
-        int32_t value =
-            i < node->inputs_count ? node->inputs[i] : node->first_output + i - node->inputs_count;
-        n->types[i] = (cj__type){n->graph->values[value].dtype, n->graph->values[value].shape};
-    }
-    cj__launch launch = {.op = node->op,
-                         .attributes = node->attributes,
-                         .inputs_count = node->inputs_count,
-                         .outputs_count = node->outputs_count,
-                         .types = n->types,
-                         .precision = n->graph->precision,
-                         .no_winograd = n->graph->no_winograd,
-                         .own = n->backend->own,
-                         .tasks = 1};
+    cj__launch launch = cj__launch_of(n->graph, n->backend, node, n->types);
     CJ__TRY(cj__select(n->backend, &launch, &s));
     if (s.kernel && s.kernel->reads_bf16) *inputs = s.kernel->reads_bf16(&launch);
     return CJ_OK;

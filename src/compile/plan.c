@@ -4,8 +4,8 @@
 #include "compile/chain.h"
 #include "compile/layout.h"
 #include "compile/loop.h"
-#include "compile/program.h"
 #include "compile/passes.h"
+#include "compile/program.h"
 #include "compile/schedule.h"
 #include "compile/select.h"
 #include "ops/ops.h"
@@ -236,21 +236,12 @@ static cj_status add_step(planner *p, const cj__node *node)
     for (int i = 0; i < operands; i++) {
         bool output = i >= node->inputs_count;
         int32_t value = output ? node->first_output + i - node->inputs_count : node->inputs[i];
-        const cj__value *described = &p->graph->values[value];
-        types[i] = (cj__type){described->dtype, described->shape};
-        if (output) p->buffer_of[value] = new_buffer(p, CJ__SLAB, described);
+        if (output) p->buffer_of[value] = new_buffer(p, CJ__SLAB, &p->graph->values[value]);
         step->operands[i] = p->buffer_of[value];
     }
-    step->launch = (cj__launch){.op = node->op,
-                                .attributes = attributes,
-                                .inputs_count = node->inputs_count,
-                                .outputs_count = node->outputs_count,
-                                .types = types,
-                                .precision = p->graph->precision,
-                                .no_winograd = p->graph->no_winograd,
-                                .own = p->backend->own,
-                                .lasting = lasting_inputs(p, step, node->inputs_count),
-                                .tasks = 1};
+    step->launch = cj__launch_of(p->graph, p->backend, node, types);
+    step->launch.attributes = attributes;
+    step->launch.lasting = lasting_inputs(p, step, node->inputs_count);
     if (node->op == CJ__OP_scan || node->op == CJ__OP_scan_saving)
         CJ__TRY(add_loop(p, node, step));
     else

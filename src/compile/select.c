@@ -5,6 +5,26 @@
 
 #include <stdio.h>
 
+cj__launch cj__launch_of(const cj_graph *graph, const cj__backend *backend, const cj__node *node,
+                         cj__type *types)
+{
+    for (int i = 0; i < node->inputs_count + node->outputs_count; i++) {
+        bool output = i >= node->inputs_count;
+        const cj__value *value =
+            &graph->values[output ? node->first_output + i - node->inputs_count : node->inputs[i]];
+        types[i] = (cj__type){value->dtype, value->shape};
+    }
+    return (cj__launch){.op = node->op,
+                        .attributes = node->attributes,
+                        .inputs_count = node->inputs_count,
+                        .outputs_count = node->outputs_count,
+                        .types = types,
+                        .precision = graph->precision,
+                        .no_winograd = graph->no_winograd,
+                        .own = backend->own,
+                        .tasks = 1};
+}
+
 cj_status cj__select(const cj__backend *backend, const cj__launch *launch, cj__selection *s)
 {
     const cj__kernel *chosen;

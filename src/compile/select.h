@@ -1,8 +1,13 @@
-/* Which kernel of a backend makes a step. */
+/* Which kernel of a backend makes a step, which it sees as a launch. */
 #ifndef CJ__SELECT_H
 #define CJ__SELECT_H
 
 #include "compile/backend.h"
+#include "graph/graph.h"
+
+/* Of a node as it stands in the graph; `types` has room for those of its inputs and outputs. */
+cj__launch cj__launch_of(const cj_graph *graph, const cj__backend *backend, const cj__node *node,
+                         cj__type *types);
 
 typedef struct {
     const cj__kernel *kernel; /* NULL: none can */

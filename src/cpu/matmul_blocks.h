@@ -32,13 +32,6 @@ static inline size_t aligned_bytes(int64_t count, size_t size)
     return ((size_t)count * size + 63) / 64 * 64;
 }
 
-/* Has memory that will be read next brought into L2. */
-static inline void cj__ask_for(const float *next, int64_t count)
-{
-    enum { LINE = 16 };
-    for (int64_t i = 0; i < count; i += LINE) __builtin_prefetch(next + i, 0, 2);
-}
-
 static inline int64_t strip_row(const cj__matmul_plan *plan, int64_t strip)
 {
     if (plan->whole_strips) return at_most(plan->shape.m, strip * plan->tile_rows);

@@ -78,9 +78,7 @@ void cj__few_rows_pack(const cj__matmul_plan *plan, const float *data, int64_t t
 static bool holds(const cj__matmul_plan *plan, const void *workspace)
 {
     const uint32_t *largest = (const void *)((const char *)workspace + packed_bytes(plan));
-    for (int64_t i = 0; i < cj__few_rows_pack_tasks(plan); i++)
-        if (!cj__split_fits(largest[i], 1)) return false;
-    return true;
+    return cj__split_all_fit(largest, cj__few_rows_pack_tasks(plan), 1);
 }
 
 /* --- running ------------------------------------------------------------------------------------------- */

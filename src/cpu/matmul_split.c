@@ -353,9 +353,7 @@ static void pack_strips(const cj__matmul_plan *plan, source a, const block *t, i
 static bool group_fits(const cj__matmul_plan *plan, const void *workspace, int64_t group)
 {
     const uint32_t *largest = (const void *)((const char *)workspace + packed_bytes(plan));
-    for (int64_t i = group * k_blocks(plan); i < (group + 1) * k_blocks(plan); i++)
-        if (!cj__split_fits(largest[i], plan->parts)) return false;
-    return true;
+    return cj__split_all_fit(largest + group * k_blocks(plan), k_blocks(plan), plan->parts);
 }
 
 /* B is packed: the task's rows of A against group after group of panels. */

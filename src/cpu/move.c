@@ -8,6 +8,12 @@
 
 enum { TASK_ELEMENTS = 16384 };
 
+/* Rows of so many elements. */
+static int64_t rows_a_task(int64_t row)
+{
+    return row < 1 ? TASK_ELEMENTS : row > TASK_ELEMENTS ? 1 : TASK_ELEMENTS / row;
+}
+
 static const char *refuse(const cj__launch *launch)
 {
     return launch->types[0].dtype == CJ_F64 ? "f64 is left to the definition" : NULL;
@@ -49,8 +55,7 @@ static cj_status prepare_strided(cj__launch *launch, cj__arena *arena)
         cj__broadcast_strides(x, y, s->stride);
     s->row = y.rank ? y.dims[y.rank - 1] : 1;
     s->rows = s->row ? cj_shape_count(y) / s->row : 0;
-    s->rows_a_task = s->row ? TASK_ELEMENTS / s->row : 1;
-    if (s->rows_a_task < 1) s->rows_a_task = 1;
+    s->rows_a_task = rows_a_task(s->row);
     launch->tasks = (s->rows + s->rows_a_task - 1) / s->rows_a_task;
     launch->data = s;
     return CJ_OK;
@@ -108,8 +113,7 @@ static cj_status describe_blocks(cj__launch *launch, cj__arena *arena, cj_shape_
     *b = (blocks){.outer = 1, .length = shape.dims[axis], .inner = 1};
     for (int64_t d = 0; d < axis; d++) b->outer *= shape.dims[d];
     for (int64_t d = axis + 1; d < shape.rank; d++) b->inner *= shape.dims[d];
-    b->rows_a_task = b->inner ? TASK_ELEMENTS / b->inner : TASK_ELEMENTS;
-    if (b->rows_a_task < 1) b->rows_a_task = 1;
+    b->rows_a_task = rows_a_task(b->inner);
     launch->data = b;
     return CJ_OK;
 }
@@ -130,23 +134,17 @@ static bool by_rows(const blocks *b, int64_t parts)
     return b->outer >= parts;
 }
 
-static int64_t rows_of_parts(const blocks *b)
-{
-    int64_t row = b->length * b->inner, rows = row ? TASK_ELEMENTS / row : TASK_ELEMENTS;
-    return rows < 1 ? 1 : rows;
-}
-
 static void cut_parts(cj__launch *launch, int64_t parts)
 {
     const blocks *b = launch->data;
-    int64_t rows = rows_of_parts(b);
+    int64_t rows = rows_a_task(b->length * b->inner);
     launch->tasks = by_rows(b, parts) ? (b->outer + rows - 1) / rows : parts;
 }
 
 /* Which rows and parts a task is. */
 static void find_parts(const blocks *b, int64_t task, int64_t parts, int64_t rows[2], int64_t of[2])
 {
-    int64_t each = rows_of_parts(b);
+    int64_t each = rows_a_task(b->length * b->inner);
     bool all = by_rows(b, parts);
     rows[0] = all ? task * each : 0;
     rows[1] = all && rows[0] + each < b->outer ? rows[0] + each : b->outer;

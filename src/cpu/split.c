@@ -55,3 +55,10 @@ bool cj__split_fits(uint32_t largest, int parts)
     const uint32_t too_large = 0x7f7f8000, too_small = (127 - 50) << 23;
     return largest < too_large && (parts == 1 || largest == 0 || largest >= too_small);
 }
+
+bool cj__split_all_fit(const uint32_t *largest, int64_t count, int parts)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!cj__split_fits(largest[i], parts)) return false;
+    return true;
+}

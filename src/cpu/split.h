@@ -17,5 +17,7 @@ const char *cj__split_why_f32(const cj__split_kernels *split, cj__isa isa, cj_pr
 int64_t cj__split_depth(const cj__split_kernels *split, int parts, int64_t k);
 /* Whether bf16 holds numbers of which this is the largest magnitude, as bits of a float. */
 bool cj__split_fits(uint32_t largest, int parts);
+/* Of each of so many packings. */
+bool cj__split_all_fit(const uint32_t *largest, int64_t count, int parts);
 
 #endif

@@ -197,29 +197,28 @@ static uint32_t pack_pairs(cj__matrix b, int64_t k, int64_t columns, uint16_t *t
     return largest;
 }
 
+CJ__INLINE void add_pairs(cj__floats low, cj__floats high, const uint16_t *w, cj__floats *sum)
+{
+    cj__floats near, far;
+    for (int i = 0; i < CJ__PAIRED_COLUMNS; i++) {
+        cj__v_load_pairs(w + i * PAIR_STEP, &near, &far);
+        sum[i] = cj__v_fma(high, far, cj__v_fma(low, near, sum[i]));
+    }
+}
+
 /* One row of x against a panel: one stream of memory, and a vector of partial sums for each column. */
 CJ__INLINE void panel_of_pairs(const cj__few_rows *f, int r, const uint16_t *w, int64_t j)
 {
     const float *x = f->x + r * f->x_row;
-    cj__floats sum[CJ__PAIRED_COLUMNS], low, high, near, far;
+    cj__floats sum[CJ__PAIRED_COLUMNS];
     for (int i = 0; i < CJ__PAIRED_COLUMNS; i++) sum[i] = cj__v_set(0.0f);
     int64_t p = 0;
-    for (; p + PAIR_STEP <= f->k; p += PAIR_STEP, w += CJ__PAIRED_COLUMNS * PAIR_STEP) {
-        low = cj__v_load(x + p);
-        high = cj__v_load(x + p + CJ__LANES);
-        for (int i = 0; i < CJ__PAIRED_COLUMNS; i++) {
-            cj__v_load_pairs(w + i * PAIR_STEP, &near, &far);
-            sum[i] = cj__v_fma(high, far, cj__v_fma(low, near, sum[i]));
-        }
-    }
+    for (; p + PAIR_STEP <= f->k; p += PAIR_STEP, w += CJ__PAIRED_COLUMNS * PAIR_STEP)
+        add_pairs(cj__v_load(x + p), cj__v_load(x + p + CJ__LANES), w, sum);
     if (p < f->k) {
-        int64_t rest = f->k - p;
-        low = cj__v_load_masked(x + p, cj__m_first(rest));
-        high = cj__v_load_masked(x + p + CJ__LANES, cj__m_first(rest > CJ__LANES ? rest - CJ__LANES : 0));
-        for (int i = 0; i < CJ__PAIRED_COLUMNS; i++) {
-            cj__v_load_pairs(w + i * PAIR_STEP, &near, &far);
-            sum[i] = cj__v_fma(high, far, cj__v_fma(low, near, sum[i]));
-        }
+        cj__mask near = cj__m_first(f->k - p);
+        cj__mask far = cj__m_first(f->k - p > CJ__LANES ? f->k - p - CJ__LANES : 0);
+        add_pairs(cj__v_load_masked(x + p, near), cj__v_load_masked(x + p + CJ__LANES, far), w, sum);
     }
     int64_t count = f->columns - j < CJ__PAIRED_COLUMNS ? f->columns - j : CJ__PAIRED_COLUMNS;
     store_sums(f, r, j, sum, (int)count);
