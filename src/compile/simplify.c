@@ -29,16 +29,17 @@ static bool equal_nodes(const cj__node *a, const cj__node *b)
            memcmp(a->attributes, b->attributes, cj__info(a)->attributes_size) == 0;
 }
 
-/* The node of `to` equal to this one, or -1 and its place in the table. */
-static int32_t find_equal(rebuild *r, const cj__node *node, int64_t *slot)
+/* Where the table has the number, from 1, of the node of `to` equal to this one, or a zero where it would
+ * stand. */
+static int32_t *bucket_of(rebuild *r, const cj__node *node)
 {
     uint64_t hash =
         hash_bytes(14695981039346656037u + node->op, node->inputs, (size_t)node->inputs_count * 4);
     hash = hash_bytes(hash, node->attributes, cj__info(node)->attributes_size);
-    for (*slot = (int64_t)(hash % (uint64_t)r->bucket_count); r->buckets[*slot];
-         *slot = (*slot + 1) % r->bucket_count)
-        if (equal_nodes(&r->to->nodes[r->buckets[*slot] - 1], node)) return r->buckets[*slot] - 1;
-    return -1;
+    int64_t slot = (int64_t)(hash % (uint64_t)r->bucket_count);
+    while (r->buckets[slot] && !equal_nodes(&r->to->nodes[r->buckets[slot] - 1], node))
+        slot = (slot + 1) % r->bucket_count;
+    return &r->buckets[slot];
 }
 
 static const cj__constant_attributes *constant_of(const cj_graph *graph, int32_t value)
@@ -178,6 +179,18 @@ static void widen(rebuild *r, const cj__node *node, const cj__value *types, int3
     r->composites = true;
 }
 
+/* The first output of the node of `to` that equals this one, or of this one appended. Inputs and effects each
+ * stay themselves. */
+static int32_t share_or_append(rebuild *r, const cj__node *node, const cj__value *types)
+{
+    bool shareable = node->op != CJ__OP_input && !(cj__info(node)->flags & CJ__EFFECT);
+    int32_t *bucket = shareable ? bucket_of(r, node) : NULL;
+    if (bucket && *bucket) return r->to->nodes[*bucket - 1].first_output;
+    int32_t first = cj__append(r->to, node, node->inputs, types);
+    if (bucket && first >= 0 && r->to->node_count < r->bucket_count / 2) *bucket = (int32_t)r->to->node_count;
+    return first;
+}
+
 static cj_status emit(rebuild *r, int32_t index)
 {
     cj__node node = r->from->nodes[index];
@@ -193,13 +206,7 @@ static cj_status emit(rebuild *r, int32_t index)
                (identity(r, &node, results) || fold_constant(r, &node, types, results))) {
         /* `results` holds the value that stands for it */
     } else {
-        int64_t slot;
-        int32_t equal =
-            node.op == CJ__OP_input || cj__info(&node)->flags & CJ__EFFECT ? -2 : find_equal(r, &node, &slot);
-        int32_t first =
-            equal >= 0 ? r->to->nodes[equal].first_output : cj__append(r->to, &node, inputs, types);
-        if (equal == -1 && first >= 0 && r->to->node_count < r->bucket_count / 2)
-            r->buckets[slot] = (int32_t)r->to->node_count;
+        int32_t first = share_or_append(r, &node, types);
         for (int i = 0; i < node.outputs_count; i++) results[i] = first + i;
     }
     CJ__TRY(cj_graph_status(r->to));
