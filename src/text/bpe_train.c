@@ -3,13 +3,14 @@
 #include "text/learn_merges.h"
 #include "text/letters.h"
 
-static cj_status add_bytes(cj_tokenizer *t, int32_t tokens[256])
+static cj_status add_bytes(cj_tokenizer *t)
 {
     uint8_t order[256];
+    int32_t number;
     cj__letters_order(order);
     for (int i = 0; i < 256; i++) {
         char piece = (char)order[i];
-        CJ__TRY(cj__pieces_add(&t->pieces, &piece, 1, &tokens[order[i]]));
+        CJ__TRY(cj__pieces_add(&t->pieces, &piece, 1, &number));
     }
     return CJ_OK;
 }
@@ -34,42 +35,27 @@ static cj_status count_stretches(const cj__pattern *pattern, const char *text, s
     return status;
 }
 
-/* Each stretch as a row of its bytes' tokens. */
-static cj_status learn(cj_tokenizer *t, const cj__counts *counts, const int32_t tokens[256], int64_t most,
-                       int64_t least)
+/* A stretch as a row of its bytes' tokens. */
+static int64_t row_of(const cj_tokenizer *t, const cj__piece *stretch, int32_t *row)
 {
-    int64_t all = 0, count = counts->pieces.count;
-    for (int64_t i = 0; i < count; i++) all += counts->pieces.list[i].size;
-    int64_t *starts = cj__allocate((size_t)(count + 1) * sizeof *starts);
-    cj__token_rows rows = {cj__allocate((size_t)all * sizeof *rows.tokens + 1), starts, counts->times, count};
-    cj_status status = CJ_OK;
-    if (!starts || !rows.tokens)
-        status = cj__out_of_memory((size_t)all * sizeof *rows.tokens, "a vocabulary");
-    for (int64_t i = 0, at = 0; i <= count && status == CJ_OK; i++) {
-        starts[i] = at;
-        for (uint32_t k = 0; i < count && k < counts->pieces.list[i].size; k++)
-            rows.tokens[at++] = tokens[(unsigned char)counts->pieces.list[i].bytes[k]];
-    }
-    if (status == CJ_OK) status = cj__learn_merges(t, &rows, most, least, "");
-    cj__free(starts);
-    cj__free(rows.tokens);
-    return status;
+    for (uint32_t i = 0; i < stretch->size; i++) row[i] = cj__pieces_find(&t->pieces, &stretch->bytes[i], 1);
+    return stretch->size;
 }
 
 cj_status cj__bpe_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text, size_t size)
 {
     cj__counts counts = {0};
     cj__pattern *pattern;
-    int32_t tokens[256];
     int64_t most = training->vocabulary ? training->vocabulary : 8192;
     if (most < 256 + 4 * training->specials)
         return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld has no room for the 256 bytes",
                         (long long)most);
     CJ__TRY(cj__pattern_new(&pattern));
     cj_status status = cj__tokenizer_add_specials(t, training->specials, false);
-    if (status == CJ_OK) status = add_bytes(t, tokens);
+    if (status == CJ_OK) status = add_bytes(t);
     if (status == CJ_OK) status = count_stretches(pattern, text, size, &counts);
-    if (status == CJ_OK) status = learn(t, &counts, tokens, most, training->least ? training->least : 2);
+    if (status == CJ_OK)
+        status = cj__learn_merges(t, &counts, row_of, most, training->least ? training->least : 2, "");
     cj__counts_free(&counts);
     cj__pattern_free(pattern);
     return status;

@@ -17,8 +17,10 @@ typedef struct {
 
 typedef struct {
     cj_tokenizer *t;
-    const cj__token_rows *rows;
-    int64_t *lengths; /* [rows->count] what is left of each word's row */
+    const cj__counts *words;
+    int64_t *starts;  /* [words->pieces.count] of each word's row; `lengths` and `tokens` stand behind it */
+    int64_t *lengths; /* [words->pieces.count] what is left of each word's row */
+    int32_t *tokens;  /* all rows, one behind the other; rewritten while learning */
     size_t inner;     /* bytes of the sign within words */
     pair *pairs;      /* [pair_count] */
     int64_t pair_count, pair_room;
@@ -50,7 +52,7 @@ static cj_status add_place(learning *l, int32_t left, int32_t right, int64_t wor
     int64_t number = 0;
     CJ__TRY(find_pair(l, left, right, &number));
     pair *p = &l->pairs[number];
-    p->times += l->rows->times[word];
+    p->times += l->words->times[word];
     if (p->word_count == 0 || p->words[p->word_count - 1] != word) {
         CJ__TRY(cj__grow(&p->words, &p->word_room, p->word_count, sizeof *p->words));
         p->words[p->word_count++] = (int32_t)word;
@@ -64,7 +66,7 @@ static cj_status add_place(learning *l, int32_t left, int32_t right, int64_t wor
 static void take_place(learning *l, int32_t left, int32_t right, int64_t word)
 {
     const cj__merge *found = cj__merges_find(&l->index, left, right);
-    if (found) l->pairs[found->whole].times -= l->rows->times[word];
+    if (found) l->pairs[found->whole].times -= l->words->times[word];
 }
 
 /* --- the heap ------------------------------------------------------------------------------------------ */
@@ -128,7 +130,7 @@ static cj_status best_pair(learning *l, int64_t least, int64_t *number)
 /* The two become one wherever they stand in the word, from its beginning on. */
 static cj_status merge_in_word(learning *l, int64_t word, int32_t left, int32_t right, int32_t whole)
 {
-    int32_t *row = l->rows->tokens + l->rows->starts[word];
+    int32_t *row = l->tokens + l->starts[word];
     int64_t length = l->lengths[word], kept = 0;
     for (int64_t i = 0; i < length; i++) {
         if (i + 1 == length || row[i] != left || row[i + 1] != right) {
@@ -179,11 +181,27 @@ static cj_status merge(learning *l, int64_t number)
     return status == CJ_OK ? push_changed(l) : status;
 }
 
+static cj_status write_rows(learning *l, cj__row_of row_of)
+{
+    int64_t all = 0, count = l->words->pieces.count;
+    const cj__piece *words = l->words->pieces.list;
+    for (int64_t w = 0; w < count; w++) all += words[w].size;
+    size_t bytes = (size_t)count * 2 * sizeof *l->starts + (size_t)all * sizeof *l->tokens + 1;
+    l->starts = cj__allocate(bytes);
+    if (!l->starts) return cj__out_of_memory(bytes, "a vocabulary");
+    l->lengths = l->starts + count;
+    l->tokens = (int32_t *)(l->lengths + count);
+    for (int64_t w = 0, at = 0; w < count; at += l->lengths[w++]) {
+        l->starts[w] = at;
+        l->lengths[w] = row_of(l->t, &words[w], l->tokens + at);
+    }
+    return CJ_OK;
+}
+
 static cj_status count_pairs(learning *l)
 {
-    for (int64_t w = 0; w < l->rows->count; w++) {
-        const int32_t *row = l->rows->tokens + l->rows->starts[w];
-        l->lengths[w] = l->rows->starts[w + 1] - l->rows->starts[w];
+    for (int64_t w = 0; w < l->words->pieces.count; w++) {
+        const int32_t *row = l->tokens + l->starts[w];
         for (int64_t i = 0; i + 1 < l->lengths[w]; i++) CJ__TRY(add_place(l, row[i], row[i + 1], w));
     }
     l->changed_count = 0;
@@ -191,9 +209,10 @@ static cj_status count_pairs(learning *l)
     return CJ_OK;
 }
 
-static cj_status learn(learning *l, int64_t most, int64_t least)
+static cj_status learn(learning *l, cj__row_of row_of, int64_t most, int64_t least)
 {
     int64_t number;
+    CJ__TRY(write_rows(l, row_of));
     CJ__TRY(count_pairs(l));
     while (l->t->pieces.count < most) {
         CJ__TRY(best_pair(l, least, &number));
@@ -203,18 +222,17 @@ static cj_status learn(learning *l, int64_t most, int64_t least)
     return CJ_OK;
 }
 
-cj_status cj__learn_merges(cj_tokenizer *t, const cj__token_rows *rows, int64_t most, int64_t least,
-                           const char *inner)
+cj_status cj__learn_merges(cj_tokenizer *t, const cj__counts *words, cj__row_of row_of, int64_t most,
+                           int64_t least, const char *inner)
 {
-    size_t bytes = (size_t)rows->count * sizeof(int64_t) + 1;
-    learning l = {.t = t, .rows = rows, .inner = strlen(inner), .lengths = cj__allocate(bytes)};
-    cj_status status = l.lengths ? learn(&l, most, least) : cj__out_of_memory(bytes, "a vocabulary");
+    learning l = {.t = t, .words = words, .inner = strlen(inner)};
+    cj_status status = learn(&l, row_of, most, least);
     for (int64_t i = 0; i < l.pair_count; i++) cj__free(l.pairs[i].words);
     cj__free(l.pairs);
     cj__merges_free(&l.index);
     cj__free(l.heap);
     cj__free(l.changed);
-    cj__free(l.lengths);
+    cj__free(l.starts);
     cj__text_free(&l.whole);
     return status;
 }

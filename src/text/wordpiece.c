@@ -181,25 +181,6 @@ static int64_t row_of(const cj_tokenizer *t, const cj__piece *word, int32_t *row
     return count;
 }
 
-static cj_status learn(cj_tokenizer *t, const cj__counts *words, int64_t most, int64_t least)
-{
-    int64_t all = 0, count = words->pieces.count;
-    for (int64_t i = 0; i < count; i++) all += words->pieces.list[i].size;
-    int64_t *starts = cj__allocate((size_t)(count + 1) * sizeof *starts);
-    cj__token_rows rows = {cj__allocate((size_t)all * sizeof *rows.tokens + 1), starts, words->times, count};
-    cj_status status = CJ_OK;
-    if (!starts || !rows.tokens)
-        status = cj__out_of_memory((size_t)all * sizeof *rows.tokens, "a vocabulary");
-    for (int64_t i = 0, at = 0; i <= count && status == CJ_OK; i++) {
-        starts[i] = at;
-        if (i < count) at += row_of(t, &words->pieces.list[i], rows.tokens + at);
-    }
-    if (status == CJ_OK) status = cj__learn_merges(t, &rows, most, least, "##");
-    cj__free(starts);
-    cj__free(rows.tokens);
-    return status;
-}
-
 cj_status cj__wordpiece_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                               size_t size)
 {
@@ -213,7 +194,8 @@ cj_status cj__wordpiece_train(cj_tokenizer *t, const cj_tokenizer_training *trai
         CJ__TRY(cj__pieces_add(&t->pieces, special_pieces[i], strlen(special_pieces[i]), &t->specials[i]));
     cj_status status = count_words(&words, text, size);
     if (status == CJ_OK) status = add_characters(t, &words, most, training->least);
-    if (status == CJ_OK) status = learn(t, &words, most, training->least ? training->least : 2);
+    if (status == CJ_OK)
+        status = cj__learn_merges(t, &words, row_of, most, training->least ? training->least : 2, "##");
     cj__counts_free(&words);
     t->pair_count = 0; /* encoding goes by the longest piece, not by what was learned first */
     return status;
