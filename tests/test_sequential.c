@@ -177,12 +177,137 @@ static void test_summary_says_so(void **state)
     cj_model_free(model);
 }
 
+/* --- padding ------------------------------------------------------------------------------------------- */
+
+enum { LONGEST = 6, MOST = LONGEST + 3 };
+
+/* What the list makes of `rows` rows of `places` tokens, of which the first comes back. */
+static void first_row(const cj_layer *layers, int rows, int places, const int32_t *tokens, float *answer)
+{
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    float answers[2 * MOST * 8];
+    expect_ok(cj_model_new(&model, .seed = 3));
+    expect_ok(cj_graph_new(&g, model));
+    cj_value y = cj_sequential(cj_root(g), cj_input(g, "x", CJ_I32, cj_shape(rows, places)), (void *)layers);
+    cj_output(g, "y", y);
+    expect_ok(cj_compile(&program, g));
+    cj_tensor x = {(void *)tokens, CJ_I32, cj_shape(rows, places)};
+    expect_ok(cj_program_run(program, .inputs = {x}, .outputs = {answers}));
+    memcpy(answer, answers, 2 * sizeof *answer);
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+/* A sentence has one answer, whether it stands alone or beside longer ones. */
+static void test_padding_is_not_read(void **state)
+{
+    (void)state;
+    static const int32_t alone[LONGEST] = {4, 2, 5}, both[2][LONGEST] = {{4, 2, 5}, {1, 2, 3, 4, 5, 6}};
+    static const int32_t longer[2][MOST] = {{4, 2, 5}, {6, 5, 4, 3, 2, 1, 1, 2, 3}};
+    const cj_layer embedding = {.type = "embedding", .value = 4, .vocabulary = 7, .padded = true};
+    const cj_layer dense = {.type = "dense", .value = 2};
+    const cj_layer lists[][5] = {
+        {embedding, {.type = "lstm", .value = 3}, dense},
+        {embedding, {.type = "gru", .value = 3, .bidirectional = true}, dense},
+        {embedding, {.type = "rnn", .value = 3, .all = true}, {.type = "lstm", .value = 3}, dense},
+        {embedding,
+         {.type = "sinusoidal_positions"},
+         {.type = "transformer_encoder", .value = 2},
+         {.type = "global_average_pool"},
+         dense},
+        {embedding,
+         {.type = "dense", .value = 4, .no_flatten = true},
+         {.type = "attention", .value = 2},
+         {.type = "lstm", .value = 3},
+         dense},
+        {{.type = "embedding", .value = 4, .vocabulary = 7, .padded = true},
+         {.type = "conv1d", .value = 4, .kernel = 3, .same = true},
+         {.type = "conv1d", .value = 4, .kernel = 2},
+         {.type = "global_average_pool"},
+         dense},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        cj_layer list[6] = {{0}};
+        float three[2], six[2], beside[2], nine[2];
+        memcpy(list, lists[i], sizeof lists[i]);
+        first_row(list, 1, 3, alone, three);
+        first_row(list, 1, LONGEST, alone, six);
+        first_row(list, 2, LONGEST, both[0], beside);
+        first_row(list, 2, MOST, longer[0], nine);
+        for (int c = 0; c < 2; c++) {
+            assert_float_equal(three[c], six[c], 1e-6);
+            assert_float_equal(three[c], beside[c], 1e-6);
+            assert_float_equal(three[c], nine[c], 1e-6);
+        }
+    }
+}
+
+static void test_padding_refused(void **state)
+{
+    (void)state;
+    static const cj_layer behind[] = {{.type = "dense", .value = 2},
+                                      {.type = "flatten"},
+                                      {.type = "batch_norm"},
+                                      {.type = "max_pool", .value = 2},
+                                      {.type = "conv1d", .value = 2, .stride = 2}};
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+        cj_layer layers[] = {
+            {.type = "embedding", .value = 4, .vocabulary = 7, .padded = true}, behind[i], CJ_LAYER(NULL)};
+        cj_model *model;
+        cj_graph *g;
+        expect_ok(cj_model_new(&model, .seed = 1));
+        expect_ok(cj_graph_new(&g, model));
+        (void)cj_sequential(cj_root(g), cj_input(g, "x", CJ_I32, cj_shape(2, 5)), layers);
+        assert_int_equal(cj_graph_status(g), CJ_UNSUPPORTED);
+        expect_message("would take the padding of shorter sentences for data; hint: ");
+        expect_message(behind[i].type);
+        cj_graph_free(g);
+        cj_model_free(model);
+    }
+}
+
+/* The row of padding gives zeros and gets no gradient. */
+static void test_embedding_padding(void **state)
+{
+    (void)state;
+    static const int32_t tokens[4] = {2, 1, 2, 0};
+    cj_model *model;
+    cj_graph *g;
+    cj_program *step;
+    float rows[4][3], before[3][3], *table;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value x = cj_input(g, "x", CJ_I32, cj_shape(4));
+    cj_value y = cj_embedding(cj_root(g), x, .count = 3, .width = 3, .has_padding = true, .padding = 2);
+    cj_output(g, "y", y);
+    cj_minimize(cj_sum(cj_add_scalar(y, 1), CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 0.5));
+    table = cj_model_find(model, "weight").data;
+    memcpy(before, table, sizeof before);
+    expect_ok(cj_compile(&step, g));
+    expect_ok(cj_program_run(step, .inputs = {{(void *)tokens, CJ_I32, cj_shape(4)}}, .outputs = {rows}));
+    for (int c = 0; c < 3; c++) {
+        assert_float_equal(rows[0][c], 0, 0);
+        assert_float_equal(rows[2][c], 0, 0);
+        assert_float_equal(rows[1][c], before[1][c], 0);
+        assert_float_equal(table[0 + c], before[0][c] - 0.5F, 1e-6);
+        assert_float_equal(table[3 + c], before[1][c] - 0.5F, 1e-6);
+        assert_float_equal(table[6 + c], before[2][c], 0);
+    }
+    cj_program_free(step);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_layer),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sequences),       cmocka_unit_test(test_softmax_at_the_end),
-        cmocka_unit_test(test_summary_says_so),
+        cmocka_unit_test(test_every_layer),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sequences),          cmocka_unit_test(test_padding_is_not_read),
+        cmocka_unit_test(test_padding_refused),    cmocka_unit_test(test_embedding_padding),
+        cmocka_unit_test(test_softmax_at_the_end), cmocka_unit_test(test_summary_says_so),
     };
     return cmocka_run_group_tests_name("sequential", tests, NULL, NULL);
 }

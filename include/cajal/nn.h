@@ -31,12 +31,15 @@ typedef struct {
 } cj_layer_norm_options;
 CJ_API cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *options);
 
-/* indices: [...] → rows of the parameter "weight" [count,width]: [...,width] */
+/* indices: [...] → rows of the parameter "weight" [count,width]: [...,width]; zeros where an index is outside
+ */
 typedef struct {
     size_t size;
     cj_value input;
     int64_t count, width;
     cj_init weight_init; /* default: normal with deviation 1, as PyTorch's */
+    bool has_padding;    /* the index `padding` gives zeros, and its row is never learned */
+    int64_t padding;
 } cj_embedding_options;
 CJ_API cj_value cj_embedding(cj_scope scope, const cj_embedding_options *options);
 
@@ -55,6 +58,9 @@ typedef struct {
     bool no_bias;
     bool no_flatten;    /* of dense: along the last axis alone */
     int64_t vocabulary; /* of an embedding: rows of its table */
+    /* Of an embedding of [N,T]: token 0 is what stands behind shorter sentences. It gives zeros, and the
+     * layers that follow see each row up to there; those that cannot refuse. */
+    bool padded;
     /* Of rnn, lstm and gru, as in sequence.h. They give their last state, or with `all` those of all steps.
      */
     int64_t layers;

@@ -10,13 +10,6 @@ static cj_value largest(cj_value y, cj_value lengths)
     return cj_max(cj_add(y, beyond), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
 }
 
-static cj_value average(cj_value y, cj_value lengths)
-{
-    cj_value count = cj_reshape(cj_cast(lengths, CJ_F32), cj_shape(cj_value_shape(lengths).dims[0], 1));
-    count = cj_maximum(count, cj_constant(y.graph, CJ_F32, 1));
-    return cj_div(cj_sum(y, (cj_axes_t){1, {1}}, CJ_DROP_AXES), count);
-}
-
 cj_value cj_bilstm(cj_scope s, const cj_bilstm_options *o)
 {
     int64_t units = o->units ? o->units : 128, width = o->width ? o->width : 300;
@@ -33,7 +26,7 @@ cj_value cj_bilstm(cj_scope s, const cj_bilstm_options *o)
     cj_recurrent r = cj_lstm(cj_at(s, "lstm"), &layers);
     if (!cj_value_ok(r.output)) return r.output;
     cj_value x = o->pool == CJ_POOL_LARGEST   ? largest(r.output, layers.lengths)
-                 : o->pool == CJ_POOL_AVERAGE ? average(r.output, layers.lengths)
+                 : o->pool == CJ_POOL_AVERAGE ? cj__mean_within(r.output, layers.lengths)
                                               : r.last;
     return cj__sentence_logits(s, x, o->classes, o->dropout);
 }

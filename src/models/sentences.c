@@ -1,4 +1,4 @@
-/* The parts that networks for sentences share. Here alone is decided what padding is. */
+/* The parts that networks for sentences share. */
 #include "models/sentences.h"
 
 bool cj__sentences_check(cj_graph *graph, const char *name, cj_value tokens, const int64_t *sizes, int count)
@@ -17,22 +17,6 @@ bool cj__sentences_check(cj_graph *graph, const char *name, cj_value tokens, con
             return false;
         }
     return true;
-}
-
-cj_value cj__sentence_lengths(cj_value tokens)
-{
-    if (!cj_value_ok(tokens)) return tokens;
-    cj_value padding = cj_constant(tokens.graph, CJ_I32, 0);
-    return cj_sum(cj_cast(cj_not_equal(tokens, padding), CJ_I32), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
-}
-
-cj_value cj__sentence_places(cj_value lengths, int64_t places, int64_t more)
-{
-    if (!cj_value_ok(lengths)) return lengths;
-    int64_t rows = cj_value_shape(lengths).dims[0];
-    cj_value place = cj_reshape(cj_iota(lengths.graph, CJ_I32, places), cj_shape(1, places, 1));
-    cj_value end = cj_add_scalar(cj_reshape(lengths, cj_shape(rows, 1, 1)), (double)more);
-    return cj_cast(cj_less(place, end), CJ_F32);
 }
 
 cj_value cj__sentence_words(cj_scope s, cj_value tokens, int64_t vocabulary, int64_t width,

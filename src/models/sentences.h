@@ -1,4 +1,4 @@
-/* What networks that read sentences draw with in common: where a sentence ends, and its words as vectors. */
+/* What networks that read sentences draw with in common: its words as vectors, and the logits. */
 #ifndef CJ__SENTENCES_H
 #define CJ__SENTENCES_H
 
@@ -9,14 +9,10 @@
 #include "cajal/sequence.h"
 #include "cajal/vision.h"
 #include "graph/graph.h"
+#include "nn/padding.h"
 
 /* Whether the tokens can be read and every size is 1 or more; else the graph has the error. */
 bool cj__sentences_check(cj_graph *graph, const char *name, cj_value tokens, const int64_t *sizes, int count);
-
-/* tokens: [N,T] → how many of each row's are a sentence, i32 [N] */
-cj_value cj__sentence_lengths(cj_value tokens);
-/* 1 in the first `length + more` of `places`, else 0: f32 [N,places,1] */
-cj_value cj__sentence_places(cj_value lengths, int64_t places, int64_t more);
 
 /* tokens: [N,T] → [N,T,width], zeros in padding; in training whole words are left out at the rate. Draws the
  * parameter "embedding.weight". */

@@ -31,6 +31,8 @@ enum {
     CJ__HIDDEN = 8192,
     CJ__CAUSAL = 16384,
     CJ__NORM_FIRST = 32768,
+    /* No option: the layer would take padding for data. */
+    CJ__COUNTS_PADDING = 65536,
     CJ__WINDOW = CJ__KERNEL | CJ__STRIDE | CJ__DILATION | CJ__PADDING
 };
 typedef struct {
@@ -53,8 +55,11 @@ typedef struct {
     const char *name;
     cj__layer_value value;
     double standard; /* of a slope left out */
-    /* `layer` has its standard value where none was given. */
+    /* One of the two. `layer` has its standard value where none was given. */
     cj_value (*draw)(cj_scope scope, cj_value x, const cj_layer *layer);
+    /* Where the places of a sequence see each other. lengths: i32 [N], of the rows of x [N,T,C] up to their
+     * padding; none: all counts. They are taken away when what comes out is no sequence any more. */
+    cj_value (*draw_within)(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths);
     const char *value_name; /* what the value is called among options */
     unsigned options;
 } cj__layer_kind;

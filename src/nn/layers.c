@@ -39,13 +39,22 @@ cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
     return cj_note_layer(scope, "layer_norm", y);
 }
 
+/* An index outside the table in the place of each that is padding. */
+static cj_value without_padding(const cj_embedding_options *o)
+{
+    if (!o->has_padding) return o->input;
+    cj_value padding = cj_constant(o->input.graph, cj_value_dtype(o->input), (double)o->padding);
+    cj_value outside = cj_constant(o->input.graph, cj_value_dtype(o->input), -1);
+    return cj_select(cj_equal(o->input, padding), outside, o->input);
+}
+
 cj_value cj_embedding(cj_scope scope, const cj_embedding_options *o)
 {
     if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_init init = o->weight_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_NORMAL, 1} : o->weight_init;
     cj_value weight = cj_parameter(scope, "weight", cj_shape(o->count, o->width), init);
-    cj_value y = cj_gather(weight, o->input, 0);
+    cj_value y = cj_gather(weight, without_padding(o), 0);
     cj__enter(scope.graph, outer);
     return cj_note_layer(scope, "embedding", y);
 }

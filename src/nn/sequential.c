@@ -2,14 +2,26 @@
  * as in PyTorch's Sequential: "0.weight". */
 #include "graph/graph.h"
 #include "nn/layer_table.h"
+#include "nn/padding.h"
 #include "cajal/sequence.h"
 #include "cajal/attention.h"
 #include "cajal/vision.h"
 
 #include <string.h>
 
-static cj_value draw_dense(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value no_padding(cj_scope scope, const char *name, const char *hint)
 {
+    return cj__graph_error(scope.graph, CJ_UNSUPPORTED,
+                           "%s at '%s' would take the padding of shorter sentences for data; hint: %s", name,
+                           scope.path, hint);
+}
+
+static cj_value draw_dense(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
+{
+    if (lengths->graph && !layer->no_flatten)
+        return no_padding(
+            scope, "dense",
+            "first make one vector of each, by lstm or global_average_pool, or say flatten: false");
     cj_dense_options options = {.size = sizeof options,
                                 .input = layer->no_flatten ? x : cj_flatten(x),
                                 .units = (int64_t)layer->value,
@@ -56,6 +68,11 @@ static cj_value with_channels(cj_value x)
     return shape.rank == 3 ? cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], shape.dims[2], 1)) : x;
 }
 
+static int64_t or_one(int64_t size)
+{
+    return size ? size : 1;
+}
+
 static cj_conv_options convolution_of(cj_value x, const cj_layer *layer)
 {
     return (cj_conv_options){.size = sizeof(cj_conv_options),
@@ -70,9 +87,22 @@ static cj_conv_options convolution_of(cj_value x, const cj_layer *layer)
                              .no_bias = layer->no_bias};
 }
 
-static cj_value draw_conv1d(cj_scope scope, cj_value x, const cj_layer *layer)
+/* The places that windows of a whole step reach, of a row of that length. */
+static cj_value lengths_after(const cj_conv_options *o, cj_value lengths)
+{
+    double reach = (double)((or_one(o->kernel) - 1) * or_one(o->dilation) - 2 * o->pad);
+    cj_value none = cj_constant(lengths.graph, CJ_I32, 0);
+    return o->padding == CJ_SAME ? lengths : cj_maximum(cj_add_scalar(lengths, -reach), none);
+}
+
+static cj_value draw_conv1d(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
     cj_conv_options options = convolution_of(x, layer);
+    if (!lengths->graph) return cj_conv1d(scope, &options);
+    if (or_one(layer->stride) > 1)
+        return no_padding(scope, "conv1d", "stride 1, then global_average_pool or lstm");
+    options.input = cj__without_padding(x, *lengths);
+    *lengths = lengths_after(&options, *lengths);
     return cj_conv1d(scope, &options);
 }
 
@@ -113,20 +143,33 @@ static cj_value draw_average_pool(cj_scope scope, cj_value x, const cj_layer *la
     return cj_average_pool(&options);
 }
 
+static cj_value draw_global_average_pool(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
+{
+    (void)scope, (void)layer;
+    cj_value whole = *lengths;
+    *lengths = cj__none();
+    return whole.graph ? cj__mean_within(x, whole) : cj_global_average_pool(x);
+}
+
 /* Whole numbers that came as floating point are still such. */
-static cj_value draw_embedding(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value draw_embedding(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
     if (layer->vocabulary < 1)
         return cj__graph_error(
             scope.graph, CJ_INVALID_ARGUMENT,
             "embedding at '%s' needs its vocabulary: embedding: {width: 64, vocabulary: 5000}", scope.path);
     if (cj_value_ok(x) && cj_value_dtype(x) == CJ_F32) x = cj_cast(x, CJ_I32);
-    cj_embedding_options options = {
-        .size = sizeof options, .input = x, .count = layer->vocabulary, .width = (int64_t)layer->value};
+    cj_embedding_options options = {.size = sizeof options,
+                                    .input = x,
+                                    .count = layer->vocabulary,
+                                    .width = (int64_t)layer->value,
+                                    .has_padding = layer->padded,
+                                    .padding = CJ__PADDING_TOKEN};
+    if (layer->padded && cj_value_ok(x) && cj_value_shape(x).rank == 2) *lengths = cj__sentence_lengths(x);
     return cj_embedding(scope, &options);
 }
 
-static cj_value draw_recurrent(cj_scope scope, cj_value x, const cj_layer *layer,
+static cj_value draw_recurrent(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths,
                                cj_recurrent (*draw)(cj_scope, const cj_recurrent_options *))
 {
     cj_recurrent_options options = {.size = sizeof options,
@@ -136,38 +179,41 @@ static cj_value draw_recurrent(cj_scope scope, cj_value x, const cj_layer *layer
                                     .bidirectional = layer->bidirectional,
                                     .no_bias = layer->no_bias,
                                     .dropout = layer->dropout,
-                                    .stateful = layer->stateful};
+                                    .stateful = layer->stateful,
+                                    .lengths = *lengths};
     cj_recurrent r = draw(scope, &options);
+    if (!layer->all) *lengths = cj__none();
     return layer->all ? r.output : r.last;
 }
 
-static cj_value draw_rnn(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value draw_rnn(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
-    return draw_recurrent(scope, x, layer, cj_rnn);
+    return draw_recurrent(scope, x, layer, lengths, cj_rnn);
 }
 
-static cj_value draw_lstm(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value draw_lstm(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
-    return draw_recurrent(scope, x, layer, cj_lstm);
+    return draw_recurrent(scope, x, layer, lengths, cj_lstm);
 }
 
-static cj_value draw_gru(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value draw_gru(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
-    return draw_recurrent(scope, x, layer, cj_gru);
+    return draw_recurrent(scope, x, layer, lengths, cj_gru);
 }
 
-static cj_value draw_attention(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value draw_attention(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
     cj_multi_head_attention_options options = {.size = sizeof options,
                                                .input = x,
                                                .heads = (int64_t)layer->value,
                                                .causal = layer->causal,
+                                               .lengths = *lengths,
                                                .dropout = layer->dropout,
                                                .no_bias = layer->no_bias};
     return cj_multi_head_attention(scope, &options);
 }
 
-static cj_value draw_transformer_encoder(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value draw_transformer_encoder(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
     cj_transformer_options options = {.size = sizeof options,
                                       .input = x,
@@ -175,6 +221,7 @@ static cj_value draw_transformer_encoder(cj_scope scope, cj_value x, const cj_la
                                       .hidden = layer->hidden,
                                       .layers = layer->layers ? layer->layers : 1,
                                       .causal = layer->causal,
+                                      .lengths = *lengths,
                                       .norm_first = layer->norm_first,
                                       .dropout = layer->dropout};
     return cj_transformer_encoder(scope, &options);
@@ -214,7 +261,6 @@ static cj_value draw_rms_norm(cj_scope scope, cj_value x, const cj_layer *layer)
         return cj_##name(x, layer->value);                                                                   \
     }
 PLAIN(flatten)
-PLAIN(global_average_pool)
 PLAIN(relu)
 PLAIN(gelu)
 PLAIN(gelu_tanh)
@@ -236,42 +282,50 @@ enum {
     RECURRENT = CJ__LAYERS | CJ__DROPOUT | CJ__BIDIRECTIONAL | CJ__STATEFUL | CJ__RETURN | CJ__BIAS
 };
 
+#define EACH_PLACE(name, value, standard, value_name, options)                                               \
+    {                                                                                                        \
+#name, value, standard, draw_##name, NULL, value_name, options                                       \
+    }
+#define WITHIN(name, value, standard, value_name, options)                                                   \
+    {                                                                                                        \
+#name, value, standard, NULL, draw_##name, value_name, options                                       \
+    }
 const cj__layer_kind cj__layer_kinds[] = {
-    {"dense", CJ__UNITS, 0, draw_dense, "units", CJ__BIAS | CJ__FLATTEN},
-    {"embedding", CJ__UNITS, 0, draw_embedding, "width", CJ__VOCABULARY},
-    {"rnn", CJ__UNITS, 0, draw_rnn, "units", RECURRENT},
-    {"lstm", CJ__UNITS, 0, draw_lstm, "units", RECURRENT},
-    {"gru", CJ__UNITS, 0, draw_gru, "units", RECURRENT},
-    {"attention", CJ__UNITS, 0, draw_attention, "heads", CJ__CAUSAL | CJ__DROPOUT | CJ__BIAS},
-    {"transformer_encoder", CJ__UNITS, 0, draw_transformer_encoder, "heads", TRANSFORMER},
-    {"learned_positions", CJ__UNITS, 0, draw_learned_positions, "count", 0},
-    {"sinusoidal_positions", CJ__NO_VALUE, 0, draw_sinusoidal_positions, NULL, 0},
-    {"conv1d", CJ__UNITS, 0, draw_conv1d, "filters", CONVOLUTION},
-    {"conv2d", CJ__UNITS, 0, draw_conv2d, "filters", CONVOLUTION},
-    {"conv_transpose", CJ__UNITS, 0, draw_conv_transpose, "filters", CONVOLUTION},
-    {"max_pool", CJ__UNITS, 0, draw_max_pool, "kernel", POOLING},
-    {"average_pool", CJ__UNITS, 0, draw_average_pool, "kernel", POOLING},
-    {"global_average_pool", CJ__NO_VALUE, 0, draw_global_average_pool, NULL, 0},
-    {"batch_norm", CJ__NO_VALUE, 0, draw_batch_norm, NULL, 0},
-    {"dropout", CJ__RATE, 0, draw_dropout, "rate", 0},
-    {"flatten", CJ__NO_VALUE, 0, draw_flatten, NULL, 0},
-    {"layer_norm", CJ__NO_VALUE, 0, draw_layer_norm, NULL, 0},
-    {"rms_norm", CJ__NO_VALUE, 0, draw_rms_norm, NULL, 0},
-    {"relu", CJ__NO_VALUE, 0, draw_relu, NULL, 0},
-    {"leaky_relu", CJ__SLOPE, 0.01, draw_leaky_relu, "slope", 0},
-    {"prelu", CJ__SLOPE, 0.25, draw_prelu, "slope", 0},
-    {"elu", CJ__SLOPE, 1, draw_elu, "slope", 0},
-    {"selu", CJ__NO_VALUE, 0, draw_selu, NULL, 0},
-    {"gelu", CJ__NO_VALUE, 0, draw_gelu, NULL, 0},
-    {"gelu_tanh", CJ__NO_VALUE, 0, draw_gelu_tanh, NULL, 0},
-    {"silu", CJ__NO_VALUE, 0, draw_silu, NULL, 0},
-    {"softplus", CJ__NO_VALUE, 0, draw_softplus, NULL, 0},
-    {"tanh", CJ__NO_VALUE, 0, draw_tanh, NULL, 0},
-    {"sigmoid", CJ__NO_VALUE, 0, draw_sigmoid, NULL, 0},
-    {"hard_tanh", CJ__NO_VALUE, 0, draw_hard_tanh, NULL, 0},
-    {"hard_sigmoid", CJ__NO_VALUE, 0, draw_hard_sigmoid, NULL, 0},
-    {"hard_swish", CJ__NO_VALUE, 0, draw_hard_swish, NULL, 0},
-    {"softmax", CJ__NO_VALUE, 0, draw_softmax, NULL, 0},
+    WITHIN(dense, CJ__UNITS, 0, "units", CJ__BIAS | CJ__FLATTEN),
+    WITHIN(embedding, CJ__UNITS, 0, "width", CJ__VOCABULARY),
+    WITHIN(rnn, CJ__UNITS, 0, "units", RECURRENT),
+    WITHIN(lstm, CJ__UNITS, 0, "units", RECURRENT),
+    WITHIN(gru, CJ__UNITS, 0, "units", RECURRENT),
+    WITHIN(attention, CJ__UNITS, 0, "heads", CJ__CAUSAL | CJ__DROPOUT | CJ__BIAS),
+    WITHIN(transformer_encoder, CJ__UNITS, 0, "heads", TRANSFORMER),
+    EACH_PLACE(learned_positions, CJ__UNITS, 0, "count", 0),
+    EACH_PLACE(sinusoidal_positions, CJ__NO_VALUE, 0, NULL, 0),
+    WITHIN(conv1d, CJ__UNITS, 0, "filters", CONVOLUTION),
+    EACH_PLACE(conv2d, CJ__UNITS, 0, "filters", CONVOLUTION | CJ__COUNTS_PADDING),
+    EACH_PLACE(conv_transpose, CJ__UNITS, 0, "filters", CONVOLUTION | CJ__COUNTS_PADDING),
+    EACH_PLACE(max_pool, CJ__UNITS, 0, "kernel", POOLING | CJ__COUNTS_PADDING),
+    EACH_PLACE(average_pool, CJ__UNITS, 0, "kernel", POOLING | CJ__COUNTS_PADDING),
+    WITHIN(global_average_pool, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(batch_norm, CJ__NO_VALUE, 0, NULL, CJ__COUNTS_PADDING),
+    EACH_PLACE(dropout, CJ__RATE, 0, "rate", 0),
+    EACH_PLACE(flatten, CJ__NO_VALUE, 0, NULL, CJ__COUNTS_PADDING),
+    EACH_PLACE(layer_norm, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(rms_norm, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(relu, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(leaky_relu, CJ__SLOPE, 0.01, "slope", 0),
+    EACH_PLACE(prelu, CJ__SLOPE, 0.25, "slope", 0),
+    EACH_PLACE(elu, CJ__SLOPE, 1, "slope", 0),
+    EACH_PLACE(selu, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(gelu, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(gelu_tanh, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(silu, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(softplus, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(tanh, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(sigmoid, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(hard_tanh, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(hard_sigmoid, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(hard_swish, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(softmax, CJ__NO_VALUE, 0, NULL, 0),
 };
 const int cj__layer_kind_count = sizeof cj__layer_kinds / sizeof *cj__layer_kinds;
 
@@ -310,7 +364,7 @@ const char *cj__layer_value_fault(const cj__layer_kind *kind, double value)
     return kind->value == CJ__SLOPE && !(value - value == 0) ? "a finite number" : NULL;
 }
 
-static cj_value draw_layer(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value draw_layer(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
 {
     const cj__layer_kind *kind = cj__layer_kind_named(layer->type);
     if (!kind)
@@ -321,11 +375,13 @@ static cj_value draw_layer(cj_scope scope, cj_value x, const cj_layer *layer)
     if (wanted)
         return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT, "%s at '%s' has %g, but needs %s",
                                kind->name, scope.path, value, wanted);
+    if (lengths->graph && kind->options & CJ__COUNTS_PADDING)
+        return no_padding(scope, kind->name, "first make one vector of each, by lstm or global_average_pool");
     int64_t noted = scope.graph->layer_count;
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_layer whole = *layer;
     whole.value = value;
-    x = kind->draw(scope, x, &whole);
+    x = kind->draw ? kind->draw(scope, x, &whole) : kind->draw_within(scope, x, &whole, lengths);
     cj__enter(scope.graph, outer);
     return scope.graph->layer_count > noted ? x : cj_note_layer(scope, kind->name, x);
 }
@@ -333,6 +389,8 @@ static cj_value draw_layer(cj_scope scope, cj_value x, const cj_layer *layer)
 cj_value cj_sequential(cj_scope scope, cj_value x, void *layers)
 {
     const cj_layer *layer = layers;
-    for (int i = 0; layer[i].type && cj_value_ok(x); i++) x = draw_layer(cj_at(scope, "%d", i), x, &layer[i]);
+    cj_value lengths = cj__none();
+    for (int i = 0; layer[i].type && cj_value_ok(x); i++)
+        x = draw_layer(cj_at(scope, "%d", i), x, &layer[i], &lengths);
     return x;
 }

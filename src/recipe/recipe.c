@@ -1,4 +1,5 @@
 /* Recipes: settings checked against one list of keys, and turned into the options of train.h. */
+#include "graph/graph.h"
 #include "recipe/recipe.h"
 #include "base/shape.h"
 #include "base/text.h"
@@ -498,12 +499,31 @@ const cj_weights *cj_recipe_weights(const cj_recipe *recipe)
     return *recipe->weights.from ? &recipe->weights : NULL;
 }
 
+/* An embedding that a list begins with reads the text's tokens: it has a row for each, and knows which is
+ * padding. */
+static cj_value draw_layers(cj_scope scope, cj_value x, cj_recipe *r)
+{
+    cj_layer *first = r->layers;
+    int64_t tokens = cj_recipe_vocabulary(r);
+    if (cj_recipe_is_text(r) && r->layer_count > 0 && strcmp(first->type, "embedding") == 0) {
+        if (first->vocabulary == 0) first->vocabulary = tokens;
+        first->padded = !cj__recipe_is_plain_text(r);
+        if (first->vocabulary < tokens)
+            return cj__graph_error(
+                scope.graph, CJ_INVALID_ARGUMENT,
+                "the embedding has a vocabulary of %lld, but the text has %lld tokens; hint: "
+                "leave vocabulary out",
+                (long long)first->vocabulary, (long long)tokens);
+    }
+    return cj_sequential(scope, x, r->layers);
+}
+
 cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
 {
     cj_recipe *recipe = context;
     const cj__family *family = family_of(recipe);
     const char *name = recipe->values[CJ__KEY_model_name];
-    if (!*name) return cj_sequential(scope, x, recipe->layers);
+    if (!*name) return draw_layers(scope, x, recipe);
     if (family) return family->draw(scope, x, recipe);
     cj_network_options options = {.size = sizeof options,
                                   .input = x,

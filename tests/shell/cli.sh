@@ -269,7 +269,7 @@ i=0; while [ $i -lt 20 ]; do printf 'a good film\tgood\na bad film\tbad\n'; i=$(
 cat >"$scratch/films.yaml" <<END
 name: films
 data: {text: $scratch/films.tsv, format: labelled, tokenizer: word, split: random}
-model: [embedding: {width: 4, vocabulary: 8}, lstm: 4, dense: 2]
+model: [embedding: 4, lstm: 4, dense: 2]
 training: {epochs: 8, batch_size: 4}
 optimizer: {learning_rate: 0.03}
 END
@@ -280,6 +280,11 @@ fails 0 "two-gradient-input.html" explain "$scratch/films" "$scratch/two.txt" --
 fails 2 "--class is 'middling', but must be one of the 2 classes" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why" --class middling
 [ "$(wc -l <"$scratch/out")" = 2 ] || { cat "$scratch/out"; exit 1; } # the file, and one sentence
 fails 0 "bad 0." predict "$scratch/films" "$scratch/two.txt"
+answer=$(head -n 1 "$scratch/out") # a sentence's answer does not hang on the length of its neighbours
+printf 'a bad film\na good film a good film a good film a good film\n' >"$scratch/long.txt"
+fails 0 "$answer" predict "$scratch/films" "$scratch/long.txt"
+sed 's/embedding: 4/embedding: {width: 4, vocabulary: 5}/' "$scratch/films.yaml" >"$scratch/small.yaml"
+fails 1 "the embedding has a vocabulary of 5, but the text has" train "$scratch/small.yaml" --output "$scratch/small"
 fails 2 "model.hidden is '0', but must be 1 or more" check "$scratch/names.yaml" model.hidden=0
 fails 2 "how many tokens are seen" check "$scratch/names.yaml" model.block=5000
 fails 0 "weights: 16 loaded" generate "$scratch/cat.yaml" "weights.from=$scratch/cat" --prompt "on" --tokens 1
