@@ -205,7 +205,7 @@ static int run_command(generation *g)
     int code = open_run(g->o, g->o->operands[0], 1, &g->run);
     if (code == EXIT_OK)
         code = check_kind(&g->run, g->o->operands[0], cj_recipe_is_language(g->run.recipe),
-                          "no language model: `model: {name: gpt, ...}`, say");
+                          "no language model: `model: {name: gpt, ...}`, say, or layers over a plain text");
     if (code != EXIT_OK) return code;
     code = find_prompt(g);
     if (code != EXIT_OK) return code;

@@ -49,8 +49,8 @@ CJ_API cj_loss_kind cj_recipe_loss(const cj_recipe *recipe);
 CJ_API uint64_t cj_recipe_seed(const cj_recipe *recipe);
 CJ_API int64_t cj_recipe_members(const cj_recipe *recipe); /* of its ensemble; 1: it is none */
 
-/* Language models by name: whether the recipe's is one, and how many tokens it sees at once; 0: there is no
- * end to it. */
+/* Language models, by name or as a list of layers over plain text: whether the recipe's is one, and how many
+ * tokens it sees at once; 0: there is no end to it. */
 CJ_API bool cj_recipe_is_language(const cj_recipe *recipe);
 CJ_API int64_t cj_recipe_block(const cj_recipe *recipe);
 /* Draws it for a reading: a cj_reader whose context is the recipe. */

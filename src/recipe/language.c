@@ -1,4 +1,6 @@
 /* A recipe's language model: which of them `model` names, and its sizes. */
+#include "cajal/ops.h"
+#include "graph/graph.h"
 #include "recipe/recipe.h"
 
 #include <string.h>
@@ -11,9 +13,15 @@ static int language_of(const cj_recipe *r)
     return cj__recipe_member(r, &cj__language_models);
 }
 
+/* Whether it is a list of layers that guesses each next token of a plain text. */
+static bool is_list(const cj_recipe *r)
+{
+    return cj__recipe_is_plain_text(r) && r->layer_count > 0;
+}
+
 bool cj_recipe_is_language(const cj_recipe *r)
 {
-    return cj__recipe_is_of(r, &cj__language_models);
+    return is_list(r) || cj__recipe_is_of(r, &cj__language_models);
 }
 
 static int64_t context_of(const cj_recipe *r)
@@ -25,6 +33,7 @@ static int64_t context_of(const cj_recipe *r)
 int64_t cj_recipe_block(const cj_recipe *r)
 {
     if (cj_recipe_translates(r)) return cj__recipe_translator_block(r);
+    if (is_list(r)) return cj__recipe_count(r, CJ__KEY_data_window);
     return language_of(r) >= BIGRAM ? 0 : context_of(r);
 }
 
@@ -126,8 +135,38 @@ static cj_value draw_mlp(cj_scope scope, const cj_reading *reading, const cj_rec
     return cj_mlp_language(scope, &options);
 }
 
+/* A list remembers nothing: the window so far is kept, what is read is put in its place, and the whole is
+ * read anew. [N,window] */
+static cj_value window_so_far(cj_scope scope, const cj_reading *reading, int64_t window)
+{
+    cj_shape_t shape = cj_shape(cj_value_shape(reading->tokens).dims[0], window), row = cj_shape(1, window);
+    cj_value kept = cj_state(scope, "window", CJ_CARRIED, CJ_I32, shape, 0);
+    cj_value place =
+        cj_sub(cj_iota(scope.graph, CJ_I32, window), reading->position); /* among the tokens read */
+    cj_value none = cj_constant(scope.graph, CJ_I32, -1);
+    cj_value read = cj_logical_and(cj_less(none, place), cj_less_equal(place, reading->last));
+    cj_value fresh = cj_select(cj_reshape(read, row), cj_gather(reading->tokens, place, 1), kept);
+    cj_assign(kept, fresh);
+    return fresh;
+}
+
+static cj_value read_by_list(cj_scope scope, const cj_reading *reading, cj_recipe *r)
+{
+    for (int i = 0; i < r->layer_count; i++)
+        if (r->layers[i].stateful)
+            return cj__graph_error(
+                scope.graph, CJ_UNSUPPORTED,
+                "layer %d is stateful: a list reads its window anew for each token; hint: name a "
+                "network that goes on from its state, model: {name: lstm, ...}",
+                i);
+    cj_value logits = cj_recipe_forward(scope, window_so_far(scope, reading, cj_recipe_block(r)), r);
+    cj_value last = cj_reshape(cj_add(reading->position, reading->last), cj_shape(1));
+    return cj_value_ok(logits) && cj_value_shape(logits).rank == 3 ? cj_gather(logits, last, 1) : logits;
+}
+
 cj_value cj_recipe_reader(cj_scope scope, const cj_reading *reading, void *recipe)
 {
+    if (is_list(recipe)) return read_by_list(scope, reading, recipe);
     if (cj_recipe_translates(recipe)) return cj__recipe_read_translation(scope, reading, recipe);
     static cj_value (*const draw[])(cj_scope, const cj_reading *, const cj_recipe *) = {
         draw_gpt, draw_llama, draw_bigram, draw_mlp, draw_recurrent, draw_recurrent, draw_recurrent};

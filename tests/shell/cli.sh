@@ -234,6 +234,19 @@ fails 2 "is no language model" generate "$scratch/bright"
 fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
 
+# the same text by lists of layers, which read their window anew for each token, beyond its end too
+for layers in "lstm: {units: 32, return: all}" "learned_positions: 24, transformer_encoder: {heads: 2, causal: true}"; do
+    model="[embedding: 16, $layers, dense: {units: 11, flatten: false}]"
+    sed "s/^model:.*/model: $model/" "$scratch/cat.yaml" >"$scratch/list.yaml"
+    fails 0 "saved in" train "$scratch/list.yaml" --output "$scratch/list" --quiet
+    fails 0 "cat sat on the mat. the cat sat on the mat. the cat sat" generate "$scratch/list" --prompt "cat" --temperature 0 --tokens 60
+    fails 0 "mat. the cat" generate "$scratch/list" --prompt "mat." --beams 3 --tokens 8 --quiet
+    rm -r "$scratch/list"
+done
+sed 's/^model:.*/model: [embedding: 16, lstm: {units: 8, return: all, stateful: true}, dense: {units: 11, flatten: false}]/; s/windows: 400/order: lanes/; s/epochs: 3/epochs: 1/' "$scratch/cat.yaml" >"$scratch/list.yaml"
+fails 0 "saved in" train "$scratch/list.yaml" --output "$scratch/list" --quiet
+fails 1 "layer 1 is stateful" generate "$scratch/list" --prompt "cat"
+
 # names, a line each: every text made is one of them, with a prompt before it or not
 i=0; while [ $i -lt 30 ]; do echo anna; echo otto; i=$((i + 1)); done >"$scratch/names.txt"
 cat >"$scratch/names.yaml" <<END
