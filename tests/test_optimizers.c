@@ -520,6 +520,79 @@ static void test_parts(void **state)
     }
 }
 
+/* --- rows of a table ----------------------------------------------------------------------------------- */
+
+enum { TABLE = 50, READ = 12, WIDE = 70 };
+static const int32_t read_rows[READ] = {4, 49, 4, 7, -1, 0, 4, 50, 7, 31, 32, 33};
+
+static cj_value loss_of_rows(cj_graph *g)
+{
+    cj_value x = cj_input(g, "x", CJ_I32, cj_shape(3, READ / 3));
+    cj_value y = cj_embedding(cj_root(g), x, .count = TABLE, .width = WIDE);
+    return cj_sum(cj_square(cj_add_scalar(y, 0.25)), CJ_ALL_AXES, CJ_DROP_AXES);
+}
+
+static void learn_table(cj_optimizer o, bool in_parts, float *table, char **text)
+{
+    cj_model *model;
+    cj_graph *g, *h = NULL;
+    cj_program *step, *update = NULL;
+    expect_ok(cj_model_new(&model, .seed = 5));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value loss = loss_of_rows(g);
+    if (in_parts)
+        cj_accumulate(loss, cj_constant(g, CJ_F32, 1), o);
+    else
+        cj_minimize(loss, o);
+    expect_ok(cj_compile(&step, g));
+    if (in_parts) {
+        expect_ok(cj_graph_new(&h, model, .mode = CJ_TRAINING));
+        cj_update(h, o);
+        expect_ok(cj_compile(&update, h));
+    }
+    for (int i = 0; i < STEPS; i++) {
+        expect_ok(cj_program_run(step, .inputs = {{(void *)read_rows, CJ_I32, cj_shape(3, READ / 3)}}));
+        if (update)
+            expect_ok((cj_program_run)(&(cj_run_options){.size = sizeof(cj_run_options), .program = update}));
+    }
+    memcpy(table, cj_model_find(model, "weight").data, TABLE * WIDE * sizeof *table);
+    if (text) expect_ok(cj_program_text(step, text));
+    cj_program_free(step);
+    cj_program_free(update);
+    cj_graph_free(g);
+    cj_graph_free(h);
+    cj_model_free(model);
+}
+
+/* The rows that were read are updated in place, with the bits that an update of the whole table gives; where
+ * the optimizer moves other rows too, it is the whole. */
+static void test_rows(void **state)
+{
+    (void)state;
+    static float all[TABLE * WIDE], rows[TABLE * WIDE];
+    const cj_optimizer alone[] = {cj_sgd(.learning_rate = 0.1), cj_adagrad(.learning_rate = 0.1)};
+    const cj_optimizer whole[] = {
+        cj_sgd(.learning_rate = 0.1, .momentum = 0.5), cj_adam(.learning_rate = 0.1),
+        cj_sgd(.learning_rate = 0.1, .weight_decay = 0.1), cj_sgd(.learning_rate = 0.1, .clip_norm = 1),
+        cj_sgd(.learning_rate = 0.1, .ema_decay = 0.9)};
+    char *text;
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
+        learn_table(alone[i], true, all, NULL);
+        learn_table(alone[i], false, rows, &text);
+        assert_memory_equal(all, rows, sizeof all);
+        assert_non_null(strstr(text, "put rows"));
+        assert_non_null(strstr(text, "in place"));
+        assert_null(strstr(text, "scatter-add"));
+        cj_text_free(text);
+    }
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        learn_table(whole[i], false, rows, &text);
+        assert_null(strstr(text, "put rows"));
+        assert_non_null(strstr(text, "scatter-add"));
+        cj_text_free(text);
+    }
+}
+
 static void test_update_of_nothing(void **state)
 {
     (void)state;
@@ -537,12 +610,19 @@ static void test_update_of_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns),          cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_several),           cmocka_unit_test(test_rate_variable),
-        cmocka_unit_test(test_unreached),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_allocations),       cmocka_unit_test(test_fixtures),
-        cmocka_unit_test(test_averages),          cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_update_of_nothing), cmocka_unit_test(test_formulas_of_groups),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_several),
+        cmocka_unit_test(test_rate_variable),
+        cmocka_unit_test(test_unreached),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_fixtures),
+        cmocka_unit_test(test_averages),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_update_of_nothing),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_formulas_of_groups),
         cmocka_unit_test(test_kernels_by_muon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,12 @@ CJ_API cj_value cj_scatter_add(cj_value updates, cj_value indices, int axis, int
  * What comes to lie outside x goes nowhere. Assigned to the variable that x is, it writes no more than the
  * part: how keys, values and other windows on the past grow. */
 CJ_API cj_value cj_put(cj_value x, cj_value part, cj_value start, int axis);
+/* x: [D,B…] with rows: [n,B…] in place of those at indices: [n], i32 or i64. One whose index is outside goes
+ * nowhere, of equal indices the last one's stays. Assigned to the variable that x is, it writes those rows
+ * alone. */
+CJ_API cj_value cj_put_rows(cj_value x, cj_value rows, cj_value indices);
+/* rows: [n,B…], indices: [n] → at each place the sum of all rows with the index that stands there: [n,B…] */
+CJ_API cj_value cj_sum_alike(cj_value rows, cj_value indices);
 CJ_API cj_value cj_one_hot(cj_value indices, int64_t depth, cj_dtype dtype); /* outside [0,depth): zeros */
 CJ_API cj_value cj_cast(cj_value x, cj_dtype dtype);                         /* to integers: towards zero */
 CJ_API cj_value cj_iota(cj_graph *graph, cj_dtype dtype, int64_t count);     /* 0, 1, 2, … */

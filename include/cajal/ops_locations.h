@@ -88,6 +88,8 @@ static inline cj_sorted cj__sorted_here(cj_sorted sorted, const char *file, int 
 #define cj_gather(...)                  cj_here((cj_gather)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_scatter_add(...)             cj_here((cj_scatter_add)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_put(...)                     cj_here((cj_put)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_put_rows(...)                cj_here((cj_put_rows)(__VA_ARGS__), __FILE__, __LINE__)
+#define cj_sum_alike(...)               cj_here((cj_sum_alike)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_one_hot(...)                 cj_here((cj_one_hot)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_cast(...)                    cj_here((cj_cast)(__VA_ARGS__), __FILE__, __LINE__)
 #define cj_iota(...)                    cj_here((cj_iota)(__VA_ARGS__), __FILE__, __LINE__)

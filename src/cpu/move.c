@@ -1,6 +1,6 @@
 /* Ops that move elements without looking at them: transpose, broadcast, slice, concatenate, split, gather;
- * put; and scatter_add, which moves and adds. Elements are so many bytes, so every type moves exactly; f64 is
- * left to the definitions, which the tests measure these kernels by. */
+ * put and put_rows; and scatter_add, which moves and adds. Elements are so many bytes, so every type moves
+ * exactly; f64 is left to the definitions, which the tests measure these kernels by. */
 #include "base/shape.h"
 #include "cpu/backend.h"
 
@@ -274,6 +274,36 @@ const cj__kernel cj__put_kernel = {.name = "put",
                                    .prepare = prepare_put,
                                    .run = run_put,
                                    .lies_on = lies_on};
+
+/* --- put_rows ------------------------------------------------------------------------------------------ */
+
+static cj_status prepare_put_rows(cj__launch *launch, cj__arena *arena)
+{
+    return describe_blocks(launch, arena, launch->types[0].shape, 0);
+}
+
+/* As one task, like put. */
+static void run_put_rows(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
+{
+    (void)task, (void)scratch;
+    const blocks *b = launch->data;
+    size_t row = (size_t)b->inner * cj_dtype_size(launch->types[0].dtype);
+    int64_t count = launch->types[2].shape.dims[0];
+    if (operands[3] != operands[0]) memcpy(operands[3], operands[0], (size_t)b->length * row);
+    for (int64_t k = 0; k < count; k++) {
+        int64_t index = index_at(launch->types[2].dtype, operands[2], k);
+        if (index >= 0 && index < b->length)
+            memcpy((char *)operands[3] + (size_t)index * row, (const char *)operands[1] + (size_t)k * row,
+                   row);
+    }
+}
+
+const cj__kernel cj__put_rows_kernel = {.name = "put rows",
+                                        .op = CJ__OP_put_rows,
+                                        .refuse = refuse,
+                                        .prepare = prepare_put_rows,
+                                        .run = run_put_rows,
+                                        .lies_on = lies_on};
 
 /* --- scatter_add --------------------------------------------------------------------------------------- */
 

@@ -112,6 +112,35 @@ static int choose(cj_graph *graph, const cj_optimizer *o, int count, cj__target 
     return kept;
 }
 
+/* --- gradients of rows --------------------------------------------------------------------------------- */
+
+/* Whether a row without a gradient stays as it is, and so does what the optimizer remembers of it. */
+static bool leaves_rows_alone(const cj_optimizer *o)
+{
+    if ((o->kind != CJ_SGD && o->kind != CJ_ADAGRAD) || o->momentum != 0 || o->weight_decay != 0)
+        return false;
+    for (int i = 0; i < CJ_MAX_PARAMETER_GROUPS && o->groups[i].pattern; i++)
+        if (o->groups[i].by || o->groups[i].weight_decay != 0) return false;
+    return o->clip_norm == 0 && o->ema_decay == 0;
+}
+
+/* The gradient of a table that was read once, by rows, is zeros but for these; of more rows than there are
+ * all is less work. */
+static void take_rows(cj__target *t)
+{
+    const cj__node *node = cj__node_of(t->gradient);
+    if (node->op != CJ__OP_scatter_add || ((const cj__scatter_attributes *)node->attributes)->axis != 0)
+        return;
+    cj_value rows = cj__make_value(t->gradient.graph, node->inputs[0]);
+    cj_value indices = cj__make_value(t->gradient.graph, node->inputs[1]);
+    cj_shape_t shape = cj_value_shape(t->parameter);
+    int64_t all = shape.dims[0];
+    shape.dims[0] = cj_shape_count(cj_value_shape(indices));
+    if (shape.dims[0] >= all) return;
+    t->rows = cj_reshape(rows, shape);
+    t->indices = cj_reshape(indices, cj_shape(shape.dims[0]));
+}
+
 /* Gradients scaled down together so that their common norm is at most `limit`. Pascanu et al., 2013. */
 static void clip(cj_graph *graph, double limit, int count, cj__target *targets)
 {
@@ -131,7 +160,8 @@ static void guard(cj_value loss, int count, const cj__target *targets)
     cj_value fine = cj_is_finite(cj_reshape(loss, cj_scalar_shape()));
     if (graph->guard >= 0) fine = cj_logical_and(cj__make_value(graph, graph->guard), fine);
     for (int i = 0; i < count; i++)
-        fine = cj_logical_and(fine, cj_is_finite(cj__sum_all(targets[i].gradient)));
+        fine = cj_logical_and(
+            fine, cj_is_finite(cj__sum_all(targets[i].rows.graph ? targets[i].rows : targets[i].gradient)));
     if (cj_value_ok(fine)) graph->guard = fine.id;
 }
 
@@ -148,7 +178,10 @@ static void draw_updates(cj_graph *graph, cj_optimizer optimizer, int count, cj_
                             ".parameters which ones each optimizer is for",
                             cj__variable_of(targets[i].parameter)->name);
         apply_groups(&u, &targets[i]);
-        cj__update_parameter(&u, &targets[i]);
+        if (targets[i].rows.graph)
+            cj__update_rows(&u, &targets[i]);
+        else
+            cj__update_parameter(&u, &targets[i]);
     }
 }
 
@@ -184,6 +217,8 @@ static void update_at_once(cj_value loss, const cj_optimizer *optimizer, int cou
                            void *none)
 {
     (void)none;
+    for (int i = 0; loss.graph->status == CJ_OK && i < count && leaves_rows_alone(optimizer); i++)
+        take_rows(&targets[i]);
     guard(loss, count, targets);
     draw_updates(loss.graph, *optimizer, count, targets);
 }

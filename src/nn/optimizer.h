@@ -22,6 +22,9 @@ typedef struct {
 /* One parameter on its way, with what its group says. */
 typedef struct {
     cj_value parameter, gradient;
+    /* Where the update touches only rows that were read: these have the gradient, one for each index, in
+     * place of `gradient`. rows: [n,…], indices: [n]; none: all of it. */
+    cj_value rows, indices;
     cj_value learning_rate; /* f32 scalar */
     double weight_decay;
     const cj_optimizer *by; /* NULL: the optimizer's own formula */
@@ -35,5 +38,7 @@ cj_value cj__optimizer_state(const cj__optimizer *optimizer, const char *kind, c
 cj_scope cj__optimizer_scope(cj_graph *graph, const cj_optimizer *optimizer);
 /* Draws the parameter's new value and assigns it. */
 void cj__update_parameter(const cj__optimizer *optimizer, const cj__target *target);
+/* The same, by SGD or Adagrad, for the target's rows alone: the same bits as for all. */
+void cj__update_rows(const cj__optimizer *optimizer, const cj__target *target);
 
 #endif

@@ -327,3 +327,20 @@ void cj__update_parameter(const cj__optimizer *shared, const cj__target *t)
     cj_assign(p, fresh);
     follow(u, p, fresh);
 }
+
+/* --- rows alone ---------------------------------------------------------------------------------------- */
+
+/* Rows of equal indices have the same gradient, their sum, and so the same new value: any of them may stay.
+ */
+void cj__update_rows(const cj__optimizer *u, const cj__target *t)
+{
+    cj_value p = t->parameter, g = cj_sum_alike(t->rows, t->indices), direction = g;
+    if (u->o.kind == CJ_ADAGRAD) {
+        cj_value sum = cj__optimizer_state(u, "square_sum", p);
+        cj_value next = cj_add(cj_gather(sum, t->indices, 0), cj_square(g));
+        cj_assign(sum, cj_put_rows(sum, next, t->indices));
+        direction = cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
+    }
+    cj_value fresh = cj_sub(cj_gather(p, t->indices, 0), cj_mul(direction, t->learning_rate));
+    cj_assign(p, cj_put_rows(p, fresh, t->indices));
+}

@@ -322,6 +322,35 @@ cj_status cj__infer_put(cj__inference *i)
     return gives(i, i->inputs[0].dtype, x);
 }
 
+/* Input k: rows of input 0's kind, as many as the indices, which stand behind it. */
+static cj_status want_rows(const cj__inference *i, int k)
+{
+    cj_shape_t x = i->inputs[0].shape, rows = i->inputs[k].shape, indices = i->inputs[k + 1].shape;
+    cj_dtype dtype = i->inputs[k + 1].dtype;
+    if (dtype != CJ_I32 && dtype != CJ_I64) FAIL("indices must be i32 or i64, not %s", cj_dtype_name(dtype));
+    if (i->inputs[k].dtype != i->inputs[0].dtype) FAIL("the rows are of another element type");
+    if (rows.rank < 1 || rows.rank != x.rank) FAIL("the rows have another number of dimensions");
+    if (indices.rank != 1 || indices.dims[0] != rows.dims[0])
+        FAIL("there must be an index for each of the %lld rows", (long long)rows.dims[0]);
+    for (int64_t d = 1; d < x.rank; d++)
+        if (rows.dims[d] != x.dims[d]) FAIL("the rows differ along axis %lld", (long long)d);
+    return CJ_OK;
+}
+
+/* x: [D, B…], rows: [n, B…], indices: [n] → [D, B…] */
+cj_status cj__infer_put_rows(cj__inference *i)
+{
+    CJ__TRY(want_rows(i, 1));
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
+/* rows: [n, B…], indices: [n] → [n, B…] */
+cj_status cj__infer_sum_alike(cj__inference *i)
+{
+    CJ__TRY(want_rows(i, 0));
+    return gives(i, i->inputs[0].dtype, i->inputs[0].shape);
+}
+
 /* indices: [I…] → [I…, depth] */
 cj_status cj__infer_one_hot(cj__inference *i)
 {
