@@ -520,6 +520,22 @@ static void test_parts(void **state)
     }
 }
 
+/* Gradients whose norm is beyond f32 cannot be scaled down by it: the step is refused, as one of infinite
+ * gradients is. */
+static void test_norm_beyond(void **state)
+{
+    (void)state;
+    small s;
+    float gradient = 1e30F;
+    begin(&s);
+    cj_minimize(s.loss, cj_sgd(.learning_rate = 0.1, .clip_norm = 1));
+    run(&s, 3);
+    check_value(&s, "a.weight", 1 - 0.1 / sqrt(3));
+    expect_status(cj_program_run(s.step, .inputs = {{&gradient, CJ_F32, cj_shape(1)}}), CJ_NOT_FINITE);
+    check_value(&s, "a.weight", 1 - 0.1 / sqrt(3));
+    end(&s);
+}
+
 /* --- rows of a table ----------------------------------------------------------------------------------- */
 
 enum { TABLE = 50, READ = 12, WIDE = 70 };
@@ -610,19 +626,13 @@ static void test_update_of_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_several),
-        cmocka_unit_test(test_rate_variable),
-        cmocka_unit_test(test_unreached),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_allocations),
-        cmocka_unit_test(test_fixtures),
-        cmocka_unit_test(test_averages),
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_update_of_nothing),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_formulas_of_groups),
+        cmocka_unit_test(test_patterns),          cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_several),           cmocka_unit_test(test_rate_variable),
+        cmocka_unit_test(test_unreached),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_allocations),       cmocka_unit_test(test_fixtures),
+        cmocka_unit_test(test_averages),          cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_update_of_nothing), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_norm_beyond),       cmocka_unit_test(test_formulas_of_groups),
         cmocka_unit_test(test_kernels_by_muon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

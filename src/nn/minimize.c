@@ -141,36 +141,51 @@ static void take_rows(cj__target *t)
     t->indices = cj_reshape(indices, cj_shape(shape.dims[0]));
 }
 
-/* Gradients scaled down together so that their common norm is at most `limit`. Pascanu et al., 2013. */
-static void clip(cj_graph *graph, double limit, int count, cj__target *targets)
+/* The square of the gradients' common norm, where they are clipped by it. */
+static cj_value squared_norm(cj_graph *graph, const cj_optimizer *o, int count, const cj__target *targets)
 {
-    cj_value squares = cj_constant(graph, CJ_F32, 0);
-    for (int i = 0; i < count; i++) squares = cj_add(squares, cj__sum_all(cj_square(targets[i].gradient)));
+    if (!(o->clip_norm > 0)) return cj__none();
+    cj_value sum = cj_constant(graph, CJ_F32, 0);
+    for (int i = 0; i < count; i++) sum = cj_add(sum, cj__sum_all(cj_square(targets[i].gradient)));
+    return sum;
+}
+
+/* Gradients scaled down together so that their common norm is at most `limit`. Pascanu et al., 2013. */
+static void clip(cj_graph *graph, double limit, cj_value squares, int count, cj__target *targets)
+{
     cj_value norm = cj_add_scalar(cj_sqrt(squares), 1e-6);
     cj_value factor =
         cj_minimum(cj_div(cj_constant(graph, CJ_F32, limit), norm), cj_constant(graph, CJ_F32, 1));
     for (int i = 0; i < count; i++) targets[i].gradient = cj_mul(targets[i].gradient, factor);
 }
 
-/* Nothing is committed unless the loss and the sum of every gradient are finite: an infinity or NaN anywhere
- * shows in the sum. Several optimizers of a graph stand or fall together. */
-static void guard(cj_value loss, int count, const cj__target *targets)
+/* An infinity or NaN anywhere in a gradient shows in its sum. */
+static cj_value is_fine(const cj__target *t)
+{
+    return cj_is_finite(cj__sum_all(t->rows.graph ? t->rows : t->gradient));
+}
+
+/* Nothing is committed unless the loss and every gradient are finite, and so is their norm where they are
+ * scaled by it. Several optimizers of a graph stand or fall together. */
+static void guard(cj_value loss, cj_value squares, int count, const cj__target *targets)
 {
     cj_graph *graph = loss.graph;
     cj_value fine = cj_is_finite(cj_reshape(loss, cj_scalar_shape()));
     if (graph->guard >= 0) fine = cj_logical_and(cj__make_value(graph, graph->guard), fine);
-    for (int i = 0; i < count; i++)
-        fine = cj_logical_and(
-            fine, cj_is_finite(cj__sum_all(targets[i].rows.graph ? targets[i].rows : targets[i].gradient)));
+    if (squares.graph) fine = cj_logical_and(fine, cj_is_finite(squares));
+    for (int i = 0; i < count && !squares.graph; i++) fine = cj_logical_and(fine, is_fine(&targets[i]));
     if (cj_value_ok(fine)) graph->guard = fine.id;
 }
 
 /* --- all of them --------------------------------------------------------------------------------------- */
 
-static void draw_updates(cj_graph *graph, cj_optimizer optimizer, int count, cj__target *targets)
+static void guarded_updates(cj_value loss, cj_optimizer optimizer, int count, cj__target *targets)
 {
+    cj_graph *graph = loss.graph;
+    cj_value squares = squared_norm(graph, &optimizer, count, targets);
+    guard(loss, squares, count, targets);
     cj__optimizer u = cj__optimizer_begin(graph, optimizer);
-    if (optimizer.clip_norm > 0) clip(graph, optimizer.clip_norm, count, targets);
+    if (squares.graph) clip(graph, optimizer.clip_norm, squares, count, targets);
     for (int i = 0; i < count && graph->status == CJ_OK; i++) {
         if (cj__is_assigned(targets[i].parameter))
             cj__graph_error(graph, CJ_INVALID_ARGUMENT,
@@ -219,8 +234,7 @@ static void update_at_once(cj_value loss, const cj_optimizer *optimizer, int cou
     (void)none;
     for (int i = 0; loss.graph->status == CJ_OK && i < count && leaves_rows_alone(optimizer); i++)
         take_rows(&targets[i]);
-    guard(loss, count, targets);
-    draw_updates(loss.graph, *optimizer, count, targets);
+    guarded_updates(loss, *optimizer, count, targets);
 }
 
 void cj_minimize(cj_value loss, cj_optimizer optimizer)
@@ -254,7 +268,7 @@ static void add_gradients(cj_value loss, const cj_optimizer *optimizer, int coun
                           void *context)
 {
     const cj_value *weight = context;
-    guard(loss, count, targets);
+    guard(loss, cj__none(), count, targets);
     add_up(summed_weight(loss.graph, optimizer), *weight);
     for (int i = 0; i < count && loss.graph->status == CJ_OK; i++) {
         cj_value p = targets[i].parameter;
@@ -316,9 +330,8 @@ void cj_update(cj_graph *graph, cj_optimizer optimizer)
         cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                         "update: nothing was accumulated for this optimizer; draw cj_accumulate first");
     if (graph->status == CJ_OK) {
-        guard(weight, count, targets);
         cj_assign(weight, cj_scale(weight, 0));
-        draw_updates(graph, optimizer, count, targets);
+        guarded_updates(weight, optimizer, count, targets);
     }
     cj__free(targets);
 }
