@@ -1,6 +1,7 @@
 #!/bin/sh
 # A training killed with SIGKILL at twenty random moments, checkpoint writes among them, and resumed each time,
-# ends with the weights of one never killed; SIGTERM saves and exits 130.
+# ends with the weights of one never killed; so does one that carries a recurrent state from batch to batch. SIGTERM
+# saves and exits 130.
 # level: quick
 set -eu
 cajal=$build/cajal
@@ -27,37 +28,54 @@ EOF
 train() { exec "$cajal" train "$@" --quiet >"$scratch/out" 2>"$scratch/err"; } # in a subshell: one process, to be killed
 start() { (train "$recipe" $settings --output "$1"); }
 digest() { sed -n 's/^weights sha256 //p' "$scratch/out"; }
-start "$scratch/whole"
-whole=$(digest)
-[ -n "$whole" ] || { echo "no weights of the run never killed"; cat "$scratch/err"; exit 1; }
-
-kills=0 rounds=0
-while [ $kills -lt 20 ] && [ $rounds -lt 200 ]; do
-    rounds=$((rounds + 1))
+# N: the recipe's training, killed so often, comes to the weights of one never killed
+killed() {
+    rm -rf "$scratch/whole" "$scratch/killed"
+    start "$scratch/whole"
+    whole=$(digest)
+    [ -n "$whole" ] || { echo "no weights of the run never killed"; cat "$scratch/err"; exit 1; }
+    kills=0 rounds=0
+    while [ $kills -lt "$1" ] && [ $rounds -lt 200 ]; do
+        rounds=$((rounds + 1))
+        if [ -e "$scratch/killed/recipe.yaml" ]; then
+            train --resume "$scratch/killed" &
+        else
+            rm -rf "$scratch/killed"
+            train "$recipe" $settings --output "$scratch/killed" &
+        fi
+        pid=$!
+        sleep "$(awk -v r=$rounds 'BEGIN { srand(r * 7919); printf "%.3f", 0.01 + 0.09 * rand() }')"
+        if kill -KILL $pid 2>/dev/null; then kills=$((kills + 1)); fi
+        code=0
+        wait $pid 2>/dev/null || code=$?
+        case $code in 0 | 137) ;; *) echo "after kill $kills: exit $code"; cat "$scratch/err"; exit 1 ;; esac
+        if [ $code = 0 ]; then rm -rf "$scratch/killed"; fi # it ended before the kill: from the start again
+    done
+    [ $kills -eq "$1" ] || { echo "only $kills kills in $rounds rounds"; exit 1; }
     if [ -e "$scratch/killed/recipe.yaml" ]; then
-        train --resume "$scratch/killed" &
+        (train --resume "$scratch/killed")
     else
-        rm -rf "$scratch/killed"
-        train "$recipe" $settings --output "$scratch/killed" &
+        start "$scratch/killed"
     fi
-    pid=$!
-    sleep "$(awk -v r=$rounds 'BEGIN { srand(r * 7919); printf "%.3f", 0.01 + 0.09 * rand() }')"
-    if kill -KILL $pid 2>/dev/null; then kills=$((kills + 1)); fi
-    code=0
-    wait $pid 2>/dev/null || code=$?
-    case $code in 0 | 137) ;; *) echo "after kill $kills: exit $code"; cat "$scratch/err"; exit 1 ;; esac
-    if [ $code = 0 ]; then rm -rf "$scratch/killed"; fi # it ended before the kill: from the start again
-done
-[ $kills -eq 20 ] || { echo "only $kills kills in $rounds rounds"; exit 1; }
-if [ -e "$scratch/killed/recipe.yaml" ]; then
-    (train --resume "$scratch/killed")
-else
-    start "$scratch/killed"
-fi
-[ "$(digest)" = "$whole" ] || { echo "killed $kills times: $(digest), never: $whole"; exit 1; }
-cmp "$scratch/whole/model.safetensors" "$scratch/killed/model.safetensors"
-left=$(find "$scratch/killed" -name '*.tmp-*' | wc -l)
-[ "$left" = 0 ] || { echo "$left temporary files were left behind"; exit 1; }
+    [ "$(digest)" = "$whole" ] || { echo "killed $kills times: $(digest), never: $whole"; exit 1; }
+    cmp "$scratch/whole/model.safetensors" "$scratch/killed/model.safetensors"
+    left=$(find "$scratch/killed" -name '*.tmp-*' | wc -l)
+    [ "$left" = 0 ] || { echo "$left temporary files were left behind"; exit 1; }
+}
+
+# a text in lanes, whose state is carried from batch to batch
+awk 'BEGIN { s = 1; for (i = 0; i < 6000; i++) { s = (s * 69069 + 1) % 4294967296;
+    printf "%s", substr("abcdefgh ", 1 + int(s / 16777216) % 9 * (i % 3 > 0), 1) } }' >"$scratch/text"
+cat >"$scratch/lanes.yaml" <<EOF
+data: {text: $scratch/text, window: 12, order: lanes}
+model: {name: lstm, layers: 2, width: 24, dropout: 0.2}
+optimizer: {name: adam, learning_rate: 0.003}
+EOF
+pictures=$recipe
+recipe=$scratch/lanes.yaml
+killed 6
+recipe=$pictures
+killed 20
 
 # a damaged newest checkpoint is passed over, with a note, for the one before it
 start "$scratch/damaged"
