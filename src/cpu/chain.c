@@ -189,8 +189,7 @@ static void load_run(const cj__vector_table *table, cj_dtype dtype, const void *
         else
             for (int64_t i = 0; i < n; i++) tile[i] = cj__bf16_to_float(narrow[i * stride]);
     } else if (stride == 0) {
-        float value = dtype == CJ_F32 ? *x : (float)*bytes;
-        for (int64_t i = 0; i < n; i++) tile[i] = value;
+        table->fill(n, dtype == CJ_F32 ? *x : (float)*bytes, tile);
     } else if (dtype == CJ_F32) {
         for (int64_t i = 0; i < n; i++) tile[i] = x[i * stride];
     } else if (stride == 1) {
@@ -397,8 +396,7 @@ void cj__chain_load(const cj__chain_run *run)
         run->registers[r] = run->tiles + plan->slot[r] * TILE;
     for (int32_t i = 0; i < c->instructions_count; i++) run->direct[i] = direct_memory(run, i);
     for (int32_t k = 0; k < c->constants_count; k++)
-        for (int i = 0; i < TILE; i++)
-            run->tiles[plan->slot[c->inputs_count + k] * TILE + i] = (float)c->constants[k];
+        plan->table->fill(TILE, (float)c->constants[k], run->tiles + plan->slot[c->inputs_count + k] * TILE);
     for (int32_t i = 0; i < c->inputs_count; i++) {
         run->filled[i].key = -1;
         if (is_scalar(&c->inputs[i]))

@@ -26,6 +26,7 @@ typedef struct {
     /* bf16 to f32 and back, to nearest even */
     void (*widen)(int64_t n, const uint16_t *from, float *to);
     void (*narrow)(int64_t n, const float *from, uint16_t *to);
+    void (*fill)(int64_t n, float value, float *to);
     /* u8 or bool to f32; f32 to bool */
     void (*from_bytes)(int64_t n, const uint8_t *from, float *to);
     void (*to_truths)(int64_t n, const float *from, uint8_t *to);

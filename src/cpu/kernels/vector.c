@@ -279,6 +279,11 @@ static float min_vector(int64_t n, const float *x)
     return lane[0];
 }
 
+static void fill(int64_t n, float value, float *to)
+{
+    for (int64_t i = 0; i < n; i++) to[i] = value;
+}
+
 /* --- bf16 ---------------------------------------------------------------------------------------------- */
 
 static void widen(int64_t n, const uint16_t *restrict from, float *restrict to)
@@ -311,6 +316,6 @@ static void scale_bytes(int64_t n, const uint8_t *restrict from, const float *re
     for (int64_t i = 0; i < n; i++) to[i] = (float)from[i] * scale[i] + shift[i];
 }
 
-const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    pair,      sum_vector, max_vector, min_vector,
-                                               product_vector, sum_lanes, max_lanes,  widen,      narrow,
-                                               from_bytes,     to_truths, scale_bytes};
+const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    pair,       sum_vector, max_vector, min_vector,
+                                               product_vector, sum_lanes,  max_lanes,  widen,      narrow,
+                                               fill,           from_bytes, to_truths,  scale_bytes};
