@@ -61,7 +61,7 @@ typedef struct {
     double auc;                 /* of labels 0 and 1, */
     cj_threshold at;            /* and what the recipe's threshold makes of them */
     double r_squared, distance; /* of one number: R² and the mean absolute error */
-    cj_text_facts text;         /* zeros: it is none */
+    cj_text_facts text;         /* zeros: it is none, or masked */
     double bleu, bleu_lower;    /* of `translations` sentences as they are written, in lower case */
     int64_t translations;
     cj_mistake mistakes[MOST_MISTAKES]; /* of a classification, the surest first */

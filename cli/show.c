@@ -217,11 +217,20 @@ static double bits_per(const report *r, int64_t units)
     return cj_bits_per_unit(r->scores.loss, r->text.tokens, units);
 }
 
+/* Of what was masked alone, no text has all its bits told. */
+static void show_perplexity(const report *r)
+{
+    printf("perplexity %.3f", cj_perplexity(r->scores.loss));
+    if (r->text.tokens)
+        printf("; %.4f bits a character, %.4f bits a byte", bits_per(r, r->text.characters),
+               bits_per(r, r->text.bytes));
+    printf("\n");
+}
+
 static void show_metrics(const report *r)
 {
-    if (r->text.tokens)
-        printf("perplexity %.3f; %.4f bits a character, %.4f bits a byte\n", cj_perplexity(r->scores.loss),
-               bits_per(r, r->text.characters), bits_per(r, r->text.bytes));
+    if (cj_recipe_predicts_tokens(r->recipe))
+        show_perplexity(r);
     else if (r->loss == CJ_BINARY_CROSS_ENTROPY)
         printf("AUC %.4f; at threshold %.3g: precision %.4f, recall %.4f, F1 %.4f\n", r->auc, r->at.threshold,
                r->at.precision, r->at.recall, r->at.f1);
@@ -235,7 +244,8 @@ void show_report(const report *r)
 {
     printf("%s loss %.4f", r->part, r->scores.loss);
     if (isfinite(r->scores.accuracy)) printf(", %s accuracy %.2f %%", r->part, 100 * r->scores.accuracy);
-    printf(" of %lld %s\n", (long long)r->scores.count, r->text.tokens ? "tokens" : "examples");
+    printf(" of %lld %s\n", (long long)r->scores.count,
+           cj_recipe_predicts_tokens(r->recipe) ? "tokens" : "examples");
     show_metrics(r);
     if (r->translations)
         printf("BLEU %.2f, in lower case %.2f, of %lld sentences\n", r->bleu, r->bleu_lower,
@@ -282,10 +292,10 @@ static void json_report(const report *r)
     printf(", \"%s\": {", r->part);
     json_number("loss", r->scores.loss, ", ");
     json_number("accuracy", r->scores.accuracy, ", ");
-    if (r->text.tokens) {
+    if (cj_recipe_predicts_tokens(r->recipe)) {
         json_number("perplexity", cj_perplexity(r->scores.loss), ", ");
-        json_number("bits_per_character", bits_per(r, r->text.characters), ", ");
-        json_number("bits_per_byte", bits_per(r, r->text.bytes), ", ");
+        if (r->text.tokens) json_number("bits_per_character", bits_per(r, r->text.characters), ", ");
+        if (r->text.tokens) json_number("bits_per_byte", bits_per(r, r->text.bytes), ", ");
         if (r->translations) json_number("bleu", r->bleu, ", ");
         if (r->translations) json_number("bleu_lower_case", r->bleu_lower, ", ");
     } else if (r->loss == CJ_BINARY_CROSS_ENTROPY) {

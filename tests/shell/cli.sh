@@ -175,6 +175,21 @@ else
     grep -q "this build" "$scratch/error"
 fi
 
+# masked sentences: what is told is of tokens that were masked
+cat >"$scratch/masked.yaml" <<END
+name: masked
+data: {format: masked, text: $scratch/s.tsv, validation: 0.5, tokenizer: wordpiece, vocabulary: 60}
+model: {name: bert, layers: 1, heads: 2, width: 8, block: 32}
+training: {epochs: 1, batch_size: 6}
+END
+if "$cajal" train "$scratch/masked.yaml" --output "$scratch/masked" --quiet >"$scratch/out" 2>"$scratch/error"; then
+    grep -q '^validation loss .* tokens$' "$scratch/out" && grep -q '^perplexity [0-9.]*$' "$scratch/out" || { cat "$scratch/out"; exit 1; }
+    fails 0 '"perplexity": ' evaluate "$scratch/masked" --json
+    ! grep -E 'r_squared|bits' "$scratch/out" || exit 1
+else
+    grep -q "this build" "$scratch/error"
+fi
+
 # an archive of arrays: its own validation and test rows; the rows of an array come back as CSV
 arrays=$source/tests/fixtures/numpy
 cat >"$scratch/bright.yaml" <<END
