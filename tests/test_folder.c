@@ -150,9 +150,9 @@ static void test_parts(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"bad",        "bad/empty",  "bad/kind",
-                                          "bad/kind/a", "bad/comma",  "bad/comma/a,b",
-                                          "bad/loop",   "bad/loop/a", NULL};
+    static const char *const folders[] = {"bad",       "bad/empty",     "bad/kind",  "bad/kind/a",
+                                          "bad/comma", "bad/comma/a,b", "bad/bytes", "bad/bytes/\xff",
+                                          "bad/loop",  "bad/loop/a",    NULL};
     sets s;
     make_folders(folders);
     expect_status(read_sets("bad/nowhere", pictures_of(4, 4, 3), &s), CJ_NOT_FOUND);
@@ -163,7 +163,9 @@ static void test_refused(void **state)
     expect_status(read_sets("bad/kind", pictures_of(4, 4, 3), &s), CJ_UNSUPPORTED);
     expect_message("bad/kind/a/x.webp: pictures of this kind are not read");
     expect_status(read_sets("bad/comma", pictures_of(4, 4, 3), &s), CJ_UNSUPPORTED);
-    expect_message("a class cannot have a comma in its name");
+    expect_message("a,b: expected the name of a class in UTF-8 without a comma");
+    expect_status(read_sets("bad/bytes", pictures_of(4, 4, 3), &s), CJ_UNSUPPORTED);
+    expect_message("expected the name of a class in UTF-8");
     assert_int_equal(symlink("..", cj_test_path(folder, "bad/loop/a/again")), 0);
     expect_status(read_sets("bad/loop", pictures_of(4, 4, 3), &s), CJ_UNSUPPORTED);
     expect_message("do links go in a circle?");
@@ -270,6 +272,9 @@ static void test_tables(void **state)
     expect_status(read_table("file,kind\na.ppm,\n", "kind", false, pictures_of(2, 2, 3), &d),
                   CJ_FORMAT_ERROR);
     expect_message("list.csv:2: column 'kind' has no value, expected a class");
+    expect_status(read_table("file,kind\na.ppm,b\xff\n", "kind", false, pictures_of(2, 2, 3), &d),
+                  CJ_FORMAT_ERROR);
+    expect_message("list.csv:2: column 'kind' has 'b\xff', expected the name of a class in UTF-8");
     expect_status(read_table("file,kind\n,dog\n", "kind", false, pictures_of(2, 2, 3), &d), CJ_FORMAT_ERROR);
     expect_message("list.csv:2: column 'file' has no value, expected the path of a picture");
     expect_status(read_table("file,kind\na.ppm,dog\n", "kind", true, pictures_of(2, 2, 3), &d),

@@ -60,8 +60,8 @@ static cj_status find_classes(reading *r)
     if (given && *given) return cj__names_split(&r->classes, &r->arena, given);
     CJ__TRY(cj__list_folders(&r->classes, &r->arena, r->paths[TRAINING]));
     for (int64_t i = 0; i < r->classes.count; i++)
-        if (strchr(r->classes.names[i], ','))
-            return cj__fail(CJ_UNSUPPORTED, "%s/%s: a class cannot have a comma in its name",
+        if (!cj__name_fits(r->classes.names[i]))
+            return cj__fail(CJ_UNSUPPORTED, "%s/%s: expected the name of a class in UTF-8 without a comma",
                             r->paths[TRAINING], r->classes.names[i]);
     return CJ_OK;
 }

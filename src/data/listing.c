@@ -2,6 +2,7 @@
  * system's is.
  */
 #include "data/listing.h"
+#include "text/unicode.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,6 +61,12 @@ int64_t cj__names_find(const cj__names *names, const char *name)
     for (int64_t i = 0; i < names->count; i++)
         if (strcmp(names->names[i], name) == 0) return i;
     return -1;
+}
+
+bool cj__name_fits(const char *name)
+{
+    const char *end = name + strlen(name);
+    return cj__utf8_end(name, end) == end && !strchr(name, ',');
 }
 
 cj_status cj__names_split(cj__names *names, cj__arena *arena, const char *list)

@@ -26,6 +26,8 @@ typedef struct {
     int64_t count;
 } cj__names;
 int64_t cj__names_find(const cj__names *names, const char *name); /* -1: it is not among them */
+/* Whether a list can have it, and a recipe keep it as it is: UTF-8 without a comma. */
+bool cj__name_fits(const char *name);
 /* "cat,dog" as names of their own. */
 CJ_MUST_CHECK cj_status cj__names_split(cj__names *names, cj__arena *arena, const char *list);
 /* The folders in a folder, ascending. */

@@ -91,7 +91,8 @@ static cj_status class_of(reading *r, int64_t row, bool given, int64_t *label)
         *label = cj__names_find(&r->classes, text);
         return *label >= 0 ? CJ_OK : bad_cell(r, row, r->target, "one of the classes given");
     }
-    if (strchr(text, ',')) return bad_cell(r, row, r->target, "a class without a comma in its name");
+    if (!cj__name_fits(text))
+        return bad_cell(r, row, r->target, "the name of a class in UTF-8 without a comma");
     *label = r->classes.count;
     r->classes.names[*label] = cj__arena_string(&r->arena, text);
     if (!r->classes.names[*label]) return cj__out_of_memory(strlen(text), "names of classes");

@@ -124,7 +124,7 @@ static cj_status add_label(reading *r, stretch label)
     char *copy = cj__arena_allocate(&r->arena, size + 1);
     if (!copy) return cj__out_of_memory(size, "a label");
     memcpy(copy, label.from, size);
-    if (strpbrk(copy, ",\t") || strlen(copy) != size) return wrong(&r->l, "a label without commas");
+    if (!cj__name_fits(copy) || strlen(copy) != size) return wrong(&r->l, "a label in UTF-8 without commas");
     CJ__TRY(cj__grow(&r->labels, &r->label_room, r->s.rows, sizeof *r->labels));
     r->labels[r->s.rows++] = copy;
     return CJ_OK;
