@@ -24,6 +24,12 @@ static cj_status open_tokenizer(const char *place, cj_tokenizer **t)
     return status == CJ_OK ? cj_tokenizer_open(t, path) : status;
 }
 
+/* What is wrong with the text, and which one it is. */
+static int failed_on(const bytes *b)
+{
+    return fprintf(stderr, "cajal: %s: %s\n", b->name, cj_error_message()), EXIT_FAILED;
+}
+
 /* --- text to tokens ------------------------------------------------------------------------------------ */
 
 /* Any byte as one letter, a blank as "Ġ", so that a line holds a piece. */
@@ -140,8 +146,8 @@ static int train(const options *o)
                                       .cleaning.lower = o->lower,
                                       .vocabulary = o->size ? atoll(o->size) : 0,
                                       .least = o->least ? atoll(o->least) : 0};
-    cj_status status = code == EXIT_OK ? cj_tokenizer_train(&t, &training) : CJ_OK;
-    if (code == EXIT_OK && status == CJ_OK) status = cj_tokenizer_save(t, o->out);
+    if (code == EXIT_OK && cj_tokenizer_train(&t, &training) != CJ_OK) code = failed_on(&b);
+    cj_status status = code == EXIT_OK ? cj_tokenizer_save(t, o->out) : CJ_OK;
     if (code == EXIT_OK && status == CJ_OK)
         printf("%lld tokens written to %s\n", (long long)cj_tokenizer_count(t), o->out);
     cj_tokenizer_free(t);
@@ -163,7 +169,7 @@ int command_tokenize(const options *o)
         code = decode(t, &b);
     } else if (code == EXIT_OK) {
         status = encode(o, t, &b);
-        if (status != CJ_OK) code = failed(status);
+        if (status != CJ_OK) code = failed_on(&b);
     }
     cj_tokenizer_free(t);
     free(b.data);

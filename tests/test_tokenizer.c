@@ -210,14 +210,10 @@ static void test_words_in_order(void **state)
     expect_text(t, (int32_t[]){1, 0, 2}, 3, "b <unk> c");
     cj_tokenizer_free(t);
     training.least = 0;
-    training.vocabulary = 4;
+    training.vocabulary = 6;
     training.specials = true;
     training.text = "x y y z";
     training.bytes = 7;
-    expect_ok(cj_tokenizer_train(&t, &training));
-    assert_int_equal(cj_tokenizer_count(t), 4);
-    cj_tokenizer_free(t);
-    training.vocabulary = 6;
     expect_ok(cj_tokenizer_train(&t, &training));
     expect_ids(t, "x y z", (int32_t[]){5, 4, 1}, 3);
     expect_text(t, (int32_t[]){2, 5, 4, 3, 0}, 5, "x y");
@@ -288,6 +284,32 @@ static void test_invalid_text(void **state)
     expect_ids(t, "a\xf0z", (int32_t[]){0, 2, 1}, 3);
     expect_text(t, (int32_t[]){0, 2, 1}, 3, "a\xef\xbf\xbdz");
     cj_tokenizer_free(t);
+}
+
+/* Special tokens alone are no vocabulary; bytes are there in any case. */
+static void test_nothing_to_learn(void **state)
+{
+    (void)state;
+    cj_tokenizer *t;
+    const cj_token_kind kinds[] = {CJ_TOKENS_CHARACTER, CJ_TOKENS_WORD, CJ_TOKENS_WORDPIECE};
+    expect_ok(train(&t, CJ_TOKENS_BYTE, "", 0));
+    cj_tokenizer_free(t);
+    expect_status(train(&t, CJ_TOKENS_CHARACTER, "", 0), CJ_FORMAT_ERROR);
+    expect_message("found nothing for a character tokenizer to learn in 0 bytes of text");
+    skip_without_utf8proc();
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        cj_tokenizer_training training = {.size = sizeof training, .kind = kinds[i], .specials = true};
+        training.text = " \n";
+        training.bytes = kinds[i] == CJ_TOKENS_CHARACTER ? 0 : 2;
+        expect_status(cj_tokenizer_train(&t, &training), CJ_FORMAT_ERROR);
+        training.text = "a b";
+        training.bytes = 3;
+        training.least = 2;
+        expect_status(cj_tokenizer_train(&t, &training), CJ_FORMAT_ERROR);
+        expect_message("expected something that is met often enough");
+        assert_null(t);
+    }
+    expect_status(train(&t, CJ_TOKENS_WORD, "a b", 1), CJ_FORMAT_ERROR);
 }
 
 /* --- the file ------------------------------------------------------------------------------------------ */
@@ -452,9 +474,9 @@ int main(void)
         cmocka_unit_test(test_specials),     cmocka_unit_test(test_unknown_characters),
         cmocka_unit_test(test_words),        cmocka_unit_test(test_words_in_order),
         cmocka_unit_test(test_cleaning),     cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_far_number),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_nothing_to_learn),
+        cmocka_unit_test(test_files),        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_far_number),   cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

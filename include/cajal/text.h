@@ -68,7 +68,8 @@ typedef struct {
 /* Makes a vocabulary from a text. Characters are numbered in ascending order, words from the commonest on,
  * the pieces of BPE and WordPiece in the order in which they are made. What there is no room for is unknown,
  * which then is a token (of characters and words the first one); where all characters have room there is
- * none, and one that is met later is an error. There is no training of CJ_TOKENS_SCORED. */
+ * none, and one that is met later is an error. A vocabulary of special tokens alone is refused: there was
+ * nothing to learn. There is no training of CJ_TOKENS_SCORED. */
 CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_train(cj_tokenizer **tokenizer,
                                                   const cj_tokenizer_training *training);
 

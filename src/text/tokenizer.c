@@ -101,6 +101,18 @@ static bool takes_as_it_is(const cj__token_kind *facts, const cj_text_cleaning *
     return facts->any_bytes && !cj__cleans(cleaning);
 }
 
+/* Special tokens alone would say nothing. */
+static cj_status check_made(const cj_tokenizer *t, size_t bytes)
+{
+    int64_t specials = 0;
+    for (int i = 0; i < CJ_SPECIAL_TOKENS; i++) specials += t->specials[i] >= 0;
+    if (t->pieces.count > specials) return CJ_OK;
+    return cj__fail(CJ_FORMAT_ERROR,
+                    "found nothing for a %s tokenizer to learn in %zu bytes of text, expected something that "
+                    "is met often enough and that the vocabulary has room for",
+                    t->facts->name, bytes);
+}
+
 cj_status cj_tokenizer_train(cj_tokenizer **tokenizer, const cj_tokenizer_training *o)
 {
     cj__text room = {0};
@@ -115,6 +127,7 @@ cj_status cj_tokenizer_train(cj_tokenizer **tokenizer, const cj_tokenizer_traini
                            ? CJ_OK
                            : cj__text_clean(&o->cleaning, text, size, &room, &text, &size);
     if (status == CJ_OK) status = t->facts->train(t, o, text, size);
+    if (status == CJ_OK) status = check_made(t, o->bytes);
     cj__text_free(&room);
     return cj__tokenizer_finish(tokenizer, t, status, NULL);
 }
