@@ -87,40 +87,47 @@ static cj_status encode(const options *o, const cj_tokenizer *t, const bytes *b)
 
 /* --- tokens to text ------------------------------------------------------------------------------------ */
 
-/* Whole numbers with blanks or line ends between; NULL, or where something else stands. */
-static const char *read_numbers(const char *text, cj_tokens *tokens, cj_status *status)
+/* What stands there in place of a number. */
+static int refuse(const bytes *b, int64_t line, const char *at)
 {
-    *status = CJ_OK;
-    for (;;) {
+    int size = (int)strcspn(at, " \t\r\n\v\f");
+    fprintf(stderr, "cajal: %s: line %lld: found ", b->name, (long long)line);
+    if (!at[size] && at + size < b->data + b->size)
+        fprintf(stderr, "a zero byte");
+    else
+        fprintf(stderr, "'%.*s'", size < 20 ? size : 20, at);
+    fprintf(stderr, ", expected the number of a token\n");
+    return EXIT_FAILED;
+}
+
+/* Whole numbers with blanks or line ends between. */
+static int read_numbers(const bytes *b, cj_tokens *tokens)
+{
+    const char *at = b->data, *stop = b->data + b->size;
+    for (int64_t line = 1;;) {
         char *end;
-        while (isspace((unsigned char)*text)) text++;
-        if (!*text) return NULL;
-        long long number = strtoll(text, &end, 10);
-        if (end == text || (*end && !isspace((unsigned char)*end)) || number < 0 || number > INT32_MAX)
-            return text;
-        *status = cj_tokens_add(tokens, (int32_t)number);
-        if (*status != CJ_OK) return NULL;
-        text = end;
+        for (; isspace((unsigned char)*at); at++) line += *at == '\n';
+        if (at == stop) return EXIT_OK;
+        long long number = strtoll(at, &end, 10);
+        if (end == at || (end < stop && !isspace((unsigned char)*end)) || number < 0 || number > INT32_MAX)
+            return refuse(b, line, at);
+        if (cj_tokens_add(tokens, (int32_t)number) != CJ_OK) return failed_on(b);
+        at = end;
     }
 }
 
 static int decode(const cj_tokenizer *t, const bytes *b)
 {
     cj_tokens tokens = {0};
-    cj_status status;
     char *text = NULL;
     size_t size;
-    const char *wrong = read_numbers(b->data, &tokens, &status);
-    if (wrong) {
-        fprintf(stderr, "cajal: found '%.20s', expected the number of a token\n", wrong);
-        cj_tokens_free(&tokens);
-        return EXIT_FAILED;
-    }
-    if (status == CJ_OK) status = cj_tokenizer_decode(t, tokens.ids, tokens.count, &text, &size);
-    if (status == CJ_OK) fwrite(text, 1, size, stdout);
+    int code = read_numbers(b, &tokens);
+    if (code == EXIT_OK && cj_tokenizer_decode(t, tokens.ids, tokens.count, &text, &size) != CJ_OK)
+        code = failed_on(b);
+    if (code == EXIT_OK) fwrite(text, 1, size, stdout);
     cj_text_free(text);
     cj_tokens_free(&tokens);
-    return status == CJ_OK ? EXIT_OK : failed(status);
+    return code;
 }
 
 /* --- the command --------------------------------------------------------------------------------------- */
