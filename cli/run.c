@@ -171,12 +171,19 @@ static int open_untrained(const options *o, const char *path, int first_override
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
+/* A checkpoint of llama2.c may lie where data does. */
+static bool is_checkpoint(const char *place)
+{
+    size_t size = strlen(place);
+    return size > 4 && strcmp(place + size - 4, ".bin") == 0 && !is_folder(place);
+}
+
 int open_run(const options *o, const char *place, int first_override, run *r)
 {
     struct stat facts;
     *r = (run){0};
-    return stat(place, &facts) == 0 && S_ISREG(facts.st_mode) ? open_untrained(o, place, first_override, r)
-                                                              : open_folder(o, place, first_override, r);
+    bool file = (stat(place, &facts) == 0 && S_ISREG(facts.st_mode)) || is_checkpoint(place);
+    return file ? open_untrained(o, place, first_override, r) : open_folder(o, place, first_override, r);
 }
 
 void close_run(run *r)

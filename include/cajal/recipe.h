@@ -28,8 +28,8 @@ CJ_API bool cj_recipe_key_at(int64_t index, cj_recipe_key *key);
 
 /* Reads a recipe and applies overrides ("training.epochs=10"). An unknown key, or a value of the wrong kind,
  * is an error that names the file, the line and the nearest known key. Needs libyaml. A `path` that ends in
- * .bin is a checkpoint of llama2.c, whose network and weights are the recipe; its tokenizer lies beside it.
- */
+ * .bin is a checkpoint of llama2.c, looked for as cj_data_find does, whose network and weights are the
+ * recipe; its tokenizer lies beside it. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count,
                                               const char *const *overrides);
 CJ_API void cj_recipe_free(cj_recipe *recipe);

@@ -1,5 +1,6 @@
 /* A checkpoint of llama2.c in the place of a recipe: `cajal generate stories260K.bin`. What a recipe would
- * say of the network stands in the file itself; the tokenizer is looked for beside it. */
+ * say of the network stands in the file itself, which is looked for like data; the tokenizer lies beside it.
+ */
 #include "cajal/io.h"
 #include "recipe/recipe.h"
 
@@ -51,9 +52,19 @@ static cj_status describe(cj_recipe *r, const cj_tensor_file *file)
     return CJ_OK;
 }
 
+/* Its path is where it lies from then on: the weights and the tokenizer are found by it. */
+static cj_status find(cj_recipe *r)
+{
+    char path[4096];
+    CJ__TRY(cj_data_find(r->path, path, sizeof path));
+    r->path = cj__arena_string(&r->arena, path);
+    return r->path ? CJ_OK : cj__out_of_memory(strlen(path), "a recipe");
+}
+
 cj_status cj__recipe_of_checkpoint(cj_recipe *r)
 {
     cj_tensor_file *file;
+    CJ__TRY(find(r));
     CJ__TRY(cj_tensor_file_open(&file, r->path));
     cj_status status = describe(r, file);
     cj_tensor_file_close(file);

@@ -245,6 +245,10 @@ fails 1 "U+000A" generate "$scratch/cat"
 fails 2 "--temperature is 'hot', but must be a number from 0 to 1000" generate "$scratch/cat" --temperature hot
 fails 2 "--top-p is '1.5'" generate "$scratch/cat" --top-p 1.5
 fails 2 "name a run's folder" generate
+mkdir "$scratch/weights" # a checkpoint of llama2.c lies where data does
+cp "$source/fuzz/corpus/llama2c/whole" "$scratch/weights/whole.bin"
+fails 0 "from: '$scratch/weights/whole.bin'" check weights/whole.bin
+fails 1 "nothing.bin was not found: looked for nothing.bin (or nothing.bin.gz) in $scratch" generate nothing.bin
 fails 2 "is no language model" generate "$scratch/bright"
 fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
