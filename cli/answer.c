@@ -33,7 +33,6 @@ int read_picture(const options *o, const run *r, const char *path, cj_image *ima
     if (fit.channels == 0)
         return fprintf(stderr, "cajal: the run was trained on no pictures; %s\n",
                        cj_recipe_is_language(r->recipe) ? "`cajal generate` goes on with its text"
-                       : cj_recipe_is_text(r->recipe)   ? "`cajal explain` takes a text, `cajal ask` a story"
                                                         : "`cajal predict` takes a table: rows.csv"),
                EXIT_USAGE;
     cj_status status = read_fitted(image, path, &fit);

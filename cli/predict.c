@@ -339,15 +339,21 @@ static int predict_sentences(prediction *p, const char *path)
     return code;
 }
 
+/* What the run's network does instead; NULL: it predicts. */
+static const char *other_use(const cj_recipe *recipe)
+{
+    if (cj_recipe_translates(recipe)) return "translates: `cajal translate` has it do so";
+    if (cj_recipe_is_language(recipe)) return "goes on with texts: `cajal generate` has it do so";
+    if (!cj_recipe_is_text(recipe)) return NULL;
+    if (cj_recipe_predicts_tokens(recipe))
+        return "guesses tokens; of sentences `cajal predict` tells classes (`data.format: labelled`)";
+    return cj_recipe_shape(recipe).rank == 1 ? NULL : "answers questions about stories: `cajal ask` asks it";
+}
+
 /* A run that was trained on sentences with labels reads others. */
 static int open_sentences(prediction *p)
 {
-    const cj_recipe *recipe = p->run.recipe;
-    if (!cj_recipe_is_text(recipe) || cj_recipe_predicts_tokens(recipe)) return EXIT_OK;
-    if (cj_recipe_shape(recipe).rank != 1)
-        return fprintf(stderr, "cajal: %s: the run was trained on stories: `cajal ask` asks it\n",
-                       p->o->operands[0]),
-               EXIT_USAGE;
+    if (!cj_recipe_is_text(p->run.recipe)) return EXIT_OK;
     cj_status status = cj_recipe_open_tokenizer(p->run.recipe, &p->tokenizer);
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
@@ -359,6 +365,8 @@ static int open_prediction(prediction *p)
     int code = open_run(p->o, p->o->operands[0], p->o->count, &p->run);
     p->top = p->o->top ? atoi(p->o->top) : 1;
     if (code != EXIT_OK) return code;
+    const char *other = other_use(p->run.recipe);
+    if (other) return fprintf(stderr, "cajal: %s: the network %s\n", p->o->operands[0], other), EXIT_USAGE;
     p->width = cj_recipe_classes(p->run.recipe);
     p->preprocessing = p->run.preprocessing;
     code = open_sentences(p);

@@ -66,6 +66,7 @@ printf 'Mary\0went.\n' >"$scratch/bytes.txt"
 fails 1 "there is a zero byte" ask "$scratch/world" "$scratch/bytes.txt"
 fails 1 "cannot be opened" ask "$scratch/world" "$scratch/no-such.txt"
 fails 2 "name a run's folder" ask
+fails 2 'answers questions about stories: `cajal ask`' predict "$scratch/world" "$scratch/story.txt"
 fails 1 "no run is there" ask "$scratch/no-such-run"
 fails 2 "data.format is 'lines', but must be stories" check "$scratch/world.yaml" data.format=lines
 fails 2 "model.layers is '0', but must be from 1 to 1024" check "$scratch/world.yaml" model.layers=0

@@ -186,6 +186,7 @@ if "$cajal" train "$scratch/masked.yaml" --output "$scratch/masked" --quiet >"$s
     grep -q '^validation loss .* tokens$' "$scratch/out" && grep -q '^perplexity [0-9.]*$' "$scratch/out" || { cat "$scratch/out"; exit 1; }
     fails 0 '"perplexity": ' evaluate "$scratch/masked" --json
     ! grep -E 'r_squared|bits' "$scratch/out" || exit 1
+    fails 2 'guesses tokens; of sentences' predict "$scratch/masked" "$scratch/s.tsv"
 else
     grep -q "this build" "$scratch/error"
 fi
@@ -250,6 +251,7 @@ cp "$source/fuzz/corpus/llama2c/whole" "$scratch/weights/whole.bin"
 fails 0 "from: '$scratch/weights/whole.bin'" check weights/whole.bin
 fails 1 "nothing.bin was not found: looked for nothing.bin (or nothing.bin.gz) in $scratch" generate nothing.bin
 fails 2 "is no language model" generate "$scratch/bright"
+fails 2 'goes on with texts: `cajal generate`' predict "$scratch/cat" "$scratch/cat.txt"
 fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
 

@@ -75,6 +75,7 @@ if [ -e "${CAJAL_DATA:-/none}/multi30k/val.de.gz" ]; then
 fi
 fails 1 "cannot be opened" translate "$scratch/transformer" "$scratch/no-such.txt"
 fails 2 "name a run's folder" translate
+fails 2 'the network translates: `cajal translate`' predict "$scratch/transformer" "$scratch/in"
 fails 1 "no run is there" translate "$scratch/no-such-run"
 fails 2 "data.format is 'lines', but must be pairs" check "$scratch/small.yaml" data.format=lines data.target_text= data.test_target=
 fails 2 "model.width is '17', but must be even" check "$scratch/small.yaml" model.width=17
