@@ -182,11 +182,6 @@ const cj__family cj__language_models = {names, check_language, draw_language};
 
 /* --- tokenizers ---------------------------------------------------------------------------------------- */
 
-static bool is_file(const char *name)
-{
-    return strpbrk(name, "./") != NULL;
-}
-
 /* As the training makes them. */
 static cj_status make_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_tokenizer **target)
 {
@@ -214,7 +209,8 @@ cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_t
                *target_name = r->values[CJ__KEY_data_target_tokenizer];
     bool apart = cj_recipe_translates(r) && !cj__recipe_is_joint(r);
     *tokenizer = *target = NULL;
-    if (!is_file(name) || (apart && !is_file(target_name))) return make_tokenizers(r, tokenizer, target);
+    if (!cj__recipe_names_file(name) || (apart && !cj__recipe_names_file(target_name)))
+        return make_tokenizers(r, tokenizer, target);
     cj_status status = read_tokenizer(name, tokenizer);
     if (status == CJ_OK && apart) status = read_tokenizer(target_name, target);
     if (status == CJ_OK) return CJ_OK;

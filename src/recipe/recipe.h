@@ -239,6 +239,8 @@ CJ_MUST_CHECK cj_status cj__recipe_fit_classes(cj_recipe *recipe, int64_t count)
 /* Opens files of sentences, each as a set of its own where there is one: sentences.c. */
 CJ_MUST_CHECK cj_status cj__recipe_open_sentences(cj_recipe *recipe, cj_recipe_sets *sets);
 CJ_MUST_CHECK cj_status cj__recipe_check_sentences(const cj_recipe *recipe);
+/* Whether it is a file that data.tokenizer names, not a kind. */
+bool cj__recipe_names_file(const char *tokenizer);
 /* A tokenizer of the kind that the key names, made from the text, or read from the file that it names. */
 CJ_MUST_CHECK cj_status cj__recipe_make_tokenizer(const cj_recipe *recipe, cj__key key, const char *path,
                                                   const cj_tokenizer_training *training, cj_tokenizer **made);

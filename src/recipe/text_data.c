@@ -32,8 +32,37 @@ cj_status cj_recipe_set_tokenizer(cj_recipe *r, const char *path, bool target)
     return cj__recipe_set(r, 0, cj__recipe_keys[key].name, path);
 }
 
+/* The kind with that name that is made from a text; else CJ_TOKENS_SCORED, which is only read. */
+static cj_token_kind kind_named(const char *name)
+{
+    int kind = 0;
+    while (kind < CJ_TOKENS_SCORED && strcmp(name, cj_token_kind_name((cj_token_kind)kind)) != 0) kind++;
+    return (cj_token_kind)kind;
+}
+
+bool cj__recipe_names_file(const char *tokenizer)
+{
+    return strpbrk(tokenizer, "./") != NULL;
+}
+
+static cj_status check_tokenizer(const cj_recipe *r, cj__key key)
+{
+    const char *name = r->values[key];
+    if (kind_named(name) != CJ_TOKENS_SCORED || cj__recipe_names_file(name)) return CJ_OK;
+    return cj__recipe_bad_value(r, key, "character, byte, word, bpe, wordpiece, or the file of a tokenizer");
+}
+
+/* What is translated to may have none of its own. */
+static cj_status check_tokenizers(const cj_recipe *r)
+{
+    CJ__TRY(check_tokenizer(r, CJ__KEY_data_tokenizer));
+    bool own = *r->values[CJ__KEY_data_target_tokenizer] && !cj__recipe_is_joint(r);
+    return own ? check_tokenizer(r, CJ__KEY_data_target_tokenizer) : CJ_OK;
+}
+
 cj_status cj__recipe_check_text(const cj_recipe *r)
 {
+    CJ__TRY(check_tokenizers(r));
     if (!cj_recipe_is_text(r)) return CJ_OK;
     if (*r->values[CJ__KEY_data_file] || *r->values[CJ__KEY_data_folder] || *r->values[CJ__KEY_data_pictures])
         return cj__recipe_bad_value(r, CJ__KEY_data_text,
@@ -82,17 +111,13 @@ cj_status cj__recipe_make_tokenizer(const cj_recipe *r, cj__key key, const char 
     const char *name = r->values[key];
     o.cleaning = cleaning_of(r);
     o.least = cj__recipe_count(r, CJ__KEY_data_least);
-    for (int kind = 0; kind < CJ_TOKENS_SCORED; kind++) {
-        if (strcmp(name, cj_token_kind_name((cj_token_kind)kind)) != 0) continue;
-        o.kind = (cj_token_kind)kind;
-        cj_status status = cj_tokenizer_train(made, &o);
-        return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
+    o.kind = kind_named(name);
+    if (o.kind == CJ_TOKENS_SCORED) {
+        CJ__TRY(cj_data_find(name, file, sizeof file));
+        return cj_tokenizer_open(made, file);
     }
-    if (!strpbrk(name, "./"))
-        return cj__recipe_bad_value(r, key,
-                                    "character, byte, word, bpe, wordpiece, or the file of a tokenizer");
-    CJ__TRY(cj_data_find(name, file, sizeof file));
-    return cj_tokenizer_open(made, file);
+    cj_status status = cj_tokenizer_train(made, &o);
+    return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
 }
 
 /* The characters of all parts are known, so that each can be said; else a vocabulary is the training's. */

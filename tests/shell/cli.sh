@@ -254,6 +254,9 @@ fails 2 "is no language model" generate "$scratch/bright"
 fails 2 'goes on with texts: `cajal generate`' predict "$scratch/cat" "$scratch/cat.txt"
 fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
+for key in data.tokenizer data.target_tokenizer; do
+    fails 2 "$key is 'foo', but must be character, byte" train "$scratch/cat.yaml" $key=foo --no-save
+done
 
 # the same text by lists of layers, which read their window anew for each token, beyond its end too
 for layers in "lstm: {units: 32, return: all}" "learned_positions: 24, transformer_encoder: {heads: 2, causal: true}"; do
