@@ -58,6 +58,16 @@ static cj_status list_network(const cj_network_facts *n)
     return status;
 }
 
+/* Their sizes are a recipe's, and what they read its data's. */
+static void list_text_networks(void)
+{
+    const char *name;
+    printf("\nNetworks for texts are drawn for a recipe, which names their sizes and data; `cajal summary "
+           "RECIPE` shows one:\n");
+    for (int64_t i = 0; (name = cj_recipe_text_network(i)); i++) printf("%s%s", i ? ", " : "", name);
+    printf("\n");
+}
+
 int list_networks(void)
 {
     cj_network_facts n;
@@ -67,6 +77,7 @@ int list_networks(void)
     if (status != CJ_OK) return failed(status);
     printf("\nMultiply-adds are those of convolutions and dense layers for one picture, two floating-point "
            "operations each.\n");
+    list_text_networks();
     return EXIT_OK;
 }
 
@@ -114,9 +125,22 @@ static cj_status print_network(const cj_network_facts *n, const drawing *d)
     return CJ_OK;
 }
 
+static bool is_for_texts(const char *name)
+{
+    int64_t i = 0;
+    while (cj_recipe_text_network(i) && strcmp(cj_recipe_text_network(i), name) != 0) i++;
+    return cj_recipe_text_network(i) != NULL;
+}
+
 int show_network(const options *o)
 {
     drawing d;
+    if (is_for_texts(o->model))
+        return fprintf(stderr,
+                       "cajal: %s is a network for texts, drawn for a recipe that names its sizes and data: "
+                       "`cajal summary RECIPE` shows it\n",
+                       o->model),
+               EXIT_USAGE;
     cj_network_facts n = facts_of(o->model);
     cj_shape_t picture = usual_picture(&n);
     if (o->input && !read_picture(o->input, &picture))

@@ -26,6 +26,10 @@ typedef struct {
 } cj_recipe_key;
 CJ_API bool cj_recipe_key_at(int64_t index, cj_recipe_key *key);
 
+/* Networks for texts that `model.name` names besides those of cj_network_at: what they are made of is said by
+ * the recipe and its data alone. NULL behind the last. */
+CJ_API const char *cj_recipe_text_network(int64_t index);
+
 /* Reads a recipe and applies overrides ("training.epochs=10"). An unknown key, or a value of the wrong kind,
  * is an error that names the file, the line and the nearest known key. Needs libyaml. A `path` that ends in
  * .bin is a checkpoint of llama2.c, looked for as cj_data_find does, whose network and weights are the

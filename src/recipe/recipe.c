@@ -44,14 +44,22 @@ static const cj__family *const families[] = {&cj__language_models, &cj__classifi
                                              &cj__memory_networks};
 enum { FAMILIES = sizeof families / sizeof *families };
 
-/* Those of families, then those that see. */
-static const char *network_at(int index)
+const char *cj_recipe_text_network(int64_t index)
 {
-    cj_network_facts facts;
     for (int f = 0; f < FAMILIES; f++)
         for (int i = 0; families[f]->names[i]; i++)
             if (index-- == 0) return families[f]->names[i];
-    return cj_network_at(index, &facts) ? facts.name : NULL;
+    return NULL;
+}
+
+/* Those for texts, then those that see. */
+static const char *network_at(int index)
+{
+    cj_network_facts facts;
+    int texts = 0;
+    while (texts <= index && cj_recipe_text_network(texts)) texts++;
+    if (texts > index) return cj_recipe_text_network(index);
+    return cj_network_at(index - texts, &facts) ? facts.name : NULL;
 }
 
 int cj__recipe_member(const cj_recipe *r, const cj__family *family)

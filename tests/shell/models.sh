@@ -13,6 +13,13 @@ diff "$scratch/a" "$scratch/b" || { echo "cajal summary --models (<) and docs/mo
     grep -q "^$name " "$source/tests/fixtures/networks.txt" || echo "$name"
 done | grep . || { echo "these are said to be torchvision's, and are not compared"; exit 1; }
 
+# networks for texts: named by the command behind those that see, and by the documents
+sed -n '/^Networks for texts/,$p' "$scratch/list" | sed 1d | tr -d ',' | tr ' ' '\n' >"$scratch/texts"
+[ "$(wc -l <"$scratch/texts")" -ge 13 ] || { echo "cajal summary --models names too few networks for texts"; exit 1; }
+while read -r name; do
+    grep -q "\`$name\`" "$table" && grep -q "\`$name\`" "$source/docs/recipes.md" || echo "$name"
+done <"$scratch/texts" | grep . && { echo "these are not in docs/models.md and docs/recipes.md"; exit 1; }
+
 says() { # CODE TEXT ARGUMENTS...
     code=$1 text=$2 got=0
     shift 2
@@ -32,6 +39,8 @@ says 2 "--input is '224x224x3x1'" --model resnet50 --input 224x224x3x1
 says 2 "--input is '-3x224'" --model resnet50 --input=-3x224
 says 2 "--input is '99999999999999999999x224'" --model resnet50 --input 99999999999999999999x224
 says 1 "did you mean 'resnet50'?" --model resnet5
+says 2 'gpt is a network for texts, drawn for a recipe that names its sizes and data: `cajal summary RECIPE`' --model gpt
+says 2 'gru-attention is a network for texts' --model gru-attention
 says 1 "a window of 3 does not fit" --model inception_v3 --input 32x32
 says 2 "takes no recipe, but found 'a.yaml'" --model resnet50 a.yaml
 says 2 "takes no recipe, but found 'a.yaml'" --models a.yaml
