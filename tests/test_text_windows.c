@@ -279,6 +279,14 @@ static void skip_without_recipes(void)
         if (strcmp(library.name, "libyaml") == 0 && !library.version) skip_because("recipes need libyaml");
 }
 
+static bool has_unicode(void)
+{
+    cj_library library;
+    for (int64_t i = 0; cj_library_at(i, &library); i++)
+        if (strcmp(library.name, "utf8proc") == 0) return library.version != NULL;
+    return false;
+}
+
 static void test_recipe(void **state)
 {
     (void)state;
@@ -302,6 +310,41 @@ static void test_recipe(void **state)
     assert_int_equal(row[2], 0);
     cj_recipe_close_data(&sets);
     cj_recipe_free(r);
+    cj_test_remove_folder(folder);
+}
+
+/* How the recipe has text brought to one form, and what it does with bytes that are none. */
+static void test_recipe_cleaning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *override, *text, *piece; /* a piece that the vocabulary has */
+        int64_t count;
+    } forms[] = {
+        {"data.invalid=replace",
+         "a\xff"
+         "b",
+         "\xef\xbf\xbd", 3},
+        {"data.form=as_is", "abe\xcc\x81", "\xcc\x81", 4},
+        {"data.form=nfc", "abe\xcc\x81", "\xc3\xa9", 3},
+        {"data.form=nfd", "ab\xc3\xa9", "\xcc\x81", 4},
+        {"data.form=nfkc", "ab\xef\xac\x81", "f", 4},
+        {"data.form=nfkd", "b\xe2\x91\xa0\xc3\xa9", "1", 4},
+        {"data.lower=true", "aB", "b", 2},
+    };
+    skip_without_recipes();
+    char *folder = cj_test_new_folder(), text[200];
+    for (size_t i = 0; i < sizeof forms / sizeof *forms && (i < 2 || has_unicode()); i++) {
+        text[0] = 0;
+        for (int k = 0; k < 20; k++) strcat(text, forms[i].text);
+        cj_recipe *r = write_recipe(folder, text, forms[i].override);
+        cj_recipe_sets sets;
+        expect_ok(cj_recipe_open_data(r, &sets));
+        assert_int_equal(cj_tokenizer_count(sets.tokenizer), forms[i].count);
+        assert_true(cj_tokenizer_find(sets.tokenizer, forms[i].piece, strlen(forms[i].piece)) >= 0);
+        cj_recipe_close_data(&sets);
+        cj_recipe_free(r);
+    }
     cj_test_remove_folder(folder);
 }
 
@@ -349,8 +392,13 @@ static void test_recipe_errors(void **state)
         assert_null(sets.training);
         cj_recipe_free(r);
     }
-    static const char *const refused[] = {"data.window=0", "training.loss=squared_error", "data.folder=x",
-                                          "data.tokenizer=charcter", "data.target_tokenizer=jont"};
+    static const char *const refused[] = {"data.window=0",
+                                          "training.loss=squared_error",
+                                          "data.folder=x",
+                                          "data.form=nfx",
+                                          "data.invalid=ignore",
+                                          "data.tokenizer=charcter",
+                                          "data.target_tokenizer=jont"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         cj_recipe *r;
         expect_status(cj_recipe_read(&r, cj_test_path(folder, "r.yaml"), 1, &refused[i]),
@@ -438,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_scores_count_tokens),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_recipe_cleaning),
         cmocka_unit_test(test_recipe_in_lanes),
         cmocka_unit_test(test_recipe_errors),
         cmocka_unit_test(test_shakespeare),

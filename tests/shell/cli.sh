@@ -241,6 +241,12 @@ for threads in 1 3; do
     "$cajal" generate "$scratch/cat" --prompt "t" --temperature 3 --seed 5 --threads $threads --quiet >"$scratch/drawn-$threads"
 done
 cmp "$scratch/drawn-1" "$scratch/drawn-3"
+go_on() { "$cajal" generate "$scratch/cat" --prompt "cat" --tokens 30 --quiet "$@"; }
+go_on --temperature 0 >"$scratch/likeliest"
+go_on --temperature 3 --top-k 1 | cmp - "$scratch/likeliest"
+go_on --temperature 3 | cmp -s - "$scratch/likeliest" && { echo "at temperature 3 the likeliest is drawn"; exit 1; }
+go_on --temperature 0 --repetition-penalty 1 | cmp - "$scratch/likeliest"
+go_on --temperature 0 --repetition-penalty 1000 | cmp -s - "$scratch/likeliest" && { echo "--repetition-penalty is not heeded"; exit 1; }
 fails 1 "'X' (U+0058) is none of the 11 tokens" generate "$scratch/cat" --prompt "X"
 fails 1 "U+000A" generate "$scratch/cat"
 fails 2 "--temperature is 'hot', but must be a number from 0 to 1000" generate "$scratch/cat" --temperature hot
@@ -285,6 +291,8 @@ fails 0 "saved in" train "$scratch/names.yaml" --output "$scratch/names" --quiet
 test "$(grep -cE '^(anna|otto)$' "$scratch/out")" -eq 10
 grep -q anna "$scratch/out" && grep -q otto "$scratch/out"
 test "$("$cajal" generate "$scratch/names" --quiet --prompt ot --texts 2 --temperature 0 | tr '\n' ' ')" = "otto otto "
+for penalty in 0 100; do "$cajal" generate "$scratch/names" --quiet --prompt ot --beams 3 --tokens 9 --length-penalty $penalty; done >"$scratch/out"
+[ "$(head -1 "$scratch/out")" = otto ] && [ "$(tail -1 "$scratch/out" | wc -c)" -gt 5 ] || { cat "$scratch/out"; exit 1; }
 
 # what it hangs on: pages that load nothing, a picture for each attention; a perceptron of a few tokens has none of it
 printf 'cat sat on the mat. the' >"$scratch/mat.txt"

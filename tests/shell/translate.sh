@@ -46,6 +46,8 @@ for model in transformer gru-attention; do
     printf 'the dog red now runs\n\n\nthe ball big over there\n' >"$scratch/want"
     "$cajal" translate "$run" "$scratch/in" | cmp - "$scratch/want"
     "$cajal" translate "$run" --beams 1 --threads 3 <"$scratch/in" | cmp - "$scratch/want"
+    for penalty in -100 100; do "$cajal" translate "$run" "$scratch/in" --length-penalty $penalty | wc -w >"$scratch/words$penalty"; done
+    [ "$(cat "$scratch/words-100")" -le 10 ] && [ "$(cat "$scratch/words100")" -gt 10 ] || { echo "$model: --length-penalty is not heeded"; exit 1; }
     "$cajal" evaluate "$run" --json | grep -q '"bleu": 100' || { echo "evaluate tells no BLEU"; exit 1; }
 
     printf 'der alte Mann schläft nun\nder \377 Mann\nder der der der der der der der der der der der der\nder alte Mann fällt nun\n' >"$scratch/bad"
