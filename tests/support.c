@@ -27,6 +27,7 @@ void cj_test_expect_message(const char *text, const char *file, int line)
 
 static _Atomic uint64_t requests, live_blocks, failures, fail_at;
 static atomic_bool fail_onwards;
+static bool installed;
 
 static bool must_fail(void)
 {
@@ -65,12 +66,14 @@ void cj_test_allocator_install(void)
 {
     arm(0, false);
     atomic_store(&live_blocks, 0);
+    installed = true;
     cj_set_allocator(&(cj_allocator){counting_reallocate, NULL});
 }
 
 void cj_test_allocator_remove(void)
 {
     arm(0, false);
+    installed = false;
     cj_set_allocator(NULL);
 }
 
@@ -96,13 +99,14 @@ enum { EVERY = 8 };
 enum { EVERY = 1 };
 #endif
 
-void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *context)
+static void fail_one_by_one(cj_status (*scenario)(void *context), void *context)
 {
     cj_test_fail_allocation(0);
     uint64_t before = cj_test_allocator_counts().live_blocks;
     expect_ok(scenario(context));
     assert_int_equal(cj_test_allocator_counts().live_blocks, before);
     uint64_t total = cj_test_allocator_counts().allocations;
+    assert_true(total > 0);
     for (uint64_t n = 1; n <= total; n += EVERY) {
         cj_test_fail_allocation(n);
         cj_status status = scenario(context);
@@ -113,6 +117,14 @@ void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *
                      (unsigned long long)n, (unsigned long long)total, cj_status_name(status),
                      cj_error_message(), (long long)(counts.live_blocks - before));
     }
+}
+
+void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *context)
+{
+    bool counted = installed;
+    if (!counted) cj_test_allocator_install();
+    fail_one_by_one(scenario, context);
+    if (!counted) cj_test_allocator_remove();
 }
 
 /* ---- files ---- */

@@ -31,8 +31,8 @@ void cj_test_expect_message(const char *text, const char *file, int line);
         skip();                                                                                              \
     } while (0)
 
-/* An allocator that counts and can fail. Install it before the library is first used, or while nothing of
- * the library's is alive; `cj_test_allocator_remove` puts the C library's back. Safe across threads. */
+/* An allocator that counts and can fail. Blocks that were there before it was installed count when they are
+ * given back; `cj_test_allocator_remove` puts the C library's back. Safe across threads. */
 typedef struct {
     uint64_t allocations; /* requests since the last arming, the failed one included */
     uint64_t live_blocks; /* given and not yet taken back */
@@ -50,7 +50,7 @@ cj_test_allocations cj_test_allocator_counts(void);
 /* Runs `scenario(context)` once unharmed, then once for each of its allocations (every eighth under the
  * thread sanitizer) with that one failing. The first run must return CJ_OK, every other CJ_OUT_OF_MEMORY, and
  * each must leave as many live blocks as it found. The scenario frees what it makes, on every path, and
- * returns the first status that is not CJ_OK. */
+ * returns the first status that is not CJ_OK. The allocator is installed for as long if it was not. */
 void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *context);
 
 /* A new empty folder, to be removed by `cj_test_remove_folder`; the path is freed by the latter. */

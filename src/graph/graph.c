@@ -127,7 +127,10 @@ cj_dtype cj_value_dtype(cj_value value)
 
 cj_value cj_named(cj_value value, const char *name)
 {
-    if (cj_value_ok(value)) value.graph->values[value.id].name = cj__arena_string(&value.graph->arena, name);
+    if (!cj_value_ok(value)) return value;
+    const char *copy = cj__arena_string(&value.graph->arena, name);
+    if (!copy) return cj__graph_error(value.graph, CJ_OUT_OF_MEMORY, "out of memory for the name '%s'", name);
+    value.graph->values[value.id].name = copy;
     return value;
 }
 

@@ -7,10 +7,12 @@
 #ifdef CJ_HAVE_PCRE2
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdatomic.h>
 
 struct cj__pattern {
     pcre2_general_context *memory;
     pcre2_code *code;
+    atomic_bool starved; /* PCRE2 has asked for memory that there was not */
 };
 
 /* What Unicode calls white space, written out: PCRE2's own `\s` has one more. */
@@ -22,8 +24,9 @@ static const char gpt2[] = "'(?:[stmd]|re|ve|ll)| ?\\p{L}++| ?\\p{N}++| ?[^" BLA
 
 static void *take(PCRE2_SIZE size, void *context)
 {
-    (void)context;
-    return cj__allocate(size);
+    void *block = cj__allocate(size);
+    if (!block) ((cj__pattern *)context)->starved = true;
+    return block;
 }
 
 static void give_back(void *block, void *context)
@@ -36,14 +39,14 @@ static cj_status compile(cj__pattern *p)
 {
     int error;
     PCRE2_SIZE place;
-    p->memory = pcre2_general_context_create(take, give_back, NULL);
+    p->memory = pcre2_general_context_create(take, give_back, p);
     pcre2_compile_context *context = p->memory ? pcre2_compile_context_create(p->memory) : NULL;
     if (!context) return cj__out_of_memory(sizeof *p, "GPT-2's pattern");
     p->code = pcre2_compile((PCRE2_SPTR)gpt2, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &error, &place, context);
     pcre2_compile_context_free(context);
-    if (!p->code && error == PCRE2_ERROR_HEAP_FAILED) return cj__out_of_memory(sizeof *p, "GPT-2's pattern");
+    if (p->code) pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* where it cannot, it is interpreted */
+    if (p->starved) return cj__out_of_memory(sizeof *p, "GPT-2's pattern");
     if (!p->code) return cj__fail(CJ_INTERNAL_ERROR, "PCRE2 does not take GPT-2's pattern: error %d", error);
-    pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* where it cannot, the pattern is interpreted */
     return CJ_OK;
 }
 
@@ -85,6 +88,7 @@ static cj_status match(const cj__splitting *s, const char **end)
     PCRE2_SIZE rest = (PCRE2_SIZE)(s->run - s->at);
     int count = pcre2_match(s->pattern->code, (PCRE2_SPTR)s->at, rest, 0, PCRE2_NO_UTF_CHECK | PCRE2_ANCHORED,
                             s->match, NULL);
+    if (count == PCRE2_ERROR_NOMEMORY) return cj__out_of_memory(64, "a match of GPT-2's pattern");
     if (count < 1) return cj__fail(CJ_INTERNAL_ERROR, "GPT-2's pattern fails: PCRE2's error %d", count);
     *end = s->at + pcre2_get_ovector_pointer(s->match)[1];
     return CJ_OK;
