@@ -505,6 +505,41 @@ static void recipes_that_cannot_be(void **state)
     }
 }
 
+/* --- allocations --------------------------------------------------------------------------------------- */
+
+/* Once, with new weights. */
+static cj_status draw_and_run(void *context)
+{
+    static const int32_t sentences[2][4] = {{3, 5, 7, 0}, {4, 0, 0, 0}};
+    const network *draw = context;
+    cj_model *model = NULL;
+    cj_graph *graph = NULL;
+    cj_program *program = NULL;
+    float outputs[2 * 4 * VOCABULARY];
+    cj_status status = cj_model_new(&model, .seed = 1);
+    if (status == CJ_OK) status = cj_graph_new(&graph, model);
+    if (status == CJ_OK)
+        cj_output(graph, "outputs", (*draw)(cj_root(graph), cj_input(graph, "x", CJ_I32, cj_shape(2, 4))));
+    if (status == CJ_OK) status = cj_compile(&program, graph);
+    if (status == CJ_OK)
+        status = cj_program_run(program, .inputs = {{(void *)sentences, CJ_I32, cj_shape(2, 4)}},
+                                .outputs = {outputs});
+    cj_program_free(program);
+    cj_graph_free(graph);
+    cj_model_free(model);
+    return status;
+}
+
+static void every_allocation_fails(void **state)
+{
+    (void)state;
+    network networks[] = {text_cnn, bilstm_largest, bert_classes, bert_masked};
+    cj_test_allocator_install();
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++)
+        cj_test_every_allocation_fails(draw_and_run, &networks[i]);
+    cj_test_allocator_remove();
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -530,5 +565,7 @@ int main(void)
         cmocka_unit_test(sizes_that_do_not_fit), cmocka_unit_test(recipes_learn),
         cmocka_unit_test(bert_in_two_steps),     cmocka_unit_test(recipes_that_cannot_be),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    const struct CMUnitTest alone[] = {cmocka_unit_test(every_allocation_fails)};
+    int failed = cmocka_run_group_tests(tests, begin, end);
+    return failed + cmocka_run_group_tests_name("allocations", alone, NULL, NULL);
 }

@@ -180,6 +180,69 @@ static void test_refusals(void **state)
     }
 }
 
+/* --- allocations --------------------------------------------------------------------------------------- */
+
+/* Drawn, with the gradient by the first input, compiled and run. */
+static cj_status run_once(cj_graph *g, cj_value y, cj_value x, cj_run_options *run)
+{
+    cj_value gradient;
+    float results[2][64];
+    cj_program *program = NULL;
+    cj_gradients(y, 1, &x, &gradient);
+    cj_output(g, "y", y);
+    cj_output(g, "gradient", gradient);
+    cj_status status = cj_compile(&program, g);
+    run->program = program;
+    for (int i = 0; i < 2; i++) run->outputs[i] = results[i];
+    if (status == CJ_OK) status = (cj_program_run)(run);
+    cj_program_free(program);
+    return status;
+}
+
+static cj_status spread_labels(void *context)
+{
+    static float logits[1 * 4 * 3];
+    static int32_t labels[1 * 2] = {1, 2};
+    cj_graph *g;
+    cj_run_options run = {.size = sizeof run,
+                          .inputs = {{logits, CJ_F32, cj_shape(1, 4, 3)}, {labels, CJ_I32, cj_shape(1, 2)}}};
+    (void)context;
+    cj_status status = cj_graph_new(&g, NULL);
+    if (status != CJ_OK) return status;
+    cj_value x = input(g, run.inputs[0]), y = input(g, run.inputs[1]);
+    status = run_once(g, cj_ctc(x, y), x, &run);
+    cj_graph_free(g);
+    return status;
+}
+
+static cj_status attend(void *context)
+{
+    static float query[2 * 3], keys[2 * 4 * 3];
+    cj_model *weights = NULL;
+    cj_graph *g = NULL;
+    cj_run_options run = {.size = sizeof run,
+                          .inputs = {{query, CJ_F32, cj_shape(2, 3)}, {keys, CJ_F32, cj_shape(2, 4, 3)}}};
+    (void)context;
+    cj_status status = cj_model_new(&weights, .seed = 1);
+    if (status == CJ_OK) status = cj_graph_new(&g, weights);
+    if (status == CJ_OK) {
+        cj_value q = input(g, run.inputs[0]), k = input(g, run.inputs[1]);
+        status = run_once(g, cj_additive_attention(cj_root(g), q, k, .units = 2).context, q, &run);
+    }
+    cj_graph_free(g);
+    cj_model_free(weights);
+    return status;
+}
+
+static void test_allocations(void **state)
+{
+    (void)state;
+    cj_test_allocator_install();
+    cj_test_every_allocation_fails(spread_labels, NULL);
+    cj_test_every_allocation_fails(attend, NULL);
+    cj_test_allocator_remove();
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -201,5 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ctc), cmocka_unit_test(test_attention),
                                        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_refusals)};
-    return cmocka_run_group_tests_name("ctc", tests, begin, end);
+    const struct CMUnitTest alone[] = {cmocka_unit_test(test_allocations)};
+    int failed = cmocka_run_group_tests_name("ctc", tests, begin, end);
+    return failed + cmocka_run_group_tests_name("allocations", alone, NULL, NULL);
 }

@@ -188,6 +188,99 @@ static void test_learned_wordpiece(void **state)
     cj_tokenizer_free(t);
 }
 
+/* --- allocations --------------------------------------------------------------------------------------- */
+
+enum { ENCODER, MERGES, PATHS };
+static char paths[PATHS][600];
+
+/* GPT-2's letters for the bytes, in their order, and a merge of two. */
+static void write_gpt2(const char *folder)
+{
+    static const char merges[] = "#version: 0.2\na b\n";
+    char text[8192] = "{";
+    size_t used = 1;
+    for (unsigned code = 0x21, number = 0; code < 0x144; code++) {
+        if ((code >= 0x7f && code <= 0xa0) || code == 0xad) continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, "\"\\u%04x\": %u, ", code, number++);
+    }
+    used += (size_t)snprintf(text + used, sizeof text - used, "\"ab\": 256, \"<|endoftext|>\": 257}");
+    snprintf(paths[ENCODER], sizeof paths[ENCODER], "%s", cj_test_path(folder, "encoder.json"));
+    snprintf(paths[MERGES], sizeof paths[MERGES], "%s", cj_test_path(folder, "vocab.bpe"));
+    cj_test_write_file(paths[ENCODER], text, used);
+    cj_test_write_file(paths[MERGES], merges, sizeof merges - 1);
+}
+
+/* The tokenizer that was read, unless reading failed, on a text that each can cut. */
+static cj_status cut(cj_tokenizer *t, cj_status status)
+{
+    cj_tokens ids = {0};
+    if (status == CJ_OK) status = cj_tokenizer_encode(t, "abab", 4, &ids);
+    cj_tokens_free(&ids);
+    cj_tokenizer_free(t);
+    return status;
+}
+
+static cj_status read_gpt2(void *context)
+{
+    cj_tokenizer *t;
+    (void)context;
+    cj_status status = cj_tokenizer_read_gpt2(&t, paths[ENCODER], paths[MERGES]);
+    return cut(t, status);
+}
+
+static cj_status read_wordpiece(void *path)
+{
+    cj_tokenizer *t;
+    cj_status status = cj_tokenizer_read_wordpiece(&t, path, NULL);
+    return cut(t, status);
+}
+
+static cj_status read_llama2c(void *path)
+{
+    cj_tokenizer *t;
+    cj_status status = cj_tokenizer_read_llama2c(&t, path);
+    return cut(t, status);
+}
+
+#define SEED(name) ((char[]){CJ_TEST_SOURCE "/fuzz/corpus/tokenizer/" name})
+
+static void test_allocations_of_llama2c(void **state)
+{
+    (void)state;
+    cj_test_every_allocation_fails(read_llama2c, SEED("scored"));
+}
+
+static void test_allocations_of_wordpiece(void **state)
+{
+    (void)state;
+    skip_without("utf8proc");
+    cj_test_every_allocation_fails(read_wordpiece, SEED("vocabulary"));
+}
+
+static void test_allocations_of_gpt2(void **state)
+{
+    (void)state;
+    skip_without("PCRE2");
+    char *folder = cj_test_new_folder();
+    write_gpt2(folder);
+    cj_test_every_allocation_fails(read_gpt2, NULL);
+    cj_test_remove_folder(folder);
+}
+
+static int count_allocations(void **state)
+{
+    (void)state;
+    cj_test_allocator_install();
+    return 0;
+}
+
+static int stop_counting(void **state)
+{
+    (void)state;
+    cj_test_allocator_remove();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,5 +290,11 @@ int main(void)
         cmocka_unit_test(test_wordpiece),
         cmocka_unit_test(test_learned_wordpiece),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest allocations[] = {
+        cmocka_unit_test(test_allocations_of_llama2c),
+        cmocka_unit_test(test_allocations_of_wordpiece),
+        cmocka_unit_test(test_allocations_of_gpt2),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + cmocka_run_group_tests(allocations, count_allocations, stop_counting);
 }
