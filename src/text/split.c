@@ -1,4 +1,5 @@
-/* GPT-2's pattern by PCRE2, compiled to machine code where that can be. */
+/* GPT-2's pattern by PCRE2, compiled to machine code where that can be. That it is anchored is compiled in:
+ * asked for at a match, it would be interpreted. */
 #include "text/split.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -42,7 +43,8 @@ static cj_status compile(cj__pattern *p)
     p->memory = pcre2_general_context_create(take, give_back, p);
     pcre2_compile_context *context = p->memory ? pcre2_compile_context_create(p->memory) : NULL;
     if (!context) return cj__out_of_memory(sizeof *p, "GPT-2's pattern");
-    p->code = pcre2_compile((PCRE2_SPTR)gpt2, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &error, &place, context);
+    p->code = pcre2_compile((PCRE2_SPTR)gpt2, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_ANCHORED, &error,
+                            &place, context);
     pcre2_compile_context_free(context);
     if (p->code) pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* where it cannot, it is interpreted */
     if (p->starved) return cj__out_of_memory(sizeof *p, "GPT-2's pattern");
@@ -86,8 +88,7 @@ void cj__split_end(cj__splitting *s)
 static cj_status match(const cj__splitting *s, const char **end)
 {
     PCRE2_SIZE rest = (PCRE2_SIZE)(s->run - s->at);
-    int count = pcre2_match(s->pattern->code, (PCRE2_SPTR)s->at, rest, 0, PCRE2_NO_UTF_CHECK | PCRE2_ANCHORED,
-                            s->match, NULL);
+    int count = pcre2_match(s->pattern->code, (PCRE2_SPTR)s->at, rest, 0, PCRE2_NO_UTF_CHECK, s->match, NULL);
     if (count == PCRE2_ERROR_NOMEMORY) return cj__out_of_memory(64, "a match of GPT-2's pattern");
     if (count < 1) return cj__fail(CJ_INTERNAL_ERROR, "GPT-2's pattern fails: PCRE2's error %d", count);
     *end = s->at + pcre2_get_ovector_pointer(s->match)[1];
