@@ -308,6 +308,9 @@ const cj__kernel cj__put_rows_kernel = {.name = "put rows",
 /* --- scatter_add --------------------------------------------------------------------------------------- */
 
 enum { COLUMNS = 64 }; /* of the inner elements, a task */
+/* Rows of the updates that are asked for ahead: a task reads too little of each for the processor to foresee
+ * the next. */
+enum { AHEAD = 8, CACHE_LINE = 64 };
 
 static const char *refuse_scatter(const cj__launch *launch)
 {
@@ -359,6 +362,8 @@ static void run_scatter(const cj__launch *launch, void *const *operands, int64_t
     for (int64_t k = 0; k < b->length; k++) memset(out + (size_t)k * row, 0, (size_t)n * bytes);
     for (int64_t k = 0; k < count; k++) {
         int64_t index = index_at(launch->types[1].dtype, operands[1], k);
+        for (size_t i = 0; i < (size_t)n * bytes; i += CACHE_LINE)
+            __builtin_prefetch(updates + (size_t)(k + AHEAD) * row + i);
         if (index >= 0 && index < b->length)
             add_run(dtype, updates + (size_t)k * row, n, out + (size_t)index * row);
     }
