@@ -456,6 +456,34 @@ static void test_recipe_of_labels(void **state)
     cj_recipe_free(r);
 }
 
+/* `key` names the file behind that of data.text; `place`: the one that is to blame, and its line */
+static void expect_no_text(const char *key, const char *file, const char *rest, const char *place)
+{
+    char yaml[2000];
+    cj_recipe_sets sets;
+    snprintf(yaml, sizeof yaml, "data: {text: %s, %s: %s, %s}\nmodel: [{dense: 90}]\n",
+             cj_test_path(cj_test_folder, "fine.txt"), key, file, rest);
+    cj_recipe *r = read_recipe(yaml);
+    expect_status(cj_recipe_open_data(r, &sets), CJ_FORMAT_ERROR);
+    expect_message(place);
+    expect_message("found byte 0xff, which is no UTF-8 here");
+    cj_recipe_free(r);
+}
+
+/* Though the tokenizer is made from all files together. */
+static void test_the_file_that_is_no_text(void **state)
+{
+    (void)state;
+    skip_without("libyaml");
+    skip_without("utf8proc");
+    const char *bad = write_text("bad.txt", "one\ntwo\nth\xffree\n");
+    write_text("fine.txt", "uno\ndue\ntre\n");
+    expect_no_text("more_text", bad, "format: masked, tokenizer: wordpiece", "bad.txt: line 3: ");
+    expect_no_text("target_text", bad, "format: pairs, tokenizer: word, target_tokenizer: joint",
+                   "bad.txt: line 3: ");
+    expect_no_text("target_text", bad, "format: pairs, tokenizer: word", "bad.txt: line 3: ");
+}
+
 static void test_public_sets(void **state)
 {
     (void)state;
@@ -545,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_padding_counts_for_nothing),
         cmocka_unit_test(test_recipe_of_pairs),
         cmocka_unit_test(test_recipe_of_labels),
+        cmocka_unit_test(test_the_file_that_is_no_text),
         cmocka_unit_test(test_public_sets),
         cmocka_unit_test(test_allocations),
     };

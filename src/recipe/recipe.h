@@ -244,6 +244,10 @@ bool cj__recipe_names_file(const char *tokenizer);
 /* A tokenizer of the kind that the key names, made from the text, or read from the file that it names. */
 CJ_MUST_CHECK cj_status cj__recipe_make_tokenizer(const cj_recipe *recipe, cj__key key, const char *path,
                                                   const cj_tokenizer_training *training, cj_tokenizer **made);
+/* Text that is no UTF-8, where the tokenizer that the key names takes none: the sentence names file and line.
+ */
+CJ_MUST_CHECK cj_status cj__recipe_check_bytes(const cj_recipe *recipe, cj__key key, const char *path,
+                                               const char *text, size_t size);
 /* Sets a key to a number; what is remembered. */
 CJ_MUST_CHECK cj_status cj__recipe_set_count(cj_recipe *recipe, cj__key key, int64_t count);
 /* A family of networks that `model.name` names. */

@@ -90,30 +90,32 @@ static cj_status find_further(const cj_recipe *r, further *f)
 
 /* --- tokenizers ---------------------------------------------------------------------------------------- */
 
-static cj_status add_sentences(const cj_recipe *r, const char *path, cj__text *whole)
+/* Each file is looked at by itself: in the whole its lines have other numbers. */
+static cj_status add_sentences(const cj_recipe *r, cj__key kind, const char *path, cj__text *whole)
 {
     char *text;
     size_t size;
     CJ__TRY(cj_text_of_file(format_of(r), path, &text, &size));
-    cj__text_add(whole, text, size);
+    cj_status status = cj__recipe_check_bytes(r, kind, path, text, size);
+    if (status == CJ_OK) cj__text_add(whole, text, size);
     cj_text_free(text);
-    return CJ_OK;
+    return status;
 }
 
 /* The sentences of the training's file, and of those that are read behind it; for both languages together
  * those of the other file first. */
-static cj_status gather_text(const cj_recipe *r, const char *path, cj__text *whole)
+static cj_status gather_text(const cj_recipe *r, cj__key kind, const char *path, cj__text *whole)
 {
     further files = {0};
     char other[4096];
     cj_status status = CJ_OK;
     if (cj__recipe_is_joint(r)) {
         CJ__TRY(cj_data_find(r->values[CJ__KEY_data_target_text], other, sizeof other));
-        CJ__TRY(add_sentences(r, other, whole));
+        CJ__TRY(add_sentences(r, kind, other, whole));
     }
     CJ__TRY(find_further(r, &files));
     for (int64_t i = -1; i < files.count && status == CJ_OK; i++)
-        status = add_sentences(r, i < 0 ? path : files.list[i], whole);
+        status = add_sentences(r, kind, i < 0 ? path : files.list[i], whole);
     cj__arena_free(&files.arena);
     return status == CJ_OK ? cj__text_check(whole, path) : status;
 }
@@ -128,7 +130,7 @@ static cj_status open_tokenizer(cj_recipe *r, cj__key file, cj__key kind, cj__ke
         .size = sizeof training, .vocabulary = cj__recipe_count(r, vocabulary), .specials = true};
     CJ__TRY(cj_data_find(r->values[file], path, sizeof path));
     cj__text_put(&text, "");
-    cj_status status = gather_text(r, path, &text);
+    cj_status status = gather_text(r, kind, path, &text);
     training.text = text.data;
     training.bytes = text.size;
     if (status == CJ_OK) status = cj__recipe_make_tokenizer(r, kind, path, &training, made);

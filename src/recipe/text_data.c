@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "data/source.h"
 #include "recipe/recipe.h"
+#include "text/tokenizer.h"
+#include "text/unicode.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,6 +105,18 @@ static cj_text_cleaning cleaning_of(const cj_recipe *r)
                               .lower = cj__recipe_truth(r, CJ__KEY_data_lower)};
 }
 
+cj_status cj__recipe_check_bytes(const cj_recipe *r, cj__key key, const char *path, const char *text,
+                                 size_t size)
+{
+    cj_text_cleaning cleaning = cleaning_of(r);
+    cj_token_kind kind = kind_named(r->values[key]);
+    cj__text room = {0};
+    if (kind == CJ_TOKENS_SCORED || cleaning.replace_invalid || cj__takes_any_bytes(kind, &cleaning))
+        return CJ_OK;
+    cj_status status = cj__text_clean(&(cj_text_cleaning){0}, text, size, &room, &text, &size);
+    return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
+}
+
 cj_status cj__recipe_make_tokenizer(const cj_recipe *r, cj__key key, const char *path,
                                     const cj_tokenizer_training *training, cj_tokenizer **made)
 {
@@ -123,8 +137,7 @@ cj_status cj__recipe_make_tokenizer(const cj_recipe *r, cj__key key, const char 
 /* The characters of all parts are known, so that each can be said; else a vocabulary is the training's. */
 static cj_status open_tokenizer(const opening *o, cj_tokenizer **made)
 {
-    bool characters =
-        strcmp(o->r->values[CJ__KEY_data_tokenizer], cj_token_kind_name(CJ_TOKENS_CHARACTER)) == 0;
+    bool characters = kind_named(o->r->values[CJ__KEY_data_tokenizer]) == CJ_TOKENS_CHARACTER;
     cj_tokenizer_training training = {.size = sizeof training,
                                       .text = o->text,
                                       .bytes = characters ? o->size : bytes_of(o, o->training),

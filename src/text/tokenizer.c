@@ -95,10 +95,9 @@ static cj_status check(const cj_tokenizer_training *o)
     return CJ_OK;
 }
 
-/* Whether the text is looked at before it is cut. */
-static bool takes_as_it_is(const cj__token_kind *facts, const cj_text_cleaning *cleaning)
+bool cj__takes_any_bytes(cj_token_kind kind, const cj_text_cleaning *cleaning)
 {
-    return facts->any_bytes && !cj__cleans(cleaning);
+    return cj__token_kinds[kind].any_bytes && !cj__cleans(cleaning);
 }
 
 /* Special tokens alone would say nothing. */
@@ -123,7 +122,7 @@ cj_status cj_tokenizer_train(cj_tokenizer **tokenizer, const cj_tokenizer_traini
     CJ__TRY(check(o));
     CJ__TRY(cj__tokenizer_new(&t, o->kind));
     t->cleaning = o->cleaning;
-    cj_status status = takes_as_it_is(t->facts, &o->cleaning)
+    cj_status status = cj__takes_any_bytes(t->kind, &o->cleaning)
                            ? CJ_OK
                            : cj__text_clean(&o->cleaning, text, size, &room, &text, &size);
     if (status == CJ_OK) status = t->facts->train(t, o, text, size);
@@ -210,7 +209,7 @@ cj_status cj_tokenizer_encode(const cj_tokenizer *t, const char *text, size_t si
 {
     cj__text room = {0};
     cj_status status = CJ_OK;
-    if (!takes_as_it_is(t->facts, &t->cleaning))
+    if (!cj__takes_any_bytes(t->kind, &t->cleaning))
         status = cj__text_clean(&t->cleaning, text, size, &room, &text, &size);
     if (status == CJ_OK) status = t->facts->encode(t, text, size, tokens);
     cj__text_free(&room);

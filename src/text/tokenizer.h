@@ -42,6 +42,8 @@ struct cj_tokenizer {
 extern const cj__token_kind cj__token_kinds[CJ_TOKEN_KIND_COUNT];
 extern const char *const cj__special_names[CJ_SPECIAL_TOKENS];
 
+/* Whether text is cut without being looked at before. */
+bool cj__takes_any_bytes(cj_token_kind kind, const cj_text_cleaning *cleaning);
 /* An empty one of that kind. */
 CJ_MUST_CHECK cj_status cj__tokenizer_new(cj_tokenizer **tokenizer, cj_token_kind kind);
 /* Ends a reader: the tokenizer made ready and handed over, or freed. `path` stands before the sentence. */
