@@ -40,22 +40,11 @@ static const cj_tokenizer *target_of(const translation *t)
 
 /* --- one sentence -------------------------------------------------------------------------------------- */
 
-/* Byte pairs would take any bytes. */
-static cj_status check_text(const char *sentence, size_t size)
-{
-    char *clean;
-    size_t clean_size;
-    cj_status status = cj_text_clean(&(cj_text_cleaning){0}, sentence, size, &clean, &clean_size);
-    if (status == CJ_OK) cj_text_free(clean);
-    return status;
-}
-
 /* As the training cut it, with the end behind. */
 static cj_status cut(translation *t, const char *sentence, size_t size)
 {
-    cj_status status = check_text(sentence, size);
     t->tokens.count = 0;
-    if (status == CJ_OK) status = cj_tokenizer_encode(t->source, sentence, size, &t->tokens);
+    cj_status status = cj_tokenizer_encode(t->source, sentence, size, &t->tokens);
     if (status != CJ_OK) return status;
     return cj_tokens_add(&t->tokens, cj_tokenizer_special(t->source, CJ_TOKEN_END));
 }

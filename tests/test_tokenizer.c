@@ -286,6 +286,7 @@ static void test_invalid_text(void **state)
     cj_tokenizer_free(t);
 }
 
+<<<<<<< HEAD
 /* Special tokens alone are no vocabulary; bytes are there in any case. */
 static void test_nothing_to_learn(void **state)
 {
@@ -310,6 +311,30 @@ static void test_nothing_to_learn(void **state)
         assert_null(t);
     }
     expect_status(train(&t, CJ_TOKENS_WORD, "a b", 1), CJ_FORMAT_ERROR);
+=======
+/* What takes any bytes does so until it is told not to; a file keeps that. */
+static void test_text_alone(void **state)
+{
+    (void)state;
+    char *folder = cj_test_new_folder();
+    cj_tokenizer *t, *again;
+    cj_tokens tokens = {0};
+    cj_tokenizer_training training = {
+        .size = sizeof training, .kind = CJ_TOKENS_BYTE, .text = "", .cleaning.text_only = true};
+    expect_ok(cj_tokenizer_train(&t, &training));
+    expect_ok(cj_tokenizer_save(t, cj_test_path(folder, "t.json")));
+    expect_ok(cj_tokenizer_load(&again, cj_test_path(folder, "t.json")));
+    expect_status(cj_tokenizer_encode(t, "a\n\xff", 3, &tokens), CJ_FORMAT_ERROR);
+    expect_message("line 2: found byte 0xff");
+    expect_status(cj_tokenizer_encode(again, "a\n\xff", 3, &tokens), CJ_FORMAT_ERROR);
+    cj_tokenizer_free(again);
+    cj_tokenizer_free(t);
+    training.cleaning.replace_invalid = true;
+    expect_ok(cj_tokenizer_train(&t, &training));
+    expect_ids(t, "\xff", (int32_t[]){0xef, 0xbf, 0xbd}, 3);
+    cj_tokenizer_free(t);
+    cj_test_remove_folder(folder);
+>>>>>>> f6c792d (Text: data.invalid holds for BPE, scored pieces and labels as for everything but bytes: what is no UTF-8 is an error there too, unless it is to be replaced)
 }
 
 /* --- the file ------------------------------------------------------------------------------------------ */
@@ -474,7 +499,11 @@ int main(void)
         cmocka_unit_test(test_specials),     cmocka_unit_test(test_unknown_characters),
         cmocka_unit_test(test_words),        cmocka_unit_test(test_words_in_order),
         cmocka_unit_test(test_cleaning),     cmocka_unit_test(test_bytes),
+<<<<<<< HEAD
         cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_nothing_to_learn),
+=======
+        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_text_alone),
+>>>>>>> f6c792d (Text: data.invalid holds for BPE, scored pieces and labels as for everything but bytes: what is no UTF-8 is an error there too, unless it is to be replaced)
         cmocka_unit_test(test_files),        cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_far_number),   cmocka_unit_test(test_allocations),
     };

@@ -39,14 +39,15 @@ typedef enum {
  * or without what is only a manner of writing (K). */
 typedef enum { CJ_FORM_AS_IS, CJ_FORM_NFC, CJ_FORM_NFD, CJ_FORM_NFKC, CJ_FORM_NFKD } cj_normal_form;
 
-/* What is done to text before it is cut. All but the first needs utf8proc. */
+/* What is done to text before it is cut. The form, lower case and accents need utf8proc. */
 typedef struct {
-    bool replace_invalid; /* bytes that are no UTF-8 become U+FFFD; else they are an error that names the
-                             line. BPE and the byte tokenizer take them as they are where nothing else is to
-                             be done */
+    bool replace_invalid; /* bytes that are no UTF-8 become U+FFFD; else they are an error that names the line
+                           */
     cj_normal_form form;
     bool lower;         /* to lower case, character by character */
     bool strip_accents; /* decompose, and leave out marks that take no room of their own */
+    bool text_only;     /* so it is with BPE, bytes and scored pieces, too; else they take bytes that are no
+                           UTF-8 as they are, unless there is more to do than to look for these */
 } cj_text_cleaning;
 /* The text so cleaned, `*clean_size` bytes and a zero behind them; free with cj_text_free. A zero byte is no
  * text either. */

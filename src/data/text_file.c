@@ -5,6 +5,8 @@
 #include "data/listing.h"
 #include "data/sequences.h"
 #include "data/source.h"
+#include "text/tokenizer.h"
+#include "text/unicode.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -118,7 +120,19 @@ static void count_text(reading *r, const char *from, const char *to)
     r->facts.characters += cj_count_characters(from, (size_t)(to - from)) + 1;
 }
 
-static cj_status add_label(reading *r, stretch label)
+/* In `room`, where bytes that are no UTF-8 are replaced as the sentences' are. */
+static cj_status clean_label(reading *r, stretch *label, cj__text *room)
+{
+    const cj_tokenizer *t = r->o->tokenizer;
+    size_t size = (size_t)(label->to - label->from);
+    cj_text_cleaning cleaning = {.replace_invalid = t->cleaning.replace_invalid};
+    if (cj__takes_any_bytes(t->kind, &t->cleaning)) return CJ_OK;
+    CJ__TRY(tell_line(&r->l, cj__text_clean(&cleaning, label->from, size, room, &label->from, &size)));
+    label->to = label->from + size;
+    return CJ_OK;
+}
+
+static cj_status put_label(reading *r, stretch label)
 {
     size_t size = (size_t)(label.to - label.from);
     char *copy = cj__arena_allocate(&r->arena, size + 1);
@@ -128,6 +142,15 @@ static cj_status add_label(reading *r, stretch label)
     CJ__TRY(cj__grow(&r->labels, &r->label_room, r->s.rows, sizeof *r->labels));
     r->labels[r->s.rows++] = copy;
     return CJ_OK;
+}
+
+static cj_status add_label(reading *r, stretch label)
+{
+    cj__text room = {0};
+    cj_status status = clean_label(r, &label, &room);
+    if (status == CJ_OK) status = put_label(r, label);
+    cj__text_free(&room);
+    return status;
 }
 
 static cj_status read_plain_line(reading *r)

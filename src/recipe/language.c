@@ -196,13 +196,6 @@ static cj_status make_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_toke
                : cj__recipe_bad_value(r, CJ__KEY_data_text, "the text that the tokenizer is made from");
 }
 
-static cj_status read_tokenizer(const char *name, cj_tokenizer **tokenizer)
-{
-    char path[4096];
-    CJ__TRY(cj_data_find(name, path, sizeof path));
-    return cj_tokenizer_open(tokenizer, path);
-}
-
 cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_tokenizer **target)
 {
     const char *name = r->values[CJ__KEY_data_tokenizer],
@@ -211,8 +204,9 @@ cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_t
     *tokenizer = *target = NULL;
     if (!cj__recipe_names_file(name) || (apart && !cj__recipe_names_file(target_name)))
         return make_tokenizers(r, tokenizer, target);
-    cj_status status = read_tokenizer(name, tokenizer);
-    if (status == CJ_OK && apart) status = read_tokenizer(target_name, target);
+    cj_status status = cj__recipe_read_tokenizer(r, CJ__KEY_data_tokenizer, tokenizer);
+    if (status == CJ_OK && apart)
+        status = cj__recipe_read_tokenizer(r, CJ__KEY_data_target_tokenizer, target);
     if (status == CJ_OK) return CJ_OK;
     cj_tokenizer_free(*tokenizer);
     *tokenizer = NULL;

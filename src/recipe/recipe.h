@@ -241,6 +241,9 @@ CJ_MUST_CHECK cj_status cj__recipe_open_sentences(cj_recipe *recipe, cj_recipe_s
 CJ_MUST_CHECK cj_status cj__recipe_check_sentences(const cj_recipe *recipe);
 /* Whether it is a file that data.tokenizer names, not a kind. */
 bool cj__recipe_names_file(const char *tokenizer);
+/* The tokenizer in the file that the key names, which takes what is no UTF-8 as the recipe wants it. */
+CJ_MUST_CHECK cj_status cj__recipe_read_tokenizer(const cj_recipe *recipe, cj__key key,
+                                                  cj_tokenizer **tokenizer);
 /* A tokenizer of the kind that the key names, made from the text, or read from the file that it names. */
 CJ_MUST_CHECK cj_status cj__recipe_make_tokenizer(const cj_recipe *recipe, cj__key key, const char *path,
                                                   const cj_tokenizer_training *training, cj_tokenizer **made);

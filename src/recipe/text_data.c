@@ -98,18 +98,27 @@ static size_t bytes_of(const opening *o, int64_t characters)
     return (size_t)(at - o->text);
 }
 
-static cj_text_cleaning cleaning_of(const cj_recipe *r)
+/* What data.invalid says holds for all that is cut otherwise than into bytes. */
+static void heed_invalid(const cj_recipe *r, cj_token_kind kind, cj_text_cleaning *cleaning)
 {
-    return (cj_text_cleaning){.replace_invalid = cj__recipe_choice(r, CJ__KEY_data_invalid) == 1,
-                              .form = (cj_normal_form)cj__recipe_choice(r, CJ__KEY_data_form),
-                              .lower = cj__recipe_truth(r, CJ__KEY_data_lower)};
+    if (kind == CJ_TOKENS_BYTE) return;
+    cleaning->replace_invalid = cj__recipe_choice(r, CJ__KEY_data_invalid) == 1;
+    cleaning->text_only = true;
+}
+
+static cj_text_cleaning cleaning_of(const cj_recipe *r, cj_token_kind kind)
+{
+    cj_text_cleaning cleaning = {.form = (cj_normal_form)cj__recipe_choice(r, CJ__KEY_data_form),
+                                 .lower = cj__recipe_truth(r, CJ__KEY_data_lower)};
+    heed_invalid(r, kind, &cleaning);
+    return cleaning;
 }
 
 cj_status cj__recipe_check_bytes(const cj_recipe *r, cj__key key, const char *path, const char *text,
                                  size_t size)
 {
-    cj_text_cleaning cleaning = cleaning_of(r);
     cj_token_kind kind = kind_named(r->values[key]);
+    cj_text_cleaning cleaning = cleaning_of(r, kind);
     cj__text room = {0};
     if (kind == CJ_TOKENS_SCORED || cleaning.replace_invalid || cj__takes_any_bytes(kind, &cleaning))
         return CJ_OK;
@@ -117,19 +126,23 @@ cj_status cj__recipe_check_bytes(const cj_recipe *r, cj__key key, const char *pa
     return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
 }
 
+cj_status cj__recipe_read_tokenizer(const cj_recipe *r, cj__key key, cj_tokenizer **tokenizer)
+{
+    char path[4096];
+    CJ__TRY(cj_data_find(r->values[key], path, sizeof path));
+    CJ__TRY(cj_tokenizer_open(tokenizer, path));
+    heed_invalid(r, (*tokenizer)->kind, &(*tokenizer)->cleaning);
+    return CJ_OK;
+}
+
 cj_status cj__recipe_make_tokenizer(const cj_recipe *r, cj__key key, const char *path,
                                     const cj_tokenizer_training *training, cj_tokenizer **made)
 {
-    char file[4096];
     cj_tokenizer_training o = *training;
-    const char *name = r->values[key];
-    o.cleaning = cleaning_of(r);
+    o.kind = kind_named(r->values[key]);
+    o.cleaning = cleaning_of(r, o.kind);
     o.least = cj__recipe_count(r, CJ__KEY_data_least);
-    o.kind = kind_named(name);
-    if (o.kind == CJ_TOKENS_SCORED) {
-        CJ__TRY(cj_data_find(name, file, sizeof file));
-        return cj_tokenizer_open(made, file);
-    }
+    if (o.kind == CJ_TOKENS_SCORED) return cj__recipe_read_tokenizer(r, key, made);
     cj_status status = cj_tokenizer_train(made, &o);
     return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
 }

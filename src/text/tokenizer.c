@@ -97,7 +97,7 @@ static cj_status check(const cj_tokenizer_training *o)
 
 bool cj__takes_any_bytes(cj_token_kind kind, const cj_text_cleaning *cleaning)
 {
-    return cj__token_kinds[kind].any_bytes && !cj__cleans(cleaning);
+    return cj__token_kinds[kind].any_bytes && !cleaning->text_only && !cj__cleans(cleaning);
 }
 
 /* Special tokens alone would say nothing. */

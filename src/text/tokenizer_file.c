@@ -64,9 +64,9 @@ static void put_cleaning(cj__text *out, const cj_text_cleaning *c)
 {
     cj__text_print(out,
                    ",\n  \"replace_invalid\": %s,\n  \"form\": \"%s\",\n  \"lower\": %s,\n"
-                   "  \"strip_accents\": %s",
+                   "  \"strip_accents\": %s,\n  \"text_only\": %s",
                    c->replace_invalid ? "true" : "false", forms[c->form], c->lower ? "true" : "false",
-                   c->strip_accents ? "true" : "false");
+                   c->strip_accents ? "true" : "false", c->text_only ? "true" : "false");
 }
 
 cj_status cj_tokenizer_save(const cj_tokenizer *t, const char *path)
@@ -200,6 +200,8 @@ static cj_status read_all(reading *r)
             r->t->cleaning.lower = cj__json_boolean(&r->json);
         else if (strcmp(key, "strip_accents") == 0)
             r->t->cleaning.strip_accents = cj__json_boolean(&r->json);
+        else if (strcmp(key, "text_only") == 0)
+            r->t->cleaning.text_only = cj__json_boolean(&r->json);
         else if (strcmp(key, "specials") == 0)
             read_specials(r);
         else if (strcmp(key, "merges") == 0)
