@@ -271,7 +271,7 @@ static bool read_sentence(asking *a, const char *text, sentence *s)
 {
     *s = (sentence){.text = strdup(text)};
     cj_status status =
-        s->text ? cj_tokenizer_encode(a->tokenizer, text, strlen(text), &s->tokens) : CJ_OUT_OF_MEMORY;
+        s->text ? cj_tokenizer_encode_at(a->tokenizer, text, strlen(text), 0, &s->tokens) : CJ_OUT_OF_MEMORY;
     if (status == CJ_OK && is_known(a, &s->tokens)) return true;
     if (status == CJ_OK)
         complain_of_word(a, text);

@@ -25,7 +25,7 @@ typedef struct {
     cj_tokenizer *tokenizer;
     bool first; /* no object of the JSON array was printed yet */
     /* of the file at hand */
-    const char *path;
+    const char *path, *name; /* as it was given, and as sentences call it */
     char stem[STEM];
     text *texts;
     int64_t count;
@@ -132,7 +132,7 @@ static cj_status find_pieces(const task *t, text *x)
 }
 
 /* As the training had it: lines begin with their token, sentences of WordPiece stand between two. */
-static cj_status add_text(task *t, const char *bytes, size_t size)
+static cj_status add_text(task *t, const char *bytes, size_t size, int64_t line)
 {
     text *x = &t->texts[t->count];
     int32_t begin = cj_tokenizer_special(t->tokenizer, CJ_TOKEN_BEGIN),
@@ -142,7 +142,7 @@ static cj_status add_text(task *t, const char *bytes, size_t size)
     cj_status status = CJ_OK;
     t->count++;
     if (begins && begin >= 0) status = cj_tokens_add(&x->tokens, begin);
-    if (status == CJ_OK) status = cj_tokenizer_encode(t->tokenizer, bytes, size, &x->tokens);
+    if (status == CJ_OK) status = cj_tokenizer_encode_at(t->tokenizer, bytes, size, line, &x->tokens);
     if (status == CJ_OK && framed && end >= 0) status = cj_tokens_add(&x->tokens, end);
     return status == CJ_OK ? find_pieces(t, x) : status;
 }
@@ -150,15 +150,15 @@ static cj_status add_text(task *t, const char *bytes, size_t size)
 static cj_status add_lines(task *t, const char *at, const char *end)
 {
     cj_status status = CJ_OK;
-    while (at < end && status == CJ_OK && t->count < MOST_SENTENCES) {
+    for (int64_t line = 1; at < end && status == CJ_OK && t->count < MOST_SENTENCES; line++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((stop ? stop : end) - at);
         while (size && (at[size - 1] == '\r' || at[size - 1] == ' ')) size--;
-        if (size) status = add_text(t, at, size);
+        if (size) status = add_text(t, at, size, line);
         at = stop ? stop + 1 : end;
     }
     if (at < end && status == CJ_OK)
-        fprintf(stderr, "cajal: %s: only the first %d lines are explained\n", t->path, MOST_SENTENCES);
+        fprintf(stderr, "cajal: %s: only the first %d lines are explained\n", t->name, MOST_SENTENCES);
     return status;
 }
 
@@ -168,7 +168,7 @@ static cj_status read_texts(task *t, const bytes *b)
     bool whole = is_language(t) && !cj_recipe_reads_lines(t->run->recipe);
     t->texts = calloc(MOST_SENTENCES, sizeof *t->texts);
     if (!t->texts) return CJ_OUT_OF_MEMORY;
-    return whole ? add_text(t, b->data, b->size) : add_lines(t, b->data, b->data + b->size);
+    return whole ? add_text(t, b->data, b->size, 1) : add_lines(t, b->data, b->data + b->size);
 }
 
 static void close_texts(task *t)
@@ -429,10 +429,10 @@ static int explain_text(task *t, int index)
     t->code = 0;
     choose_stem(t->o, index, t->stem);
     int code = read_bytes(t->path, &b);
-    cj_status status = code == EXIT_OK ? read_texts(t, &b) : CJ_OK;
-    if (status != CJ_OK) code = failed(status);
+    t->name = b.name;
+    if (code == EXIT_OK && read_texts(t, &b) != CJ_OK) code = failed_in(t->name);
     if (code == EXIT_OK && (t->count == 0 || t->texts[0].tokens.count == 0))
-        code = (fprintf(stderr, "cajal: %s: there is no text in it\n", t->path), EXIT_FAILED);
+        code = (fprintf(stderr, "cajal: %s: there is no text in it\n", t->name), EXIT_FAILED);
     if (code == EXIT_OK) {
         begin_object(t);
         code = write_all(t);

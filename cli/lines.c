@@ -31,6 +31,11 @@ int check_input(FILE *from, const char *name)
     return fprintf(stderr, "cajal: %s: cannot be read: %s\n", name, strerror(errno)), EXIT_FAILED;
 }
 
+int failed_in(const char *name)
+{
+    return fprintf(stderr, "cajal: %s: %s\n", name, cj_error_message()), EXIT_FAILED;
+}
+
 static int read_stream(FILE *from, bytes *b)
 {
     size_t room = 1 << 16;

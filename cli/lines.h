@@ -12,6 +12,8 @@ FILE *open_input(const char *path, const char **name);
 void close_input(FILE *from); /* but not standard input; NULL is allowed */
 /* EXIT_OK, or a sentence on standard error where reading has failed. */
 int check_input(FILE *from, const char *name);
+/* EXIT_FAILED, and on standard error what the library says of the text of that name. */
+int failed_in(const char *name);
 
 typedef struct {
     const char *name; /* "standard input" for "-" */

@@ -332,8 +332,7 @@ static int predict_sentences(prediction *p, const char *path)
     }
     if (status != CJ_OK) {
         fflush(stdout);
-        fprintf(stderr, "cajal: %s: %s\n", l.name, cj_error_message());
-        code = EXIT_FAILED;
+        code = failed_in(l.name);
     }
     free_lines(&l);
     return code;

@@ -24,12 +24,6 @@ static cj_status open_tokenizer(const char *place, cj_tokenizer **t)
     return status == CJ_OK ? cj_tokenizer_open(t, path) : status;
 }
 
-/* What is wrong with the text, and which one it is. */
-static int failed_on(const bytes *b)
-{
-    return fprintf(stderr, "cajal: %s: %s\n", b->name, cj_error_message()), EXIT_FAILED;
-}
-
 /* --- text to tokens ------------------------------------------------------------------------------------ */
 
 /* Any byte as one letter, a blank as "Ġ", so that a line holds a piece. */
@@ -111,7 +105,7 @@ static int read_numbers(const bytes *b, cj_tokens *tokens)
         long long number = strtoll(at, &end, 10);
         if (end == at || (end < stop && !isspace((unsigned char)*end)) || number < 0 || number > INT32_MAX)
             return refuse(b, line, at);
-        if (cj_tokens_add(tokens, (int32_t)number) != CJ_OK) return failed_on(b);
+        if (cj_tokens_add(tokens, (int32_t)number) != CJ_OK) return failed_in(b->name);
         at = end;
     }
 }
@@ -123,7 +117,7 @@ static int decode(const cj_tokenizer *t, const bytes *b)
     size_t size;
     int code = read_numbers(b, &tokens);
     if (code == EXIT_OK && cj_tokenizer_decode(t, tokens.ids, tokens.count, &text, &size) != CJ_OK)
-        code = failed_on(b);
+        code = failed_in(b->name);
     if (code == EXIT_OK) fwrite(text, 1, size, stdout);
     cj_text_free(text);
     cj_tokens_free(&tokens);
@@ -153,7 +147,7 @@ static int train(const options *o)
                                       .cleaning.lower = o->lower,
                                       .vocabulary = o->size ? atoll(o->size) : 0,
                                       .least = o->least ? atoll(o->least) : 0};
-    if (code == EXIT_OK && cj_tokenizer_train(&t, &training) != CJ_OK) code = failed_on(&b);
+    if (code == EXIT_OK && cj_tokenizer_train(&t, &training) != CJ_OK) code = failed_in(b.name);
     cj_status status = code == EXIT_OK ? cj_tokenizer_save(t, o->out) : CJ_OK;
     if (code == EXIT_OK && status == CJ_OK)
         printf("%lld tokens written to %s\n", (long long)cj_tokenizer_count(t), o->out);
@@ -174,9 +168,8 @@ int command_tokenize(const options *o)
     int code = status == CJ_OK ? read_text(o, 1, &b) : failed(status);
     if (code == EXIT_OK && o->decode) {
         code = decode(t, &b);
-    } else if (code == EXIT_OK) {
-        status = encode(o, t, &b);
-        if (status != CJ_OK) code = failed_on(&b);
+    } else if (code == EXIT_OK && encode(o, t, &b) != CJ_OK) {
+        code = failed_in(b.name);
     }
     cj_tokenizer_free(t);
     free(b.data);

@@ -44,7 +44,7 @@ static const cj_tokenizer *target_of(const translation *t)
 static cj_status cut(translation *t, const char *sentence, size_t size)
 {
     t->tokens.count = 0;
-    cj_status status = cj_tokenizer_encode(t->source, sentence, size, &t->tokens);
+    cj_status status = cj_tokenizer_encode_at(t->source, sentence, size, 0, &t->tokens);
     if (status != CJ_OK) return status;
     return cj_tokens_add(&t->tokens, cj_tokenizer_special(t->source, CJ_TOKEN_END));
 }

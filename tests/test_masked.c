@@ -240,7 +240,7 @@ static void several_files(void **state)
     cj_text_free(text);
     snprintf(more, sizeof more, "%s", write_text("3.txt", "w4\n\xff\n"));
     expect_status(cj_dataset_read_text(&d, &o), CJ_FORMAT_ERROR);
-    expect_message("3.txt: line 2 of the file");
+    expect_message("3.txt: line 2: found byte 0xff");
     o.format = CJ_TEXT_LINES;
     expect_status(cj_dataset_read_text(&d, &o), CJ_INVALID_ARGUMENT);
     expect_message("further files are for sentences that are to be masked");
@@ -281,7 +281,7 @@ static void sentences_without_labels(void **state)
     o.count = 2;
     o.first = 40;
     expect_status(cj_dataset_of_sentences(&d, &o), CJ_FORMAT_ERROR);
-    expect_message("line 41 of the sentences");
+    expect_message("line 41: found byte 0xff");
     o.count = 0;
     expect_status(cj_dataset_of_sentences(&d, &o), CJ_INVALID_ARGUMENT);
     assert_null(d);

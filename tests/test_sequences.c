@@ -168,7 +168,7 @@ static void test_bad_files(void **state)
     } bad[] = {
         {CJ_TEXT_LINES, "", "found no examples"},
         {CJ_TEXT_LINES, "\n\n", "found no examples"},
-        {CJ_TEXT_LINES, "a\n\xff\n", "line 2 of the file: line 1: found byte 0xff"},
+        {CJ_TEXT_LINES, "a\n\xff\n", "line 2: found byte 0xff"},
         {CJ_TEXT_LABELLED, "a\t1\nb\n", "line 2: found 'b', expected a sentence, a tab and a label"},
         {CJ_TEXT_LABELLED, "\t1\n", "line 1"},
         {CJ_TEXT_LABELLED, "a\t\n", "expected a sentence, a tab and a label"},
@@ -483,6 +483,7 @@ static void test_files_that_are_no_text(void **state)
         "text: bad.txt, format: lines, tokenizer: bpe",
         "text: bad.txt, tokenizer: bpe, validation: 0",
         "text: bad.txt, tokenizer: word, validation: 0",
+        "text: bad.txt, tokenizer: bpe, validation: 0.4", /* the line in the file, not in a part of it */
         "text: label.txt, format: labelled, tokenizer: bpe",
     };
     skip_without("libyaml");

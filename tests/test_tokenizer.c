@@ -286,7 +286,6 @@ static void test_invalid_text(void **state)
     cj_tokenizer_free(t);
 }
 
-<<<<<<< HEAD
 /* Special tokens alone are no vocabulary; bytes are there in any case. */
 static void test_nothing_to_learn(void **state)
 {
@@ -311,7 +310,7 @@ static void test_nothing_to_learn(void **state)
         assert_null(t);
     }
     expect_status(train(&t, CJ_TOKENS_WORD, "a b", 1), CJ_FORMAT_ERROR);
-=======
+
 /* What takes any bytes does so until it is told not to; a file keeps that. */
 static void test_text_alone(void **state)
 {
@@ -327,6 +326,10 @@ static void test_text_alone(void **state)
     expect_status(cj_tokenizer_encode(t, "a\n\xff", 3, &tokens), CJ_FORMAT_ERROR);
     expect_message("line 2: found byte 0xff");
     expect_status(cj_tokenizer_encode(again, "a\n\xff", 3, &tokens), CJ_FORMAT_ERROR);
+    expect_status(cj_tokenizer_encode_at(t, "a\n\xff", 3, 40, &tokens), CJ_FORMAT_ERROR);
+    expect_message("line 41: found byte 0xff");
+    expect_status(cj_tokenizer_encode_at(t, "a\n\xff", 3, 0, &tokens), CJ_FORMAT_ERROR);
+    assert_int_equal(strncmp(cj_error_message(), "found byte 0xff", 15), 0);
     cj_tokenizer_free(again);
     cj_tokenizer_free(t);
     training.cleaning.replace_invalid = true;
@@ -334,7 +337,6 @@ static void test_text_alone(void **state)
     expect_ids(t, "\xff", (int32_t[]){0xef, 0xbf, 0xbd}, 3);
     cj_tokenizer_free(t);
     cj_test_remove_folder(folder);
->>>>>>> f6c792d (Text: data.invalid holds for BPE, scored pieces and labels as for everything but bytes: what is no UTF-8 is an error there too, unless it is to be replaced)
 }
 
 /* --- the file ------------------------------------------------------------------------------------------ */
@@ -499,11 +501,7 @@ int main(void)
         cmocka_unit_test(test_specials),     cmocka_unit_test(test_unknown_characters),
         cmocka_unit_test(test_words),        cmocka_unit_test(test_words_in_order),
         cmocka_unit_test(test_cleaning),     cmocka_unit_test(test_bytes),
-<<<<<<< HEAD
-        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_nothing_to_learn),
-=======
-        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_text_alone),
->>>>>>> f6c792d (Text: data.invalid holds for BPE, scored pieces and labels as for everything but bytes: what is no UTF-8 is an error there too, unless it is to be replaced)
+        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_nothing_to_learn), cmocka_unit_test(test_text_alone),
         cmocka_unit_test(test_files),        cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_far_number),   cmocka_unit_test(test_allocations),
     };

@@ -108,6 +108,10 @@ CJ_API void cj_tokens_free(cj_tokens *tokens);
 /* Appends the tokens of `size` bytes of text. Special tokens are the caller's to add (cj_tokens_add). */
 CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_encode(const cj_tokenizer *tokenizer, const char *text,
                                                    size_t size, cj_tokens *tokens);
+/* The same of text that was taken from another, whose line of that number it begins with: that is what errors
+ * tell. 0: they tell no line, as of a line that its reader names. */
+CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_encode_at(const cj_tokenizer *tokenizer, const char *text,
+                                                      size_t size, int64_t line, cj_tokens *tokens);
 CJ_API CJ_MUST_CHECK cj_status cj_tokens_add(cj_tokens *tokens, int32_t token);
 /* The text of the tokens, `*size` bytes and a zero behind them; free with cj_text_free. Special tokens are
  * nothing, but for unknown, which is its piece; words have blanks between them, though not before what closes

@@ -11,8 +11,7 @@ static cj_status add_all(cj__sequences *s, const cj_sentences *o)
         cj_status status = cj__sequences_add(s, o->tokenizer, o->sentences[i], strlen(o->sentences[i]));
         if (status == CJ_OUT_OF_MEMORY) return status;
         if (status != CJ_OK)
-            return cj__fail_within(status, "line %lld of the sentences",
-                                   (long long)(i + (o->first ? o->first : 1)));
+            return cj__fail_within(status, "line %lld", (long long)(i + (o->first ? o->first : 1)));
         CJ__TRY(cj_tokens_add(&s->y, 0));
         s->rows++;
     }

@@ -43,7 +43,7 @@ cj_status cj__sequences_add(cj__sequences *s, const cj_tokenizer *t, const char 
 {
     bool framed = s->masked_by || cj_tokenizer_kind(t) == CJ_TOKENS_WORDPIECE;
     if (framed) CJ__TRY(cj__add_special(t, CJ_TOKEN_BEGIN, &s->x));
-    CJ__TRY(cj_tokenizer_encode(t, text, size, &s->x));
+    CJ__TRY(cj_tokenizer_encode_at(t, text, size, 0, &s->x));
     if (framed) CJ__TRY(cj__add_special(t, CJ_TOKEN_END, &s->x));
     return cj__sequences_end_x(s);
 }

@@ -20,7 +20,8 @@ void cj__sequences_free(cj__sequences *sequences);
 /* Ends the sequence of x, or of y, that the tokens added last belong to. */
 CJ_MUST_CHECK cj_status cj__sequences_end_x(cj__sequences *sequences);
 CJ_MUST_CHECK cj_status cj__sequences_end_y(cj__sequences *sequences);
-/* Appends a sentence's tokens; of WordPiece, and where x is masked, between begin and end. */
+/* Appends a sentence's tokens; of WordPiece, and where x is masked, between begin and end. Which line it is,
+ * is the caller's to tell. */
 CJ_MUST_CHECK cj_status cj__sequences_add(cj__sequences *sequences, const cj_tokenizer *tokenizer,
                                           const char *text, size_t size);
 CJ_MUST_CHECK cj_status cj__add_special(const cj_tokenizer *tokenizer, cj_special_token which,

@@ -106,12 +106,12 @@ typedef struct {
 static cj_status tell_line(const lines *l, cj_status status)
 {
     if (status == CJ_OK || status == CJ_OUT_OF_MEMORY) return status;
-    return cj__fail_within(status, "%s: line %lld of the file", l->path, (long long)l->number);
+    return cj__fail_within(status, "%s: line %lld", l->path, (long long)l->number);
 }
 
 static cj_status encode(const lines *l, const cj_tokenizer *t, stretch text, cj_tokens *tokens)
 {
-    return tell_line(l, cj_tokenizer_encode(t, text.from, (size_t)(text.to - text.from), tokens));
+    return tell_line(l, cj_tokenizer_encode_at(t, text.from, (size_t)(text.to - text.from), 0, tokens));
 }
 
 static void count_text(reading *r, const char *from, const char *to)
@@ -124,11 +124,11 @@ static void count_text(reading *r, const char *from, const char *to)
 static cj_status clean_label(reading *r, stretch *label, cj__text *room)
 {
     const cj_tokenizer *t = r->o->tokenizer;
-    size_t size = (size_t)(label->to - label->from);
     cj_text_cleaning cleaning = {.replace_invalid = t->cleaning.replace_invalid};
+    cj__passage p = {label->from, (size_t)(label->to - label->from), 0};
     if (cj__takes_any_bytes(t->kind, &t->cleaning)) return CJ_OK;
-    CJ__TRY(tell_line(&r->l, cj__text_clean(&cleaning, label->from, size, room, &label->from, &size)));
-    label->to = label->from + size;
+    CJ__TRY(tell_line(&r->l, cj__text_clean(&cleaning, &p, room)));
+    *label = (stretch){p.text, p.text + p.size};
     return CJ_OK;
 }
 

@@ -120,9 +120,10 @@ cj_status cj__recipe_check_bytes(const cj_recipe *r, cj__key key, const char *pa
     cj_token_kind kind = kind_named(r->values[key]);
     cj_text_cleaning cleaning = cleaning_of(r, kind);
     cj__text room = {0};
+    cj__passage p = {text, size, 1};
     if (kind == CJ_TOKENS_SCORED || cleaning.replace_invalid || cj__takes_any_bytes(kind, &cleaning))
         return CJ_OK;
-    cj_status status = cj__text_clean(&(cj_text_cleaning){0}, text, size, &room, &text, &size);
+    cj_status status = cj__text_clean(&(cj_text_cleaning){0}, &p, &room);
     return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
 }
 
@@ -215,10 +216,16 @@ static cj_status make_part(const opening *o, const cj_tokenizer *tokenizer, int6
     size_t first = bytes_of(o, from), size = bytes_of(o, to) - first;
     cj_text_facts facts = {.characters = to - from, .bytes = (int64_t)size};
     if (from == to) return CJ_OK;
-    cj_status status = cj_tokenizer_encode(tokenizer, o->text + first, size, &tokens);
-    if (status == CJ_OK) status = cut(o, &tokens, &facts, strcmp(name, "training") == 0, part);
+    cj_status status = cj_tokenizer_encode_at(tokenizer, o->text + first, size,
+                                              cj__line_at(o->text, o->text + first), &tokens);
+    if (status != CJ_OK) {
+        status = cj__fail_within(status, "%s", o->path);
+    } else {
+        status = cut(o, &tokens, &facts, strcmp(name, "training") == 0, part);
+        if (status != CJ_OK) status = cj__fail_within(status, "%s, its %s part", o->path, name);
+    }
     cj_tokens_free(&tokens);
-    return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s, its %s part", o->path, name);
+    return status;
 }
 
 /* By position, as a text is one thing: first what is trained on, then validation, then the test. */

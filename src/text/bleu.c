@@ -117,18 +117,17 @@ cj_status cj__score_line(const cj_score_options *o, bool cut, const char *line, 
 {
     cj_text_cleaning cleaning = {.replace_invalid = true, .lower = o->lower};
     cj__text room = {0};
-    const char *clean;
-    size_t size;
-    cj_status status = cj__text_clean(&cleaning, line, strlen(line), &room, &clean, &size);
+    cj__passage clean = {line, strlen(line), 0};
+    cj_status status = cj__text_clean(&cleaning, &clean, &room);
     out->size = 0;
     if (status == CJ_OK) {
-        const char *end = clean + size, *last = clean; /* behind the last that is not white */
-        for (const char *at = clean; at < end;) {
+        const char *end = clean.text + clean.size, *last = clean.text; /* behind the last that is not white */
+        for (const char *at = clean.text; at < end;) {
             int white = cj__white_length(at, end);
             at += white ? white : 1;
             if (!white) last = at;
         }
-        cj__text_add(out, clean, (size_t)(last - clean));
+        cj__text_add(out, clean.text, (size_t)(last - clean.text));
         if (cut && o->words == CJ_SCORE_13A) cut_13a(out);
         status = cj__text_check(out, "a sentence");
     }

@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-cj_status cj__bpe_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
+cj_status cj__bpe_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens)
 {
     cj__splitting s;
     const char *stretch;
     size_t bytes;
-    CJ__TRY(cj__split_begin(&s, t->pattern, text, size));
+    CJ__TRY(cj__split_begin(&s, t->pattern, p->text, p->size));
     cj_status status = cj__split_next(&s, &stretch, &bytes);
     while (status == CJ_OK && bytes > 0) {
         status = cj__bpe_encode_stretch(t, stretch, bytes, tokens);

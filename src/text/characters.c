@@ -94,13 +94,13 @@ cj_status cj__characters_train(cj_tokenizer *t, const cj_tokenizer_training *tra
     return status;
 }
 
-cj_status cj__characters_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
+cj_status cj__characters_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens)
 {
-    const char *end = text + size;
-    for (const char *at = text; at < end;) {
+    const char *end = p->text + p->size;
+    for (const char *at = p->text; at < end;) {
         int length = cj__utf8_length(at, end);
         int32_t token = cj__tokenizer_token(t, at, (size_t)length);
-        if (token < 0) return cj__tokenizer_unknown(t, text, at, at + length);
+        if (token < 0) return cj__tokenizer_unknown(t, p, at, at + length);
         CJ__TRY(cj_tokens_add(tokens, token));
         at += length;
     }
@@ -125,9 +125,9 @@ cj_status cj__bytes_train(cj_tokenizer *t, const cj_tokenizer_training *training
     return CJ_OK;
 }
 
-cj_status cj__bytes_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
+cj_status cj__bytes_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens)
 {
     int32_t first = (int32_t)(t->pieces.count - 256);
-    for (size_t i = 0; i < size; i++) CJ__TRY(cj_tokens_add(tokens, first + (unsigned char)text[i]));
+    for (size_t i = 0; i < p->size; i++) CJ__TRY(cj_tokens_add(tokens, first + (unsigned char)p->text[i]));
     return CJ_OK;
 }

@@ -12,31 +12,31 @@ enum { LONGEST = 128 }; /* bytes of a piece: llama2.c's have a tenth of that */
 /* --- encoding ------------------------------------------------------------------------------------------ */
 
 /* The bytes of a character, or of what is none. */
-static cj_status add_bytes(const cj_tokenizer *t, const char *text, const char *at, int length,
+static cj_status add_bytes(const cj_tokenizer *t, const cj__passage *p, const char *at, int length,
                            cj_tokens *tokens)
 {
     for (int i = 0; i < length; i++) {
         int32_t token = t->byte_tokens[(unsigned char)at[i]];
         if (token < 0) token = t->specials[CJ_TOKEN_UNKNOWN];
-        if (token < 0) return cj__tokenizer_unknown(t, text, at, at + length);
+        if (token < 0) return cj__tokenizer_unknown(t, p, at, at + length);
         CJ__TRY(cj_tokens_add(tokens, token));
     }
     return CJ_OK;
 }
 
-cj_status cj__scored_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
+cj_status cj__scored_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens)
 {
     int64_t first = tokens->count;
     int32_t blank = cj__pieces_find(&t->pieces, " ", 1);
-    if (size > 0 && blank >= 0) CJ__TRY(cj_tokens_add(tokens, blank));
-    for (const char *at = text, *end = text + size; at < end;) {
+    if (p->size > 0 && blank >= 0) CJ__TRY(cj_tokens_add(tokens, blank));
+    for (const char *at = p->text, *end = p->text + p->size; at < end;) {
         int length = cj__utf8_length(at, end);
         if (length == 0) length = 1;
         int32_t token = cj__pieces_find(&t->pieces, at, (size_t)length);
         if (token >= 0)
             CJ__TRY(cj_tokens_add(tokens, token));
         else
-            CJ__TRY(add_bytes(t, text, at, length, tokens));
+            CJ__TRY(add_bytes(t, p, at, length, tokens));
         at += length;
     }
     return cj__merges_apply(&t->merges, tokens, first);

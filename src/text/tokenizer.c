@@ -115,17 +115,15 @@ static cj_status check_made(const cj_tokenizer *t, size_t bytes)
 cj_status cj_tokenizer_train(cj_tokenizer **tokenizer, const cj_tokenizer_training *o)
 {
     cj__text room = {0};
-    const char *text = o->text;
-    size_t size = o->bytes;
+    cj__passage p = {o->text, o->bytes, 1};
     cj_tokenizer *t;
     *tokenizer = NULL;
     CJ__TRY(check(o));
     CJ__TRY(cj__tokenizer_new(&t, o->kind));
     t->cleaning = o->cleaning;
-    cj_status status = cj__takes_any_bytes(t->kind, &o->cleaning)
-                           ? CJ_OK
-                           : cj__text_clean(&o->cleaning, text, size, &room, &text, &size);
-    if (status == CJ_OK) status = t->facts->train(t, o, text, size);
+    cj_status status =
+        cj__takes_any_bytes(t->kind, &o->cleaning) ? CJ_OK : cj__text_clean(&o->cleaning, &p, &room);
+    if (status == CJ_OK) status = t->facts->train(t, o, p.text, p.size);
     if (status == CJ_OK) status = check_made(t, o->bytes);
     cj__text_free(&room);
     return cj__tokenizer_finish(tokenizer, t, status, NULL);
@@ -194,26 +192,33 @@ int32_t cj__tokenizer_token(const cj_tokenizer *t, const char *piece, size_t siz
     return token < 0 || cj__tokenizer_is_special(t, token) ? t->specials[CJ_TOKEN_UNKNOWN] : token;
 }
 
-cj_status cj__tokenizer_unknown(const cj_tokenizer *t, const char *text, const char *at, const char *end)
+cj_status cj__tokenizer_unknown(const cj_tokenizer *t, const cj__passage *p, const char *at, const char *end)
 {
     int length = cj__utf8_length(at, end);
-    return cj__fail(CJ_NOT_FOUND,
-                    "line %lld: '%.*s' (U+%04X) is none of the %lld tokens of the %s tokenizer, which was "
-                    "made from a text without it",
-                    (long long)cj__line_at(text, at), (int)(end - at), at,
-                    length ? (unsigned)cj__utf8_code(at, length) : (unsigned char)*at,
-                    (long long)t->pieces.count, t->facts->name);
+    cj_status status =
+        cj__fail(CJ_NOT_FOUND,
+                 "'%.*s' (U+%04X) is none of the %lld tokens of the %s tokenizer, which was made from a text "
+                 "without it",
+                 (int)(end - at), at, length ? (unsigned)cj__utf8_code(at, length) : (unsigned char)*at,
+                 (long long)t->pieces.count, t->facts->name);
+    return cj__fail_at(status, p, at);
+}
+
+cj_status cj_tokenizer_encode_at(const cj_tokenizer *t, const char *text, size_t size, int64_t line,
+                                 cj_tokens *tokens)
+{
+    cj__text room = {0};
+    cj__passage p = {text, size, line};
+    cj_status status = CJ_OK;
+    if (!cj__takes_any_bytes(t->kind, &t->cleaning)) status = cj__text_clean(&t->cleaning, &p, &room);
+    if (status == CJ_OK) status = t->facts->encode(t, &p, tokens);
+    cj__text_free(&room);
+    return status;
 }
 
 cj_status cj_tokenizer_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
 {
-    cj__text room = {0};
-    cj_status status = CJ_OK;
-    if (!cj__takes_any_bytes(t->kind, &t->cleaning))
-        status = cj__text_clean(&t->cleaning, text, size, &room, &text, &size);
-    if (status == CJ_OK) status = t->facts->encode(t, text, size, tokens);
-    cj__text_free(&room);
-    return status;
+    return cj_tokenizer_encode_at(t, text, size, 1, tokens);
 }
 
 /* --- decoding ------------------------------------------------------------------------------------------ */

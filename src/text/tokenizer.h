@@ -8,13 +8,14 @@
 #include "text/merges.h"
 #include "text/pieces.h"
 #include "text/split.h"
+#include "text/unicode.h"
 
 typedef struct {
     const char *name;
     /* From a text that has been cleaned. NULL: it is only read from files. */
     cj_status (*train)(cj_tokenizer *tokenizer, const cj_tokenizer_training *training, const char *text,
                        size_t size);
-    cj_status (*encode)(const cj_tokenizer *tokenizer, const char *text, size_t size, cj_tokens *tokens);
+    cj_status (*encode)(const cj_tokenizer *tokenizer, const cj__passage *passage, cj_tokens *tokens);
     /* Makes what encoding needs, of pieces, specials, merges and scores; NULL: it needs nothing more. */
     cj_status (*ready)(cj_tokenizer *tokenizer);
     /* NULL: what a token stands for is its piece. */
@@ -57,37 +58,37 @@ bool cj__tokenizer_is_special(const cj_tokenizer *tokenizer, int32_t token);
 bool cj__tokenizer_is_silent(const cj_tokenizer *tokenizer, int32_t token);
 /* The number of a piece that is text, or of unknown; -1: neither. */
 int32_t cj__tokenizer_token(const cj_tokenizer *tokenizer, const char *piece, size_t size);
-/* "line 3: 'é' (U+00E9) is none of the tokens", as of a place in the text. */
-cj_status cj__tokenizer_unknown(const cj_tokenizer *tokenizer, const char *text, const char *at,
+/* "line 3: 'é' (U+00E9) is none of the tokens", as of a place in the passage. */
+cj_status cj__tokenizer_unknown(const cj_tokenizer *tokenizer, const cj__passage *passage, const char *at,
                                 const char *end);
 
 cj_status cj__characters_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                                size_t size);
-cj_status cj__characters_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens);
+cj_status cj__characters_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 
 cj_status cj__bytes_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                           size_t size);
-cj_status cj__bytes_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens);
+cj_status cj__bytes_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 
 /* The next word at `*at`, or mark of punctuation, which is moved behind it; NULL: there is none. */
 const char *cj__word_next(const char **at, const char *end);
 cj_status cj__words_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                           size_t size);
-cj_status cj__words_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens);
+cj_status cj__words_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 const char *cj__words_text(const cj_tokenizer *t, int32_t previous, int32_t token, size_t *size);
 
 cj_status cj__bpe_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                         size_t size);
-cj_status cj__bpe_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens);
+cj_status cj__bpe_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 cj_status cj__bpe_encode_stretch(const cj_tokenizer *t, const char *stretch, size_t size, cj_tokens *tokens);
 cj_status cj__bpe_ready(cj_tokenizer *t);
 
 cj_status cj__wordpiece_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                               size_t size);
-cj_status cj__wordpiece_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens);
+cj_status cj__wordpiece_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 const char *cj__wordpiece_text(const cj_tokenizer *t, int32_t previous, int32_t token, size_t *size);
 
-cj_status cj__scored_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens);
+cj_status cj__scored_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 cj_status cj__scored_ready(cj_tokenizer *t);
 const char *cj__scored_text(const cj_tokenizer *t, int32_t previous, int32_t token, size_t *size);
 

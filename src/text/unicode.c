@@ -61,13 +61,19 @@ static const char *first_fault(const char *at, const char *end)
     return cj__utf8_end(at, zero ? zero : end);
 }
 
-static cj_status refuse(const char *text, const char *at)
+cj_status cj__fail_at(cj_status status, const cj__passage *p, const char *at)
 {
-    long long line = (long long)cj__line_at(text, at);
-    if (!*at) return cj__fail(CJ_FORMAT_ERROR, "line %lld: found a zero byte, expected text", line);
-    return cj__fail(CJ_FORMAT_ERROR,
-                    "line %lld: found byte 0x%02x, which is no UTF-8 here, expected text in UTF-8", line,
-                    (unsigned char)*at);
+    if (p->line == 0) return status;
+    return cj__fail_within(status, "line %lld", (long long)(p->line - 1 + cj__line_at(p->text, at)));
+}
+
+static cj_status refuse(const cj__passage *p, const char *at)
+{
+    cj_status status =
+        *at ? cj__fail(CJ_FORMAT_ERROR, "found byte 0x%02x, which is no UTF-8 here, expected text in UTF-8",
+                       (unsigned char)*at)
+            : cj__fail(CJ_FORMAT_ERROR, "found a zero byte, expected text");
+    return cj__fail_at(status, p, at);
 }
 
 /* Each byte that is no part of a character becomes U+FFFD. */
@@ -81,26 +87,21 @@ static void repair(cj__text *room, const char *at, const char *end)
     }
 }
 
-cj_status cj__text_clean(const cj_text_cleaning *cleaning, const char *text, size_t size, cj__text *room,
-                         const char **clean, size_t *clean_size)
+cj_status cj__text_clean(const cj_text_cleaning *cleaning, cj__passage *p, cj__text *room)
 {
-    const char *end = text + size, *fault = first_fault(text, end);
+    const char *end = p->text + p->size, *fault = first_fault(p->text, end);
     cj__text whole = {0};
-    *clean = text;
-    *clean_size = size;
-    if (fault < end && !cleaning->replace_invalid) return refuse(text, fault);
+    if (fault < end && !cleaning->replace_invalid) return refuse(p, fault);
     if (fault < end) {
-        repair(room, text, end);
+        repair(room, p->text, end);
         CJ__TRY(cj__text_check(room, "text"));
-        *clean = room->data;
-        *clean_size = room->size;
+        *p = (cj__passage){room->data, room->size, p->line};
     }
     if (!cj__cleans(cleaning)) return CJ_OK;
-    cj_status status = cj__text_normalise(cleaning, *clean, *clean_size, &whole);
+    cj_status status = cj__text_normalise(cleaning, p->text, p->size, &whole);
     cj__text_free(room);
     *room = whole;
-    *clean = whole.data;
-    *clean_size = whole.size;
+    *p = (cj__passage){whole.data, whole.size, p->line};
     return status;
 }
 
@@ -108,12 +109,14 @@ cj_status cj_text_clean(const cj_text_cleaning *cleaning, const char *text, size
                         size_t *clean_size)
 {
     cj__text room = {0};
+    cj__passage p = {text, size, 1};
     *clean = NULL;
-    cj_status status = cj__text_clean(cleaning, text, size, &room, &text, clean_size);
+    cj_status status = cj__text_clean(cleaning, &p, &room);
     if (status == CJ_OK && !room.data) {
-        cj__text_add(&room, text, *clean_size);
+        cj__text_add(&room, p.text, p.size);
         status = cj__text_check(&room, "text");
     }
+    *clean_size = p.size;
     if (status == CJ_OK)
         *clean = room.data;
     else

@@ -24,10 +24,18 @@ static inline bool cj__cleans(const cj_text_cleaning *cleaning)
 /* Normal form, case and accents of well-formed text, appended to `out`: normalise.c. */
 CJ_MUST_CHECK cj_status cj__text_normalise(const cj_text_cleaning *cleaning, const char *text, size_t size,
                                            cj__text *out);
-/* The text as `cleaning` wants it: `*clean` is the text itself, or made in `room`, which is the caller's to
- * free with cj__text_free. Zero bytes are no text. */
-CJ_MUST_CHECK cj_status cj__text_clean(const cj_text_cleaning *cleaning, const char *text, size_t size,
-                                       cj__text *room, const char **clean, size_t *clean_size);
+/* A text, and the number of its first line in what it was taken from; 0: errors name no line. */
+typedef struct {
+    const char *text;
+    size_t size;
+    int64_t line;
+} cj__passage;
+/* The passage becomes what `cleaning` wants of it: the text itself, or one made in `room`, which is the
+ * caller's to free with cj__text_free. Zero bytes are no text. */
+CJ_MUST_CHECK cj_status cj__text_clean(const cj_text_cleaning *cleaning, cj__passage *passage,
+                                       cj__text *room);
+/* "line 3: " before the sentence of an error, as of a place in the passage. */
+cj_status cj__fail_at(cj_status status, const cj__passage *passage, const char *at);
 /* The first byte that is no part of a well-formed character; `end`: there is none. */
 const char *cj__utf8_end(const char *at, const char *end);
 /* Which line of the text a place in it is on, from 1. */

@@ -75,10 +75,10 @@ static cj_status encode_word(const cj_tokenizer *t, char *word, size_t size, cj_
     return cj_tokens_add(tokens, t->specials[CJ_TOKEN_UNKNOWN]);
 }
 
-cj_status cj__wordpiece_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
+cj_status cj__wordpiece_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens)
 {
     cj__text word = {0}, marked = {0};
-    const char *at = text, *end = text + size;
+    const char *at = p->text, *end = p->text + p->size;
     cj_status status = cj__unicode_check("a WordPiece tokenizer");
     while (status == CJ_OK && next_word(&at, end, &word)) {
         marked.size = 0;

@@ -74,13 +74,13 @@ cj_status cj__words_train(cj_tokenizer *t, const cj_tokenizer_training *training
     return status;
 }
 
-cj_status cj__words_encode(const cj_tokenizer *t, const char *text, size_t size, cj_tokens *tokens)
+cj_status cj__words_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens)
 {
-    const char *at = text, *end = text + size, *word;
+    const char *at = p->text, *end = p->text + p->size, *word;
     CJ__TRY(cj__unicode_check("a tokenizer of words"));
     while ((word = cj__word_next(&at, end))) {
         int32_t token = cj__tokenizer_token(t, word, (size_t)(at - word));
-        if (token < 0) return cj__tokenizer_unknown(t, text, word, at);
+        if (token < 0) return cj__tokenizer_unknown(t, p, word, at);
         CJ__TRY(cj_tokens_add(tokens, token));
     }
     return CJ_OK;

@@ -61,7 +61,7 @@ printf 'Mary went to the moon.\nMary went to the garden.\nWhere is Mary?\n' >"$s
 fails 1 "moon.txt, line 1: the network has never read 'moon'; the sentence is left out" ask "$scratch/world" "$scratch/moon.txt"
 grep -q '^garden' "$scratch/out"
 printf 'Mary\377 went.\n' >"$scratch/bytes.txt"
-fails 1 "bytes.txt, line 1: " ask "$scratch/world" "$scratch/bytes.txt"
+fails 1 "bytes.txt, line 1: found byte 0xff" ask "$scratch/world" "$scratch/bytes.txt"
 printf 'Mary\0went.\n' >"$scratch/bytes.txt"
 fails 1 "there is a zero byte" ask "$scratch/world" "$scratch/bytes.txt"
 fails 1 "cannot be opened" ask "$scratch/world" "$scratch/no-such.txt"

@@ -169,7 +169,7 @@ if "$cajal" train "$scratch/s.yaml" --output "$scratch/s" --quiet >/dev/null 2>"
     "$cajal" predict "$scratch/s" - --top 2 <"$scratch/asked" | grep -q '^good 0.[0-9]*, bad 0.'
     fails 0 '"input": "how dull", "class": "bad"' predict "$scratch/s" --json "$scratch/asked"
     printf 'fine\n\n\377\n' >"$scratch/asked"
-    fails 1 "asked: line 3 of the sentences" predict "$scratch/s" "$scratch/asked"
+    fails 1 "asked: line 3: found byte 0xff" predict "$scratch/s" "$scratch/asked"
     [ -z "$("$cajal" predict "$scratch/s" - </dev/null)" ]
 else
     grep -q "this build" "$scratch/error"
@@ -322,6 +322,11 @@ fails 0 "saved in" train "$scratch/films.yaml" --output "$scratch/films" --quiet
 printf 'a bad film\na good film\n' >"$scratch/two.txt"
 fails 0 "two-gradient-input.html" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why"
 [ "$(sed -n 's/^<h2>\([a-z]*\) 0\.[0-9]*<.*/\1/p' "$scratch/why/two-gradient-input.html" | tr '\n' ' ')" = "bad good " ]
+printf 'a bad film\n\na \377 film\n' >"$scratch/bytes.txt"
+fails 1 "bytes.txt: line 3: found byte 0xff" explain "$scratch/films" "$scratch/bytes.txt" --out "$scratch/why"
+fails 1 "bytes.txt: line 3: found byte 0xff" tokenize "$scratch/films" "$scratch/bytes.txt"
+fails 1 "bytes.txt: line 3: found byte 0xff" tokenize --train word --out "$scratch/words.json" "$scratch/bytes.txt"
+fails 1 "two.txt: found 'a bad film" tokenize "$scratch/films" --decode "$scratch/two.txt"
 fails 2 "--class is 'middling', but must be one of the 2 classes" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why" --class middling
 [ "$(wc -l <"$scratch/out")" = 2 ] || { cat "$scratch/out"; exit 1; } # the file, and one sentence
 fails 0 "bad 0." predict "$scratch/films" "$scratch/two.txt"

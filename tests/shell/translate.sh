@@ -51,7 +51,7 @@ for model in transformer gru-attention; do
     "$cajal" evaluate "$run" --json | grep -q '"bleu": 100' || { echo "evaluate tells no BLEU"; exit 1; }
 
     printf 'der alte Mann schläft nun\nder \377 Mann\nder der der der der der der der der der der der der\nder alte Mann fällt nun\n' >"$scratch/bad"
-    fails 1 "bad, line 2: " translate "$run" "$scratch/bad"
+    fails 1 "bad, line 2: found byte 0xff" translate "$run" "$scratch/bad"
     grep -qF "line 3: a source of 14 tokens: the generator takes from 1 to 12" "$scratch/err" || { cat "$scratch/err"; exit 1; }
     printf 'the man old now sleeps\n\n\nthe man old now falls\n' | cmp - "$scratch/out"
 done
