@@ -45,9 +45,15 @@ static bool wants(const task *t, const char *method)
     return !t->o->method || strcmp(t->o->method, "all") == 0 || strcmp(t->o->method, method) == 0;
 }
 
+static bool is_masked(const task *t)
+{
+    return cj_recipe_is_masked(t->run->recipe);
+}
+
+/* Whether each token is told by those before it. */
 static bool is_language(const task *t)
 {
-    return cj_recipe_predicts_tokens(t->run->recipe);
+    return cj_recipe_predicts_tokens(t->run->recipe) && !is_masked(t);
 }
 
 /* --- telling ------------------------------------------------------------------------------------------- */
@@ -131,19 +137,29 @@ static cj_status find_pieces(const task *t, text *x)
     return CJ_OK;
 }
 
-/* As the training had it: lines begin with their token, sentences of WordPiece stand between two. */
+/* What is more than the network takes of a sentence is cut off, as cajal predict does. */
+static void cut(const task *t, text *x)
+{
+    int64_t longest = cj_recipe_longest(t->run->recipe);
+    if (!is_language(t) && longest && x->tokens.count > longest) x->tokens.count = longest;
+}
+
+/* As the training had it: lines begin with their token, sentences of WordPiece, and what is masked, stand
+ * between two. */
 static cj_status add_text(task *t, const char *bytes, size_t size, int64_t line)
 {
     text *x = &t->texts[t->count];
     int32_t begin = cj_tokenizer_special(t->tokenizer, CJ_TOKEN_BEGIN),
             end = cj_tokenizer_special(t->tokenizer, CJ_TOKEN_END);
-    bool framed = !is_language(t) && cj_tokenizer_kind(t->tokenizer) == CJ_TOKENS_WORDPIECE;
+    bool wordpiece = cj_tokenizer_kind(t->tokenizer) == CJ_TOKENS_WORDPIECE;
+    bool framed = is_masked(t) || (!is_language(t) && wordpiece);
     bool begins = framed || cj_recipe_reads_lines(t->run->recipe);
     cj_status status = CJ_OK;
     t->count++;
     if (begins && begin >= 0) status = cj_tokens_add(&x->tokens, begin);
     if (status == CJ_OK) status = cj_tokenizer_encode_at(t->tokenizer, bytes, size, line, &x->tokens);
     if (status == CJ_OK && framed && end >= 0) status = cj_tokens_add(&x->tokens, end);
+    cut(t, x);
     return status == CJ_OK ? find_pieces(t, x) : status;
 }
 
@@ -188,11 +204,12 @@ static void close_texts(task *t)
 
 /* --- gradient × input ---------------------------------------------------------------------------------- */
 
-/* How much of a text the network is shown: its end where it is longer than that. */
+/* How much of a text the network is shown: its end where a language model takes no more. */
 static int64_t shown(const task *t, const text *x)
 {
     int64_t block = cj_recipe_block(t->run->recipe),
             most = block && block < MOST_TOKENS ? block : MOST_TOKENS;
+    if (!is_language(t)) return x->tokens.count;
     return x->tokens.count < most ? x->tokens.count : most;
 }
 

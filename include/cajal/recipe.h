@@ -94,6 +94,8 @@ CJ_API bool cj_recipe_is_table(const cj_recipe *recipe); /* its data is a table,
 CJ_API bool cj_recipe_is_text(const cj_recipe *recipe);  /* its data is text */
 /* Each example has several targets, tokens: it is a text for a language model, or translations. */
 CJ_API bool cj_recipe_predicts_tokens(const cj_recipe *recipe);
+/* Whether these are tokens of sentences that are hidden, to be guessed. */
+CJ_API bool cj_recipe_is_masked(const cj_recipe *recipe);
 /* The most tokens that a sentence may have, longer ones being cut; 0: there is no limit. */
 CJ_API int64_t cj_recipe_longest(const cj_recipe *recipe);
 /* Whether its examples are short texts, a line each, between the tokens for begin and end. */

@@ -122,7 +122,7 @@ static cj_value draw_bert(cj_scope scope, cj_value tokens, const cj_recipe *r)
                                .epsilon = cj__recipe_number(r, CJ__KEY_model_epsilon),
                                .dropout = cj__recipe_number(r, CJ__KEY_model_dropout),
                                .classes = cj_recipe_classes(r)};
-    return cj__recipe_is_masked(r) ? cj_bert_masked(scope, &options) : cj_bert_classes(scope, &options);
+    return cj_recipe_is_masked(r) ? cj_bert_masked(scope, &options) : cj_bert_classes(scope, &options);
 }
 
 static cj_value draw_classifier(cj_scope scope, cj_value tokens, cj_recipe *r)

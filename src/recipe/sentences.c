@@ -15,7 +15,7 @@ bool cj_recipe_predicts_tokens(const cj_recipe *r)
     return format_of(r) != CJ_TEXT_LABELLED && format_of(r) != CJ_TEXT_STORIES;
 }
 
-bool cj__recipe_is_masked(const cj_recipe *r)
+bool cj_recipe_is_masked(const cj_recipe *r)
 {
     return cj_recipe_is_text(r) && !cj__recipe_is_plain_text(r) && format_of(r) == CJ_TEXT_MASKED;
 }
