@@ -1,6 +1,6 @@
-/* Explanations of texts: gradient × input of a linear network by hand, of a recurrent one by finite
- * differences; maps of attention by what the op gives; cells by the states that whole texts leave; pages that
- * load nothing and show what is in them.
+/* Explanations of texts: gradient × input of a linear network by hand, of others by finite differences; maps
+ * of attention by what the op gives; cells by the states that whole texts leave; pages that load nothing and
+ * show what is in them.
  *
  * labels: threads */
 #include "support.h"
@@ -119,6 +119,95 @@ static void a_recurrent_network_by_differences(void **state)
         assert_int_equal(map[t] != 0, t <= 4); /* what comes later has no part in it */
     }
     cj_model_free(model);
+}
+
+/* Networks known by name, whose embeddings cannot be multiplied by anything; but where each token is there
+ * once, that is to multiply its row of the table. */
+static int32_t different[5] = {3, 1, 8, 5, 2};
+
+static cj_bert_options bert_of(cj_value x)
+{
+    return (cj_bert_options){.size = sizeof(cj_bert_options),
+                             .input = x,
+                             .vocabulary = V,
+                             .block = T,
+                             .layers = 2,
+                             .heads = 2,
+                             .width = W,
+                             .classes = 3};
+}
+
+static cj_value bert_classes(cj_scope s, cj_value x, void *context)
+{
+    (void)context;
+    cj_bert_options o = bert_of(x);
+    return cj_bert_classes(s, &o);
+}
+
+static cj_value bert_masked(cj_scope s, cj_value x, void *context)
+{
+    (void)context;
+    cj_bert_options o = bert_of(x);
+    return cj_bert_masked(s, &o);
+}
+
+static cj_value perceptron(cj_scope s, cj_value x, void *context)
+{
+    return cj_mlp_language(s, &(cj_mlp_language_options){.size = sizeof(cj_mlp_language_options),
+                                                         .input.tokens = x,
+                                                         .vocabulary = V,
+                                                         .context = *(const int64_t *)context,
+                                                         .width = W,
+                                                         .hidden = 7});
+}
+
+/* The output where the token's row is multiplied. */
+static double output_with(const cj_text_explain_options *o, float *row, float by, int64_t output)
+{
+    float all[T * V], kept[W];
+    int64_t count;
+    memcpy(kept, row, sizeof kept);
+    for (int i = 0; i < W; i++) row[i] *= by;
+    expect_ok(cj_text_outputs(o, all, T * V, &count));
+    memcpy(row, kept, sizeof kept);
+    assert_true(output < count);
+    return (double)all[output];
+}
+
+/* `first`: the row of token 0 */
+static void expect_differences(cj_forward forward, void *context, const char *table, int first,
+                               int64_t output, int past)
+{
+    cj_model *model = new_model(forward, context);
+    float map[5], *rows = (float *)(size_t)variable(model, table), step = 0.01F;
+    cj_text_explain_options o = options_of(model, forward, context);
+    o.x = (cj_tensor){different, CJ_I32, cj_shape(5)};
+    for (int64_t i = 0; i < cj_model_count(model); i++) { /* so that nothing begins too small to be seen */
+        cj_tensor t = cj_model_variable(model, i).tensor;
+        for (int64_t k = 0; t.dtype == CJ_F32 && k < cj_shape_count(t.shape); k++)
+            ((float *)t.data)[k] += (float)sin((double)(k * k + 5 * k + i));
+    }
+    expect_ok(cj_explain_tokens(&o, 1, &output, map, NULL));
+    for (int t = 0; t < 5; t++) {
+        float *row = rows + (different[t] + first) * W;
+        double difference = output_with(&o, row, 1 + step, output) - output_with(&o, row, 1 - step, output);
+        close_to((double)map[t], difference / (2 * (double)step), 1e-3, "what a token adds");
+        assert_int_equal(map[t] != 0, t >= past); /* the others are not looked at */
+    }
+    cj_model_free(model);
+}
+
+static void networks_known_by_name(void **state)
+{
+    (void)state;
+    const char *words = "bert.embeddings.word_embeddings.weight";
+    int64_t windows[] = {1, 3, 8};
+    expect_differences(bert_classes, NULL, words, 0, 2, 0);
+    expect_differences(bert_masked, NULL, words, 0, 3 * V + 7,
+                       0); /* 7 is not in the text: its row is its logit's */
+    for (int i = 0; i < 3; i++)
+        expect_differences(perceptron, &windows[i], "embedding.weight", 1, 4 * V + 6,
+                           windows[i] < 5 ? 5 - (int)windows[i] : 0);
 }
 
 /* --- attention ----------------------------------------------------------------------------------------- */
@@ -267,7 +356,7 @@ static void pages_show_what_is_in_them(void **state)
 {
     (void)state;
     static const char *const pieces[] = {"<b>", " & ", "\n", ""};
-    static const float values[] = {0, 0, 0, 0, 0.5F, -1, 0, 0, 0.2F, -0.1F, 0, 0};
+    static const float values[] = {0, 0, 0, 0.25F, 0.5F, -1, 0, 0, 0.2F, -0.1F, 0, 0};
     cj_coloured_text texts[] = {{"a \"caption\"", pieces, 4, values, 3}, {NULL, pieces, 3, values + 4, 1}};
     cj_text_page page = {.size = sizeof page, .title = "title", .about = "about", .texts = texts, .count = 2};
     char *html;
@@ -278,6 +367,7 @@ static void pages_show_what_is_in_them(void **state)
     assert_non_null(strstr(html, "<h2>a &quot;caption&quot;</h2>"));
     assert_non_null(
         strstr(html, "data-v=\"50 -100\"")); /* what stands before the third token, by its own row */
+    assert_non_null(strstr(html, "data-v=\"0 0 0 100\"")); /* and behind the second */
     assert_non_null(strstr(html, "rgba(213,94,0,0.80)"));
     assert_non_null(strstr(html, "rgba(0,104,168,0.40)"));
     assert_non_null(strstr(html, "default-src 'none'"));
@@ -383,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_linear_network_is_shared_out),
         cmocka_unit_test(a_recurrent_network_by_differences),
+        cmocka_unit_test(networks_known_by_name),
         cmocka_unit_test(attention_weighs_the_values),
         cmocka_unit_test(cells_hold_what_texts_leave),
         cmocka_unit_test(cells_that_keep_something),

@@ -49,9 +49,11 @@ static float whole_of(const cj_text_page *page, const float *row, int64_t count)
     return page->absolute ? 1 : largest(row, count);
 }
 
+/* Up to the last token that it says something of. */
 static void put_row(cj__text *out, const cj_text_page *page, const float *row, int64_t count)
 {
     float whole = whole_of(page, row, count);
+    while (count > 0 && row[count - 1] == 0) count--;
     cj__text_put(out, " data-v=\"");
     for (int64_t i = 0; i < count; i++) cj__text_print(out, i ? " %d" : "%d", share(row[i], whole));
     cj__text_put(out, "\"");
@@ -87,7 +89,7 @@ static void put_text(cj__text *out, const cj_text_page *page, const cj_coloured_
         int64_t row = i - (t->count - t->rows);
         cj__text_put(out, t->rows > 1 && i == t->count - 1 ? "<span class=\"x\"" : "<span");
         put_colour(out, share(last[i], whole));
-        if (t->rows > 1 && row >= 0) put_row(out, page, t->values + row * t->count, i);
+        if (t->rows > 1 && row >= 0) put_row(out, page, t->values + row * t->count, t->count);
         cj__text_print(out, " title=\"%.3g\">", (double)last[i]);
         put_piece(out, t->pieces[i]);
         cj__text_put(out, "</span>");

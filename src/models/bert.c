@@ -53,12 +53,6 @@ static cj_value layer(cj_scope s, const options *o, cj_value x, cj_value lengths
     return add_norm(cj_at(s, "output"), o, cj_gelu(y), x);
 }
 
-static cj_value word_table(cj_scope bert, const options *o)
-{
-    return cj_parameter(cj_at(bert, "embeddings.word_embeddings"), "weight",
-                        cj_shape(o->vocabulary, o->width), initial);
-}
-
 /* Rows of the token's type: [N,T,W], or [1,W] where all are of the first. */
 static cj_value type_rows(cj_scope s, const options *o)
 {
@@ -70,8 +64,13 @@ static cj_value type_rows(cj_scope s, const options *o)
 static cj_value embed(cj_scope bert, const options *o)
 {
     cj_scope s = cj_at(bert, "embeddings");
+    cj_embedding_options words = {.size = sizeof words,
+                                  .input = o->input,
+                                  .count = o->vocabulary,
+                                  .width = o->width,
+                                  .weight_init = initial};
     cj_positions_options places = {
-        .size = sizeof places, .input = cj_gather(word_table(bert, o), o->input, 0), .count = o->block};
+        .size = sizeof places, .input = cj_embedding(cj_at(s, "word_embeddings"), &words), .count = o->block};
     cj_value x = cj_learned_positions(cj_at(s, "position_embeddings"), &places);
     return cj_dropout(cj_at(s, "dropout"), norm(s, o, cj_add(x, type_rows(s, o))), o->dropout);
 }
@@ -105,7 +104,9 @@ cj_value cj_bert_masked(cj_scope s, const options *o)
     cj_value x = cj_bert(s, o);
     if (!cj_value_ok(x)) return x;
     x = norm(transform, o, cj_gelu(dense(cj_at(transform, "dense"), x, o->width)));
-    x = cj_matmul_transposed(x, word_table(cj_at(s, "bert"), o), false, true);
+    cj_value words = cj_parameter(cj_at(s, "bert.embeddings.word_embeddings"), "weight",
+                                  cj_shape(o->vocabulary, o->width), initial);
+    x = cj_matmul_transposed(x, words, false, true);
     cj_value bias = cj_parameter(head, "bias", cj_shape(o->vocabulary), (cj_init){CJ_INIT_ZEROS, 0});
     return cj_note_layer(head, "tied", cj_add(x, bias));
 }

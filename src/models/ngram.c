@@ -51,25 +51,46 @@ static cj_value with_past(cj_scope s, const cj_reading *input, int64_t context)
     return all;
 }
 
-/* For each token the last `context` up to it, itself among them: [N,T,context] */
-static cj_value windows_of(cj_scope s, const cj_reading *input, int64_t context)
+/* all: [N,context-1+T,…] → for each token the last `context` up to it, itself among them: [N,T,context,…] */
+static cj_value windows_of(cj_value all, int64_t context)
 {
-    int64_t length = cj_value_shape(input->tokens).dims[1];
-    cj_value place = cj_reshape(cj_iota(s.graph, CJ_I32, length), cj_shape(length, 1));
-    cj_value offset = cj_reshape(cj_iota(s.graph, CJ_I32, context), cj_shape(1, context));
-    cj_value windows = cj_gather(with_past(s, input, context), cj_add(place, offset), 1);
-    return cj__wanted_rows(input, windows);
+    if (!cj_value_ok(all)) return all;
+    int64_t length = cj_value_shape(all).dims[1] - context + 1;
+    cj_value place = cj_reshape(cj_iota(all.graph, CJ_I32, length), cj_shape(length, 1));
+    cj_value offset = cj_reshape(cj_iota(all.graph, CJ_I32, context), cj_shape(1, context));
+    return cj_gather(all, cj_add(place, offset), 1);
+}
+
+static cj_value embedding(cj_scope s, const cj_mlp_language_options *o, cj_value tokens)
+{
+    cj_embedding_options table = {
+        .size = sizeof table, .input = tokens, .count = o->vocabulary + 1, .width = o->width};
+    return cj_embedding(cj_at(s, "embedding"), &table);
+}
+
+/* all: [N,context-1+T] → windows of their embeddings, each token's made once, for gradients by it. */
+static cj_value embed_apart(cj_scope s, const cj_mlp_language_options *o, cj_value all)
+{
+    int64_t past = o->context - 1;
+    if (!cj_value_ok(all)) return all;
+    cj_value x = embedding(s, o, cj_slice(all, 1, past, cj_value_shape(all).dims[1], 1));
+    if (past > 0) x = cj_concatenate(2, (cj_value[]){embedding(s, o, cj_slice(all, 1, 0, past, 1)), x}, 1);
+    return cj__wanted_rows(&o->input, windows_of(x, o->context));
+}
+
+/* [N,T,context,width] */
+static cj_value embed(cj_scope s, const cj_mlp_language_options *o)
+{
+    cj_value all = with_past(s, &o->input, o->context);
+    if (s.graph->apart) return embed_apart(s, o, all);
+    return embedding(s, o, cj__wanted_rows(&o->input, windows_of(all, o->context)));
 }
 
 cj_value cj_mlp_language(cj_scope s, const cj_mlp_language_options *o)
 {
     if (!check(s.graph, &o->input, "mlp", o->vocabulary, o->context, o->width, o->hidden))
         return cj__poison(s.graph);
-    cj_embedding_options table = {.size = sizeof table,
-                                  .input = windows_of(s, &o->input, o->context),
-                                  .count = o->vocabulary + 1,
-                                  .width = o->width};
-    cj_value x = cj_embedding(cj_at(s, "embedding"), &table); /* [N,T,context,width] */
+    cj_value x = embed(s, o);
     cj_shape_t shape = cj_value_shape(x);
     x = cj_reshape(x, cj_shape(shape.dims[0], shape.dims[1], o->context * o->width));
     cj_dense_options hidden = {.size = sizeof hidden, .input = x, .units = o->hidden};
