@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct {
     const options *o;
@@ -35,6 +36,11 @@ static void make_folder(const char *folder)
     (void)mkdir(path, 0777); /* what could not be made is told when it is written to */
 }
 
+bool is_sentence(const char *operand)
+{
+    return strchr(operand, ' ') && access(operand, F_OK) != 0;
+}
+
 /* "frog" of "pictures/frog.png" */
 static void stem_of(const char *path, char stem[STEM])
 {
@@ -43,6 +49,7 @@ static void stem_of(const char *path, char stem[STEM])
     dot = strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     if (strcmp(path, "-") == 0) name = "input", length = strlen(name);
+    if (is_sentence(path)) name = "sentence", length = strlen(name);
     snprintf(stem, STEM, "%.*s", (int)(length < 150 ? length : 150), name);
 }
 

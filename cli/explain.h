@@ -5,6 +5,8 @@
 #include "answer.h"
 
 enum { STEM = 200 };
+/* Whether the operand is a text itself: several words, and no file's name. */
+bool is_sentence(const char *operand);
 /* "frog" of "pictures/frog.png", operand `index`; of two of one name the second is "frog-2". */
 void choose_stem(const options *o, int index, char stem[STEM]);
 

@@ -2,6 +2,7 @@
  * cells of a recurrent network hold while they read. */
 #include "explain.h"
 #include "lines.h"
+#include "translation.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,10 +10,20 @@
 
 enum { MOST_TOKENS = 256, MOST_ROWS = 64, MOST_CELL_TOKENS = 2000, MOST_SENTENCES = 64, CELLS_SHOWN = 12 };
 
-/* One text as the network gets it. */
+/* What a translator reads, to draw it with. */
+typedef struct {
+    cj_recipe *recipe;
+    cj_tokens tokens;
+} original;
+
+/* One text as the network gets it; a translator is shown its own translation, from the beginning on. */
 typedef struct {
     cj_tokens tokens;
-    char **pieces; /* [tokens] what each says */
+    original original;
+    cj_tokens said; /* by a translator, at each of the tokens */
+    char **pieces;  /* [piece_count] what each token says; of a translator the original's, an arrow, what is
+                       said */
+    int64_t piece_count;
     char caption[200];
     float *values;        /* [rows,tokens] */
     int64_t rows, passed; /* tokens passed over at the beginning: what the caption is of */
@@ -22,8 +33,9 @@ typedef struct {
     const options *o;
     run *run;
     const char *folder;
-    cj_tokenizer *tokenizer;
-    bool first; /* no object of the JSON array was printed yet */
+    translation translation; /* of a translator */
+    cj_tokenizer *tokenizer; /* a translator's own, of what it reads */
+    bool first;              /* no object of the JSON array was printed yet */
     /* of the file at hand */
     const char *path, *name; /* as it was given, and as sentences call it */
     char stem[STEM];
@@ -50,10 +62,15 @@ static bool is_masked(const task *t)
     return cj_recipe_is_masked(t->run->recipe);
 }
 
-/* Whether each token is told by those before it. */
+static bool translates(const task *t)
+{
+    return cj_recipe_translates(t->run->recipe);
+}
+
+/* Whether each token is told by those before it alone. */
 static bool is_language(const task *t)
 {
-    return cj_recipe_predicts_tokens(t->run->recipe) && !is_masked(t);
+    return cj_recipe_predicts_tokens(t->run->recipe) && !is_masked(t) && !translates(t);
 }
 
 /* --- telling ------------------------------------------------------------------------------------------- */
@@ -102,19 +119,6 @@ static cj_status write_page(task *t, const char *method, const cj_text_page *pag
     return CJ_IO_ERROR;
 }
 
-static cj_status write_attention(task *t, const cj_feature_maps *map, int64_t number)
-{
-    char file[MOST_PATH], layer[CJ_LAYER_NAME];
-    cj_image image = {0};
-    snprintf(layer, sizeof layer, "%s", *map->layer ? map->layer : "attention");
-    snprintf(file, sizeof file, "%.3500s/%.200s-attention-%lld.png", t->folder, t->stem, (long long)number);
-    cj_status status = cj_feature_maps_picture(&image, map);
-    if (status == CJ_OK) status = cj_image_write_png(file, &image);
-    if (status == CJ_OK) tell_file(t, "attention", layer, file);
-    cj_image_free(&image);
-    return status;
-}
-
 /* --- reading ------------------------------------------------------------------------------------------- */
 
 static char *copy_of(const char *bytes, size_t size)
@@ -123,18 +127,48 @@ static char *copy_of(const char *bytes, size_t size)
     return copy && size ? memcpy(copy, bytes, size) : copy;
 }
 
-static cj_status find_pieces(const task *t, text *x)
+static cj_status add_piece(text *x, const char *bytes, size_t size)
 {
-    size_t size;
-    x->pieces = calloc((size_t)x->tokens.count + 1, sizeof *x->pieces);
-    if (!x->pieces) return CJ_OUT_OF_MEMORY;
-    for (int64_t i = 0; i < x->tokens.count; i++) {
-        const char *piece =
-            cj_tokenizer_text(t->tokenizer, i ? x->tokens.ids[i - 1] : -1, x->tokens.ids[i], &size);
-        x->pieces[i] = copy_of(piece, piece ? size : 0);
-        if (!x->pieces[i]) return CJ_OUT_OF_MEMORY;
+    char **more = realloc(x->pieces, (size_t)(x->piece_count + 1) * sizeof *more);
+    if (!more) return CJ_OUT_OF_MEMORY;
+    x->pieces = more;
+    x->pieces[x->piece_count] = copy_of(bytes, size);
+    return x->pieces[x->piece_count++] ? CJ_OK : CJ_OUT_OF_MEMORY;
+}
+
+static cj_status add_pieces(text *x, const cj_tokenizer *tokenizer, const cj_tokens *tokens)
+{
+    cj_status status = CJ_OK;
+    for (int64_t i = 0; i < tokens->count && status == CJ_OK; i++) {
+        size_t size;
+        const char *piece = cj_tokenizer_text(tokenizer, i ? tokens->ids[i - 1] : -1, tokens->ids[i], &size);
+        status = add_piece(x, piece, piece ? size : 0);
     }
-    return CJ_OK;
+    return status;
+}
+
+static cj_status add_tokens(cj_tokens *to, const int32_t *ids, int64_t count)
+{
+    cj_status status = CJ_OK;
+    for (int64_t i = 0; i < count && status == CJ_OK; i++) status = cj_tokens_add(to, ids[i]);
+    return status;
+}
+
+/* A sentence and what the likeliest token makes of it each time: at each token the next is said. */
+static cj_status add_translation(task *t, text *x, const char *bytes, size_t size)
+{
+    translation *r = &t->translation;
+    const cj_tokenizer *target = target_of(r);
+    int64_t count = 0;
+    cj_status status = translate_tokens(r, bytes, size, &count);
+    x->original.recipe = t->run->recipe;
+    if (status == CJ_OK) status = add_tokens(&x->original.tokens, r->tokens.ids, r->tokens.count);
+    if (status == CJ_OK) status = cj_tokens_add(&x->tokens, cj_tokenizer_special(target, CJ_TOKEN_BEGIN));
+    if (status == CJ_OK) status = add_tokens(&x->tokens, r->made, count - 1);
+    if (status == CJ_OK) status = add_tokens(&x->said, r->made, count);
+    if (status == CJ_OK) status = add_pieces(x, t->tokenizer, &x->original.tokens);
+    if (status == CJ_OK) status = add_piece(x, " \u2192 ", strlen(" \u2192 "));
+    return status == CJ_OK ? add_pieces(x, target, &x->said) : status;
 }
 
 /* What is more than the network takes of a sentence is cut off, as cajal predict does. */
@@ -146,21 +180,30 @@ static void cut(const task *t, text *x)
 
 /* As the training had it: lines begin with their token, sentences of WordPiece, and what is masked, stand
  * between two. */
-static cj_status add_text(task *t, const char *bytes, size_t size, int64_t line)
+static cj_status add_encoded(task *t, text *x, const char *bytes, size_t size, int64_t line)
 {
-    text *x = &t->texts[t->count];
     int32_t begin = cj_tokenizer_special(t->tokenizer, CJ_TOKEN_BEGIN),
             end = cj_tokenizer_special(t->tokenizer, CJ_TOKEN_END);
     bool wordpiece = cj_tokenizer_kind(t->tokenizer) == CJ_TOKENS_WORDPIECE;
     bool framed = is_masked(t) || (!is_language(t) && wordpiece);
     bool begins = framed || cj_recipe_reads_lines(t->run->recipe);
     cj_status status = CJ_OK;
-    t->count++;
     if (begins && begin >= 0) status = cj_tokens_add(&x->tokens, begin);
     if (status == CJ_OK) status = cj_tokenizer_encode_at(t->tokenizer, bytes, size, line, &x->tokens);
     if (status == CJ_OK && framed && end >= 0) status = cj_tokens_add(&x->tokens, end);
     cut(t, x);
-    return status == CJ_OK ? find_pieces(t, x) : status;
+    return status == CJ_OK ? add_pieces(x, t->tokenizer, &x->tokens) : status;
+}
+
+static cj_status add_text(task *t, const char *bytes, size_t size, int64_t line)
+{
+    text *x = &t->texts[t->count++];
+    if (!translates(t)) return add_encoded(t, x, bytes, size, line);
+    cj_status status = add_translation(t, x, bytes, size);
+    if (status == CJ_OK || status == CJ_OUT_OF_MEMORY) return status;
+    fprintf(stderr, "cajal: %s: line %lld: %s\n", t->name, (long long)line, cj_error_message());
+    t->code = EXIT_FAILED;
+    return status;
 }
 
 static cj_status add_lines(task *t, const char *at, const char *end)
@@ -191,10 +234,12 @@ static void close_texts(task *t)
 {
     for (int64_t i = 0; i < t->count; i++) {
         text *x = &t->texts[i];
-        for (int64_t k = 0; x->pieces && k < x->tokens.count; k++) free(x->pieces[k]);
+        for (int64_t k = 0; k < x->piece_count; k++) free(x->pieces[k]);
         free(x->pieces);
         free(x->values);
         cj_tokens_free(&x->tokens);
+        cj_tokens_free(&x->original.tokens);
+        cj_tokens_free(&x->said);
     }
     free(t->texts);
     t->texts = NULL;
@@ -213,17 +258,26 @@ static int64_t shown(const task *t, const text *x)
     return x->tokens.count < most ? x->tokens.count : most;
 }
 
-static cj_text_explain_options options_of(const task *t, const text *x)
+static cj_value draw_translation(cj_scope scope, cj_value x, void *context)
+{
+    original *o = context;
+    cj_tensor tokens = {o->tokens.ids, CJ_I32, cj_shape(1, o->tokens.count)};
+    cj_reading reading = {.tokens = x, .source = cj_constant_tensor(scope.graph, &tokens)};
+    return cj_recipe_reader(scope, &reading, o->recipe);
+}
+
+static cj_text_explain_options options_of(const task *t, text *x)
 {
     int64_t count = shown(t, x);
     cj_evaluate_options o = cj_recipe_evaluate_options(t->run->recipe);
     return (cj_text_explain_options){.size = sizeof(cj_text_explain_options),
                                      .model = t->run->models[0],
-                                     .forward = o.forward,
-                                     .context = o.context,
+                                     .forward = translates(t) ? draw_translation : o.forward,
+                                     .context = translates(t) ? &x->original : o.context,
                                      .x = {x->tokens.ids + x->tokens.count - count, CJ_I32, cj_shape(count)},
                                      .loss = o.loss,
-                                     .precision = o.precision};
+                                     .precision = o.precision,
+                                     .across = translates(t)};
 }
 
 /* Room for so many of the tokens that are shown, which are the last. */
@@ -355,6 +409,7 @@ static cj_status write_gradients(task *t)
             "logit (gradient × input), warm for it, cold against it.";
     cj_coloured_text pages[MOST_SENTENCES];
     int64_t count = 0;
+    if (translates(t)) return CJ_UNSUPPORTED;
     cj_status status = explain_each(t, pages, &count);
     cj_text_page page = {.size = sizeof page,
                          .title = cj_recipe_name(t->run->recipe),
@@ -366,22 +421,124 @@ static cj_status write_gradients(task *t)
     return status == CJ_OK ? write_page(t, "gradient-input", &page) : status;
 }
 
-/* --- attention and cells ------------------------------------------------------------------------------- */
+/* --- attention ----------------------------------------------------------------------------------------- */
 
+/* What the tokens are called: pieces that belong to the tokenizer. */
+static const char **names_of(const cj_tokenizer *tokenizer, const int32_t *tokens, int64_t count)
+{
+    const char **names = calloc((size_t)count + 1, sizeof *names);
+    for (int64_t i = 0; names && i < count; i++) names[i] = cj_tokenizer_piece(tokenizer, tokens[i], NULL);
+    return names;
+}
+
+/* With names, where the map is of tokens, and not of what a layer made of several. */
+static cj_status draw_map(const task *t, const text *x, const cj_feature_maps *map, cj_image *image)
+{
+    const int64_t *size = map->maps.shape.dims;
+    const int32_t *last = x->tokens.ids + x->tokens.count;
+    int64_t rows = shown(t, x), columns = translates(t) ? x->original.tokens.count : rows;
+    if (size[0] != rows || size[1] != columns) return cj_feature_maps_picture(image, map);
+    const char **queries = translates(t) ? names_of(target_of(&t->translation), x->said.ids, rows)
+                                         : names_of(t->tokenizer, last - rows, rows);
+    const char **keys = names_of(t->tokenizer, translates(t) ? x->original.tokens.ids : last - rows, columns);
+    cj_status status = queries && keys ? cj_attention_picture(image, map, queries, keys) : CJ_OUT_OF_MEMORY;
+    free(queries);
+    free(keys);
+    return status;
+}
+
+static cj_status write_map(task *t, const text *x, const cj_feature_maps *map, int64_t number)
+{
+    char file[MOST_PATH], layer[CJ_LAYER_NAME];
+    cj_image image = {0};
+    snprintf(layer, sizeof layer, "%s", *map->layer ? map->layer : "attention");
+    snprintf(file, sizeof file, "%.3500s/%.200s-attention-%lld.png", t->folder, t->stem, (long long)number);
+    cj_status status = draw_map(t, x, map, &image);
+    if (status == CJ_OK) status = cj_image_write_png(file, &image);
+    if (status == CJ_OK) tell_file(t, "attention", layer, file);
+    cj_image_free(&image);
+    return status;
+}
+
+/* Texts that a page is made of. */
+typedef struct {
+    cj_coloured_text *list;
+    int64_t count;
+} sections;
+
+static void free_sections(sections *s)
+{
+    for (int64_t i = 0; i < s->count; i++) {
+        free((char *)(size_t)s->list[i].caption);
+        free((float *)(size_t)s->list[i].values);
+    }
+    free(s->list);
+}
+
+/* How much each token that is said looks at each of the original: the mean over the heads. [said,pieces] */
+static float *mean_of_heads(const text *x, const cj_tensor *map)
+{
+    int64_t said = map->shape.dims[0], read = map->shape.dims[1], heads = map->shape.dims[2];
+    float *means = calloc((size_t)(said * x->piece_count) + 1, sizeof *means);
+    const float *weight = map->data;
+    for (int64_t i = 0; means && i < said * read * heads; i++)
+        means[i / heads / read * x->piece_count + i / heads % read] += weight[i] / (float)heads;
+    return means;
+}
+
+static cj_status add_section(sections *s, const text *x, const cj_feature_maps *map)
+{
+    char caption[CJ_LAYER_NAME + 40];
+    int64_t heads = map->maps.shape.dims[2];
+    cj_coloured_text *more = realloc(s->list, (size_t)(s->count + 1) * sizeof *more);
+    if (!more) return CJ_OUT_OF_MEMORY;
+    s->list = more;
+    snprintf(caption, sizeof caption, heads > 1 ? "%s, the mean of %lld heads" : "%s", map->layer,
+             (long long)heads);
+    cj_coloured_text *section = &s->list[s->count++];
+    *section = (cj_coloured_text){.caption = copy_of(caption, strlen(caption)),
+                                  .pieces = (const char *const *)x->pieces,
+                                  .count = x->piece_count,
+                                  .values = mean_of_heads(x, &map->maps),
+                                  .rows = map->maps.shape.dims[0]};
+    return section->caption && section->values ? CJ_OK : CJ_OUT_OF_MEMORY;
+}
+
+static cj_status write_maps(task *t, text *x, sections *s, int64_t *number)
+{
+    cj_attention_maps maps;
+    cj_text_explain_options o = options_of(t, x);
+    cj_status status = cj_attention_maps_make(&maps, &o);
+    for (int64_t k = 0; k < maps.count && status == CJ_OK; k++) {
+        status = write_map(t, x, &maps.maps[k], ++*number);
+        if (status == CJ_OK && translates(t)) status = add_section(s, x, &maps.maps[k]);
+    }
+    cj_attention_maps_free(&maps);
+    return status;
+}
+
+/* Pictures, and of translations a page: it has the letters of any language. */
 static cj_status write_attentions(task *t)
 {
     int64_t number = 0;
+    sections s = {0};
     cj_status status = CJ_OK;
-    for (int64_t i = 0; i < t->count && status == CJ_OK; i++) {
-        cj_attention_maps maps;
-        cj_text_explain_options o = options_of(t, &t->texts[i]);
-        status = cj_attention_maps_make(&maps, &o);
-        for (int64_t k = 0; k < maps.count && status == CJ_OK; k++)
-            status = write_attention(t, &maps.maps[k], ++number);
-        cj_attention_maps_free(&maps);
-    }
+    for (int64_t i = 0; i < t->count && status == CJ_OK; i++)
+        status = write_maps(t, &t->texts[i], &s, &number);
+    cj_text_page page = {.size = sizeof page,
+                         .title = cj_recipe_name(t->run->recipe),
+                         .about =
+                             "Point at a token of the translation: those of the sentence are coloured by "
+                             "how much was looked at each before it was written. At first the last token "
+                             "is shown.",
+                         .texts = s.list,
+                         .count = s.count};
+    if (status == CJ_OK && translates(t)) status = write_page(t, "attention", &page);
+    free_sections(&s);
     return status;
 }
+
+/* --- cells --------------------------------------------------------------------------------------------- */
 
 /* The values of one cell, token by token. */
 static void fill_cell(const cj_cell_values *cells, int64_t cell, int64_t count, float *values)
@@ -464,6 +621,10 @@ static int write_all(task *t)
                        stderr,
                        "cajal: --method cells is for recurrent networks that read a text: rnn, lstm, gru\n"),
                    EXIT_USAGE;
+        if (status == CJ_UNSUPPORTED && translates(t))
+            return fprintf(stderr, "cajal: --method %s is not for translators; attention is\n",
+                           methods[i].name),
+                   EXIT_USAGE;
         if (status != CJ_OK) return t->code ? t->code : failed(status);
     }
     if (t->any) return EXIT_OK;
@@ -474,15 +635,27 @@ static int write_all(task *t)
            EXIT_USAGE;
 }
 
+/* The file's bytes, or the sentence that stands in its place. */
+static int read_operand(task *t, bytes *b)
+{
+    if (!is_sentence(t->path)) {
+        int code = read_bytes(t->path, b);
+        t->name = b->name;
+        return code;
+    }
+    t->name = "the sentence";
+    *b = (bytes){.data = copy_of(t->path, strlen(t->path)), .size = strlen(t->path)};
+    return b->data ? EXIT_OK : failed(CJ_OUT_OF_MEMORY);
+}
+
 static int explain_text(task *t, int index)
 {
     bytes b;
     t->path = t->o->operands[index];
     t->code = 0;
     choose_stem(t->o, index, t->stem);
-    int code = read_bytes(t->path, &b);
-    t->name = b.name;
-    if (code == EXIT_OK && read_texts(t, &b) != CJ_OK) code = failed_in(t->name);
+    int code = read_operand(t, &b);
+    if (code == EXIT_OK && read_texts(t, &b) != CJ_OK) code = t->code ? t->code : failed_in(t->name);
     if (code == EXIT_OK && (t->count == 0 || t->texts[0].tokens.count == 0))
         code = (fprintf(stderr, "cajal: %s: there is no text in it\n", t->name), EXIT_FAILED);
     if (code == EXIT_OK) {
@@ -500,7 +673,7 @@ static int explain_text(task *t, int index)
 static int check(const task *t)
 {
     int code = check_kind(t->run, t->o->operands[0], true, "");
-    if (code != EXIT_OK || cj_recipe_shape(t->run->recipe).rank <= 1) return code;
+    if (code != EXIT_OK || translates(t) || cj_recipe_shape(t->run->recipe).rank <= 1) return code;
     return fprintf(
                stderr,
                "cajal: %s reads several sentences at once, which is not explained; `cajal ask` tells what a "
@@ -509,19 +682,28 @@ static int check(const task *t)
            EXIT_USAGE;
 }
 
+static cj_status open_texts(task *t)
+{
+    if (!translates(t)) return cj_recipe_open_tokenizer(t->run->recipe, &t->tokenizer);
+    cj_status status = begin_translation(&t->translation, t->run, 1, TRANSLATION_PENALTY);
+    t->tokenizer = t->translation.source;
+    return status;
+}
+
 int explain_texts(const options *o, run *r, const char *folder)
 {
     task t = {.o = o, .run = r, .folder = folder, .first = true};
     int code = check(&t);
     if (code != EXIT_OK) return code;
-    cj_status status = cj_recipe_open_tokenizer(r->recipe, &t.tokenizer);
-    if (status != CJ_OK) return failed(status);
-    if (o->json) printf("[");
-    for (int i = 1; i < o->count; i++) {
+    cj_status status = open_texts(&t);
+    if (status != CJ_OK) code = failed(status);
+    if (status == CJ_OK && o->json) printf("[");
+    for (int i = 1; i < o->count && status == CJ_OK; i++) {
         int one = explain_text(&t, i);
         if (one != EXIT_OK) code = one; /* the others are told all the same */
     }
-    if (o->json) printf("]\n");
-    cj_tokenizer_free(t.tokenizer);
+    if (status == CJ_OK && o->json) printf("]\n");
+    end_translation(&t.translation);
+    if (!translates(&t)) cj_tokenizer_free(t.tokenizer);
     return code;
 }

@@ -33,7 +33,7 @@ void end_translation(translation *t)
     free(t->made);
 }
 
-static const cj_tokenizer *target_of(const translation *t)
+const cj_tokenizer *target_of(const translation *t)
 {
     return t->target ? t->target : t->source;
 }
@@ -49,6 +49,7 @@ static cj_status cut(translation *t, const char *sentence, size_t size)
     return cj_tokens_add(&t->tokens, cj_tokenizer_special(t->source, CJ_TOKEN_END));
 }
 
+/* The end is among what was made, where it came to that. */
 static cj_status search(translation *t, int64_t *count)
 {
     int64_t most = cj_recipe_block(t->recipe) - 1, enough = 3 * t->tokens.count + 20;
@@ -62,7 +63,9 @@ static cj_status search(translation *t, int64_t *count)
                                .stop = cj_tokenizer_special(target_of(t), CJ_TOKEN_END),
                                .length_penalty = t->length_penalty,
                                .made = t->made};
-    return (cj_beam_search)(count, &options);
+    cj_status status = (cj_beam_search)(count, &options);
+    if (status == CJ_OK && *count < options.tokens) t->made[(*count)++] = options.stop;
+    return status;
 }
 
 static bool is_blank(const char *text, size_t size)
@@ -78,15 +81,20 @@ static void flatten(char *text, size_t size)
         if (text[i] == '\n' || text[i] == '\r' || text[i] == 0) text[i] = ' ';
 }
 
+cj_status translate_tokens(translation *t, const char *sentence, size_t size, int64_t *count)
+{
+    cj_status status = cut(t, sentence, size);
+    if (status == CJ_OK) status = cj_generator_source(t->generator, t->tokens.ids, t->tokens.count);
+    return status == CJ_OK ? search(t, count) : status;
+}
+
 cj_status translate_sentence(translation *t, const char *sentence, size_t size, char **text)
 {
     int64_t count = 0;
     size_t made;
     *text = NULL;
     if (is_blank(sentence, size)) return cj_tokenizer_decode(target_of(t), t->made, 0, text, &made);
-    cj_status status = cut(t, sentence, size);
-    if (status == CJ_OK) status = cj_generator_source(t->generator, t->tokens.ids, t->tokens.count);
-    if (status == CJ_OK) status = search(t, &count);
+    cj_status status = translate_tokens(t, sentence, size, &count);
     if (status == CJ_OK) status = cj_tokenizer_decode(target_of(t), t->made, count, text, &made);
     if (status == CJ_OK) flatten(*text, made);
     return status;

@@ -20,6 +20,11 @@ enum { TRANSLATION_BEAMS = 5 };
 /* end_translation is due whether it fails or not. */
 cj_status begin_translation(translation *t, run *r, int64_t beams, double length_penalty);
 void end_translation(translation *t);
+/* What the translation is made of. */
+const cj_tokenizer *target_of(const translation *t);
+/* The sentence in tokens, t->tokens, and its translation, the first `count` of t->made; both with their end,
+ * where that of the translation came. */
+cj_status translate_tokens(translation *t, const char *sentence, size_t size, int64_t *count);
 /* `text` is to be freed with cj_text_free; of blanks it is "". */
 cj_status translate_sentence(translation *t, const char *sentence, size_t size, char **text);
 /* Where the run translates and has files of the part, BLEU of its translations of them, into the report. */

@@ -1,5 +1,6 @@
-/* What is seen of explanations: heat over a picture, sheets of maps and filters, the list of mistakes and its
- * pictures in a report; and all of it by the command `cajal explain`, on a run that it trains first. */
+/* What is seen of explanations: heat over a picture, sheets of maps and filters, attention beside its tokens,
+ * the list of mistakes and its pictures in a report; and all of it by the command `cajal explain`, on a run
+ * that it trains first. */
 #include "support.h"
 
 #include "cajal/cajal.h"
@@ -117,6 +118,97 @@ static void test_sheets(void **state)
     expect_status(cj_filters_picture(&image, &maps, 4), CJ_INVALID_ARGUMENT);
 }
 
+/* --- attention with its tokens ------------------------------------------------------------------------- */
+
+enum {
+    DOT = 3,
+    SQUARE = 12 * DOT,
+    NAMES = DOT * (2 * 6 + 4),
+    EDGE = 2
+}; /* names of one letter have room for two */
+
+/* The dots of the first letter beside row i, or over column i, as lines of text; 12 by 5. */
+static void read_letter(const cj_image *image, bool column, int i, char lines[12][6])
+{
+    int end = EDGE + NAMES - DOT * 2; /* where names end that are read from the left */
+    for (int y = 0; y < 12; y++) {
+        for (int x = 0; x < 5; x++) {
+            int along = end - DOT * 6 + DOT * x, across = EDGE + NAMES + i * SQUARE + DOT * y;
+            int up = end - DOT * (x + 1);
+            const uint8_t *dot = column ? image->pixels + up * image->width + across
+                                        : image->pixels + across * image->width + along;
+            lines[y][x] = *dot == 0 ? '#' : '.';
+        }
+        lines[y][5] = 0;
+    }
+}
+
+static void expect_letter(const cj_image *image, bool column, int i, const char *const wanted[12])
+{
+    char lines[12][6];
+    read_letter(image, column, i, lines);
+    for (int y = 0; y < 12; y++) assert_string_equal(lines[y], wanted[y]);
+}
+
+static bool has_letters_of_unicode(void)
+{
+    cj_library library;
+    for (int64_t i = 0; cj_library_at(i, &library); i++)
+        if (strcmp(library.name, "utf8proc") == 0) return library.version != NULL;
+    return false;
+}
+
+static void test_attention(void **state)
+{
+    (void)state;
+    static const char *const f[] = {".....", ".....", ".....", "#####", "#....", "#....",
+                                    "####.", "#....", "#....", "#....", ".....", "....."};
+    static const char *const g[] = {".....", ".....", ".....", ".....", ".....", ".####",
+                                    "#...#", "#...#", "#...#", ".####", "....#", ".###."};
+    static const char *const u[] = {".....", ".#.#.", ".....", "#...#", "#...#", "#...#",
+                                    "#...#", "#...#", "#...#", ".###.", ".....", "....."};
+    static const char *const box[] = {".....", ".....", ".....", "#####", "#...#", "#...#",
+                                      "#...#", "#...#", "#...#", "#####", ".....", "....."};
+    float weights[2 * 3] = {0, 0.5F, 1, 0.25F, 0, 0.75F};
+    cj_feature_maps maps = {"", {weights, CJ_F32, cj_shape(2, 3, 1)}};
+    const char *queries[] = {" F", "\xc3\x9c"}, *keys[] = {"g", "F", "\xe6\xbc\xa2"};
+    cj_image image;
+    expect_ok(cj_attention_picture(&image, &maps, queries, keys));
+    assert_true(image.channels == 1 && image.width == 2 * EDGE + NAMES + 3 * SQUARE &&
+                image.height == 2 * EDGE + NAMES + 2 * SQUARE);
+    for (int i = 0; i < 6; i++) { /* from black to white, at the corner of each square */
+        int y = EDGE + NAMES + i / 3 * SQUARE, x = EDGE + NAMES + i % 3 * SQUARE;
+        assert_int_equal(image.pixels[y * image.width + x], (int)(255 * weights[i] + 0.5F));
+    }
+    expect_letter(&image, false, 0, f);
+    expect_letter(&image, true, 0, g);
+    expect_letter(&image, true, 1, f);
+    expect_letter(&image, true, 2, box); /* another alphabet */
+    expect_letter(&image, false, 1, has_letters_of_unicode() ? u : box);
+    cj_image_free(&image);
+}
+
+/* Too many tokens have no names beside them. */
+static void test_attention_of_many(void **state)
+{
+    (void)state;
+    enum { MANY = 400 };
+    static float weights[MANY * MANY];
+    static const char *names[MANY];
+    cj_feature_maps maps = {"", {weights, CJ_F32, cj_shape(MANY, MANY, 1)}};
+    cj_image image, plain;
+    for (int i = 0; i < MANY * MANY; i++) weights[i] = (float)(i % 7);
+    for (int i = 0; i < MANY; i++) names[i] = "token";
+    expect_ok(cj_attention_picture(&image, &maps, names, names));
+    expect_ok(cj_feature_maps_picture(&plain, &maps));
+    assert_true(image.height == plain.height && image.width == plain.width);
+    assert_memory_equal(image.pixels, plain.pixels, (size_t)(plain.height * plain.width));
+    cj_image_free(&image);
+    cj_image_free(&plain);
+    maps.maps.shape.rank = 2;
+    expect_status(cj_attention_picture(&image, &maps, names, names), CJ_INVALID_ARGUMENT);
+}
+
 /* --- mistakes ------------------------------------------------------------------------------------------ */
 
 static void test_mistakes(void **state)
@@ -231,11 +323,13 @@ static cj_status scenario(void *context)
     static uint8_t pixels[6 * 5 * 3];
     static float map[6 * 5 * 3];
     const cj_mistake mistakes[] = {{.row = 1, .said = 1}};
-    cj_image picture = {6, 5, 3, pixels}, heat = {0}, sheet = {0};
+    static const char *const tokens[] = {"a", "\xc3\xa4", " b", "\n", "", "\xff"};
+    cj_image picture = {6, 5, 3, pixels}, heat = {0}, sheet = {0}, attention = {0};
     cj_feature_maps maps = {"", {map, CJ_F32, cj_shape(6, 5, 3)}};
     cj_mistake_sheet mistake_sheet = {0};
     cj_status status = cj_heat_picture(&heat, &picture, map, CJ_SALIENCY);
     if (status == CJ_OK) status = cj_filters_picture(&sheet, &maps, 3);
+    if (status == CJ_OK) status = cj_attention_picture(&attention, &maps, tokens, tokens);
     if (status == CJ_OK) status = cj_mistake_sheet_make(&mistake_sheet, context, mistakes, 1, NULL);
     cj_report report = {
         .size = sizeof report, .pictures = mistake_sheet.pictures, .picture_count = mistake_sheet.count};
@@ -243,6 +337,7 @@ static cj_status scenario(void *context)
     cj_mistake_sheet_free(&mistake_sheet);
     cj_image_free(&heat);
     cj_image_free(&sheet);
+    cj_image_free(&attention);
     return status;
 }
 
@@ -427,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allocations), cmocka_unit_test(test_heat),
+        cmocka_unit_test(test_attention),   cmocka_unit_test(test_attention_of_many),
         cmocka_unit_test(test_smoothing),   cmocka_unit_test(test_sheets),
         cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_mistake_pictures),
         cmocka_unit_test(test_page),        cmocka_unit_test(test_report),

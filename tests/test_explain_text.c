@@ -1,6 +1,6 @@
 /* Explanations of texts: gradient × input of a linear network by hand, of others by finite differences; maps
- * of attention by what the op gives; cells by the states that whole texts leave; pages that load nothing and
- * show what is in them.
+ * of attention by what the op gives, and a translator's by its steps; cells by the states that whole texts
+ * leave; pages that load nothing and show what is in them.
  *
  * labels: threads */
 #include "support.h"
@@ -174,6 +174,16 @@ static double output_with(const cj_text_explain_options *o, float *row, float by
     return (double)all[output];
 }
 
+/* So that nothing is too small to be seen. */
+static void scatter(cj_model *model)
+{
+    for (int64_t i = 0; i < cj_model_count(model); i++) {
+        cj_tensor t = cj_model_variable(model, i).tensor;
+        for (int64_t k = 0; t.dtype == CJ_F32 && k < cj_shape_count(t.shape); k++)
+            ((float *)t.data)[k] += (float)sin((double)(k * k + 5 * k + i));
+    }
+}
+
 /* `first`: the row of token 0 */
 static void expect_differences(cj_forward forward, void *context, const char *table, int first,
                                int64_t output, int past)
@@ -182,11 +192,7 @@ static void expect_differences(cj_forward forward, void *context, const char *ta
     float map[5], *rows = (float *)(size_t)variable(model, table), step = 0.01F;
     cj_text_explain_options o = options_of(model, forward, context);
     o.x = (cj_tensor){different, CJ_I32, cj_shape(5)};
-    for (int64_t i = 0; i < cj_model_count(model); i++) { /* so that nothing begins too small to be seen */
-        cj_tensor t = cj_model_variable(model, i).tensor;
-        for (int64_t k = 0; t.dtype == CJ_F32 && k < cj_shape_count(t.shape); k++)
-            ((float *)t.data)[k] += (float)sin((double)(k * k + 5 * k + i));
-    }
+    scatter(model);
     expect_ok(cj_explain_tokens(&o, 1, &output, map, NULL));
     for (int t = 0; t < 5; t++) {
         float *row = rows + (different[t] + first) * W;
@@ -261,6 +267,119 @@ static void attention_weighs_the_values(void **state)
             for (int d = 0; d < D; d++)
                 close_to((double)all[(t * HEADS + h) * D + d], given[d], 1e-5, "what attention gives");
         }
+    cj_attention_maps_free(&maps);
+    cj_model_free(model);
+}
+
+/* --- translators --------------------------------------------------------------------------------------- */
+
+enum { S = 5, WRITTEN = 4 };
+
+/* context: how it is drawn */
+typedef cj_value (*translator)(cj_scope, const cj_translator_options *);
+
+static cj_value translation(cj_scope s, cj_value x, void *context)
+{
+    cj_tensor source = {different, CJ_I32, cj_shape(1, S)};
+    cj_translator_options o = {.size = sizeof o,
+                               .input = {.tokens = x, .source = cj_constant_tensor(s.graph, &source)},
+                               .vocabulary = V,
+                               .layers = 2,
+                               .heads = 2,
+                               .width = W};
+    return (*(const translator *)context)(s, &o);
+}
+
+static cj_text_explain_options of_translation(cj_model *model, translator *draw)
+{
+    cj_text_explain_options o = options_of(model, translation, draw);
+    o.x = (cj_tensor){tokens, CJ_I32, cj_shape(WRITTEN)};
+    o.loss = CJ_CROSS_ENTROPY;
+    o.across = true;
+    return o;
+}
+
+/* Rows of the translation's tokens over the source's, which sum to 1. */
+static void expect_across(const cj_feature_maps *map, const char *layer, int64_t heads)
+{
+    const float *w = map->maps.data;
+    assert_string_equal(map->layer, layer);
+    assert_true(cj_shape_equal(map->maps.shape, cj_shape(WRITTEN, S, heads)));
+    for (int64_t t = 0; t < WRITTEN; t++)
+        for (int64_t h = 0; h < heads; h++) {
+            double sum = 0;
+            for (int64_t s = 0; s < S; s++) sum += (double)w[(t * S + s) * heads + h];
+            close_to(sum, 1, 1e-5, "a row of attention");
+        }
+}
+
+static void a_transformer_looks_across(void **state)
+{
+    (void)state;
+    translator draw = cj_transformer_translator;
+    cj_model *model = new_model(translation, &draw);
+    cj_attention_maps maps;
+    cj_text_explain_options o = of_translation(model, &draw);
+    expect_ok(cj_attention_maps_make(&maps, &o));
+    assert_int_equal(maps.count, 2);
+    expect_across(&maps.maps[0], "decoder.layers.0.multihead_attn", 2);
+    expect_across(&maps.maps[1], "decoder.layers.1.multihead_attn", 2);
+    cj_attention_maps_free(&maps);
+    o.across = false; /* the encoder's own, and of either kind of the decoder's */
+    expect_ok(cj_attention_maps_make(&maps, &o));
+    assert_int_equal(maps.count, 6);
+    cj_attention_maps_free(&maps);
+    cj_model_free(model);
+}
+
+/* The same weights, step by step and without a loop. */
+static void look_back(cj_model *model, float weights[WRITTEN][S])
+{
+    cj_graph *graph;
+    cj_program *program;
+    expect_ok(cj_graph_new(&graph, model));
+    cj_scope s = cj_root(graph);
+    cj_value source = cj_input(graph, "source", CJ_I32, cj_shape(1, S));
+    cj_value target = cj_input(graph, "target", CJ_I32, cj_shape(1, WRITTEN));
+    cj_recurrent read =
+        cj_gru(cj_at(s, "encoder.gru"), cj_embedding(cj_at(s, "embedding"), source, .count = V, .width = W),
+               .units = W, .bidirectional = true);
+    cj_value written = cj_embedding(cj_at(s, "embedding"), target, .count = V, .width = W);
+    cj_value hidden = cj_tanh(cj_dense(cj_at(s, "decoder.begin"), read.last, .units = W));
+    for (int64_t t = 0; t < WRITTEN; t++) {
+        cj_additive_attention_result look =
+            cj_additive_attention(cj_at(s, "decoder.attention"), hidden, read.output, .units = W);
+        cj_value token = cj_reshape(cj_slice(written, 1, t, t + 1, 1), cj_shape(1, W));
+        cj_output(graph, "weights", look.weights);
+        hidden = cj_gru_cell(cj_at(s, "decoder.gru"), cj_concatenate(2, (cj_value[]){token, look.context}, 1),
+                             .units = W, .hidden = hidden)
+                     .output;
+    }
+    expect_ok(cj_compile(&program, graph));
+    expect_ok(cj_program_run(
+        program, .inputs = {{different, CJ_I32, cj_shape(1, S)}, {tokens, CJ_I32, cj_shape(1, WRITTEN)}},
+        .outputs = {weights[0], weights[1], weights[2], weights[3]}));
+    cj_program_free(program);
+    cj_graph_free(graph);
+}
+
+static void a_recurrent_translator_looks_back(void **state)
+{
+    (void)state;
+    translator draw = cj_gru_translator;
+    cj_model *model = new_model(translation, &draw);
+    cj_attention_maps maps;
+    cj_text_explain_options o = of_translation(model, &draw);
+    float wanted[WRITTEN][S];
+    scatter(model);
+    look_back(model, wanted);
+    expect_ok(cj_attention_maps_make(&maps, &o));
+    assert_int_equal(maps.count, 1);
+    expect_across(&maps.maps[0], "decoder.attention", 1);
+    for (int i = 0; i < WRITTEN * S; i++)
+        close_to((double)((const float *)maps.maps[0].maps.data)[i], (double)wanted[i / S][i % S], 1e-5,
+                 "what is looked at");
+    assert_true(fabs((double)wanted[0][0] - (double)wanted[3][0]) > 0.01); /* it looks elsewhere later */
     cj_attention_maps_free(&maps);
     cj_model_free(model);
 }
@@ -442,6 +561,16 @@ static cj_status explain_all(void *context)
     return status;
 }
 
+static cj_status look_back_only(void *context)
+{
+    translator draw = cj_gru_translator;
+    cj_attention_maps maps;
+    cj_text_explain_options o = of_translation(context, &draw);
+    cj_status status = cj_attention_maps_make(&maps, &o);
+    cj_attention_maps_free(&maps);
+    return status;
+}
+
 static cj_status look_at_cells(void *context)
 {
     cj_char_rnn_kind kind = CJ_CHAR_GRU;
@@ -465,6 +594,10 @@ static void every_allocation_fails(void **state)
     cj_test_every_allocation_fails(look_at_cells, gru);
     cj_model_free(model);
     cj_model_free(gru);
+    translator draw = cj_gru_translator;
+    model = new_model(translation, &draw);
+    cj_test_every_allocation_fails(look_back_only, model);
+    cj_model_free(model);
     cj_test_allocator_remove();
 }
 
@@ -475,6 +608,8 @@ int main(void)
         cmocka_unit_test(a_recurrent_network_by_differences),
         cmocka_unit_test(networks_known_by_name),
         cmocka_unit_test(attention_weighs_the_values),
+        cmocka_unit_test(a_transformer_looks_across),
+        cmocka_unit_test(a_recurrent_translator_looks_back),
         cmocka_unit_test(cells_hold_what_texts_leave),
         cmocka_unit_test(cells_that_keep_something),
         cmocka_unit_test(pages_show_what_is_in_them),

@@ -102,6 +102,11 @@ CJ_API CJ_MUST_CHECK cj_status cj_heat_picture(cj_image *to, const cj_image *pic
                                                cj_explain_method method);
 /* Maps side by side in a square, each from its own smallest (black) to its own largest value (white). */
 CJ_API CJ_MUST_CHECK cj_status cj_feature_maps_picture(cj_image *to, const cj_feature_maps *maps);
+/* Maps of attention [T,S,heads], likewise, with the tokens that look (of rows) and those that are looked at
+ * (of columns) beside each, and the weights in hundredths; where a text is too long for that the maps alone.
+ * Letters are those of the Latin alphabets, any other is a box. */
+CJ_API CJ_MUST_CHECK cj_status cj_attention_picture(cj_image *to, const cj_feature_maps *maps,
+                                                    const char *const *queries, const char *const *keys);
 /* Filters in a square, on one scale, grey being zero: in colour where they have 3 channels; else a filter a
  * line, if they have more than one. */
 CJ_API CJ_MUST_CHECK cj_status cj_filters_picture(cj_image *to, const cj_feature_maps *filters,
@@ -118,6 +123,9 @@ typedef struct {
     cj_tensor x; /* i32, without the batch: [T] of a text */
     cj_loss_kind loss;
     cj_precision precision;
+    /* Of maps of attention only those from x to what is none of it: of a translator that `forward` draws with
+     * a source of its own, x being the translation so far. */
+    bool across;
 } cj_text_explain_options;
 /* Gradient × input: for each of the `count` outputs how much each token of x adds to it, Σ over the token's
  * embedding of its numbers times the output's gradient by them. Of a network that is linear in its embeddings
@@ -134,8 +142,8 @@ CJ_API CJ_MUST_CHECK cj_status cj_text_outputs(const cj_text_explain_options *op
 
 /* What each query of each attention sees: maps [T,S,heads] whose rows (of keys) sum to 1, one for each of the
  * first 16 attentions, in the order of drawing; `layer` is where it stands. They are what the op itself
- * weighs values by: it is run once more over the columns of the identity in their place. CJ_UNSUPPORTED where
- * the network has no attention. */
+ * weighs values by: it is run once more over the columns of the identity in their place. Of cj_gru_translator
+ * they are what it looks back by before each token. CJ_UNSUPPORTED where the network has no attention. */
 typedef struct {
     cj_feature_maps *maps;
     int64_t count;

@@ -1,10 +1,12 @@
-/* Many small maps on one sheet: what the channels of a layer give, and the filters of a convolution. Pixels
- * stay sharp: each is a square. */
+/* Many small maps on one sheet: what the channels of a layer give, the filters of a convolution, and what the
+ * heads of attention see. Pixels stay sharp: each is a square. */
 #include "base/memory.h"
 #include "cajal/explain.h"
+#include "explain/writing.h"
 #include "image/image.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { GAP = 2, GROUND = 255, LEAST_SIDE = 64, WHOLE_SIDE = 1600 };
@@ -14,6 +16,7 @@ typedef struct {
     int64_t height, width, count;
     int64_t channels; /* of one picture of the sheet: it is made of so many maps */
     int64_t columns, lines, enlarged;
+    int64_t left, top; /* room before each picture, for what its rows and columns are called */
     cj_image *to;
 } sheet;
 
@@ -36,11 +39,11 @@ static void choose_size(sheet *s, int64_t columns)
     s->enlarged = at_least_one(wanted < room ? wanted : room);
 }
 
-static cj_status begin(sheet *s)
+static cj_status begin(const sheet *s)
 {
     static const char name[] = "a sheet of maps";
-    int64_t height = GAP + s->lines * (s->height * s->enlarged + GAP);
-    int64_t width = GAP + s->columns * (s->width * s->enlarged + GAP);
+    int64_t height = GAP + s->lines * (s->top + s->height * s->enlarged + GAP);
+    int64_t width = GAP + s->columns * (s->left + s->width * s->enlarged + GAP);
     CJ__TRY(cj__image_check_size(name, height, width));
     CJ__TRY(cj__image_make(s->to, height, width, s->channels, name));
     memset(s->to->pixels, GROUND, (size_t)(height * width * s->channels));
@@ -64,12 +67,20 @@ static void put_square(const sheet *s, int64_t top, int64_t left, int64_t channe
             s->to->pixels[(y * s->to->width + x) * s->channels + channel] = byte;
 }
 
+static int64_t top_of(const sheet *s, int64_t picture)
+{
+    return GAP + picture / s->columns * (s->top + s->height * s->enlarged + GAP) + s->top;
+}
+
+static int64_t left_of(const sheet *s, int64_t picture)
+{
+    return GAP + picture % s->columns * (s->left + s->width * s->enlarged + GAP) + s->left;
+}
+
 /* Values from `low` (black) to `high` (white). */
 static void put_map(const sheet *s, int64_t map, float low, float high)
 {
-    int64_t picture = map / s->channels;
-    int64_t top = GAP + picture / s->columns * (s->height * s->enlarged + GAP);
-    int64_t left = GAP + picture % s->columns * (s->width * s->enlarged + GAP);
+    int64_t top = top_of(s, map / s->channels), left = left_of(s, map / s->channels);
     for (int64_t p = 0; p < s->height * s->width; p++) {
         float share = high > low ? (value_of(s, map, p) - low) / (high - low) : 0;
         put_square(s, top + p / s->width * s->enlarged, left + p % s->width * s->enlarged, map % s->channels,
@@ -95,21 +106,27 @@ static int64_t square(int64_t pictures)
 
 /* --- its contents -------------------------------------------------------------------------------------- */
 
+/* Each from its own smallest to its own largest value. */
+static cj_status put_maps(const sheet *s)
+{
+    CJ__TRY(begin(s));
+    for (int64_t m = 0; m < s->count; m++) {
+        float low = value_of(s, m, 0), high = low;
+        for (int64_t p = 1; p < s->height * s->width; p++) {
+            low = fminf(low, value_of(s, m, p));
+            high = fmaxf(high, value_of(s, m, p));
+        }
+        put_map(s, m, low, high);
+    }
+    return CJ_OK;
+}
+
 cj_status cj_feature_maps_picture(cj_image *to, const cj_feature_maps *maps)
 {
     sheet s;
     CJ__TRY(sheet_of(&s, to, maps, 1));
     choose_size(&s, square(s.count));
-    CJ__TRY(begin(&s));
-    for (int64_t m = 0; m < s.count; m++) {
-        float low = value_of(&s, m, 0), high = low;
-        for (int64_t p = 1; p < s.height * s.width; p++) {
-            low = fminf(low, value_of(&s, m, p));
-            high = fmaxf(high, value_of(&s, m, p));
-        }
-        put_map(&s, m, low, high);
-    }
-    return CJ_OK;
+    return put_maps(&s);
 }
 
 cj_status cj_filters_picture(cj_image *to, const cj_feature_maps *filters, int64_t channels)
@@ -123,4 +140,109 @@ cj_status cj_filters_picture(cj_image *to, const cj_feature_maps *filters, int64
     for (int64_t i = 0; i < s.height * s.width * s.count; i++) most = fmaxf(most, fabsf(s.values[i]));
     for (int64_t m = 0; m < s.count; m++) put_map(&s, m, -most, most);
     return CJ_OK;
+}
+
+/* --- attention between tokens -------------------------------------------------------------------------- */
+
+enum { MOST_LETTERS = 16, MARGIN = 4, LARGEST_SIDE = 4000, LEAST_WRITTEN = 2 };
+
+/* What the rows, or the columns, are called. */
+typedef struct {
+    cj__text *list; /* [count] */
+    int64_t count, longest;
+} names;
+
+static cj_status make_names(names *n, const char *const *tokens, int64_t count)
+{
+    *n = (names){cj__allocate_zeroed((size_t)count * sizeof *n->list), count, LEAST_WRITTEN};
+    if (!n->list) return cj__out_of_memory((size_t)count * sizeof *n->list, "a sheet of maps");
+    for (int64_t i = 0; i < count; i++) {
+        CJ__TRY(cj__writing_make(tokens[i], &n->list[i]));
+        int64_t length = cj__writing_length(n->list[i].data);
+        if (length > n->longest) n->longest = length < MOST_LETTERS ? length : MOST_LETTERS;
+    }
+    return CJ_OK;
+}
+
+static void free_names(names *n)
+{
+    for (int64_t i = 0; n->list && i < n->count; i++) cj__text_free(&n->list[i]);
+    cj__free(n->list);
+}
+
+/* A square is as high as a line of letters whose dots have `scale` pixels a side. */
+static bool fits(sheet *s, const names *rows, const names *columns, int64_t scale)
+{
+    int64_t most = scale > 2 ? WHOLE_SIDE : LARGEST_SIDE;
+    s->columns = square(s->count);
+    s->lines = (s->count + s->columns - 1) / s->columns;
+    s->enlarged = scale * CJ__LINE;
+    s->left = scale * (rows->longest * CJ__LETTER + MARGIN);
+    s->top = scale * (columns->longest * CJ__LETTER + MARGIN);
+    return s->columns * (s->left + s->width * s->enlarged) <= most &&
+           s->lines * (s->top + s->height * s->enlarged) <= most;
+}
+
+/* Rows end where the map begins; columns are read from below. */
+static void put_names(const sheet *s, int64_t map, const names *rows, const names *columns)
+{
+    int64_t scale = s->enlarged / CJ__LINE, top = top_of(s, map), left = left_of(s, map);
+    for (int64_t i = 0; i < rows->count; i++) {
+        int64_t length = cj__writing_length(rows->list[i].data);
+        int64_t width = scale * CJ__LETTER * (length < MOST_LETTERS ? length : MOST_LETTERS);
+        cj__pen pen = {s->to, left - width - scale * MARGIN / 2, top + i * s->enlarged, scale, false, 0};
+        cj__write(&pen, rows->list[i].data, MOST_LETTERS);
+    }
+    for (int64_t i = 0; i < columns->count; i++) {
+        cj__pen pen = {s->to, left + i * s->enlarged, top - scale * MARGIN / 2, scale, true, 0};
+        cj__write(&pen, columns->list[i].data, MOST_LETTERS);
+    }
+}
+
+/* In hundredths, where a square has room for that, in what stands out from its grey. */
+static void put_weights(const sheet *s, int64_t map)
+{
+    int64_t scale = s->enlarged / CJ__LINE - 1;
+    for (int64_t p = 0; scale > 0 && p < s->height * s->width; p++) {
+        char digits[24];
+        int64_t y = top_of(s, map) + p / s->width * s->enlarged,
+                x = left_of(s, map) + p % s->width * s->enlarged;
+        int length = snprintf(digits, sizeof digits, "%.0f", 100 * (double)value_of(s, map, p));
+        cj__pen pen = {.to = s->to, .scale = scale};
+        pen.grey = s->to->pixels[y * s->to->width + x] < 128 ? 255 : 0;
+        pen.left = x + (s->enlarged - scale * (length * CJ__LETTER - 1)) / 2;
+        pen.top = y + (s->enlarged - scale * CJ__LINE) / 2;
+        if (strcmp(digits, "0") != 0) cj__write(&pen, digits, MOST_LETTERS);
+    }
+}
+
+static cj_status put_attention(sheet *s, const names *rows, const names *columns)
+{
+    int64_t scale = 3;
+    while (scale > 0 && !fits(s, rows, columns, scale)) scale--;
+    if (scale == 0) {
+        s->left = s->top = 0;
+        choose_size(s, square(s->count));
+        return put_maps(s);
+    }
+    CJ__TRY(put_maps(s));
+    for (int64_t m = 0; m < s->count; m++) {
+        put_names(s, m, rows, columns);
+        put_weights(s, m);
+    }
+    return CJ_OK;
+}
+
+cj_status cj_attention_picture(cj_image *to, const cj_feature_maps *maps, const char *const *queries,
+                               const char *const *keys)
+{
+    sheet s;
+    names rows = {0}, columns = {0};
+    CJ__TRY(sheet_of(&s, to, maps, 1));
+    cj_status status = make_names(&rows, queries, s.height);
+    if (status == CJ_OK) status = make_names(&columns, keys, s.width);
+    if (status == CJ_OK) status = put_attention(&s, &rows, &columns);
+    free_names(&rows);
+    free_names(&columns);
+    return status;
 }

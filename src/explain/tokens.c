@@ -198,32 +198,76 @@ static cj_value weights_of(cj_graph *graph, const cj__node *node)
     return cj_slice(count > 1 ? cj_concatenate((int)count, parts, 3) : parts[0], 3, 0, keys, 1);
 }
 
+/* For each node whether x has a part in it; the caller's to free. */
+static cj_status find_made_of(cj_value x, bool **made)
+{
+    const cj_graph *g = x.graph;
+    *made = cj__allocate_zeroed((size_t)g->node_count * sizeof **made);
+    if (!*made) return cj__out_of_memory((size_t)g->node_count * sizeof **made, "maps of attention");
+    (*made)[cj__value_of(x)->node] = true;
+    for (int64_t i = 0; i < g->node_count; i++)
+        for (int k = 0; k < g->nodes[i].inputs_count; k++)
+            (*made)[i] |= (*made)[g->values[cj__resolve(g, g->nodes[i].inputs[k])].node];
+    return CJ_OK;
+}
+
+/* What x attends to that is none of it. */
+static bool looks_across(const cj_graph *g, const cj__node *node, const bool *made)
+{
+    bool of_x[2]; /* query and key */
+    for (int k = 0; k < 2; k++) of_x[k] = made[g->values[cj__resolve(g, node->inputs[k])].node];
+    return of_x[0] && !of_x[1];
+}
+
 typedef struct {
-    int64_t nodes[CJ_MAX_BINDINGS]; /* of attention */
+    const char *scopes[CJ_MAX_BINDINGS];
     int64_t count;
 } found;
 
-static void find_attention(const cj_graph *graph, found *f)
+/* weights: [1,T,H,S] → [T,S,H] */
+static void add_output(task *t, found *f, const char *scope, cj_value weights)
 {
-    for (int64_t i = 0; i < graph->node_count && f->count < CJ_MAX_BINDINGS; i++)
-        if (graph->nodes[i].op == CJ__OP_attention) f->nodes[f->count++] = i;
+    cj_shape_t s = cj_value_shape(weights);
+    if (!cj_value_ok(weights) || f->count == CJ_MAX_BINDINGS) return;
+    weights = cj_reshape(cj_transpose(weights, (cj_axes_t){4, {0, 1, 3, 2}}),
+                         cj_shape(s.dims[1], s.dims[3], s.dims[2]));
+    cj_output(t->graph, "attention", cj_cast(weights, CJ_F32));
+    f->scopes[f->count++] = scope ? scope : "";
 }
 
-/* [1,T,H,S] → [T,S,H] for each */
+/* Attention that is an op. */
+static cj_status draw_ops(task *t, found *f)
+{
+    bool *made;
+    int64_t count = t->graph->node_count;
+    CJ__TRY(find_made_of(t->x, &made));
+    for (int64_t i = 0; i < count && f->count < CJ_MAX_BINDINGS; i++) {
+        cj__node node = t->graph->nodes[i]; /* a copy: drawing moves them */
+        if (node.op != CJ__OP_attention || (t->o->across && !looks_across(t->graph, &node, made))) continue;
+        add_output(t, f, node.scope, weights_of(t->graph, &node));
+    }
+    cj__free(made);
+    return cj_graph_status(t->graph);
+}
+
+/* What a network notes of attention that is none, [1,T,S]. */
+static cj_status draw_noted(task *t, found *f)
+{
+    cj_drawn_layer layer;
+    for (int64_t i = 0; cj_graph_layer_at(t->graph, i, &layer); i++) {
+        cj_shape_t s = cj_value_shape(layer.output);
+        if (strcmp(layer.type, CJ__ATTENTION_WEIGHTS) != 0) continue;
+        add_output(t, f, layer.path, cj_reshape(layer.output, cj_shape(1, s.dims[1], 1, s.dims[2])));
+    }
+    return cj_graph_status(t->graph);
+}
+
 static cj_status draw_attention(task *t, found *f)
 {
-    find_attention(t->graph, f);
+    CJ__TRY(draw_ops(t, f));
+    CJ__TRY(draw_noted(t, f));
     if (f->count == 0)
         return cj__fail(CJ_UNSUPPORTED, "the network has no attention that could be looked at");
-    for (int64_t i = 0; i < f->count; i++) {
-        cj__node node = t->graph->nodes[f->nodes[i]];
-        cj_value weights = weights_of(t->graph, &node);
-        CJ__TRY(cj_graph_status(t->graph));
-        cj_shape_t s = cj_value_shape(weights);
-        weights = cj_reshape(cj_transpose(weights, (cj_axes_t){4, {0, 1, 3, 2}}),
-                             cj_shape(s.dims[1], s.dims[3], s.dims[2]));
-        cj_output(t->graph, "attention", cj_cast(weights, CJ_F32));
-    }
     return cj_compile(&t->program, t->graph);
 }
 
@@ -235,11 +279,10 @@ static cj_status make_room(const task *t, const found *f, cj_attention_maps *att
     attention->count = f->count;
     for (int64_t i = 0; i < f->count; i++) {
         cj_feature_maps *m = &attention->maps[i];
-        const char *scope = t->graph->nodes[f->nodes[i]].scope;
         m->maps = cj_program_output(t->program, i);
         m->maps.data = run->outputs[i] = cj__allocate(cj_tensor_bytes(&m->maps) + 1);
         if (!m->maps.data) return cj__out_of_memory(cj_tensor_bytes(&m->maps), "maps of attention");
-        snprintf(m->layer, sizeof m->layer, "%s", scope ? scope : "");
+        snprintf(m->layer, sizeof m->layer, "%s", f->scopes[i]);
     }
     return CJ_OK;
 }

@@ -40,13 +40,17 @@ typedef struct {
     int32_t output;
 } cj__layer_note;
 
+/* [N,T,S]: how each of T places weighs S others. */
+#define CJ__ATTENTION_WEIGHTS "attention_weights"
+
 struct cj_graph {
     cj_model *model;
     cj_model *session; /* of carried variables; never NULL where there is a model */
     cj_mode mode;
     cj_precision precision;
     bool no_winograd;
-    bool apart; /* no layer may look past what another gave: gradients by that are wanted */
+    bool apart; /* to be explained: no layer may look past what another gave, since gradients by that are
+                   wanted, and attention that is no op is noted, as a layer of the type below */
     const cj_kernels *kernels;
     size_t memory; /* what a run may take; 0: anything */
     cj__arena arena;

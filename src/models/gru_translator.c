@@ -84,15 +84,16 @@ static void step(cj_scan_step *step)
                                           .projected = w->m->projected,
                                           .lengths = w->m->lengths,
                                           .units = units_of(w->o)};
-    cj_value context = cj_additive_attention(attention_at(w->scope), &look).context;
-    cj_value read[] = {step->sequences[0], context};
+    cj_additive_attention_result seen = cj_additive_attention(attention_at(w->scope), &look);
+    cj_value read[] = {step->sequences[0], seen.context};
     cj_recurrent_options cell = {.size = sizeof cell,
                                  .input = cj_concatenate(2, read, 1),
                                  .units = units_of(w->o),
                                  .hidden = step->carries[0]};
     step->carries[0] = cj_gru_cell(cj_at(w->scope, "decoder.gru"), &cell).output;
     step->outputs[0] = step->carries[0];
-    step->outputs[1] = context;
+    step->outputs[1] = seen.context;
+    if (w->scope.graph->apart) step->outputs[2] = seen.weights;
 }
 
 static cj_value time_and_rows_swapped(cj_value x)
@@ -127,6 +128,9 @@ cj_value cj_gru_translator(cj_scope s, const cj_translator_options *o)
     cj_value states = time_and_rows_swapped(written.outputs[0]);
     if (!cj_value_ok(states)) return cj__poison(s.graph);
     keep_state(o, m.hidden, states);
+    if (s.graph->apart)
+        (void)cj_note_layer(attention_at(s), CJ__ATTENTION_WEIGHTS,
+                            time_and_rows_swapped(written.outputs[2]));
     cj_value parts[] = {states, time_and_rows_swapped(written.outputs[1]), tokens};
     cj_value x = cj__wanted_rows(&o->input, cj_concatenate(3, parts, 2));
     x = dense(cj_at(s, "decoder.output"), cj_dropout(cj_at(s, "output_dropout"), x, o->dropout), o->width);

@@ -64,6 +64,7 @@ printf 'Mary\377 went.\n' >"$scratch/bytes.txt"
 fails 1 "bytes.txt, line 1: found byte 0xff" ask "$scratch/world" "$scratch/bytes.txt"
 printf 'Mary\0went.\n' >"$scratch/bytes.txt"
 fails 1 "there is a zero byte" ask "$scratch/world" "$scratch/bytes.txt"
+fails 2 "reads several sentences at once, which is not explained" explain "$scratch/world" "$scratch/story.txt" --out "$scratch/why"
 fails 1 "cannot be opened" ask "$scratch/world" "$scratch/no-such.txt"
 fails 2 "name a run's folder" ask
 fails 2 'answers questions about stories: `cajal ask`' predict "$scratch/world" "$scratch/story.txt"

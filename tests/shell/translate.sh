@@ -1,6 +1,7 @@
 #!/bin/sh
 # Both translators learn a small language with its words in another order, write it as taught, alone and side by side; a training that was
-# stopped in the middle of an epoch ends with the same weights, for any number of threads; lines that are empty, too long or no text.
+# stopped in the middle of an epoch ends with the same weights, for any number of threads; lines that are empty, too long or no text; what
+# they look at while they write.
 # level: quick
 set -eu
 cajal=$build/cajal
@@ -54,6 +55,28 @@ for model in transformer gru-attention; do
     fails 1 "bad, line 2: found byte 0xff" translate "$run" "$scratch/bad"
     grep -qF "line 3: a source of 14 tokens: the generator takes from 1 to 12" "$scratch/err" || { cat "$scratch/err"; exit 1; }
     printf 'the man old now sleeps\n\n\nthe man old now falls\n' | cmp - "$scratch/out"
+
+    # what its words look at: a picture for each attention across, and a page with both sentences; of a file each line
+    case $model in transformer) layer=decoder.layers.0.multihead_attn ;; *) layer=decoder.attention ;; esac
+    for threads in 1 3; do
+        "$cajal" explain "$run" 'der rote Hund läuft nun' --out "$scratch/why-$threads" --threads $threads --json >"$scratch/out"
+    done
+    grep -qF "{\"method\": \"attention\", \"layer\": \"$layer\", \"file\": \"$scratch/why-3/sentence-attention-1.png\"}, " "$scratch/out"
+    [ "$(grep -o '"file"' "$scratch/out" | wc -l)" = 2 ] || { cat "$scratch/out"; exit 1; }
+    head -c 8 "$scratch/why-1/sentence-attention-1.png" | grep -q PNG
+    cmp "$scratch/why-1/sentence-attention-1.png" "$scratch/why-3/sentence-attention-1.png"
+    page=$scratch/why-1/sentence-attention.html
+    [ "$(sed -n 's/<[^>]*>//g; /→/p' "$page")" = 'der rote Hund läuft nun· → the dog red now runs·' ] || { cat "$page"; exit 1; }
+    [ "$(grep -o 'data-v="[-0-9 ]*"' "$page" | wc -l)" = 6 ]
+    printf 'der rote Hund läuft nun\n\nder große Ball dort drüben\n' >"$scratch/two.txt"
+    "$cajal" explain "$run" "$scratch/two.txt" --out "$scratch/why" >"$scratch/out"
+    grep -q 'two-attention-2.png' "$scratch/out"
+    [ "$(grep -c '<h2>' "$scratch/why/two-attention.html")" = 2 ]
+    fails 1 "bad: line 2: found byte 0xff" explain "$run" "$scratch/bad" --out "$scratch/why"
+    fails 1 "the sentence: line 1: a source of 14 tokens: the generator takes from 1 to 12" \
+        explain "$run" 'der der der der der der der der der der der der der' --out "$scratch/why"
+    fails 2 "--method gradient-input is not for translators" explain "$run" "$scratch/two.txt" --method gradient-input --out "$scratch/why"
+    fails 1 "none.txt: cannot be opened" explain "$run" "$scratch/none.txt" --out "$scratch/why"
 done
 printf 'der Hund' | "$cajal" translate "$scratch/transformer" >/dev/null # no line end
 "$cajal" translate "$scratch/transformer" </dev/null | cmp - /dev/null
