@@ -310,6 +310,7 @@ static void test_nothing_to_learn(void **state)
         assert_null(t);
     }
     expect_status(train(&t, CJ_TOKENS_WORD, "a b", 1), CJ_FORMAT_ERROR);
+}
 
 /* What takes any bytes does so until it is told not to; a file keeps that. */
 static void test_text_alone(void **state)
@@ -501,9 +502,10 @@ int main(void)
         cmocka_unit_test(test_specials),     cmocka_unit_test(test_unknown_characters),
         cmocka_unit_test(test_words),        cmocka_unit_test(test_words_in_order),
         cmocka_unit_test(test_cleaning),     cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_nothing_to_learn), cmocka_unit_test(test_text_alone),
-        cmocka_unit_test(test_files),        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_far_number),   cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_nothing_to_learn),
+        cmocka_unit_test(test_text_alone),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_far_number),
+        cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

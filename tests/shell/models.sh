@@ -1,5 +1,5 @@
 # Networks by name on the command line: the table of docs/models.md agrees with what the command counts, one network is
-# shown layer by layer, and what does not fit is told.
+# shown layer by layer, and what does not fit is told; the program in C that stands there compiles and learns.
 # level: quick
 set -eu
 cajal=$build/cajal
@@ -46,3 +46,10 @@ says 2 "takes no recipe, but found 'a.yaml'" --model resnet50 a.yaml
 says 2 "takes no recipe, but found 'a.yaml'" --models a.yaml
 says 2 "--input says how" --input 224x224
 says 2 "--classes says how" "$source/recipes/mnist-mlp.yaml" --classes 3
+
+# of the blocks of C the last is a whole program
+sed -n '/^```c$/,/^```$/{/^```/!p}' "$table" | sed -n '/^#include/,$p' >"$scratch/reader.c"
+${CC:-cc} -std=c17 -Wall -Wextra -Wpedantic -Werror -I"$source/include" "$scratch/reader.c" -o "$scratch/reader" \
+    -L"$build" -lcajal -lm -Wl,-rpath,"$build" || { echo "the program in docs/models.md does not compile"; exit 1; }
+"$scratch/reader" >"$scratch/out" || { echo "the program in docs/models.md fails"; exit 1; }
+awk '{ loss[NR] = $NF } END { exit !(NR == 2 && loss[2] < loss[1] / 10) }' "$scratch/out" || { cat "$scratch/out"; exit 1; }
