@@ -10,6 +10,7 @@
 #include "cajal/model.h"
 #include "cajal/ops.h"
 #include "cajal/program.h"
+#include "cajal/vision.h"
 
 #include "cpu/isa.h"
 #include "graph/graph.h"
@@ -87,6 +88,36 @@ static void test_product_of_zeros(void **state)
     EXPECT_EACH(first, 0, 6, 0, 0, 0, 0, 42, 35, 30);
     /* Σ over j≠i of w[j]·Π of the rest */
     EXPECT_EACH(second, 2 * 3 + 3 * 0, 1 * 3 + 3 * 2, 2 * 2 + 1 * 0, 0, 4 * 2, 4 * 1, -6, 7 - 5, 6);
+}
+
+/* Windows of 2 by 2: of zeros, of one element that is not zero, of 3 and 4, and with a NaN. A window of zeros
+ * has no gradient; the root's slope at 0 is infinite. */
+static void test_power_pool_of_zeros(void **state)
+{
+    (void)state;
+    float data[] = {0, 0, 0, -2, 3, 0, 1, NAN, 0, 0, 0, 0, 0, -4, 1, 1}, y[2][4], gradients[2][16];
+    double wide[16], wide_y[4], wide_gradient[16];
+    for (int i = 0; i < 16; i++) wide[i] = (double)data[i];
+    drawing d = begin();
+    cj_value x[3] = {given(&d, data, CJ_F32, cj_shape(1, 2, 8, 1)),
+                     given(&d, data, CJ_F32, cj_shape(1, 2, 8, 1)),
+                     given(&d, wide, CJ_F64, cj_shape(1, 2, 8, 1))};
+    for (int i = 0; i < 3; i++) {
+        cj_pool_options options = {.size = sizeof options, .input = x[i], .power = i == 1 ? 3 : 0};
+        cj_value pooled = cj_power_pool(&options), g;
+        cj_gradients(cj_sum(pooled, CJ_ALL_AXES, CJ_DROP_AXES), 1, &x[i], &g);
+        wanted(&d, pooled, i < 2 ? (void *)y[i] : wide_y);
+        wanted(&d, g, i < 2 ? (void *)gradients[i] : wide_gradient);
+    }
+    run(&d);
+    EXPECT_EACH(y[0], 0, 2, 5, NAN);
+    EXPECT_EACH(wide_y, 0, 2, 5, NAN);
+    EXPECT_EACH(gradients[0], 0, 0, 0, -1, 0.6, 0, NAN, NAN, 0, 0, 0, 0, 0, -0.8, NAN, NAN);
+    EXPECT_EACH(wide_gradient, 0, 0, 0, -1, 0.6, 0, NAN, NAN, 0, 0, 0, 0, 0, -0.8, NAN, NAN);
+    /* x|x| / y² */
+    double cubes = cbrt(27 + 64), square = cubes * cubes;
+    EXPECT_EACH(y[1], 0, 2, cubes, NAN);
+    EXPECT_EACH(gradients[1], 0, 0, 0, -1, 9 / square, 0, NAN, NAN, 0, 0, 0, 0, 0, -16 / square, NAN, NAN);
 }
 
 /* torch.sort(stable=True): NaN is the largest, ties keep their order in both directions. */
@@ -683,6 +714,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_product_of_zeros),
+        cmocka_unit_test(test_power_pool_of_zeros),
         cmocka_unit_test(test_sorting),
         cmocka_unit_test(test_sorting_in_double),
         cmocka_unit_test(test_extremes),

@@ -77,7 +77,8 @@ typedef struct {
  * gradient goes to the first of equals. */
 CJ_API cj_value cj_max_pool(const cj_pool_options *options);
 CJ_API cj_value cj_average_pool(const cj_pool_options *options);
-CJ_API cj_value cj_power_pool(const cj_pool_options *options); /* (Σ |x|^p)^(1/p) */
+/* (Σ |x|^p)^(1/p). The gradient in a window of zeros is 0. */
+CJ_API cj_value cj_power_pool(const cj_pool_options *options);
 /* [N,spatial…,C] → [N,result…,C]: window i of n covers the i-th n-th part, rounded outwards. */
 CJ_API cj_value cj_adaptive_max_pool(cj_value x, cj_shape_t result);
 CJ_API cj_value cj_adaptive_average_pool(cj_value x, cj_shape_t result);

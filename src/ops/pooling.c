@@ -106,17 +106,24 @@ cj_value cj_average_pool(const cj_pool_options *o)
                                 : cj_scale(sums, 1 / elements);
 }
 
+/* sums^(1/p). A window of zeros takes another way round the root, whose slope there is infinite: its elements
+ * have the gradient 0, as PyTorch gives them, not 0 · ∞. */
+static cj_value root(cj_value sums, double p)
+{
+    cj_value zero = cj__full_like(sums, 0), some = cj_not_equal(sums, zero);
+    cj_value safe = cj_select(some, sums, cj__full_like(sums, 1));
+    cj_value power = p == 2 ? cj_sqrt(safe) : cj_pow(safe, cj__full_like(safe, 1 / p));
+    return cj_select(some, power, zero);
+}
+
 /* (Σ |x|^p)^(1/p); p = 2 where none is given. */
 cj_value cj_power_pool(const cj_pool_options *o)
 {
     cj__window_attributes a = pool_attributes(o);
     double p = o->power ? o->power : 2;
     if (!cj_value_ok(o->input)) return cj__poison(o->input.graph);
-    cj_dtype dtype = cj_value_dtype(o->input);
-    cj_value powers =
-        p == 2 ? cj_square(o->input) : cj_pow(cj_abs(o->input), cj_constant(o->input.graph, dtype, p));
-    cj_value sums = cj__draw1(CJ__OP_sum_pool, &a, powers);
-    return p == 2 ? cj_sqrt(sums) : cj_pow(sums, cj_constant(o->input.graph, dtype, 1 / p));
+    cj_value powers = p == 2 ? cj_square(o->input) : cj_pow(cj_abs(o->input), cj__full_like(o->input, p));
+    return root(cj__draw1(CJ__OP_sum_pool, &a, powers), p);
 }
 
 static cj__window_attributes adaptive_attributes(cj_value x, cj_shape_t result)
