@@ -160,6 +160,44 @@ static void test_layout_of_files(void **state)
     cj_test_remove_folder(folder);
 }
 
+/* --- windows that see nothing --------------------------------------------------------------------------- */
+
+/* Pools [1,size,size,2] in each way; what is wrong with it, or NULL. */
+static void check_windows(int64_t size, cj_pool_options options, const char *wrong)
+{
+    cj_value (*const pools[])(const cj_pool_options *) = {(cj_max_pool), (cj_average_pool), (cj_power_pool)};
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        cj_graph *g;
+        expect_ok(cj_graph_new(&g, model));
+        options.size = sizeof options;
+        options.input = cj_input(g, "x", CJ_F32, cj_shape(1, size, size, 2));
+        assert_int_equal(cj_value_ok(pools[i](&options)), wrong == NULL);
+        if (wrong) expect_message(wrong);
+        cj_graph_free(g);
+    }
+}
+
+/* There is neither a largest nor a mean of no elements: padding may reach as far as each window sees one. */
+static void test_windows_that_see_nothing(void **state)
+{
+    (void)state;
+    check_windows(
+        8, (cj_pool_options){.kernel = 2, .pad = 2},
+        "window 0 along spatial axis 0 sees padding alone: it begins at -2, has 2 elements 1 apart, "
+        "and there are 8; hint: take less padding");
+    check_windows(8, (cj_pool_options){.kernel = 2, .pad = 2, .exclude_padding = true}, "it begins at -2");
+    check_windows(8, (cj_pool_options){.kernel = 3, .stride = 1, .pads = {0, 7}},
+                  "window 0 along spatial axis 1");
+    /* What dilation steps over: elements -1 and 2 of two. */
+    check_windows(2, (cj_pool_options){.kernel = 2, .pad = 1, .dilation = 3}, "2 elements 3 apart");
+    check_windows(2, (cj_pool_options){.kernel = 2, .stride = 1, .dilation = 3, .padding = CJ_SAME},
+                  "2 elements 3 apart");
+    check_windows(8, (cj_pool_options){.kernel = 3, .stride = 1, .pad = 2}, NULL);
+    check_windows(1, (cj_pool_options){.kernel = 3, .pad = 1}, NULL);
+    check_windows(7, (cj_pool_options){.kernel = 4, .stride = 3, .pad = 2, .ceil = true}, NULL);
+    check_windows(3, (cj_pool_options){.kernel = 5, .stride = 4, .padding = CJ_SAME}, NULL);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -191,6 +229,7 @@ static void check_layout(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(check_layers), cmocka_unit_test(check_layout)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(check_layers), cmocka_unit_test(check_layout),
+                                       cmocka_unit_test(test_windows_that_see_nothing)};
     return cmocka_run_group_tests_name("vision", tests, begin, end);
 }

@@ -74,7 +74,8 @@ typedef struct {
     double power;         /* cj_power_pool; 0: 2 */
 } cj_pool_options;
 /* cj_max_pool(x, .kernel = 3, .stride = 2, .pad = 1). Padding is never the largest; NaN always is. The
- * gradient goes to the first of equals. */
+ * gradient goes to the first of equals. Padding may be any that leaves each window an element to see, where
+ * PyTorch stops at half a window. */
 CJ_API cj_value cj_max_pool(const cj_pool_options *options);
 CJ_API cj_value cj_average_pool(const cj_pool_options *options);
 /* (Σ |x|^p)^(1/p). The gradient in a window of zeros is 0. */

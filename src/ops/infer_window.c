@@ -123,12 +123,44 @@ cj_status cj__infer_convolution_weight_gradient(cj__inference *i)
 
 /* --- pooling ------------------------------------------------------------------------------------------- */
 
+/* Whether the window that begins at `start` has an element within `size`. */
+static bool sees(const cj__window_attributes *a, int d, int64_t start, int64_t size)
+{
+    int64_t dilation = a->dilation[d], missing = start < 0 ? (dilation - 1 - start) / dilation : 0;
+    return missing < a->kernel[d] && start + missing * dilation < size;
+}
+
+/* The first window along axis d without an element within `size`, or -1. Only those that begin in the padding
+ * in front can be: behind there is as much, or what SAME or rounding up adds, which leaves the last an
+ * element. */
+static int64_t blind_window(const cj__window_attributes *a, int d, int64_t size)
+{
+    for (int64_t w = 0; w < cj__window_count(a, d, size) && w * a->stride[d] < a->before[d]; w++)
+        if (!sees(a, d, w * a->stride[d] - a->before[d], size)) return w;
+    return -1;
+}
+
+/* There is neither a largest nor a mean of no elements. */
+static cj_status want_elements(const cj__window_attributes *a, cj_shape_t x)
+{
+    for (int d = 0; d < a->rank && !a->adaptive; d++) {
+        int64_t blind = blind_window(a, d, x.dims[1 + d]);
+        if (blind >= 0)
+            FAIL("window %lld along spatial axis %d sees padding alone: it begins at %lld, has %lld elements "
+                 "%lld apart, and there are %lld; hint: take less padding",
+                 (long long)blind, d, (long long)(blind * a->stride[d] - a->before[d]),
+                 (long long)a->kernel[d], (long long)a->dilation[d], (long long)x.dims[1 + d]);
+    }
+    return CJ_OK;
+}
+
 cj_status cj__infer_pool(cj__inference *i)
 {
     const cj__window_attributes *a = i->attributes;
-    cj_shape_t y;
-    CJ__TRY(want_window(i, a, i->inputs[0].shape));
-    CJ__TRY(slide(a, i->inputs[0].shape, &y));
+    cj_shape_t x = i->inputs[0].shape, y;
+    CJ__TRY(want_window(i, a, x));
+    CJ__TRY(slide(a, x, &y));
+    CJ__TRY(want_elements(a, x));
     return gives(i, i->inputs[0].dtype, y);
 }
 
