@@ -2,6 +2,7 @@
  * texts are explained in explain_text.c. */
 #include "explain.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,17 @@ static void end_object(const explaining *e)
     if (e->o->json) printf("]}");
 }
 
+/* The map of integrated gradients, where its sum is not what it is meant to be. */
+static void tell_fault(const cj_explanation *facts)
+{
+    double difference = facts->score - facts->baseline_score, off = fabs(facts->sum - difference);
+    if (off > 1e-3 * fabs(difference))
+        printf("             its sum is off by %.2g, more than a thousandth of the difference; more --steps "
+               "come "
+               "nearer\n",
+               off);
+}
+
 /* One picture that was written. */
 static void tell_file(explaining *e, const char *what, const char *layer, const cj_explanation *facts,
                       const char *file)
@@ -137,6 +149,7 @@ static void tell_file(explaining *e, const char *what, const char *layer, const 
         if (*layer) printf("  (%s)", layer);
         if (integrated) printf("  (sums to %.4g of %.4g)", facts->sum, difference);
         printf("\n");
+        if (integrated) tell_fault(facts);
     }
     e->any = true;
 }

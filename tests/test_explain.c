@@ -230,6 +230,72 @@ static void test_single_logit(void **state)
     cj_model_free(model);
 }
 
+/* --- bends on the way of integrated gradients ---------------------------------------------------------- */
+
+enum { BENDS = 4096 };
+static cj_layer bending[] = {CJ_LAYER("dense", BENDS), CJ_LAYER("relu"), CJ_LAYER("dense", 1),
+                             CJ_LAYER(NULL)};
+
+/* Σ weights[i] · relu(slopes[i] · x - places[i]) of one number x, the others having no weight. */
+static cj_model *bending_model(int count, const float *slopes, const float *places, const float *weights)
+{
+    cj_model *model = new_model(bending, cj_shape(1), 1);
+    const char *names[] = {"0.weight", "0.bias", "2.weight", "2.bias"};
+    float *data[4];
+    for (int i = 0; i < 4; i++) {
+        cj_tensor tensor = cj_model_find(model, names[i]);
+        data[i] = tensor.data;
+        memset(data[i], 0, cj_tensor_bytes(&tensor));
+    }
+    for (int i = 0; i < count; i++)
+        data[0][i] = slopes[i], data[1][i] = -slopes[i] * places[i], data[2][i] = weights[i];
+    return model;
+}
+
+/* How far the sum is off, as a share of the difference. */
+static double fault(cj_model *model, int64_t steps, cj_explanation *facts)
+{
+    float one = 1, map;
+    cj_explain_options o = options_of(model, bending, &one, cj_shape(1));
+    o.loss = CJ_SQUARED_ERROR;
+    o.method = CJ_INTEGRATED_GRADIENTS;
+    o.steps = steps;
+    expect_ok(cj_explain(&o, &map, facts));
+    return fabs(facts->sum - (facts->score - facts->baseline_score)) /
+           fabs(facts->score - facts->baseline_score);
+}
+
+/* All of the score is gained behind one bend near the end: 2592 equal steps have one point behind it. */
+static void test_bend(void **state)
+{
+    (void)state;
+    const float slope = 1024, place = 1 - 1.0F / 2048, weight = 3;
+    cj_explanation facts;
+    cj_model *model = bending_model(1, &slope, &place, &weight);
+    assert_true(fault(model, 2592, &facts) > 0.1);
+    assert_true(fault(model, 0, &facts) <= 1e-3);
+    assert_true(fabs(facts.sum - 1.5) < 2e-3);
+    if (facts.steps > 400) fail_msg("%lld inputs were looked at for one bend", (long long)facts.steps);
+    cj_model_free(model);
+}
+
+/* A saw of more teeth than there are pieces: the promise is not kept, in bounded time, and the facts tell. */
+static void test_too_many_bends(void **state)
+{
+    (void)state;
+    static float slopes[BENDS], places[BENDS], weights[BENDS];
+    for (int i = 0; i < BENDS; i++) {
+        slopes[i] = 1;
+        places[i] = ((float)i + 0.8F * (float)(i * 37 % 101) / 101) / BENDS;
+        weights[i] = i == 0 ? 1 : i % 2 ? -2 : 2;
+    }
+    cj_explanation facts;
+    cj_model *model = bending_model(BENDS, slopes, places, weights);
+    assert_true(fault(model, 0, &facts) > 1e-3);
+    assert_int_equal(facts.steps, 2 + (2 * 1024 - 1) + 2 + 1024);
+    cj_model_free(model);
+}
+
 /* --- a network that has learned something -------------------------------------------------------------- */
 
 enum { SIDE = 16, PIXELS = SIDE * SIDE, ROWS = 512, SHAPE = 5 };
@@ -519,7 +585,6 @@ static cj_status scenario(void *context)
     cj_status status = CJ_OK;
     for (int m = CJ_INTEGRATED_GRADIENTS; m < CJ_EXPLAIN_METHODS && status == CJ_OK; m++) {
         o.method = (cj_explain_method)m;
-        o.steps = 2;
         status = cj_explain(&o, map, NULL);
     }
     if (status == CJ_OK) status = cj_feature_maps_make(&maps, &o);
@@ -550,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_allocations), cmocka_unit_test(test_pytorch),
         cmocka_unit_test(test_layers),      cmocka_unit_test(test_occlusion),
         cmocka_unit_test(test_linear),      cmocka_unit_test(test_single_logit),
+        cmocka_unit_test(test_bend),        cmocka_unit_test(test_too_many_bends),
     };
     const struct CMUnitTest on_learned[] = {
         cmocka_unit_test(test_sums),    cmocka_unit_test(test_pointing), cmocka_unit_test(test_randomised),

@@ -429,6 +429,30 @@ static void expect_picture(const char *name, int height, int width)
         fail_msg("%s is %lld by %lld", name, (long long)image.width, (long long)image.height);
     cj_image_free(&image);
 }
+
+/* The first number behind `name`. */
+static double number_behind(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    assert_non_null(at);
+    return strtod(at + strlen(name), NULL);
+}
+
+/* What is told of the sum is so: of one step, which the network's bends make too few, and of as many as it
+ * takes. */
+static void expect_fault(const char *picture, const char *out, const char *steps)
+{
+    cj_test_result numbers = cj_test_cajal("explain", at("run"), picture, "--method", "integrated", "--out",
+                                           out, "--json", steps ? "--steps" : NULL, steps);
+    cj_test_result words = cj_test_cajal("explain", at("run"), picture, "--method", "integrated", "--out",
+                                         out, steps ? "--steps" : NULL, steps);
+    double sum = number_behind(numbers.output, "\"sum\": "),
+           difference = number_behind(numbers.output, "\"difference\": ");
+    assert_int_equal(fabs(sum - difference) > 1e-3 * fabs(difference), steps != NULL);
+    assert_int_equal(strstr(words.output, "more than a thousandth of the difference") != NULL, steps != NULL);
+    cj_test_result_free(&numbers);
+    cj_test_result_free(&words);
+}
 #endif
 
 static void test_command(void **state)
@@ -470,6 +494,8 @@ static void test_command(void **state)
     expect_run(cj_test_cajal("explain", at("run"), picture, "--method", "integrated", "--steps", "7", "--out",
                              out[0]),
                0, "(sums to ", "");
+    expect_fault(picture, out[0], "1");
+    expect_fault(picture, out[0], NULL);
     expect_run(
         cj_test_cajal("explain", at("run"), picture, "--method", "features", "--layer", "1", "--out", out[0]),
         0, "33-features.png  (1)", "");

@@ -56,8 +56,8 @@ typedef struct {
     int64_t samples;       /* of SmoothGrad; 0: 64 */
     double noise;          /* its deviation, as a share of x's largest less its smallest value; 0: 0.15 */
     uint64_t seed;
-    /* Of integrated gradients; 0: 32, and three times as many until the sum is right to 1e-3, 2592 at most.
-     */
+    /* Of integrated gradients, so many equal ones; 0: 32, halved where gradients and scores disagree until
+     * the sum is right to 1e-3, or there are 1024: the explanation tells which. */
     int64_t steps;
     int64_t window; /* side of what is occluded; 0: a fifth of the shorter side */
     int64_t stride; /* from one window to the next; 0: a third of the window */
@@ -66,7 +66,7 @@ typedef struct {
 typedef struct {
     double score,
         baseline_score;        /* of x, and of the baseline (by integrated gradients and occlusion alone) */
-    double sum;                /* of the map */
+    double sum;                /* of the map; integrated gradients: near score - baseline_score */
     int64_t steps;             /* inputs that the network was shown */
     char layer[CJ_LAYER_NAME]; /* whose maps Grad-CAM took; "": none */
 } cj_explanation;

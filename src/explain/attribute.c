@@ -71,11 +71,14 @@ static cj_status score_both(task *t)
     return CJ_OK;
 }
 
-static void add_gradients(task *t, int64_t rows)
+static const float *gradient_of(const task *t, int64_t row)
 {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < t->probe.size; i++)
-            t->sums[i] += (double)t->probe.result[r * t->probe.size + i];
+    return t->probe.result + row * t->probe.size;
+}
+
+static void add_gradient(task *t, int64_t row, double weight)
+{
+    for (int64_t i = 0; i < t->probe.size; i++) t->sums[i] += weight * (double)gradient_of(t, row)[i];
 }
 
 /* --- saliency and SmoothGrad --------------------------------------------------------------------------- */
@@ -95,7 +98,7 @@ static cj_status saliency(task *t)
     put_example(t, 0);
     CJ__TRY(run(t, 1));
     t->facts.score = (double)t->probe.scores[0];
-    add_gradients(t, 1);
+    add_gradient(t, 0, 1);
     largest_of_channels(t, 1);
     return CJ_OK;
 }
@@ -125,7 +128,7 @@ static cj_status smoothgrad(task *t)
                 row_of(t, r)[i] =
                     example(t)[i] + deviation * cj__normal(key, (uint64_t)(first + r), (uint64_t)i);
         CJ__TRY(run(t, rows));
-        add_gradients(t, rows);
+        for (int64_t r = 0; r < rows; r++) add_gradient(t, r, 1);
     }
     largest_of_channels(t, 1 / (double)samples);
     return CJ_OK;
@@ -133,59 +136,156 @@ static cj_status smoothgrad(task *t)
 
 /* --- integrated gradients ------------------------------------------------------------------------------ */
 
-enum { FIRST_STEPS = 32, MOST_STEPS = 2592 };
+enum { FIRST_PIECES = 32, MOST_PIECES = 1024 };
 
 /* A point of the way from the baseline (0) to x (1). */
-static void put_between(const task *t, int64_t row, double at)
+typedef struct {
+    double at, score, slope; /* slope: by how much the score rises along the whole way, if it goes on so */
+    bool seen;
+} point;
+
+/* The way in pieces, from its beginning to its end: piece k from point 2k by its middle to point 2k + 2. */
+typedef struct {
+    int64_t pieces;
+    point *points; /* [2 pieces + 1]; NULL: equal pieces that nobody looked at */
+} way;
+
+static double step_at(const task *t, int64_t i)
 {
-    for (int64_t i = 0; i < t->probe.size; i++) {
-        double from = (double)baseline_at(t, i);
-        row_of(t, row)[i] = (float)(from + at * ((double)example(t)[i] - from));
-    }
+    return (double)example(t)[i] - (double)baseline_at(t, i);
 }
 
-/* Adds the gradients in the middles of `steps` equal parts; but for those of a third as many, where these are
- * in the sums already: they are the middle ones of each three. */
-static cj_status add_middles(task *t, int64_t steps, bool third_is_known)
+static void put_between(const task *t, int64_t row, double at)
 {
-    int64_t rows = 0;
-    for (int64_t k = 0; k < steps; k++) {
-        if (!third_is_known || k % 3 != 1) put_between(t, rows++, ((double)k + 0.5) / (double)steps);
-        if (rows < t->probe.rows && k + 1 < steps) continue;
+    for (int64_t i = 0; i < t->probe.size; i++)
+        row_of(t, row)[i] = (float)((double)baseline_at(t, i) + at * step_at(t, i));
+}
+
+static double middle_of(const way *w, int64_t k)
+{
+    return w->points ? w->points[2 * k + 1].at : ((double)k + 0.5) / (double)w->pieces;
+}
+
+static double length_of(const way *w, int64_t k)
+{
+    return w->points ? w->points[2 * k + 2].at - w->points[2 * k].at : 1 / (double)w->pieces;
+}
+
+/* The map: each gradient in the middle of a piece counts for the piece. */
+static cj_status integrate(task *t, const way *w)
+{
+    for (int64_t first = 0, rows; first < w->pieces; first += rows) {
+        rows = w->pieces - first < t->probe.rows ? w->pieces - first : t->probe.rows;
+        for (int64_t r = 0; r < rows; r++) put_between(t, r, middle_of(w, first + r));
         CJ__TRY(run(t, rows));
-        add_gradients(t, rows);
+        for (int64_t r = 0; r < rows; r++) add_gradient(t, r, length_of(w, first + r));
+    }
+    for (int64_t p = 0; p < t->pixels; p++) {
+        double pixel = 0;
+        for (int64_t i = p * t->channels; i < (p + 1) * t->channels; i++) pixel += step_at(t, i) * t->sums[i];
+        t->map[p] = (float)pixel;
+    }
+    return CJ_OK;
+}
+
+/* --- where to look on the way -------------------------------------------------------------------------- */
+
+static void note(const task *t, int64_t row, point *p)
+{
+    p->seen = true;
+    p->score = (double)t->probe.scores[row];
+    for (int64_t i = 0; i < t->probe.size; i++) p->slope += step_at(t, i) * (double)gradient_of(t, row)[i];
+}
+
+/* Looks at the points that were not seen yet. */
+static cj_status look(task *t, const way *w)
+{
+    int64_t rows = 0, count = 2 * w->pieces + 1;
+    for (int64_t i = 0, first = 0; i < count; i++) {
+        if (!w->points[i].seen) put_between(t, rows++, w->points[i].at);
+        if (rows == 0 || (rows < t->probe.rows && i + 1 < count)) continue;
+        CJ__TRY(run(t, rows));
+        for (int64_t r = 0; r < rows; first++)
+            if (!w->points[first].seen) note(t, r++, &w->points[first]);
         rows = 0;
     }
     return CJ_OK;
 }
 
-/* The map, from the sums over so many steps; returns its sum. */
-static double integrate(task *t, int64_t steps)
+/* What the middle's slope says of a piece, less what the scores at its ends say, which is right. */
+static double error_of(const way *w, int64_t k)
+{
+    const point *p = w->points + 2 * k;
+    return p[1].slope * length_of(w, k) - (p[2].score - p[0].score);
+}
+
+static double error_of_all(const way *w, bool magnitudes)
 {
     double sum = 0;
-    for (int64_t p = 0; p < t->pixels; p++) {
-        double pixel = 0;
-        for (int64_t i = p * t->channels; i < (p + 1) * t->channels; i++)
-            pixel += ((double)example(t)[i] - (double)baseline_at(t, i)) * t->sums[i] / (double)steps;
-        t->map[p] = (float)pixel;
-        sum += pixel;
-    }
+    for (int64_t k = 0; k < w->pieces; k++) sum += magnitudes ? fabs(error_of(w, k)) : error_of(w, k);
     return sum;
+}
+
+static point between(point a, point b)
+{
+    return (point){.at = (a.at + b.at) / 2};
+}
+
+static void add_piece(way *w, point begin, point middle, point end)
+{
+    point *p = w->points + 2 * w->pieces++;
+    p[0] = begin, p[1] = middle, p[2] = end;
+}
+
+/* Halves the pieces that are no better than the mean, where all are alike each of them; a middle becomes an
+ * end of both its halves. */
+static void halve_worst(const way *from, way *to)
+{
+    double enough = 0.99 * error_of_all(from, true) / (double)from->pieces;
+    int64_t room = MOST_PIECES - from->pieces;
+    to->pieces = 0;
+    for (int64_t k = 0; k < from->pieces; k++) {
+        const point *p = from->points + 2 * k;
+        if (room > 0 && fabs(error_of(from, k)) >= enough) {
+            add_piece(to, p[0], between(p[0], p[1]), p[1]);
+            add_piece(to, p[1], between(p[1], p[2]), p[2]);
+            room--;
+        } else
+            add_piece(to, p[0], p[1], p[2]);
+    }
+}
+
+/* Looks closer where slopes and scores disagree, until the slopes sum to the difference of the scores. */
+static cj_status search(task *t, way *w, way *other)
+{
+    double allowed = 1e-3 * fabs(t->facts.score - t->facts.baseline_score);
+    w->pieces = FIRST_PIECES;
+    for (int64_t i = 0; i <= 2 * FIRST_PIECES; i++)
+        w->points[i] = (point){.at = (double)i / (2 * FIRST_PIECES)};
+    CJ__TRY(look(t, w));
+    while (w->pieces < MOST_PIECES && fabs(error_of_all(w, false)) > allowed) {
+        halve_worst(w, other);
+        way halved = *other;
+        *other = *w;
+        *w = halved;
+        CJ__TRY(look(t, w));
+    }
+    return CJ_OK;
 }
 
 static cj_status integrated_gradients(task *t)
 {
-    int64_t steps = t->o->steps ? t->o->steps : FIRST_STEPS;
+    way equal = {.pieces = t->o->steps};
     CJ__TRY(score_both(t));
-    double difference = t->facts.score - t->facts.baseline_score;
-    CJ__TRY(add_middles(t, steps, false));
-    double sum = integrate(t, steps);
-    while (!t->o->steps && steps < MOST_STEPS && fabs(sum - difference) > 1e-3 * fabs(difference)) {
-        steps *= 3;
-        CJ__TRY(add_middles(t, steps, true));
-        sum = integrate(t, steps);
-    }
-    return CJ_OK;
+    if (t->o->steps) return integrate(t, &equal);
+    size_t bytes = (2 * MOST_PIECES + 1) * sizeof(point);
+    way w = {.points = cj__allocate(bytes)}, other = {.points = cj__allocate(bytes)};
+    cj_status status =
+        w.points && other.points ? search(t, &w, &other) : cj__out_of_memory(bytes, "an explanation");
+    if (status == CJ_OK) status = integrate(t, &w);
+    cj__free(w.points);
+    cj__free(other.points);
+    return status;
 }
 
 /* --- Grad-CAM ------------------------------------------------------------------------------------------ */
