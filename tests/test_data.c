@@ -284,6 +284,10 @@ static void test_recipes(void **state)
     expect_message("optimizer.learning_rate is 'fast', but must be a number");
     expect_status(read_recipe(folder, "model: [relu]\n", NULL), CJ_INVALID_ARGUMENT);
     expect_message("`model` needs a dense layer");
+    expect_status(read_recipe(folder, "model: {name: unet}\n", NULL), CJ_INVALID_ARGUMENT);
+    expect_message("model.name is 'unet', which gives something for every pixel, and recipes train");
+    expect_status(read_recipe(folder, "model: autoencoder\n", NULL), CJ_INVALID_ARGUMENT);
+    expect_message("hint: train it from C (cj_network, docs/models.md)");
     expect_status(read_recipe(folder, "a: [1, {", NULL), CJ_FORMAT_ERROR);
     expect_status(read_recipe(folder, "", NULL), CJ_FORMAT_ERROR);
     expect_status(read_recipe(folder, "- 1\n", NULL), CJ_FORMAT_ERROR);

@@ -149,10 +149,12 @@ static const char *choices_of(const cj_recipe_key *key)
     return strcmp(key->kind, "truth") == 0 ? "true|false" : key->choices;
 }
 
-static void put_networks(void)
+/* Recipes take no network that gives something for every pixel. */
+static void put_networks(const char *before, bool of_recipes)
 {
     cj_network_facts facts;
-    for (int64_t i = 0; cj_network_at(i, &facts); i++) fprintf(to, "%s%s", i ? " " : "", facts.name);
+    for (int64_t i = 0; cj_network_at(i, &facts); i++)
+        if (!of_recipes || !facts.pixelwise) fprintf(to, "%s%s%s", i ? " " : "", before, facts.name);
 }
 
 static void put_keys(void)
@@ -166,7 +168,7 @@ static void put_keys(void)
         if (!choices_of(&key) && !network) continue;
         fprintf(to, "    %s) echo '", key.name);
         if (network)
-            put_networks();
+            put_networks("", true);
         else
             put_choices(choices_of(&key));
         fputs("' ;;\n", to);
@@ -186,7 +188,7 @@ static void put_tables(void)
     fputs("'\n}\n\n_cajal_sets() {\n    echo '", to);
     put_sets();
     fputs("'\n}\n\n_cajal_networks() {\n    echo '", to);
-    put_networks();
+    put_networks("", false);
     fputs("'\n}\n\n# Those that take a value end in =.\n_cajal_options() {\n    case $1 in\n", to);
     for (int i = 0; i < command_count; i++) put_options(&command_table[i]);
     fputs("    esac\n}\n\n# What stands in each place; dots: the last again and again.\n_cajal_operands() "
@@ -267,14 +269,11 @@ static void put_fish_operands(const command_facts *command)
 static void put_fish_settings(void)
 {
     cj_recipe_key key;
-    cj_network_facts network;
     fputs("function _cajal_settings\n    printf '%s\\n'", to);
     for (int64_t i = 0; cj_recipe_key_at(i, &key); i++) {
         const char *choice = choices_of(&key);
         fprintf(to, " %s=", key.name);
-        if (strcmp(key.name, "model.name") == 0)
-            for (int64_t k = 0; cj_network_at(k, &network); k++)
-                fprintf(to, " %s=%s", key.name, network.name);
+        if (strcmp(key.name, "model.name") == 0) fputs(" ", to), put_networks("model.name=", true);
         for (size_t length; choice && *choice; choice += length + (choice[length] == '|')) {
             length = strcspn(choice, "|");
             fprintf(to, " %s=%.*s", key.name, (int)length, choice);
@@ -295,7 +294,7 @@ static void put_fish(void)
     fputs("\nend\nfunction _cajal_sets\n    printf '%s\\n' ", to);
     put_sets();
     fputs("\nend\nfunction _cajal_networks\n    printf '%s\\n' ", to);
-    put_networks();
+    put_networks("", false);
     fputs("\nend\n", to);
     put_fish_settings();
     fputs("complete -c cajal -f\n", to);

@@ -27,6 +27,8 @@ typedef struct {
     const char *about;               /* what it is, and whose */
     int64_t height, width, channels; /* of the pictures it was made for */
     int64_t classes;
+    bool pixelwise; /* gives something for every pixel, not logits [N,classes]: for C programs, not for
+                       recipes */
 } cj_network_facts;
 /* The networks there are, from index 0 on; false beyond the last. */
 CJ_API bool cj_network_at(int64_t index, cj_network_facts *facts);

@@ -7,8 +7,10 @@
 #include "cajal/nn.h"
 
 #define NETWORK(name, ...) cj_value cj__draw_##name(cj_scope s, cj_value x, int64_t classes);
+#define PIXELWISE          NETWORK
 #include "models/networks.def"
 #undef NETWORK
+#undef PIXELWISE
 
 /* Layers whose parameters stand at `s` itself. Convolutions have no bias and begin as He et al. do. */
 cj_value cj__conv(cj_scope s, cj_value x, int64_t filters, int64_t kernel, int64_t stride, int64_t pad);

@@ -12,10 +12,14 @@ typedef struct {
 } network;
 
 static const network networks[] = {
-#define NETWORK(name, height, width, channels, classes, about)                                               \
-    {{#name, about, height, width, channels, classes}, cj__draw_##name},
+#define ROW(name, height, width, channels, classes, about, pixelwise)                                        \
+    {{#name, about, height, width, channels, classes, pixelwise}, cj__draw_##name},
+#define NETWORK(...)   ROW(__VA_ARGS__, false)
+#define PIXELWISE(...) ROW(__VA_ARGS__, true)
 #include "models/networks.def"
+#undef PIXELWISE
 #undef NETWORK
+#undef ROW
 };
 enum { COUNT = sizeof networks / sizeof *networks };
 

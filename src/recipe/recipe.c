@@ -347,9 +347,16 @@ static cj_status check_model(cj_recipe *r)
     if (*name && r->layer_count)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` has both a name and layers", r->path);
     if (family) return family->check(r);
-    if (*name && !find_network(name, &facts))
+    bool found = find_network(name, &facts);
+    if (*name && !found)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no network '%.80s'; did you mean '%s'?", r->path,
                         name, cj__nearest_word(name, network_at));
+    if (found && facts.pixelwise)
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "%s: model.name is '%s', which gives something for every pixel, and recipes train "
+                        "networks that give classes or numbers for each example; hint: train it from C "
+                        "(cj_network, docs/models.md)",
+                        r->path, name);
     if (cj_recipe_classes(r) < 1)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` needs a dense layer, or the name of a network",
                         r->path);

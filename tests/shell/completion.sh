@@ -59,7 +59,8 @@ offers "high highest" cajal bench --precision hi
 offers "resnet101 resnet110_cifar resnet152 resnet18 resnet18_cifar" cajal summary --model resnet1
 offers "--model --models" cajal summary --mo
 offers "" cajal summary --model lenet5 re
-offers "unet" cajal train recipes/mnist-mlp.yaml model.name = un
+offers "airbench94 alexnet alexnet_cifar alexnet_lrn" cajal train recipes/mnist-mlp.yaml model.name = a
+offers "" cajal train recipes/mnist-mlp.yaml model.name = un
 offers "verify" cajal data ver
 offers "ml-100k mnist multi30k" cajal data get orl m
 offers "fashion-mnist" cajal data verify fa
