@@ -108,7 +108,9 @@ int failed(cj_status status)
 {
     /* On a terminal a line of progress may stand there still. */
     fprintf(stderr, "cajal: %s%s\n", cj_error_message(), isatty(STDERR_FILENO) ? "\033[K" : "");
-    return status == CJ_INTERRUPTED ? EXIT_STOPPED : EXIT_FAILED;
+    if (status == CJ_INTERRUPTED) return EXIT_STOPPED;
+    /* All arguments come from the command line and the recipe. */
+    return status == CJ_INVALID_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }
 
 int use_threads(const options *o)
@@ -132,8 +134,8 @@ int read_recipe(const options *o, const char *path, int first_override, cj_recip
     if (code != EXIT_OK) return code;
     cj_status status = cj_recipe_read(recipe, path, count, overrides);
     if (status == CJ_OK) return EXIT_OK;
-    fprintf(stderr, "cajal: %s\n", cj_error_message());
-    return status == CJ_INVALID_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
+    code = failed(status);
+    return status == CJ_FORMAT_ERROR ? EXIT_USAGE : code; /* what is not written as a recipe is a wrong one */
 }
 
 int open_recipe(const options *o, cj_recipe **recipe)

@@ -60,7 +60,7 @@ static void test_hostile_idx(void **state)
     expect_status(cj_dataset_read_idx(&d, cj_test_path(folder, "x"), cj_test_path(folder, "y")),
                   CJ_FORMAT_ERROR);
     assert_true(cj_memory().peak_bytes - before < 4u << 20);
-    expect_status(cj_dataset_open(&d, "no-such-set", false), CJ_NOT_FOUND);
+    expect_status(cj_dataset_open(&d, "no-such-set", false), CJ_INVALID_ARGUMENT);
     cj_test_remove_folder(folder);
 }
 
@@ -284,6 +284,17 @@ static void test_recipes(void **state)
     expect_message("optimizer.learning_rate is 'fast', but must be a number");
     expect_status(read_recipe(folder, "model: [relu]\n", NULL), CJ_INVALID_ARGUMENT);
     expect_message("`model` needs a dense layer");
+    expect_status(read_recipe(folder, "model: [conv2d: {kernel: 3}, dense: 10]\n", NULL),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("r.yaml:1: layer conv2d needs filters, a whole number from 1 on");
+    expect_status(read_recipe(folder, "model: [dropout, dense: 10]\n", NULL), CJ_INVALID_ARGUMENT);
+    expect_message("layer dropout needs rate, a rate from 0 up to 1");
+    expect_status(read_recipe(folder, "model: [max_pool: {kernel: 0}, dense: 10]\n", NULL),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("layer max_pool has kernel '0', but needs a whole number from 1 on");
+    expect_status(read_recipe(folder, "model: [dense: 10]\n", "training.label_smoothing=1.5"),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("training.label_smoothing is '1.5', but must be a share from 0 to 1");
     expect_status(read_recipe(folder, "model: {name: unet}\n", NULL), CJ_INVALID_ARGUMENT);
     expect_message("model.name is 'unet', which gives something for every pixel, and recipes train");
     expect_status(read_recipe(folder, "model: autoencoder\n", NULL), CJ_INVALID_ARGUMENT);

@@ -521,9 +521,9 @@ static void test_sentences(void **state)
                "--class is '1x'");
     expect_run(cj_test_cajal("explain", run, picture, "--method", "magic"), 2, "", "--method is 'magic'");
     expect_run(cj_test_cajal("explain", run, picture, "--method", "grad-cam", "--layer", "00", "--out", run),
-               1, "", "there is no layer '00'; did you mean '0'?");
+               2, "", "there is no layer '00'; did you mean '0'?");
     expect_run(
-        cj_test_cajal("explain", run, picture, "--method", "occlusion", "--window", "13", "--out", run), 1,
+        cj_test_cajal("explain", run, picture, "--method", "occlusion", "--window", "13", "--out", run), 2,
         "", "window is 13, but must be from 1 to 12");
     expect_run(cj_test_cajal("explain", run, picture, "--method", "filters"), 2, "",
                "filters are the network's, not a picture's");

@@ -60,6 +60,10 @@ static void test_damaged(void **state)
     refuse("P5 2 2 65536\nabcdefgh", 21, CJ_FORMAT_ERROR, "the maximum from 1 to 65535");
     refuse("P5 2 2 256\nabcdefg", 18, CJ_FORMAT_ERROR, "found 7 bytes of pixels, expected 8");
     refuse("P6 99999 99999 255\n", 19, CJ_UNSUPPORTED, "a picture of 99999 by 99999");
+    refuse("P5 99999999 123456789012 255\n", 29, CJ_UNSUPPORTED, "a picture of 99999999 by 123456789012;");
+    refuse("P5 9223372036854775810 1 255\n", 29, CJ_UNSUPPORTED, "a picture of 9223372036854775807 by 1;");
+    refuse("P5 1 99999999999999999999999 255\n", 33, CJ_UNSUPPORTED,
+           "a picture of 1 by 9223372036854775807;");
     if (!has_png()) skip_because("built without libspng");
     uint8_t pixels[300];
     cj_image made;

@@ -123,7 +123,7 @@ static void test_mistakes(void **state)
     skip_without_libraries(&r);
     cj_test_result_free(&r);
     expect_failure(preview("augment: [{flip: up}]\n", "a.png", "4", "1"), 2, "flip: direction is 'up'");
-    expect_failure(preview("augment: [{pad_crop: 16}]\n", "a.png", "4", "1"), 1, "pad_crop: size is 16");
+    expect_failure(preview("augment: [{pad_crop: 16}]\n", "a.png", "4", "1"), 2, "pad_crop: size is 16");
     expect_failure(preview("", "a.png", "0", "1"), 2, "--rows is '0'");
     expect_failure(preview("", "no/folder/a.png", "4", "1"), 1, "no/folder");
     expect_failure(cj_test_cajal("data", "preview", cj_test_path(folder, "r.yaml")), 2,

@@ -198,6 +198,38 @@ static void test_windows_that_see_nothing(void **state)
     check_windows(3, (cj_pool_options){.kernel = 5, .stride = 4, .padding = CJ_SAME}, NULL);
 }
 
+/* --- wrong options -------------------------------------------------------------------------------------- */
+
+/* What a layer with these options says, drawn at "l" on pictures of three channels. */
+static void check_refused(cj_value (*draw)(cj_scope, const cj_conv_options *), cj_conv_options options,
+                          const char *sentence)
+{
+    cj_graph *g;
+    cj_model *empty;
+    expect_ok(cj_model_new(&empty, .seed = 1));
+    expect_ok(cj_graph_new(&g, empty));
+    options.size = sizeof options;
+    options.input = cj_input(g, "x", CJ_F32, cj_shape(1, 8, 8, 3));
+    assert_false(cj_value_ok(draw(cj_at(cj_root(g), "l"), &options)));
+    expect_message(sentence);
+    cj_graph_free(g);
+    cj_model_free(empty);
+}
+
+static void test_wrong_options(void **state)
+{
+    (void)state;
+    check_refused((cj_conv2d), (cj_conv_options){.filters = 4, .kernel = -1},
+                  "conv2d at 'l' has a kernel of -1 along spatial axis 0, but needs 1 or more");
+    check_refused((cj_conv2d), (cj_conv_options){.filters = 4, .kernels = {3, -2}},
+                  "a kernel of -2 along spatial axis 1");
+    check_refused((cj_conv_transpose), (cj_conv_options){.filters = 4, .kernel = -3},
+                  "conv_transpose at 'l' has a kernel of -3");
+    check_refused((cj_conv2d), (cj_conv_options){.filters = 4, .kernel = (int64_t)1 << 40},
+                  "parameter 'l.weight' cannot have the shape [1099511627776,1099511627776,3,4]");
+    check_refused((cj_conv2d), (cj_conv_options){.filters = 4, .stride = -1}, "stride -1");
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -230,6 +262,7 @@ static void check_layout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(check_layers), cmocka_unit_test(check_layout),
-                                       cmocka_unit_test(test_windows_that_see_nothing)};
+                                       cmocka_unit_test(test_windows_that_see_nothing),
+                                       cmocka_unit_test(test_wrong_options)};
     return cmocka_run_group_tests_name("vision", tests, begin, end);
 }

@@ -121,6 +121,29 @@ static void save(const char *path, int count, const char *const *names, cj_dtype
     expect_ok(cj_save_tensors(path, .tensors = list, .count = count));
 }
 
+/* What batch norms of PyTorch count is not told as missing in the network. */
+static void test_counters(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"0.weight", "0.bias", "1.num_batches_tracked", "num_batches_tracked",
+                                        "1.tracked"};
+    static const char *const head[] = {"2.*"};
+    char *folder = cj_test_new_folder(), *text;
+    const char *path = cj_test_path(folder, "w.safetensors");
+    save(path, 5, names, CJ_F32);
+    cj_model *model = draw(3);
+    cj_weights_report *report;
+    cj_weights weights = {.size = sizeof weights, .from = path, .skip = head, .skip_count = 1};
+    expect_ok(cj_load_weights(model, &weights, &report));
+    expect_ok(cj_weights_text(report, &text));
+    assert_non_null(strstr(text, "1 not in the network: '1.tracked'\n"));
+    assert_null(strstr(text, "num_batches_tracked"));
+    cj_text_free(text);
+    cj_weights_report_free(report);
+    cj_model_free(model);
+    cj_test_remove_folder(folder);
+}
+
 static void test_renaming(void **state)
 {
     (void)state;
@@ -369,11 +392,17 @@ static void test_resnet20(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_from_pytorch), cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_new_head),     cmocka_unit_test(test_renaming),
-        cmocka_unit_test(test_bad_maps),     cmocka_unit_test(test_types),
-        cmocka_unit_test(test_folders),      cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_mnist_burn),   cmocka_unit_test(test_resnet20),
+        cmocka_unit_test(test_from_pytorch),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_new_head),
+        cmocka_unit_test(test_renaming),
+        cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_bad_maps),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_mnist_burn),
+        cmocka_unit_test(test_resnet20),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

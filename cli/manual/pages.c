@@ -102,15 +102,17 @@ static void put_options(page *p, const command_facts *command)
 /* --- what every page has ---------------------------------------------------------------------------------
  */
 
-static const char exit_status[] = "## Exit status\n"
-                                  "| | |\n|---|---|\n"
-                                  "| `0` | All went well. |\n"
-                                  "| `1` | Something failed: a file that cannot be read or written, data of "
-                                  "another form than the recipe says, "
-                                  "numbers that are not finite. |\n"
-                                  "| `2` | The command line or the recipe asks for what there is not. |\n"
-                                  "| `130` | SIGINT or SIGTERM ended it. |\n"
-                                  "\nA failure is told in one sentence on standard error.\n";
+static const char exit_status[] =
+    "## Exit status\n"
+    "| | |\n|---|---|\n"
+    "| `0` | All went well. |\n"
+    "| `1` | Something failed: a file that cannot be read or written, data of "
+    "another form than the recipe says or its network takes, "
+    "numbers that are not finite. |\n"
+    "| `2` | The command line or the recipe is not written as it must be, or asks "
+    "for what there is not. |\n"
+    "| `130` | SIGINT or SIGTERM ended it. |\n"
+    "\nA failure is told in one sentence on standard error.\n";
 
 static const char environment[] =
     "## Environment\n"

@@ -129,7 +129,8 @@ typedef enum {
     CJ_WEIGHT_SKIPPED,    /* fits a pattern of `skip` */
     CJ_WEIGHT_MISSING,    /* in the network, not in the file: an error */
     CJ_WEIGHT_CLASHING,   /* of another shape or type in the file: an error */
-    CJ_WEIGHT_UNEXPECTED, /* in the file, not in the network: told and passed over */
+    CJ_WEIGHT_UNEXPECTED, /* in the file, not in the network: told and passed over, but for PyTorch's
+                             `num_batches_tracked`, which nothing here reads */
 } cj_weight_fate;
 #define CJ_WEIGHT_FATES 5
 

@@ -97,7 +97,7 @@ static cj_status locate(const named_set *set, bool test, file_list *found)
 
 static cj_status no_such_set(const char *name)
 {
-    return cj__fail(CJ_NOT_FOUND,
+    return cj__fail(CJ_INVALID_ARGUMENT,
                     "there is no dataset '%s'; there are mnist, fashion-mnist, cifar-10 and cifar-100", name);
 }
 

@@ -252,7 +252,7 @@ const char *cj_preprocessing_class(const cj_preprocessing *p, int64_t index)
 static cj_status bad_cell(const cj_table *t, int64_t row, const char *column, const char *found,
                           const char *expected)
 {
-    return cj__fail(CJ_INVALID_ARGUMENT, "%s:%lld: column '%s' has %s%.80s%s, expected %s", t->path,
+    return cj__fail(CJ_FORMAT_ERROR, "%s:%lld: column '%s' has %s%.80s%s, expected %s", t->path,
                     (long long)t->places[row].line, column, found ? "'" : "", found ? found : "no value",
                     found ? "'" : "", expected);
 }
@@ -299,8 +299,8 @@ static cj_status apply_columns(const cj_preprocessing *p, const cj_table *t, int
         const cj__plan *plan = &p->plans[i];
         int64_t column = cj_table_find(t, plan->name);
         if (column < 0)
-            return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no column '%s', which the training had",
-                            t->path, plan->name);
+            return cj__fail(CJ_FORMAT_ERROR, "%s: there is no column '%s', which the training had", t->path,
+                            plan->name);
         if (plan->categorical)
             apply_category(plan, t, column, width, x);
         else
@@ -314,7 +314,7 @@ static cj_status apply_target(const cj_preprocessing *p, const cj_table *t, cj_t
 {
     char text[CJ__CATEGORY_TEXT];
     int64_t column = cj_table_find(t, p->target);
-    if (column < 0) return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no column '%s'", t->path, p->target);
+    if (column < 0) return cj__fail(CJ_FORMAT_ERROR, "%s: there is no column '%s'", t->path, p->target);
     for (int64_t i = 0; i < t->rows; i++) {
         const char *value = cj__cell_text(t, i, column, text);
         int64_t place = value && p->classes ? place_of(p->classes, p->class_count, value) : -1;

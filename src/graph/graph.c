@@ -136,6 +136,13 @@ cj_value cj_named(cj_value value, const char *name)
 
 /* --- errors -------------------------------------------------------------------------------------------- */
 
+/* The root is no place to name. */
+static void drop_empty_place(char *text)
+{
+    char *at = strstr(text, " at ''");
+    if (at) memmove(at, at + strlen(" at ''"), strlen(at + strlen(" at ''")) + 1);
+}
+
 cj_value cj__graph_error(cj_graph *graph, cj_status status, const char *format, ...)
 {
     char text[900];
@@ -143,6 +150,7 @@ cj_value cj__graph_error(cj_graph *graph, cj_status status, const char *format, 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    drop_empty_place(text);
     if (graph && graph->status == CJ_OK) {
         graph->status = status;
         graph->error = cj__copy_string(text);

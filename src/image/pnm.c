@@ -8,7 +8,7 @@ typedef struct {
     const unsigned char *at, *end;
 } scanner;
 
-/* The next number of the header; -1: there is none. `#` begins a comment. */
+/* The header's next number, or INT64_MAX where it is beyond; -1: there is none. `#` begins a comment. */
 static int64_t next_number(scanner *s)
 {
     int64_t number = 0;
@@ -20,7 +20,7 @@ static int64_t next_number(scanner *s)
     }
     if (s->at == s->end || !isdigit(*s->at)) return -1;
     for (; s->at < s->end && isdigit(*s->at); s->at++)
-        if (number < 1000000) number = 10 * number + (*s->at - '0'); /* more is too large in any case */
+        number = number > (INT64_MAX - 9) / 10 ? INT64_MAX : 10 * number + (*s->at - '0');
     return number;
 }
 

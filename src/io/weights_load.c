@@ -181,6 +181,12 @@ static cj_status make_room(loading *l)
                                                   : cj__out_of_memory(most * sizeof(cj_weight), l->path);
 }
 
+/* What PyTorch's normalisations count beside their statistics; no network here reads it. */
+static bool is_counter(const char *name)
+{
+    return cj__text_matches("*num_batches_tracked", name);
+}
+
 static cj_status compare(loading *l)
 {
     CJ__TRY(make_room(l));
@@ -188,7 +194,7 @@ static cj_status compare(loading *l)
         if (is_weight(l->model->variables[i])) CJ__TRY(compare_one(l, l->model->variables[i]));
     for (int64_t i = 0; i < l->count; i++) {
         const source *s = &l->sources[i];
-        if (s->used) continue;
+        if (s->used || is_counter(s->name)) continue;
         cj_weight *w =
             add(l, s->name, is_skipped(l->o, s->name) ? CJ_WEIGHT_SKIPPED : CJ_WEIGHT_UNEXPECTED, -1);
         if (cj_tensor_file_describe(l->file, s->index, &w->found) != CJ_OK) w->found = (cj_tensor){0};

@@ -158,7 +158,8 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
         return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                                "parameter '%s': the graph was drawn without a model", path);
     if (!cj__shape_valid(shape))
-        return cj__graph_error(graph, CJ_SHAPE_ERROR, "parameter '%s' has no possible shape", path);
+        return cj__graph_error(graph, CJ_SHAPE_ERROR, "parameter '%s' cannot have the shape %s", path,
+                               cj__shape_text(shape, wanted));
     cj__variable *v = cj__model_find(model, path);
     if (!v) {
         if (model->complete && (role == CJ_PARAMETER || role == CJ_STATISTIC))

@@ -48,7 +48,18 @@ static bool wrong_rank(cj_scope scope, const char *type, cj_shape_t x, int64_t r
     return true;
 }
 
-static bool wrong_options(cj_scope scope, const char *type, const cj_conv_options *o, int64_t channels)
+static bool wrong_kernel(cj_scope scope, const char *type, const cj_conv_options *o, int64_t rank)
+{
+    int d = 0;
+    while (d < rank && cj__along(o->kernels, d, o->kernel, 1) >= 1) d++;
+    if (d == rank) return false;
+    cj__graph_error(scope.graph, CJ_SHAPE_ERROR,
+                    "%s at '%s' has a kernel of %lld along spatial axis %d, but needs 1 or more", type,
+                    scope.path, (long long)cj__along(o->kernels, d, o->kernel, 1), d);
+    return true;
+}
+
+static bool wrong_groups(cj_scope scope, const char *type, const cj_conv_options *o, int64_t channels)
 {
     int64_t groups = o->groups ? o->groups : 1;
     if (o->filters >= 1 && groups >= 1 && channels % groups == 0 && o->filters % groups == 0) return false;
@@ -56,6 +67,13 @@ static bool wrong_options(cj_scope scope, const char *type, const cj_conv_option
                     "%s at '%s': %lld channels and %lld filters do not split into %lld groups", type,
                     scope.path, (long long)channels, (long long)o->filters, (long long)groups);
     return true;
+}
+
+static bool wrong_options(cj_scope scope, const char *type, const cj_conv_options *o, cj_shape_t x,
+                          int64_t rank)
+{
+    return wrong_rank(scope, type, x, rank) || wrong_kernel(scope, type, o, rank) ||
+           wrong_groups(scope, type, o, x.dims[x.rank - 1]);
 }
 
 /* weight: [kernel…,in,out] */
@@ -73,8 +91,7 @@ static cj_value draw_convolution(cj_scope scope, const cj_conv_options *o, const
 {
     if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
     cj_shape_t x = cj_value_shape(o->input);
-    if (wrong_rank(scope, type, x, rank) || wrong_options(scope, type, o, x.dims[x.rank - 1]))
-        return cj__poison(scope.graph);
+    if (wrong_options(scope, type, o, x, rank)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj__window_attributes a = window_of(o, x, rank);
     cj_window window = public_window(&a);
@@ -118,8 +135,7 @@ cj_value cj_conv_transpose(cj_scope scope, const cj_conv_options *o)
     static const char type[] = "conv_transpose";
     if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
     cj_shape_t x = cj_value_shape(o->input);
-    if (wrong_rank(scope, type, x, x.rank - 2) || wrong_options(scope, type, o, x.dims[x.rank - 1]))
-        return cj__poison(scope.graph);
+    if (wrong_options(scope, type, o, x, x.rank - 2)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj__window_attributes a = window_of(o, x, x.rank - 2);
     cj_shape_t size = transposed_size(o, &a, x);

@@ -25,7 +25,7 @@ cj_status cj__recipe_augment(cj_recipe *r, int line, const char *type, const cha
     cj_status status = cj__augmentation_read(&made, type, parameters);
     if (status != CJ_OK) return cj__fail_within(status, "%s", cj__recipe_place(r, line, where));
     if (r->augment_count == CJ__MOST_AUGMENTATIONS)
-        return cj__fail(CJ_UNSUPPORTED, "%s: a list has at most %d augmentations",
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: a list has at most %d augmentations",
                         cj__recipe_place(r, line, where), CJ__MOST_AUGMENTATIONS);
     return append(r, type, &made);
 }

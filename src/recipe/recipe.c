@@ -217,15 +217,15 @@ cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char 
     if (value && kind->value == CJ__NO_VALUE)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s takes no value", where, name);
     if (!value && (kind->value == CJ__UNITS || kind->value == CJ__RATE))
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s needs %s", where, name,
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s needs %s, %s", where, name, kind->value_name,
                         cj__layer_value_fault(kind, -1));
     bool plain = !value || is_number(value, &number);
     const char *wanted = plain ? cj__layer_value_fault(kind, number) : "a number";
     if (wanted)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has '%.80s', but needs %s", where, name, value,
-                        wanted);
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has %s '%.80s', but needs %s", where, name,
+                        kind->value_name, value, wanted);
     if (r->layer_count == CJ__MOST_LAYERS)
-        return cj__fail(CJ_UNSUPPORTED, "%s: a recipe has at most %d layers", where, CJ__MOST_LAYERS);
+        return cj__fail(CJ_INVALID_ARGUMENT, "%s: a recipe has at most %d layers", where, CJ__MOST_LAYERS);
     return add_layer(r, kind, value, number);
 }
 
@@ -386,8 +386,11 @@ static bool is_shape(const cj_recipe *r)
 static cj_status check(cj_recipe *r)
 {
     double shares = cj__recipe_number(r, CJ__KEY_data_validation) + cj__recipe_number(r, CJ__KEY_data_test);
+    double smoothing = cj__recipe_number(r, CJ__KEY_label_smoothing);
     int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, r->class_weights, CJ__MOST_CLASS_WEIGHTS);
     CJ__TRY(check_model(r));
+    if (!(smoothing >= 0 && smoothing <= 1))
+        return cj__recipe_bad_value(r, CJ__KEY_label_smoothing, "a share from 0 to 1");
     if (cj__recipe_number(r, CJ__KEY_batch_size) < 1)
         return cj__recipe_bad_value(r, CJ__KEY_batch_size, "1 or more");
     if (!(shares < 1) || cj__recipe_number(r, CJ__KEY_data_validation) < 0)

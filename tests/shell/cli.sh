@@ -16,7 +16,7 @@ for line in "cajal [0-9]" "compiler: [gc]" "instruction set: .* (available: scal
 done
 fails 0 '"libraries": {"libyaml": ' version --json
 CAJAL_ISA=scalar "$cajal" version | grep -q "instruction set: scalar (" || { echo "version does not heed CAJAL_ISA"; exit 1; }
-CAJAL_ISA=avx1024 fails 1 "no instruction set has this name; choose one of scalar" version
+CAJAL_ISA=avx1024 fails 2 "no instruction set has this name; choose one of scalar" version
 fails 2 "nothing called 'matmull' to be timed, only training, inference" bench matmull
 fails 2 "--seconds is '0'" bench --seconds 0
 fails 0 '"figures": [{"name": "inference", "what": "mlp, batch 1", "runs": ' bench inference --seconds 1 --threads 1 --json
@@ -27,6 +27,18 @@ grep -q 'libyaml' "$scratch/out" && exit 77
 fails 2 "--threads is 'many'" train "$source/recipes/mnist-mlp.yaml" --threads many
 fails 2 "did you mean 'training.epochs'" train "$source/recipes/mnist-mlp.yaml" training.epoch=1
 for recipe in "$source"/recipes/*.yaml; do fails 0 "model:" check "$recipe"; done
+
+# a wrong recipe is wrong usage, whether that shows while it is read or when it is used; what is not there to be read is not
+wrong_recipe() { # SENTENCE RECIPE COMMAND
+    printf '%s\n' "$2" >"$scratch/wrong.yaml"
+    fails 2 "$1" "$3" "$scratch/wrong.yaml"
+}
+wrong_recipe "not YAML" 'model: [1, {' check
+wrong_recipe "the file is empty" '' check
+wrong_recipe "a layer's options are plain values" 'model: [conv2d: {filters: [3, 4]}, dense: 10]' check
+wrong_recipe "data.shape is '5x'" '{data: {shape: 5x}, model: [dense: 10]}' check
+wrong_recipe "label_smoothing is '-0.5'" '{training: {label_smoothing: -0.5}, model: [dense: 10]}' check
+wrong_recipe "there is no dataset 'nothing'" '{data: {name: nothing}, model: [dense: 10]}' plan
 
 # a small set of its own: 40 bright or dark pictures of 2 by 2, in the files of MNIST
 mkdir -p "$scratch/mnist"
@@ -102,6 +114,7 @@ fails 0 "data:" check "$scratch/a/recipe.yaml"
 cp "$scratch/out" "$scratch/again"
 cmp "$scratch/again" "$scratch/a/recipe.yaml"
 fails 2 "is 'sdg', but must be one of" train $small optimizer.name=sdg
+fails 2 "momentum is 2, but must be" train $small optimizer.momentum=2 --no-save
 
 # measured kernels: kept in a file, used by the plan and by a training, whose folder has its own from then on
 fails 0 "steps that several kernels can make, measured on" plan --measure --out "$scratch/kernels.json" $small
@@ -150,7 +163,7 @@ fails 1 "there is no column 'x'" predict "$scratch/towns" "$scratch/short.csv"
 printf 'id,x,town\n1,3,Rome\n2,many,Rome\n' >"$scratch/words.csv"
 fails 1 "words.csv:3: column 'x' has 'many'" predict "$scratch/towns" "$scratch/words.csv"
 fails 2 "data.target" check "$scratch/t.yaml" data.target=
-fails 1 "no column 'z' to learn" train "$scratch/t.yaml" --no-save data.target=z
+fails 2 "no column 'z' to learn" train "$scratch/t.yaml" --no-save data.target=z
 
 # sentences with labels: a line in, a line out; what is empty stays so, and what is no text is told by its line
 i=0
@@ -354,7 +367,7 @@ answer=$(head -n 1 "$scratch/out") # a sentence's answer does not hang on the le
 printf 'a bad film\na good film a good film a good film a good film\n' >"$scratch/long.txt"
 fails 0 "$answer" predict "$scratch/films" "$scratch/long.txt"
 sed 's/embedding: 4/embedding: {width: 4, vocabulary: 5}/' "$scratch/films.yaml" >"$scratch/small.yaml"
-fails 1 "the embedding has a vocabulary of 5, but the text has" train "$scratch/small.yaml" --output "$scratch/small"
+fails 2 "the embedding has a vocabulary of 5, but the text has" train "$scratch/small.yaml" --output "$scratch/small"
 fails 2 "model.hidden is '0', but must be 1 or more" check "$scratch/names.yaml" model.hidden=0
 fails 2 "how many tokens are seen" check "$scratch/names.yaml" model.block=5000
 fails 0 "weights: 16 loaded" generate "$scratch/cat.yaml" "weights.from=$scratch/cat" --prompt "on" --tokens 1

@@ -39,7 +39,7 @@ says 2 "--input is '224x224x3x1'" --model resnet50 --input 224x224x3x1
 says 2 "--input is '-3x224'" --model resnet50 --input=-3x224
 says 2 "--input is '99999999999999999999x224'" --model resnet50 --input 99999999999999999999x224
 says 0 "57,016,131 parameters" --model alexnet --input 63x63 --classes 3
-says 1 "did you mean 'resnet50'?" --model resnet5
+says 2 "did you mean 'resnet50'?" --model resnet5
 says 2 'gpt is a network for texts, drawn for a recipe that names its sizes and data: `cajal summary RECIPE`' --model gpt
 says 2 'gru-attention is a network for texts' --model gru-attention
 says 1 "a window of 3 does not fit" --model inception_v3 --input 32x32
