@@ -51,6 +51,13 @@ END LAYER(adaptive_max) return cj_adaptive_max_pool(x, cj_shape(2, 3));
 END LAYER(bilinear) return cj_resize(x, 7, 3, CJ_BILINEAR, false);
 END LAYER(bilinear_corners) return cj_resize(x, 7, 9, CJ_BILINEAR, true);
 END LAYER(nearest) return cj_resize(x, 7, 3, CJ_NEAREST, false);
+END LAYER(conv3d) return cj_conv3d(s, x, .filters = 4, .kernels = {2, 3, 3}, .strides = {1, 2, 1},
+                                   .pads = {1, 0, 1}, .dilations = {2, 1, 1});
+END LAYER(separable) return cj_separable_conv2d(s, x, .filters = 6, .kernel = 3, .stride = 2, .pad = 1);
+END LAYER(spatially) return cj_spatially_separable_conv2d(s, x, .filters = 5, .kernel = 3, .stride = 2,
+                                                          .pad = 1);
+END LAYER(batch_norm_plain) return cj_batch_norm(s, x, .no_affine = true);
+END LAYER(group_norm_plain) return cj_group_norm(s, x, .groups = 2, .no_affine = true);
 END LAYER(shuffle) return cj_pixel_shuffle(x, 2);
 END LAYER(unshuffle) return cj_pixel_unshuffle(x, 2);
 END
@@ -86,6 +93,11 @@ END
     ROW(bilinear),
     ROW(bilinear_corners),
     ROW(nearest),
+    ROW(conv3d),
+    ROW(separable),
+    ROW(spatially),
+    ROW(batch_norm_plain),
+    ROW(group_norm_plain),
     ROW(shuffle),
     ROW(unshuffle)};
 
@@ -129,6 +141,10 @@ static void test_layers(void **state)
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) check_layer(layers[i].name, layers[i].draw);
     expect_near("batch_norm", "running_mean", cj_model_find(model, "batch_norm.running_mean").data, 1e-5);
     expect_near("batch_norm", "running_var", cj_model_find(model, "batch_norm.running_var").data, 1e-5);
+    expect_near("batch_norm_plain", "running_var", cj_model_find(model, "batch_norm_plain.running_var").data,
+                1e-5);
+    assert_null(cj_model_find(model, "batch_norm_plain.weight").data);
+    assert_null(cj_model_find(model, "group_norm_plain.bias").data);
     expect_near("batch_norm_inference", "running_var",
                 cj_model_find(model, "batch_norm_inference.running_var").data, 0);
 }
@@ -138,7 +154,8 @@ static void test_layout_of_files(void **state)
 {
     (void)state;
     char *folder = cj_test_new_folder();
-    const char *names[] = {"conv.weight", "conv_groups.weight", "depthwise.weight", "transpose.weight"};
+    const char *names[] = {"conv.weight",      "conv_groups.weight", "depthwise.weight",
+                           "transpose.weight", "conv3d.weight",      "separable.depthwise.weight"};
     cj_tensor_file *before, *after;
     float a[512], b[512];
     expect_ok(cj_model_save(model, cj_test_path(folder, "again.safetensors"), NULL));
