@@ -80,6 +80,30 @@ static void test_stochastic_depth(void **state)
     check_identity((cj_stochastic_depth), CJ_TRAINING, 0);
 }
 
+/* --- squeeze and excitation ---------------------------------------------------------------------------- */
+
+/* A row of places is a picture one place high. */
+static void test_squeeze_excitation(void **state)
+{
+    (void)state;
+    float x[2 * 5 * 4], y[2][2 * 5 * 4];
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    for (int i = 0; i < 40; i++) x[i] = sinf((float)i);
+    expect_ok(cj_model_new(&model, .seed = 7));
+    expect_ok(cj_graph_new(&g, model));
+    cj_value in = cj_input(g, "x", CJ_F32, cj_shape(2, 5, 4)), picture = cj_reshape(in, cj_shape(2, 1, 5, 4));
+    cj_output(g, "row", cj_squeeze_excitation(cj_at(cj_root(g), "block"), in, 3, false));
+    cj_output(g, "picture", cj_squeeze_excitation(cj_at(cj_root(g), "block"), picture, 3, false));
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(program, .inputs = {{x, CJ_F32, cj_shape(2, 5, 4)}}, .outputs = {y[0], y[1]}));
+    assert_memory_equal(y[0], y[1], sizeof y[0]);
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 /* --- failing allocations ------------------------------------------------------------------------------- */
 
 static cj_value draw_all(cj_scope s, cj_value x)
@@ -126,8 +150,8 @@ static void test_allocations(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_allocations),
-                                       cmocka_unit_test(test_spatial_dropout),
-                                       cmocka_unit_test(test_stochastic_depth)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_allocations), cmocka_unit_test(test_spatial_dropout),
+        cmocka_unit_test(test_stochastic_depth), cmocka_unit_test(test_squeeze_excitation)};
     return cmocka_run_group_tests_name("blocks", tests, NULL, NULL);
 }

@@ -130,8 +130,8 @@ CJ_API cj_value cj_local_response_norm(const cj_local_response_norm_options *opt
 CJ_API cj_value cj_separable_conv2d(cj_scope scope, const cj_conv_options *options);
 /* A k×1 convolution, then a 1×k one (Szegedy et al., 2016), at the scopes "vertical" and "horizontal". */
 CJ_API cj_value cj_spatially_separable_conv2d(cj_scope scope, const cj_conv_options *options);
-/* Hu et al., 2018: channels weighted by what all places say of them. 1×1 convolutions "fc1" to `squeezed`
- * channels and ReLU, "fc2" back and sigmoid (`hard`: the straight-lined one). */
+/* Hu et al., 2018: channels of [N,spatial…,C] weighted by what all places say of them. 1×1 convolutions "fc1"
+ * to `squeezed` channels and ReLU, "fc2" back and sigmoid (`hard`: the straight-lined one). */
 CJ_API cj_value cj_squeeze_excitation(cj_scope scope, cj_value x, int64_t squeezed, bool hard);
 /* Dropout of whole channels of an example (Tompson et al., 2015), and of all of a block's output for an
  * example (Huang et al., 2016); both the identity in inference. */

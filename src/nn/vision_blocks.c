@@ -51,7 +51,8 @@ cj_value cj_squeeze_excitation(cj_scope scope, cj_value x, int64_t squeezed, boo
     cj_conv_options down = {.size = sizeof down, .input = all, .filters = squeezed};
     cj_conv_options up = {.size = sizeof up, .filters = channels};
     up.input = cj_relu(cj_conv2d(cj_at(scope, "fc1"), &down));
-    cj_value weights = cj_conv2d(cj_at(scope, "fc2"), &up);
+    for (int64_t d = 1; d < shape.rank - 1; d++) shape.dims[d] = 1;
+    cj_value weights = cj_reshape(cj_conv2d(cj_at(scope, "fc2"), &up), shape);
     return cj_mul(x, hard ? cj_hard_sigmoid(weights) : cj_sigmoid(weights));
 }
 
