@@ -295,6 +295,20 @@ static void test_recipes(void **state)
     expect_status(read_recipe(folder, "model: [dense: 10]\n", "training.label_smoothing=1.5"),
                   CJ_INVALID_ARGUMENT);
     expect_message("training.label_smoothing is '1.5', but must be a share from 0 to 1");
+    expect_ok(read_recipe(
+        folder,
+        "model: [separable_conv2d: {filters: 4, kernel: 3, padding: same, bias: false}, group_norm,\n"
+        " group_norm: 2, instance_norm, local_response_norm, power_pool: {kernel: 2, power: 3},\n"
+        " local_response_norm: {width: 3, alpha: 1e-3, beta: 0.5, k: 2}, spatial_dropout: 0.1,\n"
+        " squeeze_excitation: {squeezed: 2, hard: true}, adaptive_average_pool: 7, pixel_shuffle: 2,\n"
+        " resize: {factor: 2, interpolation: bilinear, align_corners: true}, dense: 10]\n",
+        NULL));
+    expect_status(read_recipe(folder, "model: [resize: {factor: 2, interpolation: cubic}]\n", NULL),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("interpolation of layer resize is 'cubic', but must be one of nearest|bilinear");
+    expect_status(read_recipe(folder, "model: [power_pool: {kernel: 2, power: 0}]\n", NULL),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("power of layer power_pool is '0', but must be a number above 0");
     expect_status(read_recipe(folder, "model: {name: unet}\n", NULL), CJ_INVALID_ARGUMENT);
     expect_message("model.name is 'unet', which gives something for every pixel, and recipes train");
     expect_status(read_recipe(folder, "model: autoencoder\n", NULL), CJ_INVALID_ARGUMENT);

@@ -17,6 +17,22 @@ static cj_graph *graph_with(cj_model *model, const cj_layer *layers, cj_value *y
     return g;
 }
 
+/* What does not fit the rule: the layer before, the value, and what is noted of a layer made of others. */
+static const struct {
+    const char *kind;
+    cj_layer first;
+    double value;
+    const char *noted;
+} of_their_own[] = {{"group_norm", CJ_LAYER("conv2d", 4), 2, NULL},
+                    {"instance_norm", CJ_LAYER("conv2d", 4), 0, "group_norm"},
+                    {"spatial_dropout", CJ_LAYER("relu"), 0.5, "1 (dropout)"},
+                    {"squeeze_excitation", CJ_LAYER("conv2d", 4), 2, "1.fc2"},
+                    {"separable_conv2d", CJ_LAYER("relu"), 3, "1.depthwise"},
+                    {"adaptive_average_pool", CJ_LAYER("relu"), 3, NULL},
+                    {"adaptive_max_pool", CJ_LAYER("relu"), 1, NULL},
+                    {"resize", CJ_LAYER("relu"), 3, NULL},
+                    {"pixel_shuffle", CJ_LAYER("conv2d", 4), 2, NULL}};
+
 static void test_every_layer(void **state)
 {
     (void)state;
@@ -33,6 +49,13 @@ static void test_every_layer(void **state)
         if (sees) layers[0] = (cj_layer)CJ_LAYER("relu");
         layers[0].no_flatten = places;
         layers[1].vocabulary = 5;
+        const char *noted = kind->name;
+        for (size_t i = 0; i < sizeof of_their_own / sizeof *of_their_own; i++) {
+            if (strcmp(of_their_own[i].kind, kind->name) != 0) continue;
+            layers[0] = of_their_own[i].first;
+            layers[1].value = of_their_own[i].value;
+            if (of_their_own[i].noted) noted = of_their_own[i].noted;
+        }
         static const float x[30] = {1, -2, 0.5F};
         cj_model *model;
         cj_value y;
@@ -49,7 +72,7 @@ static void test_every_layer(void **state)
             cj_program_run(step, .inputs = {{(void *)x, CJ_F32, cj_shape(5, 2, 3)}}, .outputs = {&loss}));
         assert_true(isfinite(loss));
         expect_ok(cj_graph_summary(g, &summary));
-        assert_non_null(strstr(summary, kind->name));
+        if (!strstr(summary, noted)) fail_msg("%s: no %s in the summary:\n%s", kind->name, noted, summary);
         assert_non_null(cj_model_find(model, "2.weight").data);
         cj_text_free(summary);
         cj_program_free(step);
@@ -76,13 +99,112 @@ static void test_refused(void **state)
     (void)state;
     refuse((cj_layer){.type = "dens", .value = 3}, "there is no layer 'dens'");
     refuse((cj_layer){.type = "dense", .value = 0}, "a whole number from 1 on");
-    refuse((cj_layer){.type = "dense", .value = 2.5}, "dense at '0' has 2.5");
+    refuse((cj_layer){.type = "dense", .value = 2.5}, "dense at '0' has units 2.5");
     refuse((cj_layer){.type = "dropout", .value = 1}, "a rate from 0 up to 1");
     refuse((cj_layer){.type = "embedding", .value = 4}, "embedding at '0' needs its vocabulary");
     refuse((cj_layer){.type = "lstm", .value = 4, .bidirectional = true, .stateful = true},
            "carries its state");
     refuse((cj_layer){.type = "attention", .value = 2}, "a width that the heads divide");
     refuse((cj_layer){.type = "elu", .value = (double)INFINITY}, "a finite number");
+    refuse((cj_layer){.type = "conv2d"}, "conv2d at '0' has filters 0, but needs a whole number from 1 on");
+    refuse((cj_layer){.type = "group_norm"}, "group_norm at '0': 3 channels do not split into 32 groups");
+    refuse((cj_layer){.type = "pixel_shuffle", .value = 2}, "pixel_shuffle needs [N,H,W,C·2²]");
+}
+
+/* What layers that see give is what the functions give that they stand for, with their options. */
+static cj_value pooled(cj_scope s, cj_value x)
+{
+    (void)s;
+    return cj_power_pool(x, .kernel = 2, .stride = 1, .power = 3);
+}
+
+static cj_value normed(cj_scope s, cj_value x)
+{
+    (void)s;
+    return cj_local_response_norm(x, .width = 3, .alpha = 0.5, .beta = 0.6, .k = 2);
+}
+
+static cj_value squeezed(cj_scope s, cj_value x)
+{
+    return cj_squeeze_excitation(s, x, 2, true);
+}
+
+static cj_value separated(cj_scope s, cj_value x)
+{
+    return cj_separable_conv2d(s, x, .filters = 4, .kernel = 3, .stride = 2, .padding = CJ_SAME,
+                               .no_bias = true);
+}
+
+static cj_value enlarged(cj_scope s, cj_value x)
+{
+    (void)s;
+    return cj_resize(x, 10, 12, CJ_BILINEAR, true);
+}
+
+static cj_value repeated(cj_scope s, cj_value x)
+{
+    (void)s;
+    return cj_resize(x, 15, 18, CJ_NEAREST, false);
+}
+
+static cj_value shuffled(cj_scope s, cj_value x)
+{
+    (void)s;
+    return cj_pixel_shuffle(x, 2);
+}
+
+static cj_value averaged(cj_scope s, cj_value x)
+{
+    (void)s;
+    return cj_adaptive_average_pool(x, cj_shape(3, 3));
+}
+
+static cj_value grouped(cj_scope s, cj_value x)
+{
+    return cj_group_norm(s, x, .groups = 8);
+}
+
+static void test_what_layers_stand_for(void **state)
+{
+    (void)state;
+    static const struct {
+        cj_layer layer;
+        cj_value (*draw)(cj_scope s, cj_value x);
+    } cases[] = {
+        {CJ_LAYER("power_pool", 2, .stride = 1, .power = 3), pooled},
+        {CJ_LAYER("local_response_norm", 3, .alpha = 0.5, .beta = 0.6, .k = 2), normed},
+        {CJ_LAYER("squeeze_excitation", 2, .hard = true), squeezed},
+        {CJ_LAYER("separable_conv2d", 4, .kernel = 3, .stride = 2, .same = true, .no_bias = true), separated},
+        {CJ_LAYER("resize", 2, .bilinear = true, .align_corners = true), enlarged},
+        {CJ_LAYER("resize", 3), repeated},
+        {CJ_LAYER("pixel_shuffle", 2), shuffled},
+        {CJ_LAYER("adaptive_average_pool", 3), averaged},
+        {CJ_LAYER("instance_norm"), grouped},
+    };
+    static float x[2 * 5 * 6 * 8], y[2][2 * 15 * 18 * 8];
+    for (int i = 0; i < 2 * 5 * 6 * 8; i++) x[i] = sinf((float)i);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cj_layer list[] = {cases[i].layer, CJ_LAYER(NULL)};
+        cj_model *model;
+        cj_graph *g;
+        cj_program *program;
+        expect_ok(cj_model_new(&model, .seed = 1));
+        expect_ok(cj_graph_new(&g, model));
+        cj_value in = cj_input(g, "x", CJ_F32, cj_shape(2, 5, 6, 8));
+        cj_value of_list = cj_sequential(cj_root(g), in, list),
+                 own = cases[i].draw(cj_at(cj_root(g), "0"), in);
+        cj_output(g, "list", of_list);
+        cj_output(g, "own", own);
+        expect_ok(cj_compile(&program, g));
+        expect_ok(
+            cj_program_run(program, .inputs = {{x, CJ_F32, cj_shape(2, 5, 6, 8)}}, .outputs = {y[0], y[1]}));
+        if (!cj_shape_equal(cj_value_shape(of_list), cj_value_shape(own)) ||
+            memcmp(y[0], y[1], (size_t)cj_shape_count(cj_value_shape(own)) * sizeof(float)) != 0)
+            fail_msg("%s gives something else in a list", list[0].type);
+        cj_program_free(program);
+        cj_graph_free(g);
+        cj_model_free(model);
+    }
 }
 
 /* What layers of sequences give: one state, or one a step; dense layers over all of it, or over each step. */
@@ -252,7 +374,9 @@ static void test_padding_refused(void **state)
                                       {.type = "flatten"},
                                       {.type = "batch_norm"},
                                       {.type = "max_pool", .value = 2},
-                                      {.type = "conv1d", .value = 2, .stride = 2}};
+                                      {.type = "conv1d", .value = 2, .stride = 2},
+                                      {.type = "group_norm", .value = 2},
+                                      {.type = "squeeze_excitation", .value = 2}};
     for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
         cj_layer layers[] = {
             {.type = "embedding", .value = 4, .vocabulary = 7, .padded = true}, behind[i], CJ_LAYER(NULL)};
@@ -304,10 +428,11 @@ static void test_embedding_padding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_layer),        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sequences),          cmocka_unit_test(test_padding_is_not_read),
-        cmocka_unit_test(test_padding_refused),    cmocka_unit_test(test_embedding_padding),
-        cmocka_unit_test(test_softmax_at_the_end), cmocka_unit_test(test_summary_says_so),
+        cmocka_unit_test(test_every_layer),           cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_what_layers_stand_for), cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_padding_is_not_read),   cmocka_unit_test(test_padding_refused),
+        cmocka_unit_test(test_embedding_padding),     cmocka_unit_test(test_softmax_at_the_end),
+        cmocka_unit_test(test_summary_says_so),
     };
     return cmocka_run_group_tests_name("sequential", tests, NULL, NULL);
 }

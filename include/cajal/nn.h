@@ -49,8 +49,8 @@ CJ_API cj_value cj_embedding(cj_scope scope, const cj_embedding_options *options
  */
 typedef struct {
     const char *type; /* NULL ends the list */
-    double value;     /* units, filters, width, heads, kernel of a pooling, rate or slope; 0: the type's usual
-                         slope */
+    double value; /* what docs/recipes.md names for the type: units, filters, kernel of a pooling, rate, …; 0:
+                     the type's usual one, where it has one */
     /* Of convolutions and pooling; zeros mean 1, but a pooling's stride is its kernel. */
     int64_t kernel, stride, dilation, groups;
     int64_t pad; /* on both sides of each axis */
@@ -69,6 +69,9 @@ typedef struct {
     /* Of attention and Transformer encoders, as in attention.h, beside `layers` and `dropout`. */
     int64_t hidden;
     bool causal, norm_first;
+    /* Of power_pool, local_response_norm, squeeze_excitation and resize, as in vision.h. */
+    double power, alpha, beta, k;
+    bool hard, bilinear, align_corners;
 } cj_layer;
 /* clang-format off */
 #define CJ_LAYER(...) {.type = __VA_ARGS__}

@@ -8,7 +8,7 @@
 /* What stands behind a layer's name. */
 typedef enum {
     CJ__NO_VALUE,
-    CJ__UNITS, /* a whole number from 1 on */
+    CJ__UNITS, /* a whole number from 1 on; may be left out where the layer has a usual one */
     CJ__RATE,  /* from 0 up to 1 */
     CJ__SLOPE, /* any number; may be left out, then it is the layer's usual one */
 } cj__layer_value;
@@ -33,6 +33,13 @@ enum {
     CJ__NORM_FIRST = 32768,
     /* No option: the layer would take padding for data. */
     CJ__COUNTS_PADDING = 65536,
+    CJ__POWER = 1 << 17,
+    CJ__ALPHA = 1 << 18,
+    CJ__BETA = 1 << 19,
+    CJ__K = 1 << 20,
+    CJ__HARD = 1 << 21,
+    CJ__INTERPOLATION = 1 << 22, /* nearest or bilinear */
+    CJ__ALIGN_CORNERS = 1 << 23,
     CJ__WINDOW = CJ__KERNEL | CJ__STRIDE | CJ__DILATION | CJ__PADDING
 };
 typedef struct {
@@ -40,13 +47,13 @@ typedef struct {
     unsigned flag;
     enum {
         CJ__WHOLE_OPTION,   /* an int64_t from 1 on */
-        CJ__TRUTH_OPTION,   /* a bool */
-        CJ__NOT_OPTION,     /* a bool that is set by `false` */
+        CJ__WORD_OPTION,    /* a bool that is set by the second of two words */
         CJ__RATE_OPTION,    /* a double from 0 up to 1 */
-        CJ__RETURN_OPTION,  /* a bool that is set by `all` */
+        CJ__NUMBER_OPTION,  /* a double above 0 */
         CJ__PADDING_OPTION, /* `pad` or `same` */
     } form;
     size_t offset; /* of the field in cj_layer */
+    const char *words;
 } cj__layer_option;
 extern const cj__layer_option cj__layer_options[];
 extern const int cj__layer_option_count;
@@ -54,7 +61,7 @@ extern const int cj__layer_option_count;
 typedef struct {
     const char *name;
     cj__layer_value value;
-    double standard; /* of a slope left out */
+    double standard; /* of a value left out; 0: it has to be given */
     /* One of the two. `layer` has its standard value where none was given. */
     cj_value (*draw)(cj_scope scope, cj_value x, const cj_layer *layer);
     /* Where the places of a sequence see each other. lengths: i32 [N], of the rows of x [N,T,C] up to their

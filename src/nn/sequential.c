@@ -48,6 +48,46 @@ static cj_value draw_batch_norm(cj_scope scope, cj_value x, const cj_layer *laye
     return cj_batch_norm(scope, &options);
 }
 
+static cj_value normalise_groups(cj_scope scope, cj_value x, int64_t groups)
+{
+    cj_group_norm_options options = {.size = sizeof options, .input = x, .groups = groups};
+    return cj_group_norm(scope, &options);
+}
+
+static cj_value draw_group_norm(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    return normalise_groups(scope, x, (int64_t)layer->value);
+}
+
+static cj_value draw_instance_norm(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)layer;
+    cj_shape_t shape = cj_value_shape(x);
+    return normalise_groups(scope, x, shape.rank ? shape.dims[shape.rank - 1] : 1);
+}
+
+static cj_value draw_local_response_norm(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    cj_local_response_norm_options options = {.size = sizeof options,
+                                              .input = x,
+                                              .width = (int64_t)layer->value,
+                                              .alpha = layer->alpha,
+                                              .beta = layer->beta,
+                                              .k = layer->k};
+    return cj_local_response_norm(&options);
+}
+
+static cj_value draw_spatial_dropout(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    return cj_spatial_dropout(scope, x, layer->value);
+}
+
+static cj_value draw_squeeze_excitation(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    return cj_squeeze_excitation(scope, x, (int64_t)layer->value, layer->hard);
+}
+
 /* One slope for all, as PyTorch's PReLU has it: parameter "weight" [1]. */
 static cj_value draw_prelu(cj_scope scope, cj_value x, const cj_layer *layer)
 {
@@ -106,41 +146,78 @@ static cj_value draw_conv1d(cj_scope scope, cj_value x, const cj_layer *layer, c
     return cj_conv1d(scope, &options);
 }
 
-static cj_value draw_conv2d(cj_scope scope, cj_value x, const cj_layer *layer)
+static cj_value convolve(cj_scope scope, cj_value x, const cj_layer *layer,
+                         cj_value (*draw)(cj_scope, const cj_conv_options *))
 {
     cj_conv_options options = convolution_of(with_channels(x), layer);
-    return cj_conv2d(scope, &options);
+    return draw(scope, &options);
+}
+
+static cj_value draw_conv2d(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    return convolve(scope, x, layer, cj_conv2d);
 }
 
 static cj_value draw_conv_transpose(cj_scope scope, cj_value x, const cj_layer *layer)
 {
-    cj_conv_options options = convolution_of(with_channels(x), layer);
-    return cj_conv_transpose(scope, &options);
+    return convolve(scope, x, layer, cj_conv_transpose);
 }
 
-static cj_pool_options pooling_of(cj_value x, const cj_layer *layer)
+static cj_value draw_separable_conv2d(cj_scope scope, cj_value x, const cj_layer *layer)
 {
-    return (cj_pool_options){.size = sizeof(cj_pool_options),
-                             .input = with_channels(x),
-                             .kernel = (int64_t)layer->value,
-                             .stride = layer->stride,
-                             .dilation = layer->dilation,
-                             .pad = layer->pad,
-                             .padding = layer->same ? CJ_SAME : CJ_VALID};
+    return convolve(scope, x, layer, cj_separable_conv2d);
+}
+
+static cj_value pool(cj_value x, const cj_layer *layer, cj_value (*draw)(const cj_pool_options *))
+{
+    cj_pool_options options = {.size = sizeof options,
+                               .input = with_channels(x),
+                               .kernel = (int64_t)layer->value,
+                               .stride = layer->stride,
+                               .dilation = layer->dilation,
+                               .pad = layer->pad,
+                               .padding = layer->same ? CJ_SAME : CJ_VALID,
+                               .power = layer->power};
+    return draw(&options);
 }
 
 static cj_value draw_max_pool(cj_scope scope, cj_value x, const cj_layer *layer)
 {
     (void)scope;
-    cj_pool_options options = pooling_of(x, layer);
-    return cj_max_pool(&options);
+    return pool(x, layer, cj_max_pool);
 }
 
 static cj_value draw_average_pool(cj_scope scope, cj_value x, const cj_layer *layer)
 {
     (void)scope;
-    cj_pool_options options = pooling_of(x, layer);
-    return cj_average_pool(&options);
+    return pool(x, layer, cj_average_pool);
+}
+
+static cj_value draw_power_pool(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    return pool(x, layer, cj_power_pool);
+}
+
+/* The same size along each spatial axis. */
+static cj_value adapt(cj_value x, const cj_layer *layer, cj_value (*draw)(cj_value, cj_shape_t))
+{
+    x = with_channels(x);
+    cj_shape_t result = {.rank = cj_value_shape(x).rank - 2};
+    for (int64_t d = 0; d < result.rank; d++) result.dims[d] = (int64_t)layer->value;
+    return draw(x, result);
+}
+
+static cj_value draw_adaptive_average_pool(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    return adapt(x, layer, cj_adaptive_average_pool);
+}
+
+static cj_value draw_adaptive_max_pool(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    return adapt(x, layer, cj_adaptive_max_pool);
 }
 
 static cj_value draw_global_average_pool(cj_scope scope, cj_value x, const cj_layer *layer, cj_value *lengths)
@@ -149,6 +226,22 @@ static cj_value draw_global_average_pool(cj_scope scope, cj_value x, const cj_la
     cj_value whole = *lengths;
     *lengths = cj__none();
     return whole.graph ? cj__mean_within(x, whole) : cj_global_average_pool(x);
+}
+
+static cj_value draw_resize(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    x = with_channels(x);
+    cj_shape_t shape = cj_value_shape(x);
+    int64_t factor = (int64_t)layer->value, height = shape.rank == 4 ? shape.dims[1] : 0;
+    return cj_resize(x, height * factor, shape.dims[2] * factor, layer->bilinear ? CJ_BILINEAR : CJ_NEAREST,
+                     layer->align_corners);
+}
+
+static cj_value draw_pixel_shuffle(cj_scope scope, cj_value x, const cj_layer *layer)
+{
+    (void)scope;
+    return cj_pixel_shuffle(with_channels(x), (int64_t)layer->value);
 }
 
 /* Whole numbers that came as floating point are still such. */
@@ -278,6 +371,8 @@ SLOPED(elu)
 enum {
     CONVOLUTION = CJ__WINDOW | CJ__GROUPS | CJ__BIAS,
     POOLING = CJ__WINDOW & ~CJ__KERNEL,
+    RESPONSES = CJ__ALPHA | CJ__BETA | CJ__K,
+    RESIZING = CJ__INTERPOLATION | CJ__ALIGN_CORNERS,
     TRANSFORMER = CJ__HIDDEN | CJ__LAYERS | CJ__DROPOUT | CJ__CAUSAL | CJ__NORM_FIRST,
     RECURRENT = CJ__LAYERS | CJ__DROPOUT | CJ__BIDIRECTIONAL | CJ__STATEFUL | CJ__RETURN | CJ__BIAS
 };
@@ -303,11 +398,22 @@ const cj__layer_kind cj__layer_kinds[] = {
     WITHIN(conv1d, CJ__UNITS, 0, "filters", CONVOLUTION),
     EACH_PLACE(conv2d, CJ__UNITS, 0, "filters", CONVOLUTION | CJ__COUNTS_PADDING),
     EACH_PLACE(conv_transpose, CJ__UNITS, 0, "filters", CONVOLUTION | CJ__COUNTS_PADDING),
+    EACH_PLACE(separable_conv2d, CJ__UNITS, 0, "filters", CJ__WINDOW | CJ__BIAS | CJ__COUNTS_PADDING),
     EACH_PLACE(max_pool, CJ__UNITS, 0, "kernel", POOLING | CJ__COUNTS_PADDING),
     EACH_PLACE(average_pool, CJ__UNITS, 0, "kernel", POOLING | CJ__COUNTS_PADDING),
+    EACH_PLACE(power_pool, CJ__UNITS, 0, "kernel", POOLING | CJ__POWER | CJ__COUNTS_PADDING),
+    EACH_PLACE(adaptive_average_pool, CJ__UNITS, 0, "result", CJ__COUNTS_PADDING),
+    EACH_PLACE(adaptive_max_pool, CJ__UNITS, 0, "result", CJ__COUNTS_PADDING),
     WITHIN(global_average_pool, CJ__NO_VALUE, 0, NULL, 0),
+    EACH_PLACE(squeeze_excitation, CJ__UNITS, 0, "squeezed", CJ__HARD | CJ__COUNTS_PADDING),
+    EACH_PLACE(resize, CJ__UNITS, 0, "factor", RESIZING | CJ__COUNTS_PADDING),
+    EACH_PLACE(pixel_shuffle, CJ__UNITS, 0, "factor", CJ__COUNTS_PADDING),
     EACH_PLACE(batch_norm, CJ__NO_VALUE, 0, NULL, CJ__COUNTS_PADDING),
+    EACH_PLACE(group_norm, CJ__UNITS, 32, "groups", CJ__COUNTS_PADDING),
+    EACH_PLACE(instance_norm, CJ__NO_VALUE, 0, NULL, CJ__COUNTS_PADDING),
+    EACH_PLACE(local_response_norm, CJ__UNITS, 5, "width", RESPONSES),
     EACH_PLACE(dropout, CJ__RATE, 0, "rate", 0),
+    EACH_PLACE(spatial_dropout, CJ__RATE, 0, "rate", 0),
     EACH_PLACE(flatten, CJ__NO_VALUE, 0, NULL, CJ__COUNTS_PADDING),
     EACH_PLACE(layer_norm, CJ__NO_VALUE, 0, NULL, 0),
     EACH_PLACE(rms_norm, CJ__NO_VALUE, 0, NULL, 0),
@@ -330,22 +436,29 @@ const cj__layer_kind cj__layer_kinds[] = {
 const int cj__layer_kind_count = sizeof cj__layer_kinds / sizeof *cj__layer_kinds;
 
 const cj__layer_option cj__layer_options[] = {
-    {"kernel", CJ__KERNEL, CJ__WHOLE_OPTION, offsetof(cj_layer, kernel)},
-    {"stride", CJ__STRIDE, CJ__WHOLE_OPTION, offsetof(cj_layer, stride)},
-    {"dilation", CJ__DILATION, CJ__WHOLE_OPTION, offsetof(cj_layer, dilation)},
-    {"groups", CJ__GROUPS, CJ__WHOLE_OPTION, offsetof(cj_layer, groups)},
-    {"padding", CJ__PADDING, CJ__PADDING_OPTION, 0},
-    {"bias", CJ__BIAS, CJ__NOT_OPTION, offsetof(cj_layer, no_bias)},
-    {"flatten", CJ__FLATTEN, CJ__NOT_OPTION, offsetof(cj_layer, no_flatten)},
-    {"vocabulary", CJ__VOCABULARY, CJ__WHOLE_OPTION, offsetof(cj_layer, vocabulary)},
-    {"layers", CJ__LAYERS, CJ__WHOLE_OPTION, offsetof(cj_layer, layers)},
-    {"dropout", CJ__DROPOUT, CJ__RATE_OPTION, offsetof(cj_layer, dropout)},
-    {"bidirectional", CJ__BIDIRECTIONAL, CJ__TRUTH_OPTION, offsetof(cj_layer, bidirectional)},
-    {"stateful", CJ__STATEFUL, CJ__TRUTH_OPTION, offsetof(cj_layer, stateful)},
-    {"hidden", CJ__HIDDEN, CJ__WHOLE_OPTION, offsetof(cj_layer, hidden)},
-    {"causal", CJ__CAUSAL, CJ__TRUTH_OPTION, offsetof(cj_layer, causal)},
-    {"norm_first", CJ__NORM_FIRST, CJ__TRUTH_OPTION, offsetof(cj_layer, norm_first)},
-    {"return", CJ__RETURN, CJ__RETURN_OPTION, offsetof(cj_layer, all)},
+    {"kernel", CJ__KERNEL, CJ__WHOLE_OPTION, offsetof(cj_layer, kernel), NULL},
+    {"stride", CJ__STRIDE, CJ__WHOLE_OPTION, offsetof(cj_layer, stride), NULL},
+    {"dilation", CJ__DILATION, CJ__WHOLE_OPTION, offsetof(cj_layer, dilation), NULL},
+    {"groups", CJ__GROUPS, CJ__WHOLE_OPTION, offsetof(cj_layer, groups), NULL},
+    {"padding", CJ__PADDING, CJ__PADDING_OPTION, 0, NULL},
+    {"bias", CJ__BIAS, CJ__WORD_OPTION, offsetof(cj_layer, no_bias), "true|false"},
+    {"flatten", CJ__FLATTEN, CJ__WORD_OPTION, offsetof(cj_layer, no_flatten), "true|false"},
+    {"vocabulary", CJ__VOCABULARY, CJ__WHOLE_OPTION, offsetof(cj_layer, vocabulary), NULL},
+    {"layers", CJ__LAYERS, CJ__WHOLE_OPTION, offsetof(cj_layer, layers), NULL},
+    {"dropout", CJ__DROPOUT, CJ__RATE_OPTION, offsetof(cj_layer, dropout), NULL},
+    {"bidirectional", CJ__BIDIRECTIONAL, CJ__WORD_OPTION, offsetof(cj_layer, bidirectional), "false|true"},
+    {"stateful", CJ__STATEFUL, CJ__WORD_OPTION, offsetof(cj_layer, stateful), "false|true"},
+    {"hidden", CJ__HIDDEN, CJ__WHOLE_OPTION, offsetof(cj_layer, hidden), NULL},
+    {"causal", CJ__CAUSAL, CJ__WORD_OPTION, offsetof(cj_layer, causal), "false|true"},
+    {"norm_first", CJ__NORM_FIRST, CJ__WORD_OPTION, offsetof(cj_layer, norm_first), "false|true"},
+    {"return", CJ__RETURN, CJ__WORD_OPTION, offsetof(cj_layer, all), "last|all"},
+    {"power", CJ__POWER, CJ__NUMBER_OPTION, offsetof(cj_layer, power), NULL},
+    {"alpha", CJ__ALPHA, CJ__NUMBER_OPTION, offsetof(cj_layer, alpha), NULL},
+    {"beta", CJ__BETA, CJ__NUMBER_OPTION, offsetof(cj_layer, beta), NULL},
+    {"k", CJ__K, CJ__NUMBER_OPTION, offsetof(cj_layer, k), NULL},
+    {"hard", CJ__HARD, CJ__WORD_OPTION, offsetof(cj_layer, hard), "false|true"},
+    {"interpolation", CJ__INTERPOLATION, CJ__WORD_OPTION, offsetof(cj_layer, bilinear), "nearest|bilinear"},
+    {"align_corners", CJ__ALIGN_CORNERS, CJ__WORD_OPTION, offsetof(cj_layer, align_corners), "false|true"},
 };
 const int cj__layer_option_count = sizeof cj__layer_options / sizeof *cj__layer_options;
 
@@ -370,11 +483,11 @@ static cj_value draw_layer(cj_scope scope, cj_value x, const cj_layer *layer, cj
     if (!kind)
         return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT, "at '%s': there is no layer '%.80s'",
                                scope.path, layer->type);
-    double value = kind->value == CJ__SLOPE && layer->value == 0 ? kind->standard : layer->value;
+    double value = layer->value == 0 ? kind->standard : layer->value;
     const char *wanted = cj__layer_value_fault(kind, value);
     if (wanted)
-        return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT, "%s at '%s' has %g, but needs %s",
-                               kind->name, scope.path, value, wanted);
+        return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT, "%s at '%s' has %s %g, but needs %s",
+                               kind->name, scope.path, kind->value_name, value, wanted);
     if (lengths->graph && kind->options & CJ__COUNTS_PADDING)
         return no_padding(scope, kind->name, "first make one vector of each, by lstm or global_average_pool");
     int64_t noted = scope.graph->layer_count;

@@ -216,7 +216,7 @@ cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char 
     double number = kind->standard;
     if (value && kind->value == CJ__NO_VALUE)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s takes no value", where, name);
-    if (!value && (kind->value == CJ__UNITS || kind->value == CJ__RATE))
+    if (!value && kind->value != CJ__NO_VALUE && kind->standard == 0)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s needs %s, %s", where, name, kind->value_name,
                         cj__layer_value_fault(kind, -1));
     bool plain = !value || is_number(value, &number);
@@ -242,15 +242,15 @@ static const char *set_option(cj_layer *layer, const cj__layer_option *option, c
     void *field = (char *)layer + option->offset;
     bool whole = is_whole(value, false) && is_number(value, &number) && number < 1e9;
     switch (option->form) {
-    case CJ__TRUTH_OPTION:
-    case CJ__NOT_OPTION:
-        *(bool *)field = strcmp(value, option->form == CJ__NOT_OPTION ? "false" : "true") == 0;
-        return cj__text_choice("true|false", value) >= 0 ? NULL : "true or false";
-    case CJ__RETURN_OPTION:
-        *(bool *)field = strcmp(value, "all") == 0;
-        return cj__text_choice("last|all", value) >= 0 ? NULL : "last or all";
+    case CJ__WORD_OPTION:
+        *(bool *)field = cj__text_choice(option->words, value) == 1;
+        return cj__text_choice(option->words, value) >= 0 ? NULL : option->words;
     case CJ__RATE_OPTION:
         if (!is_number(value, &number) || !(number >= 0 && number < 1)) return "a rate from 0 up to 1";
+        *(double *)field = number;
+        return NULL;
+    case CJ__NUMBER_OPTION:
+        if (!is_number(value, &number) || !(number > 0)) return "a number above 0";
         *(double *)field = number;
         return NULL;
     case CJ__PADDING_OPTION:
@@ -295,8 +295,8 @@ cj_status cj__recipe_layer_option(cj_recipe *r, int line, const char *option, co
         r->options_given |= o->flag;
         const char *wanted = set_option(layer, o, value);
         if (wanted)
-            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is '%.80s', but must be %s", where,
-                            option, kind->name, value, wanted);
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is '%.80s', but must be %s%s", where,
+                            option, kind->name, value, o->words ? "one of " : "", wanted);
         return note_option(r, kind, option, value);
     }
     return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has no option '%.80s'; it has %s", where, kind->name,
