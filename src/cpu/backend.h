@@ -11,4 +11,10 @@ extern const cj__backend cj__cpu_backend;
 #include "cpu/kernels.def"
 #undef KERNEL
 
+/* Number k of indices, i32 or i64. */
+static inline int64_t cj__index_at(cj_dtype dtype, const void *indices, int64_t k)
+{
+    return dtype == CJ_I32 ? ((const int32_t *)indices)[k] : ((const int64_t *)indices)[k];
+}
+
 #endif

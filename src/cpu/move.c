@@ -203,11 +203,6 @@ static void run_split(const cj__launch *launch, void *const *operands, int64_t t
     }
 }
 
-static int64_t index_at(cj_dtype dtype, const void *indices, int64_t k)
-{
-    return dtype == CJ_I32 ? ((const int32_t *)indices)[k] : ((const int64_t *)indices)[k];
-}
-
 static cj_status prepare_gather(cj__launch *launch, cj__arena *arena)
 {
     const cj__axis_attributes *a = launch->attributes;
@@ -227,7 +222,7 @@ static void run_gather(const cj__launch *launch, void *const *operands, int64_t 
     size_t row_bytes = (size_t)b->inner * cj_dtype_size(launch->types[0].dtype);
     if (end > b->outer * count) end = b->outer * count;
     for (int64_t row = task * b->rows_a_task; row < end; row++) {
-        int64_t index = index_at(launch->types[1].dtype, operands[1], row % count);
+        int64_t index = cj__index_at(launch->types[1].dtype, operands[1], row % count);
         char *to = (char *)operands[2] + (size_t)row * row_bytes;
         if (index >= 0 && index < b->length)
             memcpy(to, (const char *)operands[0] + (size_t)(row / count * b->length + index) * row_bytes,
@@ -253,7 +248,7 @@ static void run_put(const cj__launch *launch, void *const *operands, int64_t tas
     const blocks *b = launch->data;
     size_t row = (size_t)b->inner * cj_dtype_size(launch->types[0].dtype);
     int64_t count = launch->types[1].shape.dims[a->axis],
-            start = index_at(launch->types[2].dtype, operands[2], 0);
+            start = cj__index_at(launch->types[2].dtype, operands[2], 0);
     if (operands[3] != operands[0]) memcpy(operands[3], operands[0], (size_t)(b->outer * b->length) * row);
     if (start <= -count || start >= b->length) return;
     int64_t first = start < 0 ? -start : 0, end = b->length - start < count ? b->length - start : count;
@@ -291,7 +286,7 @@ static void run_put_rows(const cj__launch *launch, void *const *operands, int64_
     int64_t count = launch->types[2].shape.dims[0];
     if (operands[3] != operands[0]) memcpy(operands[3], operands[0], (size_t)b->length * row);
     for (int64_t k = 0; k < count; k++) {
-        int64_t index = index_at(launch->types[2].dtype, operands[2], k);
+        int64_t index = cj__index_at(launch->types[2].dtype, operands[2], k);
         if (index >= 0 && index < b->length)
             memcpy((char *)operands[3] + (size_t)index * row, (const char *)operands[1] + (size_t)k * row,
                    row);
@@ -361,7 +356,7 @@ static void run_scatter(const cj__launch *launch, void *const *operands, int64_t
     size_t row = (size_t)b->inner * bytes;
     for (int64_t k = 0; k < b->length; k++) memset(out + (size_t)k * row, 0, (size_t)n * bytes);
     for (int64_t k = 0; k < count; k++) {
-        int64_t index = index_at(launch->types[1].dtype, operands[1], k);
+        int64_t index = cj__index_at(launch->types[1].dtype, operands[1], k);
         for (size_t i = 0; i < (size_t)n * bytes; i += CACHE_LINE)
             __builtin_prefetch(updates + (size_t)(k + AHEAD) * row + i);
         if (index >= 0 && index < b->length)

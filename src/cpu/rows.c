@@ -47,8 +47,7 @@ static void read_labels(const rows_data *d, cj_dtype dtype, const void *from, in
                         int32_t *labels)
 {
     for (int64_t r = 0; r < rows; r++) {
-        int64_t label =
-            dtype == CJ_I32 ? ((const int32_t *)from)[first + r] : ((const int64_t *)from)[first + r];
+        int64_t label = cj__index_at(dtype, from, first + r);
         labels[r] = (int32_t)(label < 0 ? -1 : label < d->columns ? label : d->columns);
     }
 }

@@ -7,7 +7,7 @@
 enum { COLUMNS = 64 }; /* a task */
 
 typedef struct {
-    int64_t rows, inner, parts;
+    int64_t rows, inner;
     int64_t slots; /* of the table, a power of two and at least twice the rows */
 } sum_data;
 
@@ -25,27 +25,22 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
     *d = (sum_data){.rows = x.dims[0], .inner = 1, .slots = 1};
     for (int64_t i = 1; i < x.rank; i++) d->inner *= x.dims[i];
     while (d->slots < 2 * d->rows) d->slots *= 2;
-    d->parts = (d->inner + COLUMNS - 1) / COLUMNS;
-    launch->tasks = d->parts;
+    launch->tasks = (d->inner + COLUMNS - 1) / COLUMNS;
     launch->scratch_bytes = (size_t)(d->slots + d->rows) * sizeof(int32_t);
     launch->data = d;
     return CJ_OK;
-}
-
-static int64_t index_at(const cj__launch *launch, const void *indices, int64_t k)
-{
-    return launch->types[1].dtype == CJ_I32 ? ((const int32_t *)indices)[k] : ((const int64_t *)indices)[k];
 }
 
 /* firsts [rows]: the first row of each one's index. */
 static void find_firsts(const cj__launch *launch, const void *indices, int32_t *table, int32_t *firsts)
 {
     const sum_data *d = launch->data;
+    cj_dtype dtype = launch->types[1].dtype;
     memset(table, 0xff, (size_t)d->slots * sizeof *table);
     for (int64_t k = 0; k < d->rows; k++) {
-        int64_t index = index_at(launch, indices, k);
+        int64_t index = cj__index_at(dtype, indices, k);
         uint64_t at = (uint64_t)index * 0x9e3779b97f4a7c15U >> 32 & (uint64_t)(d->slots - 1);
-        while (table[at] >= 0 && index_at(launch, indices, table[at]) != index)
+        while (table[at] >= 0 && cj__index_at(dtype, indices, table[at]) != index)
             at = (at + 1) & (uint64_t)(d->slots - 1);
         if (table[at] < 0) table[at] = (int32_t)k;
         firsts[k] = table[at];

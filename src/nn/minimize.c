@@ -232,8 +232,8 @@ static void update_at_once(cj_value loss, const cj_optimizer *optimizer, int cou
                            void *none)
 {
     (void)none;
-    for (int i = 0; loss.graph->status == CJ_OK && i < count && leaves_rows_alone(optimizer); i++)
-        take_rows(&targets[i]);
+    bool by_rows = leaves_rows_alone(optimizer);
+    for (int i = 0; by_rows && i < count && loss.graph->status == CJ_OK; i++) take_rows(&targets[i]);
     guarded_updates(loss, *optimizer, count, targets);
 }
 

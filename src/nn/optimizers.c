@@ -139,6 +139,11 @@ cj__optimizer cj__optimizer_begin(cj_graph *graph, cj_optimizer optimizer)
 
 /* --- one parameter's step: what is subtracted from it, divided by the learning rate -------------------- */
 
+static cj_value over_root(const cj__optimizer *u, cj_value g, cj_value squares)
+{
+    return cj_div(g, cj_add_scalar(cj_sqrt(squares), u->o.epsilon));
+}
+
 static cj_value sgd_direction(const cj__optimizer *u, cj_value p, cj_value g)
 {
     if (u->o.momentum == 0) return g;
@@ -154,7 +159,7 @@ static cj_value rmsprop_direction(const cj__optimizer *u, cj_value p, cj_value g
     cj_value square = cj__optimizer_state(u, "square_average", p),
              next = blend(square, cj_square(g), u->o.alpha);
     cj_assign(square, next);
-    cj_value scaled = cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
+    cj_value scaled = over_root(u, g, next);
     if (u->o.momentum == 0) return scaled;
     cj_value velocity = cj__optimizer_state(u, "velocity", p),
              moved = cj_add(cj_scale(velocity, u->o.momentum), scaled);
@@ -167,7 +172,7 @@ static cj_value adagrad_direction(const cj__optimizer *u, cj_value p, cj_value g
 {
     cj_value sum = cj__optimizer_state(u, "square_sum", p), next = cj_add(sum, cj_square(g));
     cj_assign(sum, next);
-    return cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
+    return over_root(u, g, next);
 }
 
 /* A parameter whose moments begin when others have had theirs for a while, because it was frozen until then,
@@ -339,7 +344,7 @@ void cj__update_rows(const cj__optimizer *u, const cj__target *t)
         cj_value sum = cj__optimizer_state(u, "square_sum", p);
         cj_value next = cj_add(cj_gather(sum, t->indices, 0), cj_square(g));
         cj_assign(sum, cj_put_rows(sum, next, t->indices));
-        direction = cj_div(g, cj_add_scalar(cj_sqrt(next), u->o.epsilon));
+        direction = over_root(u, g, next);
     }
     cj_value fresh = cj_sub(cj_gather(p, t->indices, 0), cj_mul(direction, t->learning_rate));
     cj_assign(p, cj_put_rows(p, fresh, t->indices));

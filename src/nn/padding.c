@@ -26,8 +26,7 @@ cj_value cj__without_padding(cj_value x, cj_value lengths)
 cj_value cj__mean_within(cj_value x, cj_value lengths)
 {
     if (!cj_value_ok(x) || !cj_value_ok(lengths)) return cj__poison(x.graph);
-    cj_value one = cj_constant(x.graph, CJ_F32, 1),
-             sum = cj_sum(cj__without_padding(x, lengths), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
+    cj_value one = cj_constant(x.graph, CJ_F32, 1), sum = cj_sum(x, (cj_axes_t){1, {1}}, CJ_DROP_AXES);
     cj_value count =
         cj_reshape(cj_maximum(cj_cast(lengths, CJ_F32), one), cj_shape(cj_value_shape(x).dims[0], 1));
     return cj_div(sum, count);

@@ -14,7 +14,7 @@ cj_value cj__sentence_lengths(cj_value tokens);
 cj_value cj__sentence_places(cj_value lengths, int64_t places, int64_t more);
 /* x: [N,T,C] → zeros beyond each row's length */
 cj_value cj__without_padding(cj_value x, cj_value lengths);
-/* x: [N,T,C] → the mean of each row's first `length` places, [N,C]; zeros of an empty one */
+/* x: [N,T,C], zeros beyond each row's length → the mean of the places before, [N,C]; zeros of an empty row */
 cj_value cj__mean_within(cj_value x, cj_value lengths);
 
 #endif

@@ -225,7 +225,7 @@ static cj_value draw_global_average_pool(cj_scope scope, cj_value x, const cj_la
     (void)scope, (void)layer;
     cj_value whole = *lengths;
     *lengths = cj__none();
-    return whole.graph ? cj__mean_within(x, whole) : cj_global_average_pool(x);
+    return whole.graph ? cj__mean_within(cj__without_padding(x, whole), whole) : cj_global_average_pool(x);
 }
 
 static cj_value draw_resize(cj_scope scope, cj_value x, const cj_layer *layer)

@@ -268,10 +268,10 @@ cj_status cj__infer_concatenate(cj__inference *i)
     return gives(i, i->inputs[0].dtype, shape);
 }
 
-static cj_status want_indices(const cj__inference *i)
+static cj_status want_indices(const cj__inference *i, int k)
 {
-    if (i->inputs[1].dtype != CJ_I32 && i->inputs[1].dtype != CJ_I64)
-        FAIL("indices must be i32 or i64, not %s", cj_dtype_name(i->inputs[1].dtype));
+    cj_dtype dtype = i->inputs[k].dtype;
+    if (dtype != CJ_I32 && dtype != CJ_I64) FAIL("indices must be i32 or i64, not %s", cj_dtype_name(dtype));
     return CJ_OK;
 }
 
@@ -280,7 +280,7 @@ cj_status cj__infer_gather(cj__inference *i)
 {
     const cj__axis_attributes *a = i->attributes;
     CJ__TRY(want_axis(i, a->axis));
-    CJ__TRY(want_indices(i));
+    CJ__TRY(want_indices(i, 1));
     cj_shape_t x = i->inputs[0].shape, indices = i->inputs[1].shape, shape = {0};
     if (x.rank - 1 + indices.rank > CJ_MAX_RANK) FAIL("the result has more than %d dimensions", CJ_MAX_RANK);
     for (int64_t d = 0; d < a->axis; d++) shape.dims[shape.rank++] = x.dims[d];
@@ -293,7 +293,7 @@ cj_status cj__infer_gather(cj__inference *i)
 cj_status cj__infer_scatter_add(cj__inference *i)
 {
     const cj__scatter_attributes *a = i->attributes;
-    CJ__TRY(want_indices(i));
+    CJ__TRY(want_indices(i, 1));
     cj_shape_t updates = i->inputs[0].shape, indices = i->inputs[1].shape, shape = {0};
     if (a->axis < 0 || a->axis + indices.rank > updates.rank)
         FAIL("the indices do not fit at axis %lld", (long long)a->axis);
@@ -326,8 +326,7 @@ cj_status cj__infer_put(cj__inference *i)
 static cj_status want_rows(const cj__inference *i, int k)
 {
     cj_shape_t x = i->inputs[0].shape, rows = i->inputs[k].shape, indices = i->inputs[k + 1].shape;
-    cj_dtype dtype = i->inputs[k + 1].dtype;
-    if (dtype != CJ_I32 && dtype != CJ_I64) FAIL("indices must be i32 or i64, not %s", cj_dtype_name(dtype));
+    CJ__TRY(want_indices(i, k + 1));
     if (i->inputs[k].dtype != i->inputs[0].dtype) FAIL("the rows are of another element type");
     if (rows.rank < 1 || rows.rank != x.rank) FAIL("the rows have another number of dimensions");
     if (indices.rank != 1 || indices.dims[0] != rows.dims[0])
@@ -373,7 +372,7 @@ cj_status cj__infer_iota(cj__inference *i)
 cj_status cj__infer_cross_entropy_rows(cj__inference *i)
 {
     CJ__TRY(want_float(i));
-    CJ__TRY(want_indices(i));
+    CJ__TRY(want_indices(i, 1));
     cj_shape_t logits = i->inputs[0].shape, labels = i->inputs[1].shape;
     if (logits.rank != labels.rank + 1)
         FAIL("logits need one dimension more than labels; hint: targets that are distributions over the "
