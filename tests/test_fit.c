@@ -58,8 +58,9 @@ static cj_fit_options options_for(cj_model *model, const cj_dataset *data)
                             .seed = 9};
 }
 
-/* Averages of weights, and updates after several batches, are state like any other. */
-static bool with_averages;
+/* Averages of weights, and updates after several batches, are state like any other; so is where a schedule
+ * is, whose rate goes into decay and into groups. */
+static bool with_averages, with_schedule;
 
 /* --- interrupted and resumed --------------------------------------------------------------------------- */
 
@@ -82,6 +83,11 @@ static void train_in(const char *folder, int64_t stop, bool resume, cj_status wa
     if (with_averages) {
         o.optimizer.ema_decay = 0.9;
         o.accumulate = 3;
+    }
+    if (with_schedule) {
+        o.optimizer = cj_adamw(.learning_rate = 0.01, .weight_decay = 0.5,
+                               .groups = {{"*.bias", .learning_rate_factor = 10}});
+        o.schedule = (cj_schedule){.kind = CJ_SCHEDULE_COSINE, .warm_up = 3, .warm_up_start = 0.1};
     }
     expect_status((cj_fit)(&o, last), wanted);
     cj_model_digest(model, digest);
@@ -112,11 +118,12 @@ static void resume_anywhere(void)
 static void test_resume_anywhere(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         with_averages = i == 1;
+        with_schedule = i == 2;
         resume_anywhere();
     }
-    with_averages = false;
+    with_averages = with_schedule = false;
 }
 
 static void test_same_bits_for_any_threads(void **state)

@@ -214,6 +214,69 @@ static void test_rate_variable(void **state)
     end(&s);
 }
 
+/* A matrix and two vectors, one of them of another group, so that every optimizer has all that it makes of
+ * the rate: by the group's factor, by the decay, by the shape of a matrix. */
+static cj_program *make_rate_step(cj_model *model, cj_optimizer o)
+{
+    cj_graph *g;
+    cj_program *step;
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(3, 4));
+    cj_value hidden = cj_tanh(cj_dense(cj_at(cj_root(g), "in"), x, .units = 6));
+    cj_value y = cj_dense(cj_at(cj_root(g), "out"), hidden, .units = 2);
+    cj_minimize(cj_mean(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES), o);
+    expect_ok(cj_compile(&step, g));
+    cj_graph_free(g);
+    return step;
+}
+
+/* Steps at one rate after the other, each written through memory that was asked for once, before the first;
+ * with one program, or with a new one for each step, which can have kept nothing. */
+static void follow_rates(cj_optimizer o, bool anew, char digest[65])
+{
+    static const float rates[] = {0.001F, 0.1F, 0.05F, 0};
+    static const float x[12] = {1, -2, 0.5F, 3, -1, 0.25F, 2, -0.75F, 1.5F, -0.5F, 1, 0.125F};
+    cj_model *model;
+    expect_ok(cj_model_new(&model, .seed = 3));
+    cj_program *step = make_rate_step(model, o);
+    float *rate = cj_model_find(model, "optimizer.learning_rate").data;
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        if (i && anew) {
+            cj_program_free(step);
+            step = make_rate_step(model, o);
+        }
+        *rate = rates[i];
+        expect_ok(cj_program_run(step, .inputs = {{(void *)x, CJ_F32, cj_shape(3, 4)}}));
+    }
+    cj_model_digest(model, digest);
+    cj_program_free(step);
+    cj_model_free(model);
+}
+
+/* Whatever an optimizer makes of the rate alone, a step makes it of the rate as it is then. */
+static void test_rates_of_a_schedule(void **state)
+{
+    (void)state;
+    cj_optimizer every[] = {cj_sgd(.momentum = 0.9, .nesterov = true),
+                            cj_rmsprop(),
+                            cj_adagrad(),
+                            cj_adam(),
+                            cj_adamw(),
+                            cj_lion(),
+                            cj_muon(.keep_norm = true),
+                            cj_muon()};
+    assert_true(sizeof every / sizeof *every > CJ_OPTIMIZER_COUNT);
+    for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
+        char one[65], other[65];
+        every[i].learning_rate = 0.01;
+        every[i].weight_decay = every[i].keep_norm ? 0 : 0.1;
+        every[i].groups[0] = (cj_parameter_group){"out.*", .learning_rate_factor = 10};
+        follow_rates(every[i], false, one);
+        follow_rates(every[i], true, other);
+        if (strcmp(one, other) != 0) fail_msg("optimizer %d keeps what it made of an earlier rate", (int)i);
+    }
+}
+
 /* Two optimizers on one graph, as a GAN has them: each with its parameters, rate and step counter. */
 static void test_several(void **state)
 {
@@ -633,7 +696,7 @@ int main(void)
         cmocka_unit_test(test_averages),          cmocka_unit_test(test_parts),
         cmocka_unit_test(test_update_of_nothing), cmocka_unit_test(test_rows),
         cmocka_unit_test(test_norm_beyond),       cmocka_unit_test(test_formulas_of_groups),
-        cmocka_unit_test(test_kernels_by_muon),
+        cmocka_unit_test(test_kernels_by_muon),   cmocka_unit_test(test_rates_of_a_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

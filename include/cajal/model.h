@@ -69,7 +69,8 @@ typedef struct {
     const char *name;
     cj_role role;
     /* The model's own memory: writing to it between runs sets the variable. Programs keep what they make of
-     * weights until they are asked for again: before each time of writing. */
+     * weights until they are asked for again: before each time of writing. Single numbers, as learning rates
+     * are, may be written at any time between runs. */
     cj_tensor tensor;
 } cj_variable_info;
 CJ_API int64_t cj_model_count(const cj_model *model);

@@ -53,6 +53,13 @@ static bool is_assigned(const cj_graph *graph, const cj__variable *variable)
     return false;
 }
 
+/* Not single numbers: whoever has asked for a learning rate once writes it before every step, and nothing
+ * made of one is worth keeping. */
+static bool lasts(const planner *p, const cj__variable *variable)
+{
+    return !p->apart && cj_shape_count(variable->shape) > 1 && !is_assigned(p->graph, variable);
+}
+
 static cj_status place_source(planner *p, const cj__node *node)
 {
     const cj__value *value = &p->graph->values[node->first_output];
@@ -67,7 +74,7 @@ static cj_status place_source(planner *p, const cj__node *node)
         &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];
     if (node->op == CJ__OP_variable) {
         buffer->variable = ((const cj__variable_attributes *)node->attributes)->variable;
-        buffer->lasting = !p->apart && !is_assigned(p->graph, buffer->variable);
+        buffer->lasting = lasts(p, buffer->variable);
         return CJ_OK;
     }
     if (node->op == CJ__OP_constant)

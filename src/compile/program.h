@@ -22,7 +22,7 @@ typedef struct {
     int64_t index; /* of the input */
     const void *constant;
     cj__variable *variable;
-    bool lasting;     /* a variable that the program never assigns */
+    bool lasting;     /* a variable, not of one number, that the program never assigns */
     uint64_t version; /* CJ__KEPT: of what it is made of */
 } cj__buffer;
 
