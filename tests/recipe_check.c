@@ -1,0 +1,156 @@
+/* Recipes trained for a few steps: that the loss falls, and that the bits neither hang on the number of
+ * threads nor on an interruption. What a program keeps from step to step is gone with it when a training is
+ * resumed, so what it should not have kept shows. */
+#include "recipe_check.h"
+
+#include "cajal/cajal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+/* --- the folder of data -------------------------------------------------------------------------------- */
+
+static char *data;
+
+int cj_test_make_data_folder(void **state)
+{
+    (void)state;
+    data = cj_test_new_folder();
+    return setenv("CAJAL_DATA", data, 1);
+}
+
+int cj_test_drop_data_folder(void **state)
+{
+    (void)state;
+    cj_test_remove_folder(data);
+    return 0;
+}
+
+const char *cj_test_data_place(const char *name)
+{
+    const char *path = cj_test_path(data, name);
+    char parent[4096];
+    for (const char *slash = strchr(path + strlen(data) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+        if (mkdir(parent, 0700) != 0 && errno != EEXIST) fail_msg("%s cannot be made", parent);
+    }
+    return path;
+}
+
+/* --- training ------------------------------------------------------------------------------------------ */
+
+/* The digest is taken after COMPARED epochs. Large networks take fewer steps, an epoch each. */
+enum { EPOCHS = 4, FEWER = 3, COMPARED = 2 };
+
+typedef struct {
+    bool again, interrupt; /* again: only as far as the digest is taken */
+    int64_t epochs;
+    double losses[EPOCHS + 1];
+    char digest[65];
+} course;
+
+static cj_verdict watch(const cj_progress *p, void *context)
+{
+    course *c = context;
+    if (c->interrupt) return p->updates > 0 ? CJ_INTERRUPT : CJ_GO_ON;
+    c->epochs = c->again ? COMPARED : cj_program_describe(p->program).operations > 2e9 ? FEWER : EPOCHS;
+#ifdef __SANITIZE_ADDRESS__ /* many times slower */
+    c->epochs = COMPARED;
+#endif
+    if (!p->epoch_done) return CJ_GO_ON;
+    c->losses[p->epoch] = p->training.loss;
+    if (p->epoch == COMPARED) cj_model_digest(p->model, c->digest);
+    return p->epoch == c->epochs ? CJ_STOP : CJ_GO_ON;
+}
+
+typedef struct {
+    const char *path;
+    int count;
+    const char *const *overrides;
+    const char *folder; /* of the run; NULL: it leaves nothing */
+    bool resume;
+} attempt;
+
+static void train(const attempt *a, cj_status wanted, course *c)
+{
+    cj_recipe *recipe;
+    cj_recipe_sets sets;
+    cj_model *model;
+    expect_ok(cj_recipe_read(&recipe, a->path, a->count, a->overrides));
+    expect_ok(cj_recipe_open_data(recipe, &sets));
+    cj_fit_options fit = cj_recipe_fit_options(recipe);
+    expect_ok(cj_model_new(&model, .seed = fit.seed));
+    fit.model = model;
+    fit.dataset = sets.training;
+    fit.validation_dataset = sets.validation;
+    fit.folder = a->folder;
+    fit.resume = a->resume;
+    fit.callbacks[0] = (cj_callback){watch, c};
+    expect_status((cj_fit)(&fit, NULL), wanted);
+    cj_model_free(model);
+    cj_recipe_close_data(&sets);
+    cj_recipe_free(recipe);
+}
+
+static void train_interrupted(attempt a, course *c)
+{
+    char *folder = cj_test_new_folder();
+    course broken_off = {.interrupt = true};
+    a.folder = folder;
+    train(&a, CJ_INTERRUPTED, &broken_off);
+    a.resume = true;
+    train(&a, CJ_OK, c);
+    cj_test_remove_folder(folder);
+}
+
+void cj_test_try_recipe(const char *name, int count, const char *const *overrides)
+{
+    course whole = {0}, parts = {.again = true};
+    char path[512];
+    snprintf(path, sizeof path, CJ_TEST_SOURCE "/recipes/%s", name);
+    attempt a = {path, count, overrides, NULL, false};
+    expect_ok(cj_set_threads(1));
+    train(&a, CJ_OK, &whole);
+    expect_ok(cj_set_threads(3));
+    train_interrupted(a, &parts);
+    expect_ok(cj_set_threads(2));
+    if (strcmp(whole.digest, parts.digest) != 0)
+        fail_msg("%s: other bits with three threads, interrupted and resumed", name);
+    double last = whole.losses[whole.epochs];
+    if (!(last < whole.losses[1]))
+        fail_msg("%s: the loss does not fall: %g, then %g", name, whole.losses[1], last);
+}
+
+/* --- the recipes --------------------------------------------------------------------------------------- */
+
+bool cj_test_recipe_says(const char *name, const char *key)
+{
+    char path[512];
+    snprintf(path, sizeof path, CJ_TEST_SOURCE "/recipes/%s", name);
+    char *text = cj_test_read_file(path, NULL);
+    bool there = strstr(text, key) != NULL;
+    free(text);
+    return there;
+}
+
+static int has_ending(const struct dirent *entry)
+{
+    const char *end = strrchr(entry->d_name, '.');
+    return end && strcmp(end, ".yaml") == 0;
+}
+
+void cj_test_try_recipes(bool texts, void (*try)(const char *name))
+{
+    struct dirent **found;
+    int count = scandir(CJ_TEST_SOURCE "/recipes", &found, has_ending, alphasort), tried = 0;
+    for (int i = 0; i < count; i++) {
+        if (cj_test_recipe_says(found[i]->d_name, "\n  text:") == texts) {
+            try(found[i]->d_name);
+            tried++;
+        }
+        free(found[i]);
+    }
+    free(found);
+    assert_true(tried >= 18);
+}
