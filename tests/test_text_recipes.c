@@ -52,7 +52,7 @@ static void save(const char *name, const writing *w)
 static void put_play(void)
 {
     static writing w;
-    for (uint64_t row = 0; row < 300; row++) {
+    for (uint64_t row = 0; row < 130; row++) {
         put(&w, row % 4 == 0 ? "First Citizen:\n" : "");
         put_sentence(&w, english, row);
         put(&w, "\n");
@@ -197,11 +197,13 @@ static void begin_with_run(char tokenizer[600], char weights[600])
 /* As the recipe says, but for a few examples at a time, and rates that do not begin near nothing. */
 static void check_recipe(const char *name)
 {
-    const char *overrides[8] = {"training.epochs=4", "training.batch_size=4"};
+    bool windows = cj_test_recipe_says(name, "windows:");
+    const char *overrides[8] = {"training.epochs=4",
+                                windows ? "training.batch_size=2" : "training.batch_size=4"};
     char tokenizer[600], weights[600];
     int count = 2;
     if (cj_test_recipe_says(name, "warm_up:")) overrides[count++] = "schedule.warm_up=4";
-    if (cj_test_recipe_says(name, "windows:")) overrides[count++] = "data.windows=8";
+    if (windows) overrides[count++] = "data.windows=4";
     if (cj_test_recipe_says(name, "vocabulary:")) overrides[count++] = "data.vocabulary=300";
     if (cj_test_recipe_says(name, "from: runs/")) {
         begin_with_run(tokenizer, weights);
