@@ -313,13 +313,16 @@ static void json_report(const report *r)
     printf("\"count\": %lld}", (long long)r->scores.count);
 }
 
-static void json_training(const cj_progress *last, double seconds)
+/* A report of the validation stands in place of the last epoch's scores. */
+static void json_training(const results *r)
 {
+    const cj_progress *last = r->last;
+    bool reported = r->report && strcmp(r->report->part, "validation") == 0;
     printf(", ");
-    json_number("seconds", seconds, ", ");
+    json_number("seconds", r->seconds, ", ");
     printf("\"epochs\": %lld, \"updates\": %lld", (long long)last->epoch, (long long)last->updates);
     json_scores("training", &last->training);
-    if (last->validation.count) json_scores("validation", &last->validation);
+    if (last->validation.count && !reported) json_scores("validation", &last->validation);
 }
 
 static void json_accuracies(const results *r)
@@ -346,7 +349,7 @@ void show_json(const results *r)
         json_string(r->folder);
     }
     printf(", \"seed\": %llu", (unsigned long long)r->seed);
-    if (r->last) json_training(r->last, r->seconds);
+    if (r->last) json_training(r);
     if (r->accuracies) json_accuracies(r);
     if (r->report) json_report(r->report);
     json_weights(r);

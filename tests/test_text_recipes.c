@@ -188,9 +188,12 @@ static void begin_with_run(char tokenizer[600], char weights[600])
     snprintf(tokenizer, 600, "data.tokenizer=%s/tokenizer.json", run);
     snprintf(weights, 600, "weights.from=%s", run);
     cj_test_result r =
-        cj_test_cajal("train", CJ_TEST_SOURCE "/recipes/bert-small-pretrain.yaml", "--output", run, "--quiet",
+        cj_test_cajal("train", CJ_TEST_SOURCE "/recipes/bert-small-pretrain.yaml", "--output", run, "--json",
                       "training.epochs=1", "training.batch_size=4", "data.vocabulary=300");
     if (r.exit_code != 0) fail_msg("the run before: %s", r.errors);
+    const char *validation = strstr(r.output, "\"validation\": {");
+    assert_non_null(validation); /* told once: the report's */
+    assert_null(strstr(validation + 1, "\"validation\""));
     cj_test_result_free(&r);
 }
 
