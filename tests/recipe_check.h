@@ -5,10 +5,7 @@
 
 #include "support.h"
 
-/* Data as the real sets lie in CAJAL_DATA, which is a new folder from here on, until it is dropped. */
-int cj_test_make_data_folder(void **state);
-int cj_test_drop_data_folder(void **state);
-/* "PART/…" in that folder; what lies before its last slash is made. */
+/* "PART/…" in cj_test_folder, which is CAJAL_DATA; what lies before its last slash is made. */
 const char *cj_test_data_place(const char *name);
 
 /* Trains it on one thread, and again on three, interrupted after its first step and resumed: the loss falls,
@@ -16,7 +13,13 @@ const char *cj_test_data_place(const char *name);
 void cj_test_try_recipe(const char *name, int count, const char *const *overrides);
 
 bool cj_test_recipe_says(const char *name, const char *key);
-/* Tries all recipes that are on texts, or all that are not. */
-void cj_test_try_recipes(bool texts, void (*try)(const char *name));
+
+typedef struct {
+    bool texts;             /* try the recipes that are on texts; else all others */
+    int fewest;             /* that there are */
+    void (*put_data)(void); /* as the real sets lie in CAJAL_DATA */
+    void (*try)(const char *name);
+} cj_test_recipes;
+int cj_test_run_recipes(cj_test_recipes trial); /* what main returns */
 
 #endif

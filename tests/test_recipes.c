@@ -109,9 +109,8 @@ static void put_weights(void)
     cj_model_free(model);
 }
 
-static int make(void **state)
+static void put_data(void)
 {
-    if (cj_test_make_data_folder(state) != 0) return -1;
     for (int part = 0; part < 2; part++) {
         put_idx("mnist", part ? "t10k" : "train");
         put_idx("fashion-mnist", part ? "t10k" : "train");
@@ -121,7 +120,6 @@ static int make(void **state)
     put_faces();
     put_table();
     put_weights();
-    return 0;
 }
 
 /* --- training ------------------------------------------------------------------------------------------ */
@@ -135,21 +133,7 @@ static void check_recipe(const char *name)
     cj_test_try_recipe(name, table ? 2 : 3, overrides);
 }
 
-static void test_all(void **state)
-{
-    (void)state;
-    cj_test_try_recipes(false, check_recipe);
-}
-
 int main(void)
 {
-#ifndef CJ_HAVE_YAML
-    (void)test_all;
-    (void)make;
-    printf("SKIP: this build reads no recipes\n");
-    return 0;
-#else
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
-    return cmocka_run_group_tests(tests, make, cj_test_drop_data_folder);
-#endif
+    return cj_test_run_recipes((cj_test_recipes){false, 24, put_data, check_recipe});
 }

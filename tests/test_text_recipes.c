@@ -5,24 +5,10 @@
 #include "recipe_check.h"
 
 #include "base/random.h"
+#include "base/text.h"
 #include "cajal/cajal.h"
 
 /* --- data ---------------------------------------------------------------------------------------------- */
-
-enum { MOST_TEXT = 20000 };
-
-typedef struct {
-    char text[MOST_TEXT];
-    size_t used;
-} writing;
-
-static void put(writing *w, const char *text)
-{
-    size_t length = strlen(text);
-    assert_true(w->used + length < MOST_TEXT);
-    memcpy(w->text + w->used, text, length + 1);
-    w->used += length;
-}
 
 static const char *pick(const char *const *words, int count, uint64_t row, uint64_t place)
 {
@@ -35,27 +21,29 @@ static const char *const english[WORDS] = {"a", "dog", "runs", "through", "the",
                                                  "den", "Schnee", "schnell", "heute"};
 
 /* A sentence of three to six words, other ones for each row. */
-static void put_sentence(writing *w, const char *const *words, uint64_t row)
+static void put_sentence(cj__text *w, const char *const *words, uint64_t row)
 {
     uint64_t length = 3 + cj__bits(12, row, 0) % 4;
     for (uint64_t i = 0; i < length; i++) {
-        put(w, i ? " " : "");
-        put(w, pick(words, WORDS, row, i));
+        cj__text_put(w, i ? " " : "");
+        cj__text_put(w, pick(words, WORDS, row, i));
     }
 }
 
-static void save(const char *name, const writing *w)
+static void save(const char *name, cj__text *w)
 {
-    cj_test_write_file(cj_test_data_place(name), w->text, w->used);
+    expect_ok(cj__text_check(w, name));
+    cj_test_write_file(cj_test_data_place(name), w->data, w->size);
+    cj__text_free(w);
 }
 
 static void put_play(void)
 {
-    static writing w;
+    cj__text w = {0};
     for (uint64_t row = 0; row < 130; row++) {
-        put(&w, row % 4 == 0 ? "First Citizen:\n" : "");
+        cj__text_put(&w, row % 4 == 0 ? "First Citizen:\n" : "");
         put_sentence(&w, english, row);
-        put(&w, "\n");
+        cj__text_put(&w, "\n");
     }
     save("text/tinyshakespeare.txt", &w);
 }
@@ -63,11 +51,11 @@ static void put_play(void)
 static void put_names(void)
 {
     static const char *const parts[WORDS] = {"em", "ma", "ol", "iv", "ia", "no", "ah", "ra"};
-    writing w = {0};
+    cj__text w = {0};
     for (uint64_t row = 0; row < 40; row++) {
-        put(&w, pick(parts, WORDS, row, 0));
-        put(&w, pick(parts, WORDS, row, 1));
-        put(&w, "\n");
+        cj__text_put(&w, pick(parts, WORDS, row, 0));
+        cj__text_put(&w, pick(parts, WORDS, row, 1));
+        cj__text_put(&w, "\n");
     }
     save("text/names.txt", &w);
 }
@@ -77,13 +65,11 @@ static void put_opinions(void)
 {
     static const char *const parts[] = {"train", "dev", "test"};
     for (uint64_t p = 0; p < 3; p++) {
-        writing w = {0};
+        cj__text w = {0};
         for (uint64_t row = 0; row < 12; row++) {
-            char label[16];
-            put(&w, row % 2 ? "good " : "bad ");
+            cj__text_put(&w, row % 2 ? "good " : "bad ");
             put_sentence(&w, english, 100 * p + row);
-            snprintf(label, sizeof label, "\t%d\n", (int)(row % 2));
-            put(&w, label);
+            cj__text_print(&w, "\t%d\n", (int)(row % 2));
         }
         char name[32];
         snprintf(name, sizeof name, "sst2/%s.tsv", parts[p]);
@@ -96,10 +82,10 @@ static void put_translations(void)
     static const char *const parts[] = {"train", "val", "test_2016_flickr"};
     for (uint64_t p = 0; p < 3; p++)
         for (int target = 0; target < 2; target++) {
-            writing w = {0};
+            cj__text w = {0};
             for (uint64_t row = 0; row < 12; row++) {
                 put_sentence(&w, target ? english : german, 100 * p + row);
-                put(&w, ".\n");
+                cj__text_put(&w, ".\n");
             }
             char name[64];
             snprintf(name, sizeof name, "multi30k/%s.%s", parts[p], target ? "en" : "de");
@@ -111,13 +97,10 @@ static void put_stories(void)
 {
     static const char *const places[] = {"kitchen", "garden", "office"};
     for (uint64_t p = 0; p < 2; p++) {
-        writing w = {0};
+        cj__text w = {0};
         for (uint64_t row = 0; row < 12; row++) {
-            char lines[160];
-            snprintf(lines, sizeof lines,
-                     "1 Mary moved to the %s.\n2 John went to the %s.\n3 Where is Mary? \t%s\t1\n",
-                     pick(places, 3, row, p), pick(places, 3, row, p + 2), pick(places, 3, row, p));
-            put(&w, lines);
+            cj__text_print(&w, "1 Mary moved to the %s.\n2 John went to the %s.\n3 Where is Mary? \t%s\t1\n",
+                           pick(places, 3, row, p), pick(places, 3, row, p + 2), pick(places, 3, row, p));
         }
         save(p ? "babi/qa1_single-supporting-fact_test.txt" : "babi/qa1_single-supporting-fact_train.txt",
              &w);
@@ -129,10 +112,8 @@ enum { VOCABULARY = 512, WIDTH = 64, HIDDEN = 172, LAYERS = 5, HEADS = 8, KV_HEA
 
 static void put_vocabulary(void)
 {
-    static char file[VOCABULARY * 32];
-    int32_t longest = 8;
-    size_t used = sizeof longest;
-    memcpy(file, &longest, sizeof longest);
+    cj__text w = {0};
+    cj__text_add(&w, (const char *)&(int32_t){8}, 4); /* bytes of the longest piece */
     for (int i = 0; i < VOCABULARY; i++) {
         char piece[16];
         if (i < 3)
@@ -141,14 +122,12 @@ static void put_vocabulary(void)
             snprintf(piece, sizeof piece, "<0x%02X>", (unsigned)(i - 3));
         else
             snprintf(piece, sizeof piece, "%c%c", 'a' + (i - 259) / 26, 'a' + (i - 259) % 26);
-        float score = (float)-i;
-        int32_t length = (int32_t)strlen(piece);
-        memcpy(file + used, &score, sizeof score);
-        memcpy(file + used + 4, &length, sizeof length);
-        memcpy(file + used + 8, piece, (size_t)length);
-        used += 8 + (size_t)length;
+        size_t length = strlen(piece);
+        cj__text_add(&w, (const char *)&(float){(float)-i}, 4); /* its score */
+        cj__text_add(&w, (const char *)&(int32_t){(int32_t)length}, 4);
+        cj__text_add(&w, piece, length);
     }
-    cj_test_write_file(cj_test_data_place("weights/tok512.bin"), file, used);
+    save("weights/tok512.bin", &w);
 }
 
 static void put_storyteller(void)
@@ -166,9 +145,8 @@ static void put_storyteller(void)
     cj_test_write_file(cj_test_data_place("weights/stories260K.bin"), &file, sizeof file);
 }
 
-static int make(void **state)
+static void put_data(void)
 {
-    if (cj_test_make_data_folder(state) != 0) return -1;
     put_play();
     put_names();
     put_opinions();
@@ -176,7 +154,6 @@ static int make(void **state)
     put_stories();
     put_vocabulary();
     put_storyteller();
-    return 0;
 }
 
 /* --- training ------------------------------------------------------------------------------------------ */
@@ -216,21 +193,7 @@ static void check_recipe(const char *name)
     cj_test_try_recipe(name, count, overrides);
 }
 
-static void test_all(void **state)
-{
-    (void)state;
-    cj_test_try_recipes(true, check_recipe);
-}
-
 int main(void)
 {
-#ifndef CJ_HAVE_YAML
-    (void)test_all;
-    (void)make;
-    printf("SKIP: this build reads no recipes\n");
-    return 0;
-#else
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
-    return cmocka_run_group_tests(tests, make, cj_test_drop_data_folder);
-#endif
+    return cj_test_run_recipes((cj_test_recipes){true, 18, put_data, check_recipe});
 }
