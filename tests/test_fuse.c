@@ -260,9 +260,40 @@ static void test_pairs_are_their_ops_in_turn(void **state)
     unsetenv("CAJAL_ISA");
 }
 
+static int64_t nodes_of(const cj_graph *g, cj__op op)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < g->node_count; i++) count += g->nodes[i].op == op;
+    return count;
+}
+
+/* Constant tensors are equal by their numbers, type and shape, not by where they were drawn. */
+static void test_equal_tensors_are_one(void **state)
+{
+    const float numbers[] = {1, 2, 3, 4}, others[] = {1, 2, 3, 5};
+    const cj_tensor tensors[] = {{(void *)numbers, CJ_F32, cj_shape(4)},
+                                 {(void *)others, CJ_F32, cj_shape(4)},
+                                 {(void *)numbers, CJ_F32, cj_shape(2, 2)},
+                                 {(void *)numbers, CJ_I32, cj_shape(4)}};
+    cj_graph *g, *simple;
+    (void)state;
+    expect_ok(cj_graph_new(&g, NULL));
+    for (int twice = 0; twice < 2; twice++)
+        for (int i = 0; i < 4; i++)
+            cj_output(g, "y", (cj_cos)(cj_cast(cj_constant_tensor(g, &tensors[i]), CJ_F32)));
+    expect_ok(cj_graph_status(g));
+    expect_ok(cj__lower_and_simplify(g, &simple));
+    assert_int_equal(nodes_of(g, CJ__OP_cos), 8);
+    assert_int_equal(nodes_of(simple, CJ__OP_cos), 4);
+    assert_int_equal(nodes_of(simple, CJ__OP_literal), 4);
+    cj_graph_free(simple);
+    cj_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits),
+                                       cmocka_unit_test(test_equal_tensors_are_one),
                                        cmocka_unit_test(test_pairs_are_their_ops_in_turn)};
     return cmocka_run_group_tests_name("fuse", tests, NULL, NULL);
 }

@@ -22,11 +22,29 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
     return hash;
 }
 
+static uint64_t hash_attributes(uint64_t hash, const cj__node *node)
+{
+    if (node->op != CJ__OP_literal)
+        return hash_bytes(hash, node->attributes, cj__info(node)->attributes_size);
+    const cj__literal_attributes *a = node->attributes;
+    return hash_bytes(hash, a->data, (size_t)cj_shape_count(a->shape) * cj_dtype_size(a->dtype));
+}
+
+/* Tensors by their numbers: every layer draws the speeds of its rotary positions, say. */
+static bool equal_attributes(const cj__node *a, const cj__node *b)
+{
+    if (a->op != CJ__OP_literal)
+        return memcmp(a->attributes, b->attributes, cj__info(a)->attributes_size) == 0;
+    const cj__literal_attributes *x = a->attributes, *y = b->attributes;
+    return x->dtype == y->dtype && cj_shape_equal(x->shape, y->shape) &&
+           memcmp(x->data, y->data, (size_t)cj_shape_count(x->shape) * cj_dtype_size(x->dtype)) == 0;
+}
+
 static bool equal_nodes(const cj__node *a, const cj__node *b)
 {
     return a->op == b->op && a->inputs_count == b->inputs_count &&
            memcmp(a->inputs, b->inputs, (size_t)a->inputs_count * sizeof *a->inputs) == 0 &&
-           memcmp(a->attributes, b->attributes, cj__info(a)->attributes_size) == 0;
+           equal_attributes(a, b);
 }
 
 /* Where the table has the number, from 1, of the node of `to` equal to this one, or a zero where it would
@@ -35,8 +53,7 @@ static int32_t *bucket_of(rebuild *r, const cj__node *node)
 {
     uint64_t hash =
         hash_bytes(14695981039346656037u + node->op, node->inputs, (size_t)node->inputs_count * 4);
-    hash = hash_bytes(hash, node->attributes, cj__info(node)->attributes_size);
-    int64_t slot = (int64_t)(hash % (uint64_t)r->bucket_count);
+    int64_t slot = (int64_t)(hash_attributes(hash, node) % (uint64_t)r->bucket_count);
     while (r->buckets[slot] && !equal_nodes(&r->to->nodes[r->buckets[slot] - 1], node))
         slot = (slot + 1) % r->bucket_count;
     return &r->buckets[slot];

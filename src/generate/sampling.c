@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
     float probability;
@@ -31,6 +32,8 @@ static cj_status check(const cj_sampling *s)
 /* Logits of a network gone wrong would make any token as good as another. */
 static cj_status check_logits(const float *logits, int64_t count)
 {
+    if (count < 1)
+        return cj__fail(CJ_INVALID_ARGUMENT, "there are %lld logits to choose from", (long long)count);
     for (int64_t i = 0; i < count; i++)
         if (!(logits[i] < (float)HUGE_VAL))
             return cj__fail(CJ_NOT_FINITE,
@@ -55,25 +58,33 @@ static cj_status penalise(const cj_sampling *s, const float *logits, int64_t cou
     return CJ_OK;
 }
 
+/* First how much, then where: a search for both at once waits for each comparison. */
 static int64_t likeliest(const float *x, int64_t count)
 {
+    float most = x[0];
+    for (int64_t i = 1; i < count; i++) most = x[i] > most ? x[i] : most;
     int64_t best = 0;
-    for (int64_t i = 1; i < count; i++)
-        if (x[i] > x[best]) best = i;
+    while (x[best] != most) best++;
     return best;
 }
 
-/* x: logits → probabilities, in place. At temperature 0 the likeliest has all. */
+/* x: logits → probabilities, in place. */
 static void soften(float *x, int64_t count, double temperature)
 {
-    int64_t best = likeliest(x, count);
-    double most = (double)x[best], sum = 0;
+    double most = (double)x[likeliest(x, count)], sum = 0;
     for (int64_t i = 0; i < count; i++) {
-        double away = (double)x[i] - most;
-        x[i] = temperature == 0 ? i == best : (float)exp(away / temperature);
+        x[i] = (float)exp(((double)x[i] - most) / temperature);
         sum += (double)x[i];
     }
     for (int64_t i = 0; i < count; i++) x[i] = (float)((double)x[i] / sum);
+}
+
+/* As at temperature 0: the likeliest has all. */
+static void give_all_to_likeliest(float *x, int64_t count)
+{
+    int64_t best = likeliest(x, count);
+    memset(x, 0, (size_t)count * sizeof *x);
+    x[best] = 1;
 }
 
 /* --- cutting off --------------------------------------------------------------------------------------- */
@@ -159,8 +170,12 @@ cj_status cj_token_probabilities(const cj_sampling *s, const float *logits, int6
     CJ__TRY(check(s));
     CJ__TRY(check_logits(logits, count));
     CJ__TRY(penalise(s, logits, count, before, before_count, probabilities));
+    if (s->temperature == 0) {
+        give_all_to_likeliest(probabilities, count);
+        return CJ_OK;
+    }
     soften(probabilities, count, s->temperature);
-    if (s->temperature == 0 || (p == 1 && (s->top_k == 0 || s->top_k >= count))) return CJ_OK;
+    if (p == 1 && (s->top_k == 0 || s->top_k >= count)) return CJ_OK;
     candidate *kept = cj__allocate((size_t)count * sizeof *kept);
     if (!kept) return cj__out_of_memory((size_t)count * sizeof *kept, "choosing a token");
     cut_off(probabilities, count, s->top_k, p, kept);
