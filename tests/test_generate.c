@@ -425,6 +425,18 @@ static void repetition_is_penalised(void **state)
     assert_true(found[0] == 1 && found[2] == 0);
 }
 
+/* A penalty that no float holds makes a NaN of -∞, which must not lead the search out of the logits. */
+static void the_least_penalty_of_nothing(void **state)
+{
+    (void)state;
+    const float logits[] = {-HUGE_VALF, 1, 2};
+    const int32_t before[] = {0};
+    float found[3];
+    cj_sampling sampling = {.repetition_penalty = 1e-300};
+    expect_ok(cj_token_probabilities(&sampling, logits, 3, before, 1, found));
+    assert_true(found[0] + found[1] + found[2] == 1);
+}
+
 /* Of many draws each token has its share, within four deviations; the same seed draws the same. */
 static void draws_have_their_shares(void **state)
 {
@@ -471,6 +483,8 @@ static void sampling_that_cannot_be(void **state)
         CJ_INVALID_ARGUMENT);
     expect_status(cj_token_probabilities(&(cj_sampling){0}, logits, 3, NULL, 0, p), CJ_NOT_FINITE);
     expect_message("logit of token 2");
+    expect_status(cj_token_probabilities(&(cj_sampling){0}, good, 0, NULL, 0, p), CJ_INVALID_ARGUMENT);
+    expect_message("there are 0 logits");
     expect_ok(cj_token_probabilities(&(cj_sampling){.temperature = 1}, good, 3, NULL, 0, p));
     assert_true(p[2] == 0);
 }
@@ -744,6 +758,7 @@ int main(void)
         cmocka_unit_test(a_put_into_itself),
         cmocka_unit_test(probabilities_by_hand),
         cmocka_unit_test(repetition_is_penalised),
+        cmocka_unit_test(the_least_penalty_of_nothing),
         cmocka_unit_test(draws_have_their_shares),
         cmocka_unit_test(sampling_that_cannot_be),
         cmocka_unit_test(greedy_is_the_argmax),

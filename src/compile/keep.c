@@ -5,7 +5,7 @@
 static cj_status keep_literal(cj_graph *graph, cj__node *node)
 {
     cj__literal_attributes a = *(const cj__literal_attributes *)node->attributes;
-    size_t bytes = (size_t)cj_shape_count(a.shape) * cj_dtype_size((cj_dtype)a.dtype);
+    size_t bytes = cj__literal_bytes(&a);
     a.data = cj__arena_copy(&graph->arena, a.data, bytes);
     node->attributes = cj__arena_copy(&graph->arena, &a, sizeof a);
     return a.data && node->attributes ? CJ_OK : cj__out_of_memory(bytes, "a constant");

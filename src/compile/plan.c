@@ -81,8 +81,7 @@ static cj_status place_source(planner *p, const cj__node *node)
         buffer->constant = splat(p, node->attributes);
     else {
         const cj__literal_attributes *a = node->attributes;
-        size_t bytes = (size_t)cj_shape_count(a->shape) * cj_dtype_size((cj_dtype)a->dtype);
-        buffer->constant = cj__arena_copy(&p->program->arena, a->data, bytes);
+        buffer->constant = cj__arena_copy(&p->program->arena, a->data, cj__literal_bytes(a));
     }
     return buffer->constant ? CJ_OK : cj__out_of_memory(0, "a constant");
 }

@@ -27,7 +27,7 @@ static uint64_t hash_attributes(uint64_t hash, const cj__node *node)
     if (node->op != CJ__OP_literal)
         return hash_bytes(hash, node->attributes, cj__info(node)->attributes_size);
     const cj__literal_attributes *a = node->attributes;
-    return hash_bytes(hash, a->data, (size_t)cj_shape_count(a->shape) * cj_dtype_size(a->dtype));
+    return hash_bytes(hash, a->data, cj__literal_bytes(a));
 }
 
 /* Tensors by their numbers: every layer draws the speeds of its rotary positions, say. */
@@ -37,7 +37,7 @@ static bool equal_attributes(const cj__node *a, const cj__node *b)
         return memcmp(a->attributes, b->attributes, cj__info(a)->attributes_size) == 0;
     const cj__literal_attributes *x = a->attributes, *y = b->attributes;
     return x->dtype == y->dtype && cj_shape_equal(x->shape, y->shape) &&
-           memcmp(x->data, y->data, (size_t)cj_shape_count(x->shape) * cj_dtype_size(x->dtype)) == 0;
+           memcmp(x->data, y->data, cj__literal_bytes(x)) == 0;
 }
 
 static bool equal_nodes(const cj__node *a, const cj__node *b)

@@ -58,13 +58,15 @@ static cj_status penalise(const cj_sampling *s, const float *logits, int64_t cou
     return CJ_OK;
 }
 
-/* First how much, then where: a search for both at once waits for each comparison. */
 static int64_t likeliest(const float *x, int64_t count)
 {
     float most = x[0];
-    for (int64_t i = 1; i < count; i++) most = x[i] > most ? x[i] : most;
     int64_t best = 0;
-    while (x[best] != most) best++;
+    for (int64_t i = 1; i < count; i++)
+        if (x[i] > most) {
+            most = x[i];
+            best = i;
+        }
     return best;
 }
 

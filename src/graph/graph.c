@@ -326,6 +326,11 @@ cj_value cj_constant_tensor(cj_graph *graph, const cj_tensor *tensor)
     return cj__draw(graph, CJ__OP_literal, &attributes, 0, NULL);
 }
 
+size_t cj__literal_bytes(const cj__literal_attributes *a)
+{
+    return (size_t)cj_shape_count(a->shape) * cj_dtype_size((cj_dtype)a->dtype);
+}
+
 /* --- scopes -------------------------------------------------------------------------------------------- */
 
 cj_scope cj_root(cj_graph *graph)

@@ -130,6 +130,9 @@ int32_t cj__append(cj_graph *graph, const cj__node *like, const int32_t *inputs,
 void cj__own_body(cj_graph *graph, cj_graph *body);
 void cj__adopt_bodies(cj_graph *graph, cj_graph *from);
 
+/* What a constant tensor's data take. */
+size_t cj__literal_bytes(const cj__literal_attributes *attributes);
+
 /* Checks what must always hold: inputs exist and come before their node (unless replaced), counts fit the op
  * table, and re-inferred shapes equal the recorded ones. */
 CJ_MUST_CHECK cj_status cj__verify(const cj_graph *graph, const char *after);
