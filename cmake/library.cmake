@@ -41,7 +41,7 @@ if(CAJAL_SHARED)
     cajal_pack(cajal_shared)
     target_link_libraries(cajal_shared PRIVATE cajal_optional Threads::Threads m)
     target_link_options(cajal_shared PRIVATE -Wl,--version-script=${cajal_symbols} -Wl,--no-undefined
-        -Wl,--as-needed)
+        -Wl,--as-needed -Wl,-Bsymbolic-functions) # the library's calls of itself are direct
     # Addresses that the loader shifts, in a bit map where the linker can write one (glibc 2.36 reads it).
     check_linker_flag(C -Wl,-z,pack-relative-relocs cajal_linker_packs)
     if(cajal_linker_packs)
