@@ -688,6 +688,36 @@ static void prompts_that_are_none(void **state)
     cj_model_free(model);
 }
 
+static void what_is_missing_is_named(void **state)
+{
+    (void)state;
+    cj_generator *g;
+    cj_model *model = new_model(gpt);
+    int32_t tokens[] = {1, 2}, made;
+    int64_t count;
+    expect_ok(cj_generator_new(&g, model, .reader = gpt, .block = BLOCK));
+    expect_status(cj_generate(&count, NULL, .prompt = tokens, .prompt_count = 2), CJ_INVALID_ARGUMENT);
+    expect_message("cj_generate needs a generator, found NULL");
+    expect_status(cj_generate(&count, g, .prompt_count = 2), CJ_INVALID_ARGUMENT);
+    expect_message("reading needs tokens, found NULL");
+    expect_status(cj_beam_search(&count, g, .prompt = tokens, .prompt_count = 2), CJ_INVALID_ARGUMENT);
+    expect_message("cj_beam_search needs room .made for a text, found NULL");
+    expect_status(cj_beam_search(&count, NULL, .prompt = tokens, .made = &made), CJ_INVALID_ARGUMENT);
+    expect_status(cj_beam_search(NULL, g, .prompt = tokens, .made = &made), CJ_INVALID_ARGUMENT);
+    expect_status(cj_generator_read(g, NULL, 3), CJ_INVALID_ARGUMENT);
+    expect_status(cj_generator_read(NULL, tokens, 2), CJ_INVALID_ARGUMENT);
+    expect_status(cj_generator_read(g, tokens, -3), CJ_INVALID_ARGUMENT);
+    expect_message("-3 tokens are to be read");
+    expect_ok(cj_generator_read(g, NULL, 0));
+    expect_status(cj_generator_step(g, NULL), CJ_INVALID_ARGUMENT);
+    expect_status(cj_generator_reorder(g, NULL), CJ_INVALID_ARGUMENT);
+    expect_status(cj_token_probabilities(&(cj_sampling){0}, NULL, 3, NULL, 0, &(float){0}),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("needs logits, found NULL");
+    cj_generator_free(g);
+    cj_model_free(model);
+}
+
 static void expect_told(const char *from, const char *wanted)
 {
     cj_test_result told = cj_test_cajal("generate", from, "--temperature", "0", "--tokens", "256", "--quiet");
@@ -766,6 +796,7 @@ int main(void)
         cmocka_unit_test(beams_find_the_best),
         cmocka_unit_test(one_beam_is_greedy),
         cmocka_unit_test(prompts_that_are_none),
+        cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(stories_are_told_as_by_llama2c),
         cmocka_unit_test(every_allocation_fails),
     };

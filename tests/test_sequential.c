@@ -111,6 +111,28 @@ static void test_refused(void **state)
     refuse((cj_layer){.type = "pixel_shuffle", .value = 2}, "pixel_shuffle needs [N,H,W,C·2²]");
 }
 
+/* What is missing is an error of the drawing, never a crash. */
+static void test_nothing_given(void **state)
+{
+    (void)state;
+    cj_program *program;
+    for (int i = 0; i < 5; i++) {
+        cj_graph *g;
+        expect_ok(cj_graph_new(&g, NULL));
+        cj_value x = cj_input(g, i == 0 ? NULL : "x", CJ_F32, cj_shape(2));
+        if (i == 1) cj_output(g, NULL, x);
+        if (i == 2) cj_constant_tensor(g, &(cj_tensor){NULL, CJ_F32, cj_shape(3)});
+        if (i == 3) cj_sequential(cj_root(g), x, NULL);
+        if (i == 4) cj_network(cj_root(g), NULL, CJ_OPTIONS(cj_network_options, .input = x));
+        expect_status(cj_compile(&program, g), CJ_INVALID_ARGUMENT);
+        expect_message("NULL");
+        cj_graph_free(g);
+    }
+    expect_status(cj_compile(&program, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("cj_compile needs a graph, found NULL");
+    expect_status(cj_program_run(NULL), CJ_INVALID_ARGUMENT);
+}
+
 /* What layers that see give is what the functions give that they stand for, with their options. */
 static cj_value pooled(cj_scope s, cj_value x)
 {
@@ -428,11 +450,11 @@ static void test_embedding_padding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_layer),           cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_what_layers_stand_for), cmocka_unit_test(test_sequences),
-        cmocka_unit_test(test_padding_is_not_read),   cmocka_unit_test(test_padding_refused),
-        cmocka_unit_test(test_embedding_padding),     cmocka_unit_test(test_softmax_at_the_end),
-        cmocka_unit_test(test_summary_says_so),
+        cmocka_unit_test(test_every_layer),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_nothing_given),      cmocka_unit_test(test_what_layers_stand_for),
+        cmocka_unit_test(test_sequences),          cmocka_unit_test(test_padding_is_not_read),
+        cmocka_unit_test(test_padding_refused),    cmocka_unit_test(test_embedding_padding),
+        cmocka_unit_test(test_softmax_at_the_end), cmocka_unit_test(test_summary_says_so),
     };
     return cmocka_run_group_tests_name("sequential", tests, NULL, NULL);
 }

@@ -201,6 +201,29 @@ static void test_bad_maps(void **state)
     cj_test_remove_folder(folder);
 }
 
+static void test_nothing_given(void **state)
+{
+    (void)state;
+    char path[16];
+    cj_tensor_file *file;
+    cj_model *model = draw(3);
+    cj_weights weights = {.size = sizeof weights};
+    expect_status(cj_load_weights(model, &weights, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("cj_load_weights needs a file .from, found NULL");
+    expect_status(cj_load_weights(model, NULL, NULL), CJ_INVALID_ARGUMENT);
+    weights = (cj_weights){.size = sizeof weights, .from = "w", .map_count = 1};
+    expect_status(cj_load_weights(NULL, &weights, NULL), CJ_INVALID_ARGUMENT);
+    expect_status(cj_load_weights(model, &weights, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("a list .map");
+    expect_status(cj_model_load(model, NULL), CJ_INVALID_ARGUMENT);
+    expect_status(cj_model_load(NULL, "w"), CJ_INVALID_ARGUMENT);
+    expect_status(cj_tensor_file_open(&file, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("needs a path, found NULL");
+    expect_status(cj_data_find(NULL, path, sizeof path), CJ_INVALID_ARGUMENT);
+    expect_status(cj_model_freeze(model, NULL, 1), CJ_INVALID_ARGUMENT);
+    cj_model_free(model);
+}
+
 /* --- types --------------------------------------------------------------------------------------------- */
 
 static void test_types(void **state)
@@ -392,17 +415,12 @@ static void test_resnet20(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_from_pytorch),
-        cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_new_head),
-        cmocka_unit_test(test_renaming),
-        cmocka_unit_test(test_counters),
-        cmocka_unit_test(test_bad_maps),
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_mnist_burn),
-        cmocka_unit_test(test_resnet20),
+        cmocka_unit_test(test_from_pytorch),  cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_new_head),      cmocka_unit_test(test_renaming),
+        cmocka_unit_test(test_counters),      cmocka_unit_test(test_bad_maps),
+        cmocka_unit_test(test_nothing_given), cmocka_unit_test(test_types),
+        cmocka_unit_test(test_folders),       cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_mnist_burn),    cmocka_unit_test(test_resnet20),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,11 @@ cj_status cj__fail_within(cj_status status, const char *format, ...)
     return status;
 }
 
+cj_status cj__need(const void *pointer, const char *call, const char *what)
+{
+    return pointer ? CJ_OK : cj__fail(CJ_INVALID_ARGUMENT, "%s needs %s, found NULL", call, what);
+}
+
 cj_status cj__out_of_memory(size_t bytes, const char *what)
 {
     return cj__fail(CJ_OUT_OF_MEMORY, "out of memory: %zu bytes for %s", bytes, what);

@@ -9,6 +9,8 @@
 cj_status cj__fail(cj_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Puts "context: " before the recorded sentence and returns `status` (an outer layer adds the file name). */
 cj_status cj__fail_within(cj_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* CJ_OK, or where the pointer is NULL a sentence: "CALL needs WHAT, found NULL". */
+cj_status cj__need(const void *pointer, const char *call, const char *what);
 /* Records "out of memory: N bytes for WHAT" and returns CJ_OUT_OF_MEMORY. */
 cj_status cj__out_of_memory(size_t bytes, const char *what);
 

@@ -56,6 +56,7 @@ static cj_status find(const char *file, char place[CJ__PATH])
 cj_status cj_data_find(const char *file, char *path, size_t size)
 {
     char place[CJ__PATH];
+    CJ__TRY(cj__need(file, "cj_data_find", "a file"));
     CJ__TRY(find(file, place));
     if (strlen(place) >= size) return cj__fail(CJ_INVALID_ARGUMENT, "%s: the path is too long", place);
     strcpy(path, place);

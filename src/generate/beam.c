@@ -172,8 +172,12 @@ static cj_status run(search *s)
     return CJ_OK;
 }
 
-static cj_status check(const cj_beam_options *o)
+static cj_status check(const int64_t *count, const cj_beam_options *o)
 {
+    static const char call[] = "cj_beam_search";
+    CJ__TRY(cj__need(count, call, "a count"));
+    CJ__TRY(cj__need(o->generator, call, "a generator"));
+    CJ__TRY(cj__need(o->made, call, "room .made for a text"));
     if (!(o->length_penalty > -HUGE_VAL && o->length_penalty < HUGE_VAL))
         return cj__fail(CJ_INVALID_ARGUMENT, "the length penalty is %g, expected a number",
                         o->length_penalty);
@@ -184,9 +188,9 @@ static cj_status check(const cj_beam_options *o)
 
 cj_status cj_beam_search(int64_t *count, const cj_beam_options *o)
 {
+    CJ__TRY(check(count, o));
     search s = {.o = o, .beams = o->generator->o.texts, .vocabulary = o->generator->vocabulary};
     *count = 0;
-    CJ__TRY(check(o));
     CJ__TRY(cj__read_prompt(o->generator, o->prompt, o->prompt_count, o->tokens));
     cj_status status = begin(&s);
     if (status == CJ_OK) status = run(&s);

@@ -62,6 +62,7 @@ cj_status cj_generate(int64_t *count, const cj_generate_options *o)
 {
     writing w = {0};
     if (count) *count = 0;
+    CJ__TRY(cj__need(o->generator, "cj_generate", "a generator"));
     if (o->generator->o.texts != 1)
         return cj__fail(CJ_INVALID_ARGUMENT, "the generator reads %lld texts; one is made with one",
                         (long long)o->generator->o.texts);

@@ -162,6 +162,15 @@ void cj_generator_reset(cj_generator *g)
     g->understood = false;
 }
 
+static cj_status check_reading(const cj_generator *g, const int32_t *tokens, int64_t count)
+{
+    CJ__TRY(cj__need(g, "reading", "a generator"));
+    if (count < 0)
+        return cj__fail(CJ_INVALID_ARGUMENT, "%lld tokens are to be read, expected a count from 0 on",
+                        (long long)count);
+    return count ? cj__need(tokens, "reading", "tokens") : CJ_OK;
+}
+
 static cj_status check_token(const cj_generator *g, int32_t token)
 {
     if (token >= 0 && token < g->vocabulary) return CJ_OK;
@@ -208,6 +217,7 @@ static bool is_full(const cj_generator *g)
 
 cj_status cj_generator_read(cj_generator *g, const int32_t *tokens, int64_t count)
 {
+    CJ__TRY(check_reading(g, tokens, count));
     for (int64_t i = 0; i < count; i++) CJ__TRY(check_token(g, tokens[i]));
     if (g->room && count >= g->room) {
         g->position = 0;
@@ -225,6 +235,7 @@ cj_status cj_generator_read(cj_generator *g, const int32_t *tokens, int64_t coun
 
 cj_status cj_generator_step(cj_generator *g, const int32_t *tokens)
 {
+    CJ__TRY(check_reading(g, tokens, 1));
     for (int64_t t = 0; t < g->o.texts; t++) CJ__TRY(check_token(g, tokens[t]));
     if (is_full(g)) CJ__TRY(slide(g));
     return read_part(g, tokens, 1, 1);
@@ -252,6 +263,8 @@ static cj_status reorder(cj_generator *g, void *rows, size_t bytes, const int64_
 cj_status cj_generator_reorder(cj_generator *g, const int64_t *from)
 {
     bool same = true;
+    CJ__TRY(cj__need(g, "cj_generator_reorder", "a generator"));
+    CJ__TRY(cj__need(from, "cj_generator_reorder", "an order"));
     for (int64_t t = 0; t < g->o.texts; t++) {
         if (from[t] < 0 || from[t] >= g->o.texts)
             return cj__fail(CJ_INVALID_ARGUMENT, "text %lld is to go on from text %lld of %lld", (long long)t,

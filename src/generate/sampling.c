@@ -34,6 +34,7 @@ static cj_status check_logits(const float *logits, int64_t count)
 {
     if (count < 1)
         return cj__fail(CJ_INVALID_ARGUMENT, "there are %lld logits to choose from", (long long)count);
+    CJ__TRY(cj__need(logits, "cj_token_probabilities", "logits"));
     for (int64_t i = 0; i < count; i++)
         if (!(logits[i] < (float)HUGE_VAL))
             return cj__fail(CJ_NOT_FINITE,

@@ -277,6 +277,7 @@ cj_value cj__output_of(cj_value first, int output)
 
 cj_value cj_input(cj_graph *graph, const char *name, cj_dtype dtype, cj_shape_t shape)
 {
+    if (!name) return cj__graph_error(graph, CJ_INVALID_ARGUMENT, "an input has no name (NULL)");
     if (!cj__shape_valid(shape)) {
         char text[CJ__SHAPE_TEXT];
         return cj__graph_error(graph, CJ_SHAPE_ERROR, "input '%s': %s is not a shape that fits in memory",
@@ -302,9 +303,11 @@ cj_status cj__copy_inputs(cj_graph *to, const cj_graph *from, int32_t *map)
 
 void cj_output(cj_graph *graph, const char *name, cj_value value)
 {
-    const char *copy = cj__arena_string(&graph->arena, name);
-    if (!copy || cj__grow(&graph->outputs, &graph->output_capacity, graph->output_count,
-                          sizeof *graph->outputs) != CJ_OK)
+    const char *copy = name ? cj__arena_string(&graph->arena, name) : NULL;
+    if (!name)
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "an output has no name (NULL)");
+    else if (!copy || cj__grow(&graph->outputs, &graph->output_capacity, graph->output_count,
+                               sizeof *graph->outputs) != CJ_OK)
         cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for output '%s'", name);
     else if (!cj_value_ok(value))
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "output '%s' has no value", name);
@@ -320,6 +323,8 @@ cj_value cj_constant(cj_graph *graph, cj_dtype dtype, double value)
 
 cj_value cj_constant_tensor(cj_graph *graph, const cj_tensor *tensor)
 {
+    if (!tensor || (!tensor->data && cj_tensor_bytes(tensor) > 0))
+        return cj__graph_error(graph, CJ_INVALID_ARGUMENT, "a constant tensor has no data (NULL)");
     void *data = cj__arena_copy(&graph->arena, tensor->data, cj_tensor_bytes(tensor));
     if (!data) return cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for a constant tensor");
     cj__literal_attributes attributes = {tensor->dtype, tensor->shape, data};

@@ -120,6 +120,7 @@ static cj_status load(cj_tensor_file *file)
 static cj_status open_any(cj_tensor_file **result, const char *path, const void *data, size_t size)
 {
     *result = NULL;
+    CJ__TRY(cj__need(path, "cj_tensor_file_open", "a path"));
     cj_tensor_file *file = cj__allocate_zeroed(sizeof *file);
     if (!file) return cj__out_of_memory(sizeof *file, path);
     *file = (cj_tensor_file){.file = -1, .memory = data, .size = size};

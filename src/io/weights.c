@@ -69,6 +69,7 @@ static cj_status load_one(cj_model *model, cj_tensor_file *file, const char *pat
 cj_status cj_model_load(cj_model *model, const char *path)
 {
     cj_tensor_file *file;
+    CJ__TRY(cj__need(model, "cj_model_load", "a model"));
     CJ__TRY(cj_tensor_file_open(&file, path));
     cj_status status = CJ_OK;
     for (int64_t i = 0; i < cj_tensor_file_count(file) && status == CJ_OK; i++)

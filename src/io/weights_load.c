@@ -58,8 +58,12 @@ static char *rename_one(cj__arena *arena, const cj_weight_rename *r, const char 
                             name + before, put + 1);
 }
 
-static cj_status check_map(const cj_weights *o)
+static cj_status check_lists(const cj_weights *o)
 {
+    static const char call[] = "cj_load_weights";
+    if (o->map_count > 0) CJ__TRY(cj__need(o->map, call, "a list .map"));
+    if (o->skip_count > 0) CJ__TRY(cj__need(o->skip, call, "a list .skip"));
+    if (o->transpose_count > 0) CJ__TRY(cj__need(o->transpose, call, "a list .transpose"));
     for (int64_t i = 0; i < o->map_count; i++) {
         const char *star = strchr(o->map[i].from, '*'), *put = strchr(o->map[i].to, '*');
         if ((star && strchr(star + 1, '*')) || (put && (!star || strchr(put + 1, '*'))))
@@ -345,7 +349,7 @@ static cj_status find_path(loading *l)
 
 static cj_status load(loading *l)
 {
-    CJ__TRY(check_map(l->o));
+    CJ__TRY(check_lists(l->o));
     CJ__TRY(find_path(l));
     l->report->public.path = cj__arena_string(&l->report->arena, l->path);
     if (!l->report->public.path) return cj__out_of_memory(strlen(l->path), "a report on weights");
@@ -358,8 +362,12 @@ static cj_status load(loading *l)
 
 cj_status cj_load_weights(cj_model *model, const cj_weights *weights, cj_weights_report **report)
 {
-    loading l = {.o = weights, .model = model, .report = cj__allocate_zeroed(sizeof(full_report))};
+    static const char call[] = "cj_load_weights";
     if (report) *report = NULL;
+    CJ__TRY(cj__need(model, call, "a model"));
+    CJ__TRY(cj__need(weights, call, "options"));
+    CJ__TRY(cj__need(weights->from, call, "a file .from"));
+    loading l = {.o = weights, .model = model, .report = cj__allocate_zeroed(sizeof(full_report))};
     if (!l.report) return cj__out_of_memory(sizeof *l.report, "a report on weights");
     cj_status status = load(&l);
     cj_tensor_file_close(l.file);

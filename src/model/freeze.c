@@ -16,6 +16,8 @@ void cj__model_thaw(cj_model *model)
 cj_status cj_model_freeze(cj_model *model, const char *const *patterns, int64_t count)
 {
     size_t bytes = (size_t)count * sizeof(char *);
+    CJ__TRY(cj__need(model, "cj_model_freeze", "a model"));
+    if (count > 0) CJ__TRY(cj__need(patterns, "cj_model_freeze", "patterns"));
     char **copies = cj__allocate_zeroed(bytes + 1);
     bool complete = copies != NULL;
     for (int64_t i = 0; i < count && complete; i++)

@@ -503,6 +503,8 @@ cj_value cj_sequential(cj_scope scope, cj_value x, void *layers)
 {
     const cj_layer *layer = layers;
     cj_value lengths = cj__none();
+    if (!layer)
+        return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT, "sequential: no layers were given (NULL)");
     for (int i = 0; layer[i].type && cj_value_ok(x); i++)
         x = draw_layer(cj_at(scope, "%d", i), x, &layer[i], &lengths);
     return x;

@@ -413,8 +413,9 @@ static cj_status check(cj_recipe *r)
 
 cj_status cj_recipe_read(cj_recipe **recipe, const char *path, int count, const char *const *overrides)
 {
-    cj_recipe *r = cj__allocate_zeroed(sizeof *r);
     *recipe = NULL;
+    CJ__TRY(cj__need(path, "cj_recipe_read", "a path"));
+    cj_recipe *r = cj__allocate_zeroed(sizeof *r);
     if (!r) return cj__out_of_memory(sizeof *r, "a recipe");
     for (int i = 0; i < CJ__KEY_COUNT; i++) r->values[i] = keys[i].standard;
     r->path = cj__arena_string(&r->arena, path);

@@ -29,6 +29,7 @@ static size_t run_bytes(const cj_program *program)
 cj_status cj_compile(cj_program **program, const cj_graph *graph)
 {
     *program = NULL;
+    CJ__TRY(cj__need(graph, "cj_compile", "a graph"));
     CJ__TRY(cj_graph_status(graph));
     if (graph->input_count > CJ_MAX_BINDINGS || graph->output_count > CJ_MAX_BINDINGS)
         return cj__fail(CJ_UNSUPPORTED, "a program has at most %d inputs and %d outputs", CJ_MAX_BINDINGS,
@@ -380,6 +381,7 @@ static void commit(cj_program *p)
 cj_status cj_program_run(const cj_run_options *options)
 {
     cj_program *p = options->program;
+    CJ__TRY(cj__need(p, "cj_program_run", "a program"));
     CJ__TRY(cj__program_begin(p, options->inputs));
     cj__float_state caller = cj__float_enter();
     refresh(p);
