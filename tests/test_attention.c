@@ -148,6 +148,46 @@ DRAW(alibi)
     return cj_attention(s, x[0], .key = x[1], .value = x[2], .causal = true, .bias = cj_alibi(s.graph, 3, 6));
 }
 
+DRAW(unlike)
+{
+    UNUSED;
+    return cj_multi_head_attention(s, x[0], .context = x[1], .values = x[2], .heads = 2);
+}
+
+DRAW(bare)
+{
+    UNUSED;
+    return cj_transformer_encoder_layer(s, x[0], .heads = 2, .hidden = 20, .no_bias = true);
+}
+
+/* Every third place of the memory is hidden, another one for each place that looks. */
+DRAW(both_ways)
+{
+    UNUSED;
+    uint8_t seen[3 * 4];
+    for (int i = 0; i < 3 * 4; i++) seen[i] = (i / 4 + i % 4) % 3 != 0;
+    cj_value mask = cj_constant_tensor(s.graph, &(cj_tensor){seen, CJ_BOOL, cj_shape(1, 1, 3, 4)});
+    return cj_transformer_decoder_layer(s, x[0], .memory = x[1], .heads = 2, .hidden = 20, .not_causal = true,
+                                        .memory_mask = mask);
+}
+
+/* nn.Transformer */
+DRAW(whole)
+{
+    UNUSED;
+    cj_value memory = cj_transformer_encoder(cj_at(s, "encoder"), x[1], .layers = 1, .heads = 2, .hidden = 20,
+                                             .last_norm = CJ_LAST_NORM);
+    return cj_transformer_decoder(cj_at(s, "decoder"), x[0], .memory = memory, .layers = 1, .heads = 2,
+                                  .hidden = 20, .last_norm = CJ_LAST_NORM);
+}
+
+DRAW(plain)
+{
+    UNUSED;
+    return cj_transformer_encoder(s, x[0], .layers = 2, .heads = 2, .hidden = 20, .norm_first = true,
+                                  .last_norm = CJ_NO_LAST_NORM);
+}
+
 #define CASE(name, ...)                                                                                      \
     {                                                                                                        \
 #name, {__VA_ARGS__ }, draw_##name                                                                   \
@@ -171,7 +211,12 @@ static const layer layers[] = {CASE(causal, "q", "k", "v"),
                                CASE(rotary_pairs, "x"),
                                CASE(rotary_part, "x"),
                                CASE(sinusoidal, "x"),
-                               CASE(alibi, "q", "k", "v")};
+                               CASE(alibi, "q", "k", "v"),
+                               CASE(unlike, "x", "context", "v"),
+                               CASE(bare, "x"),
+                               CASE(both_ways, "x", "memory"),
+                               CASE(whole, "x", "memory"),
+                               CASE(plain, "x")};
 
 /* --- comparing ----------------------------------------------------------------------------------------- */
 

@@ -82,9 +82,11 @@ CJ_API cj_value cj_swiglu(cj_scope scope, cj_value x, int64_t hidden);
 
 typedef enum { CJ_NO_ROTATION, CJ_ROTATE_HALVES, CJ_ROTATE_PAIRS } cj_rotation;
 
-/* nn.MultiheadAttention, batch first: parameters "in_proj_weight" [3W,W], "in_proj_bias" and "out_proj"; with
- * `separate` instead "q_proj", "k_proj", "v_proj" and "out_proj", each a dense layer, which they also are
- * where keys have heads of another count or the context another width. */
+/* nn.MultiheadAttention, batch first: parameters "in_proj_weight" [3W,W], "in_proj_bias" and "out_proj";
+ * where the context or the values have another width, kdim and vdim there, "q_proj_weight", "k_proj_weight"
+ * and "v_proj_weight" in the place of the first. With `separate`, or where keys have heads of another count,
+ * "q_proj", "k_proj", "v_proj" and "out_proj", each a dense layer. What each place attends to is no result:
+ * it is never kept; explain.h draws it of a network that is known. */
 typedef struct {
     size_t size;
     cj_value input;          /* [N,T,W] */
@@ -95,14 +97,19 @@ typedef struct {
     double dropout;
     cj_rotation rotation; /* of queries and keys by their places */
     double theta;         /* of the rotation; 0: 10000 */
+    cj_value values;      /* [N,S,V]: what is summed where it is not the context, which then has only keys */
 } cj_multi_head_attention_options;
 CJ_API cj_value cj_multi_head_attention(cj_scope scope, const cj_multi_head_attention_options *options);
 
 typedef enum { CJ_FEED_RELU, CJ_FEED_GELU } cj_feed_activation;
+/* Whether a stack ends in a norm: with norm_first, which leaves the sum as it is; always, as both stacks of
+ * nn.Transformer do; or never. */
+typedef enum { CJ_LAST_NORM_IF_FIRST, CJ_LAST_NORM, CJ_NO_LAST_NORM } cj_last_norm;
 
 /* nn.TransformerEncoderLayer and nn.TransformerDecoderLayer, batch first: "self_attn", in the decoder
  * "multihead_attn" to the memory, "linear1" and "linear2", "norm1", "norm2" (and "norm3"). A stack draws them
- * at "layers.0", "layers.1", …, and with `norm_first` a last "norm". */
+ * at "layers.0", "layers.1", …, and the last norm at "norm". nn.Transformer is two stacks with CJ_LAST_NORM,
+ * at "encoder" and "decoder". */
 typedef struct {
     size_t size;
     cj_value input;  /* [N,T,W] */
@@ -112,11 +119,15 @@ typedef struct {
     int64_t layers; /* of a stack */
     cj_feed_activation activation;
     bool norm_first; /* norms before the parts (Xiong et al., 2020), not after what they add to */
-    bool causal;     /* the self-attention; a decoder's always is */
+    bool causal;     /* the self-attention; a decoder's is unless not_causal */
     cj_value lengths, memory_lengths; /* of input and memory; none: all count */
     cj_value mask;                    /* of the self-attention, as of cj_attention */
     double dropout;
     double epsilon; /* of the norms; 0: 1e-5 */
+    cj_last_norm last_norm;
+    bool no_bias;         /* of attention, dense layers and norms */
+    bool not_causal;      /* decoder: each place sees those behind it too */
+    cj_value memory_mask; /* of the attention to the memory */
 } cj_transformer_options;
 CJ_API cj_value cj_transformer_encoder_layer(cj_scope scope, const cj_transformer_options *options);
 CJ_API cj_value cj_transformer_decoder_layer(cj_scope scope, const cj_transformer_options *options);

@@ -75,7 +75,8 @@ static bool wrong_heads(cj_scope scope, const heads_options *o)
     cj_shape_t x = cj_value_shape(o->input);
     int64_t width = cj__channels_of(o->input);
     if (x.rank == 3 && o->heads >= 1 && kv_heads_of(o) >= 1 && width % o->heads == 0 &&
-        o->heads % kv_heads_of(o) == 0 && (!o->context.graph || cj_value_shape(o->context).rank == 3))
+        o->heads % kv_heads_of(o) == 0 && (!o->context.graph || cj_value_shape(o->context).rank == 3) &&
+        (!o->values.graph || cj_value_shape(o->values).rank == 3))
         return false;
     cj__graph_error(
         scope.graph, CJ_SHAPE_ERROR,
@@ -86,31 +87,50 @@ static bool wrong_heads(cj_scope scope, const heads_options *o)
     return true;
 }
 
-cj_value cj__project_part(cj_scope scope, cj_value x, int part, int64_t heads, bool no_bias)
+/* A part of "in_proj_bias", which is one for all three, added to y: [N,T,width] → [N,T,heads,width/heads] */
+static cj_value biased_heads(cj_scope scope, cj_value y, int part, int64_t width, int64_t heads, bool no_bias)
 {
-    cj_shape_t shape = cj_value_shape(x);
-    int64_t width = cj__channels_of(x), start = part * width, end = start + width;
-    cj_value weight = cj_parameter(scope, "in_proj_weight", cj_shape(3 * width, width), (cj_init){0});
-    cj_value y = cj_matmul_transposed(x, cj_slice(weight, 0, start, end, 1), false, true);
+    cj_shape_t shape = cj_value_shape(y);
     if (!no_bias) {
         cj_value bias = cj_parameter(scope, "in_proj_bias", cj_shape(3 * width), (cj_init){CJ_INIT_ZEROS, 0});
-        y = cj_add(y, cj_slice(bias, 0, start, end, 1));
+        y = cj_add(y, cj_slice(bias, 0, part * width, (part + 1) * width, 1));
     }
     return cj_reshape(y, cj_shape(shape.dims[0], shape.dims[1], heads, width / heads));
 }
 
-static void project_jointly(cj_scope scope, const heads_options *o, cj_value context, cj_value parts[3])
+cj_value cj__project_part(cj_scope scope, cj_value x, int part, int64_t heads, bool no_bias)
 {
-    for (int i = 0; i < 3; i++)
-        parts[i] = cj__project_part(scope, i ? context : o->input, i, o->heads, o->no_bias);
+    int64_t width = cj__channels_of(x);
+    cj_value weight = cj_parameter(scope, "in_proj_weight", cj_shape(3 * width, width), (cj_init){0});
+    cj_value own = cj_slice(weight, 0, part * width, (part + 1) * width, 1);
+    return biased_heads(scope, cj_matmul_transposed(x, own, false, true), part, width, heads, no_bias);
 }
 
-static void project_apart(cj_scope scope, const heads_options *o, cj_value context, cj_value parts[3])
+/* from: [3] what queries, keys and values are made of */
+static void project_jointly(cj_scope scope, const heads_options *o, const cj_value *from, cj_value *parts)
+{
+    for (int i = 0; i < 3; i++) parts[i] = cj__project_part(scope, from[i], i, o->heads, o->no_bias);
+}
+
+/* Weights by themselves, where widths differ, and one bias. */
+static void project_widths(cj_scope scope, const heads_options *o, const cj_value *from, cj_value *parts)
+{
+    static const char *const names[] = {"q_proj_weight", "k_proj_weight", "v_proj_weight"};
+    int64_t width = cj__channels_of(o->input);
+    for (int i = 0; i < 3; i++) {
+        cj_value weight =
+            cj_parameter(scope, names[i], cj_shape(width, cj__channels_of(from[i])), (cj_init){0});
+        cj_value y = cj_matmul_transposed(from[i], weight, false, true);
+        parts[i] = biased_heads(scope, y, i, width, o->heads, o->no_bias);
+    }
+}
+
+static void project_apart(cj_scope scope, const heads_options *o, const cj_value *from, cj_value *parts)
 {
     static const char *const names[] = {"q_proj", "k_proj", "v_proj"};
     int64_t width = cj__channels_of(o->input) / o->heads;
     for (int i = 0; i < 3; i++) {
-        cj_value x = i ? context : o->input;
+        cj_value x = from[i];
         cj_shape_t shape = cj_value_shape(x);
         int64_t heads = i ? kv_heads_of(o) : o->heads;
         cj_dense_options dense = {
@@ -140,12 +160,19 @@ static cj_value out_of_heads(cj_scope scope, const heads_options *o, cj_value y)
     return cj_dense(cj_at(scope, "out_proj"), &out);
 }
 
+static bool widths_agree(const cj_value *from)
+{
+    int64_t width = cj__channels_of(from[0]);
+    return cj__channels_of(from[1]) == width && cj__channels_of(from[2]) == width;
+}
+
 static cj_value draw_heads(cj_scope scope, const heads_options *o)
 {
     cj_value context = o->context.graph ? o->context : o->input, parts[3];
-    bool apart =
-        o->separate || kv_heads_of(o) != o->heads || cj__channels_of(context) != cj__channels_of(o->input);
-    (apart ? project_apart : project_jointly)(scope, o, context, parts);
+    const cj_value from[] = {o->input, context, o->values.graph ? o->values : context};
+    bool apart = o->separate || kv_heads_of(o) != o->heads;
+    bool alike = widths_agree(from);
+    (apart ? project_apart : alike ? project_jointly : project_widths)(scope, o, from, parts);
     rotate(o, parts);
     cj_attention_options attention = {.size = sizeof attention,
                                       .query = parts[0],
@@ -163,7 +190,8 @@ static cj_value draw_heads(cj_scope scope, const heads_options *o)
 
 cj_value cj_multi_head_attention(cj_scope scope, const heads_options *o)
 {
-    bool bad = !cj_value_ok(o->input) || (o->context.graph && !cj_value_ok(o->context));
+    bool bad = !cj_value_ok(o->input) || (o->context.graph && !cj_value_ok(o->context)) ||
+               (o->values.graph && !cj_value_ok(o->values));
     if (bad || wrong_heads(scope, o)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value y = draw_heads(scope, o);

@@ -38,7 +38,8 @@ typedef cj_transformer_options options;
 
 static cj_value norm(cj_scope scope, const options *o, const char *name, cj_value x)
 {
-    cj_layer_norm_options norm = {.size = sizeof norm, .input = x, .epsilon = o->epsilon};
+    cj_layer_norm_options norm = {
+        .size = sizeof norm, .input = x, .epsilon = o->epsilon, .no_bias = o->no_bias};
     return cj_layer_norm(cj_at(scope, "%s", name), &norm);
 }
 
@@ -48,6 +49,7 @@ static cj_value self_attention(cj_scope scope, const options *o, cj_value x, boo
                                              .input = x,
                                              .heads = o->heads,
                                              .causal = causal,
+                                             .no_bias = o->no_bias,
                                              .lengths = o->lengths,
                                              .mask = o->mask,
                                              .dropout = o->dropout};
@@ -60,7 +62,9 @@ static cj_value cross_attention(cj_scope scope, const options *o, cj_value x)
                                              .input = x,
                                              .context = o->memory,
                                              .heads = o->heads,
+                                             .no_bias = o->no_bias,
                                              .lengths = o->memory_lengths,
+                                             .mask = o->memory_mask,
                                              .dropout = o->dropout};
     return cj_multi_head_attention(cj_at(scope, "multihead_attn"), &heads);
 }
@@ -68,9 +72,10 @@ static cj_value cross_attention(cj_scope scope, const options *o, cj_value x)
 static cj_value feed_forward(cj_scope scope, const options *o, cj_value x)
 {
     int64_t width = cj__channels_of(x);
-    cj_value y = dense(cj_at(scope, "linear1"), x, o->hidden ? o->hidden : 4 * width, false);
+    cj_value y = dense(cj_at(scope, "linear1"), x, o->hidden ? o->hidden : 4 * width, o->no_bias);
     y = o->activation == CJ_FEED_GELU ? cj_gelu(y) : cj_relu(y);
-    return dense(cj_at(scope, "linear2"), cj_dropout(cj_at(scope, "dropout"), y, o->dropout), width, false);
+    return dense(cj_at(scope, "linear2"), cj_dropout(cj_at(scope, "dropout"), y, o->dropout), width,
+                 o->no_bias);
 }
 
 typedef enum { SELF, CAUSAL, CROSS, FEED } part;
@@ -121,7 +126,8 @@ cj_value cj_transformer_decoder_layer(cj_scope scope, const options *o)
         return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT,
                                "transformer_decoder_layer at '%s' has no memory to attend to", scope.path);
     }
-    return draw_layer(scope, o, (const part[]){CAUSAL, CROSS, FEED}, 3, "transformer_decoder_layer");
+    return draw_layer(scope, o, (const part[]){o->not_causal ? SELF : CAUSAL, CROSS, FEED}, 3,
+                      "transformer_decoder_layer");
 }
 
 static cj_value draw_stack(cj_scope scope, const options *o, cj_value (*layer)(cj_scope, const options *))
@@ -129,7 +135,8 @@ static cj_value draw_stack(cj_scope scope, const options *o, cj_value (*layer)(c
     options each = *o;
     for (int64_t i = 0; i < o->layers && cj_value_ok(each.input); i++)
         each.input = layer(cj_at(scope, "layers.%lld", (long long)i), &each);
-    return o->norm_first ? norm(scope, o, "norm", each.input) : each.input;
+    bool last = o->last_norm == CJ_LAST_NORM_IF_FIRST ? o->norm_first : o->last_norm == CJ_LAST_NORM;
+    return last ? norm(scope, o, "norm", each.input) : each.input;
 }
 
 cj_value cj_transformer_encoder(cj_scope scope, const options *o)
