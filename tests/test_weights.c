@@ -76,6 +76,7 @@ static void test_missing(void **state)
     assert_int_equal(report->weights[0].fate, CJ_WEIGHT_MISSING);
     assert_string_equal(report->weights[0].name, "0.weight");
     assert_true(same(model, fresh, "0.weight"));
+    assert_false(report->loaded);
     cj_weights_report_free(report);
     cj_model_free(model);
     cj_model_free(fresh);
@@ -92,6 +93,10 @@ static void test_new_head(void **state)
     cj_weights weights = {.size = sizeof weights, .from = CHECKPOINT, .map = strip, .map_count = 1};
     expect_status(cj_load_weights(model, &weights, &report), CJ_INVALID_ARGUMENT);
     expect_message("2 have another shape or type: '2.weight' (f32 [3,6] there, f32 [7,6] here), '2.bias'");
+    assert_null(strstr(cj_error_message(), "weights.transpose"));
+    expect_ok(cj_weights_text(report, &text));
+    assert_non_null(strstr(text, "weights: none loaded, though 2 would fit, from"));
+    cj_text_free(text);
     cj_weights_report_free(report);
     assert_true(same(model, fresh, "0.weight"));
     weights.skip = head;
@@ -140,6 +145,60 @@ static void test_counters(void **state)
     assert_null(strstr(text, "num_batches_tracked"));
     cj_text_free(text);
     cj_weights_report_free(report);
+    cj_model_free(model);
+    cj_test_remove_folder(folder);
+}
+
+/* Matrices the other way round are told apart from those of another network; and patterns that fit nothing,
+ * which are misspelt, are not passed over. */
+static void test_transposed(void **state)
+{
+    (void)state;
+    static const char *const head[] = {"2.*"}, *const wrong[] = {"0.wieght"}, *const right[] = {"0.weight"},
+                             *const vector[] = {"0.bias"};
+    static float elements[24];
+    for (int i = 0; i < 24; i++) elements[i] = (float)i;
+    char *folder = cj_test_new_folder();
+    const char *path = cj_test_path(folder, "w.safetensors");
+    cj_named_tensor list[] = {{"0.weight", {elements, CJ_F32, cj_shape(4, 6)}},
+                              {"0.bias", {elements, CJ_F32, cj_shape(6)}}};
+    expect_ok(cj_save_tensors(path, .tensors = list, .count = 2));
+    cj_model *model = draw(3);
+    cj_weights weights = {.size = sizeof weights, .from = path, .skip = head, .skip_count = 1};
+    expect_status(cj_load_weights(model, &weights, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("or what lies transposed in the file (weights.transpose)");
+    weights.transpose = wrong;
+    weights.transpose_count = 1;
+    expect_status(cj_load_weights(model, &weights, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("weights.transpose: '0.wieght' fits no matrix of the network");
+    weights.transpose = vector;
+    expect_status(cj_load_weights(model, &weights, NULL), CJ_INVALID_ARGUMENT);
+    weights.transpose = right;
+    expect_ok(cj_load_weights(model, &weights, NULL));
+    assert_true(((const float *)cj_model_find(model, "0.weight").data)[1] == 6);
+    weights.skip = (const char *const[]){"2.*", "head.*"};
+    weights.skip_count = 2;
+    expect_status(cj_load_weights(model, &weights, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("weights.skip: 'head.*' fits no weight of the network, nor one of");
+    cj_model_free(model);
+    cj_test_remove_folder(folder);
+}
+
+/* What the file has and the network has not is noticed by who wants to. */
+static void test_strict(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"0.weight", "0.bias", "norm.weight", "1.num_batches_tracked"};
+    static const char *const head[] = {"2.*"};
+    char *folder = cj_test_new_folder();
+    const char *path = cj_test_path(folder, "w.safetensors");
+    save(path, 4, names, CJ_F32);
+    cj_model *model = draw(3);
+    cj_weights weights = {.size = sizeof weights, .from = path, .skip = head, .skip_count = 1};
+    expect_ok(cj_load_weights(model, &weights, NULL));
+    weights.strict = true;
+    expect_status(cj_load_weights(model, &weights, NULL), CJ_INVALID_ARGUMENT);
+    expect_message("w.safetensors: 1 are in it that the network has not: 'norm.weight'");
     cj_model_free(model);
     cj_test_remove_folder(folder);
 }
@@ -418,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_from_pytorch),  cmocka_unit_test(test_missing),
         cmocka_unit_test(test_new_head),      cmocka_unit_test(test_renaming),
         cmocka_unit_test(test_counters),      cmocka_unit_test(test_bad_maps),
+        cmocka_unit_test(test_transposed),    cmocka_unit_test(test_strict),
         cmocka_unit_test(test_nothing_given), cmocka_unit_test(test_types),
         cmocka_unit_test(test_folders),       cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_mnist_burn),    cmocka_unit_test(test_resnet20),

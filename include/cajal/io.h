@@ -122,6 +122,7 @@ typedef struct {
      * ("*.c_attn.weight", "*.c_fc.weight", "*.c_proj.weight"). */
     const char *const *transpose;
     int64_t transpose_count;
+    bool strict; /* what the file has and the network has not is an error too */
 } cj_weights;
 
 typedef enum {
@@ -129,8 +130,8 @@ typedef enum {
     CJ_WEIGHT_SKIPPED,    /* fits a pattern of `skip` */
     CJ_WEIGHT_MISSING,    /* in the network, not in the file: an error */
     CJ_WEIGHT_CLASHING,   /* of another shape or type in the file: an error */
-    CJ_WEIGHT_UNEXPECTED, /* in the file, not in the network: told and passed over, but for PyTorch's
-                             `num_batches_tracked`, which nothing here reads */
+    CJ_WEIGHT_UNEXPECTED, /* in the file, not in the network: told and passed over unless `strict`; but for
+                             PyTorch's `num_batches_tracked`, which nothing here reads */
 } cj_weight_fate;
 #define CJ_WEIGHT_FATES 5
 
@@ -146,12 +147,13 @@ typedef struct {
     int64_t counts[CJ_WEIGHT_FATES];
     cj_weight *weights; /* [count] */
     int64_t count;
+    bool loaded; /* else nothing was: those that are CJ_WEIGHT_LOADED would fit */
 } cj_weights_report;
 
 /* Weights into a model that has been drawn, so that it is known what it needs (cj_draw_network). Floating
  * point of another width becomes f32. Everything is compared before anything is written: when something is
- * missing or clashes, CJ_INVALID_ARGUMENT names it and the model is as it was. The report, if not NULL, is
- * made in that case too; free it. */
+ * missing or clashes, or a pattern fits no weight, CJ_INVALID_ARGUMENT names it and the model is as it was.
+ * The report, if not NULL, is made in that case too; free it. */
 CJ_API CJ_MUST_CHECK cj_status cj_load_weights(cj_model *model, const cj_weights *weights,
                                                cj_weights_report **report);
 /* The report in a few lines, to be freed with cj_text_free. */

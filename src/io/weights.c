@@ -6,18 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_weight(const cj__variable *v)
-{
-    return v->role == CJ_PARAMETER || v->role == CJ_STATISTIC;
-}
-
 /* Weights of convolutions are copied into the layout of files; out of memory is -1. */
 static int64_t list_weights(const cj_model *model, cj__arena *arena, cj_named_tensor *list)
 {
     int64_t count = 0;
     for (int64_t i = 0; i < model->count; i++) {
         const cj__variable *v = model->variables[i];
-        if (!is_weight(v)) continue;
+        if (!cj__is_weight(v)) continue;
         cj_tensor tensor = {v->data, v->dtype, cj__file_shape(v)};
         if (v->kernel) {
             tensor.data = cj__arena_allocate(arena, cj_tensor_bytes(&tensor) + 1);
@@ -86,7 +81,7 @@ void cj_model_digest(const cj_model *model, char text[65])
     cj__sha256_begin(&hash);
     for (int64_t i = 0; i < model->count; i++) {
         const cj__variable *v = model->variables[i];
-        if (is_weight(v))
+        if (cj__is_weight(v))
             cj__sha256_update(&hash, v->data, (size_t)cj_shape_count(v->shape) * cj_dtype_size(v->dtype));
     }
     cj__sha256_end(&hash, digest);

@@ -129,11 +129,6 @@ static bool is_transposed(const cj_weights *o, const cj__variable *v)
 
 /* --- the comparison ------------------------------------------------------------------------------------ */
 
-static bool is_weight(const cj__variable *v)
-{
-    return v->role == CJ_PARAMETER || v->role == CJ_STATISTIC;
-}
-
 static cj_shape_t wanted_shape(const cj_weights *o, const cj__variable *v)
 {
     return is_transposed(o, v) ? cj_shape(v->shape.dims[1], v->shape.dims[0]) : cj__file_shape(v);
@@ -195,7 +190,7 @@ static cj_status compare(loading *l)
 {
     CJ__TRY(make_room(l));
     for (int64_t i = 0; i < l->model->count; i++)
-        if (is_weight(l->model->variables[i])) CJ__TRY(compare_one(l, l->model->variables[i]));
+        if (cj__is_weight(l->model->variables[i])) CJ__TRY(compare_one(l, l->model->variables[i]));
     for (int64_t i = 0; i < l->count; i++) {
         const source *s = &l->sources[i];
         if (s->used || is_counter(s->name)) continue;
@@ -203,6 +198,36 @@ static cj_status compare(loading *l)
             add(l, s->name, is_skipped(l->o, s->name) ? CJ_WEIGHT_SKIPPED : CJ_WEIGHT_UNEXPECTED, -1);
         if (cj_tensor_file_describe(l->file, s->index, &w->found) != CJ_OK) w->found = (cj_tensor){0};
     }
+    return CJ_OK;
+}
+
+/* --- patterns ------------------------------------------------------------------------------------------ */
+
+/* Some weight of the network fits, and, where `matrices`, is a matrix; else some tensor of the file does. */
+static bool fits_some(const loading *l, const char *pattern, bool matrices)
+{
+    bool found = false;
+    for (int64_t i = 0; i < l->model->count && !found; i++) {
+        const cj__variable *v = l->model->variables[i];
+        found = cj__is_weight(v) && (!matrices || v->shape.rank == 2) && cj__text_matches(pattern, v->name);
+    }
+    for (int64_t i = 0; i < l->count && !found && !matrices; i++)
+        found = cj__text_matches(pattern, l->sources[i].name);
+    return found;
+}
+
+/* A pattern that fits nothing is a name misspelt. */
+static cj_status check_patterns(const loading *l)
+{
+    for (int64_t i = 0; i < l->o->skip_count; i++)
+        if (!fits_some(l, l->o->skip[i], false))
+            return cj__fail(CJ_INVALID_ARGUMENT,
+                            "weights.skip: '%.100s' fits no weight of the network, nor one of %.300s",
+                            l->o->skip[i], l->path);
+    for (int64_t i = 0; i < l->o->transpose_count; i++)
+        if (!fits_some(l, l->o->transpose[i], true))
+            return cj__fail(CJ_INVALID_ARGUMENT, "weights.transpose: '%.100s' fits no matrix of the network",
+                            l->o->transpose[i]);
     return CJ_OK;
 }
 
@@ -229,26 +254,41 @@ static void put_list(cj__text *t, const cj_weights_report *r, cj_weight_fate fat
     if (told > most) cj__text_print(t, " and %" PRId64 " more", told - most);
 }
 
+/* Of those that clash, whether one is a matrix the other way round. */
+static bool has_turned(const cj_weights_report *r)
+{
+    for (int64_t i = 0; i < r->count; i++) {
+        cj_shape_t a = r->weights[i].wanted.shape, b = r->weights[i].found.shape;
+        if (r->weights[i].fate == CJ_WEIGHT_CLASHING && a.rank == 2 && b.rank == 2 &&
+            a.dims[0] == b.dims[1] && a.dims[1] == b.dims[0] && a.dims[0] != a.dims[1])
+            return true;
+    }
+    return false;
+}
+
 /* What is missing or clashes is an error: nothing has been written yet. */
 static cj_status check_all_there(const loading *l)
 {
+    static const struct {
+        cj_weight_fate fate;
+        const char *what;
+    } groups[] = {{CJ_WEIGHT_MISSING, "of the network's weights are not in it"},
+                  {CJ_WEIGHT_CLASHING, "have another shape or type"},
+                  {CJ_WEIGHT_UNEXPECTED, "are in it that the network has not"}};
     const cj_weights_report *r = &l->report->public;
-    int64_t missing = r->counts[CJ_WEIGHT_MISSING], clashing = r->counts[CJ_WEIGHT_CLASHING];
-    if (missing + clashing == 0) return CJ_OK;
+    int64_t wrong = r->counts[CJ_WEIGHT_MISSING] + r->counts[CJ_WEIGHT_CLASHING];
+    if (wrong + (l->o->strict ? r->counts[CJ_WEIGHT_UNEXPECTED] : 0) == 0) return CJ_OK;
     cj__text t = {0};
-    cj__text_print(&t, "%s:", l->path);
-    if (missing) cj__text_print(&t, " %" PRId64 " of the network's weights are not in it:", missing);
-    put_list(&t, r, CJ_WEIGHT_MISSING, 4);
-    if (clashing)
-        cj__text_print(&t, "%s %" PRId64 " have another shape or type:", missing ? ";" : "", clashing);
-    put_list(&t, r, CJ_WEIGHT_CLASHING, 4);
-    if (r->counts[CJ_WEIGHT_UNEXPECTED]) {
-        cj__text_print(&t,
-                       "; %" PRId64 " are in it that the network has not:", r->counts[CJ_WEIGHT_UNEXPECTED]);
-        put_list(&t, r, CJ_WEIGHT_UNEXPECTED, 4);
+    cj__text_put(&t, l->path);
+    for (int i = 0, told = 0; i < 3; i++) {
+        int64_t count = r->counts[groups[i].fate];
+        if (!count) continue;
+        cj__text_print(&t, "%s %" PRId64 " %s:", told++ ? ";" : ":", count, groups[i].what);
+        put_list(&t, r, groups[i].fate, 4);
     }
     cj__text_put(&t,
                  ": rename what has other names (weights.map), name what is to begin anew (weights.skip)");
+    if (has_turned(r)) cj__text_put(&t, " or what lies transposed in the file (weights.transpose)");
     cj_status status = cj__text_check(&t, "a sentence");
     if (status == CJ_OK) status = cj__fail(CJ_INVALID_ARGUMENT, "%s", t.data);
     cj__text_free(&t);
@@ -265,7 +305,10 @@ cj_status cj_weights_text(const cj_weights_report *r, char **text)
                  {CJ_WEIGHT_MISSING, "missing:"},
                  {CJ_WEIGHT_CLASHING, "of another shape or type:"}};
     cj__text t = {0};
-    cj__text_print(&t, "weights: %" PRId64 " loaded from %s\n", r->counts[CJ_WEIGHT_LOADED], r->path);
+    cj__text_print(&t,
+                   r->loaded ? "weights: %" PRId64 " loaded from %s\n"
+                             : "weights: none loaded, though %" PRId64 " would fit, from %s\n",
+                   r->counts[CJ_WEIGHT_LOADED], r->path);
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (r->counts[lists[i].fate] == 0) continue;
         cj__text_print(&t, "  %" PRId64 " %s", r->counts[lists[i].fate], lists[i].label);
@@ -356,8 +399,11 @@ static cj_status load(loading *l)
     CJ__TRY(cj_tensor_file_open(&l->file, l->path));
     CJ__TRY(map_names(l));
     CJ__TRY(compare(l));
+    CJ__TRY(check_patterns(l));
     CJ__TRY(check_all_there(l));
-    return read_all(l);
+    CJ__TRY(read_all(l));
+    l->report->public.loaded = true;
+    return CJ_OK;
 }
 
 cj_status cj_load_weights(cj_model *model, const cj_weights *weights, cj_weights_report **report)

@@ -288,3 +288,8 @@ void cj_assign(cj_value variable, cj_value value)
     else if (variable.graph)
         cj__graph_error(variable.graph, CJ_INVALID_ARGUMENT, "assign: the left side is no variable");
 }
+
+bool cj__is_weight(const cj__variable *v)
+{
+    return v->role == CJ_PARAMETER || v->role == CJ_STATISTIC;
+}

@@ -33,6 +33,8 @@ CJ_MUST_CHECK cj_status cj__initialise(cj__variable *variable, uint64_t seed, cj
 cj_shape_t cj__file_shape(const cj__variable *variable);
 void cj__write_file_layout(const cj__variable *variable, void *to);
 CJ_MUST_CHECK cj_status cj__from_file_layout(cj__variable *variable);
+/* What files of weights hold: parameters and statistics. */
+bool cj__is_weight(const cj__variable *variable);
 /* Whether the last of the model's patterns that fits the name freezes it. */
 bool cj__model_is_frozen(const cj_model *model, const char *name);
 /* Forgets the patterns. */
