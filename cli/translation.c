@@ -19,7 +19,10 @@ cj_status begin_translation(translation *t, run *r, int64_t beams, double length
                                     .source = block,
                                     .precision = cj_recipe_evaluate_options(r->recipe).precision};
     cj_status status = cj_recipe_open_tokenizers(r->recipe, &t->source, &t->target);
-    if (status == CJ_OK) status = (cj_generator_new)(&t->generator, &options);
+    if (status == CJ_OK) {
+        options.vocabulary = cj_tokenizer_count(target_of(t));
+        status = (cj_generator_new)(&t->generator, &options);
+    }
     t->made = calloc((size_t)block, sizeof *t->made);
     return status == CJ_OK && !t->made ? CJ_OUT_OF_MEMORY : status;
 }

@@ -688,6 +688,38 @@ static void prompts_that_are_none(void **state)
     cj_model_free(model);
 }
 
+/* A network may have more logits than there are tokens: those behind are never drawn, by beams neither, and
+ * the others are what they were. */
+static void a_smaller_vocabulary(void **state)
+{
+    (void)state;
+    enum { FEWER = 3, MADE = 40 };
+    cj_generator *all, *few, *beams;
+    cj_model *model = new_model(gpt);
+    int32_t prompt[] = {1, 2}, made[MADE];
+    int64_t count;
+    expect_ok(cj_generator_new(&all, model, .reader = gpt, .block = BLOCK));
+    expect_ok(cj_generator_new(&few, model, .reader = gpt, .block = BLOCK, .vocabulary = FEWER));
+    expect_ok(
+        cj_generator_new(&beams, model, .reader = gpt, .block = BLOCK, .vocabulary = FEWER, .texts = 3));
+    assert_int_equal(cj_generator_vocabulary(few), FEWER);
+    expect_ok(cj_generator_read(all, prompt, 2));
+    expect_ok(cj_generator_read(few, prompt, 2));
+    assert_memory_equal(cj_generator_logits(few), cj_generator_logits(all), FEWER * sizeof(float));
+    expect_ok(cj_generate(&count, few, .prompt = prompt, .prompt_count = 2, .tokens = MADE, .made = made,
+                          .sampling = {.temperature = 5, .seed = 1}));
+    for (int64_t i = 0; i < count; i++) assert_in_range(made[i], 0, FEWER - 1);
+    expect_ok(cj_beam_search(&count, beams, .prompt = prompt, .prompt_count = 2, .tokens = 8, .made = made));
+    for (int64_t i = 0; i < count; i++) assert_in_range(made[i], 0, FEWER - 1);
+    cj_generator_free(all);
+    cj_generator_free(few);
+    cj_generator_free(beams);
+    expect_status(cj_generator_new(&few, model, .reader = gpt, .block = BLOCK, .vocabulary = 99),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("the network has 11 logits, fewer than the vocabulary of 99");
+    cj_model_free(model);
+}
+
 static void what_is_missing_is_named(void **state)
 {
     (void)state;
@@ -796,6 +828,7 @@ int main(void)
         cmocka_unit_test(beams_find_the_best),
         cmocka_unit_test(one_beam_is_greedy),
         cmocka_unit_test(prompts_that_are_none),
+        cmocka_unit_test(a_smaller_vocabulary),
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(stories_are_told_as_by_llama2c),
         cmocka_unit_test(every_allocation_fails),

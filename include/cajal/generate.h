@@ -35,12 +35,15 @@ typedef struct {
      * and understands it once for all texts. A translation ends with the block. 0: nothing is translated. */
     int64_t source;
     cj_precision precision;
+    /* The tokens that there are, where the network has more logits than that: those behind are left out, and
+     * never drawn. 0: as many as there are logits. */
+    int64_t vocabulary;
 } cj_generator_options;
 /* cj_generator_new(&generator, model, .reader = r, .context = c, .block = 256) */
 CJ_API CJ_MUST_CHECK cj_status cj_generator_new(cj_generator **generator,
                                                 const cj_generator_options *options);
-CJ_API void cj_generator_free(cj_generator *generator); /* NULL is allowed */
-CJ_API int64_t cj_generator_vocabulary(const cj_generator *generator);
+CJ_API void cj_generator_free(cj_generator *generator);                /* NULL is allowed */
+CJ_API int64_t cj_generator_vocabulary(const cj_generator *generator); /* how many logits a text has */
 
 /* Forgets all that was read. */
 CJ_API void cj_generator_reset(cj_generator *generator);

@@ -2,6 +2,7 @@
  * remembers what was read. */
 #include "generate/generate.h"
 #include "base/shape.h"
+#include "cajal/ops.h"
 #include "model/model.h"
 
 #include <string.h>
@@ -22,7 +23,11 @@ static cj_status draw(cj_generator *g, cj_graph *graph, int64_t width)
         cj_value_dtype(logits) != CJ_F32)
         return cj__fail(CJ_SHAPE_ERROR, "a reader gives logits, f32 [%lld,1,vocabulary], of the last token",
                         (long long)g->o.texts);
-    g->vocabulary = shape.dims[2];
+    g->vocabulary = g->o.vocabulary ? g->o.vocabulary : shape.dims[2];
+    if (g->vocabulary > shape.dims[2])
+        return cj__fail(CJ_INVALID_ARGUMENT, "the network has %lld logits, fewer than the vocabulary of %lld",
+                        (long long)shape.dims[2], (long long)g->vocabulary);
+    if (g->vocabulary < shape.dims[2]) logits = cj_slice(logits, 2, 0, g->vocabulary, 1);
     cj_output(graph, "logits", logits);
     return CJ_OK;
 }
@@ -72,6 +77,8 @@ static cj_status check(const cj_generator_options *o)
 {
     if (!o->model || !o->reader)
         return cj__fail(CJ_INVALID_ARGUMENT, "a generator needs a model and a reader");
+    if (o->vocabulary < 0)
+        return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld tokens", (long long)o->vocabulary);
     if (o->block < 0 || o->texts < 0 || o->chunk < 0 || o->block > INT32_MAX || o->texts > 4096 ||
         o->chunk > INT32_MAX || o->source < 0 || o->source > 1 << 24)
         return cj__fail(
