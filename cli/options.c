@@ -1,6 +1,7 @@
 /* The command line: long options, of which each command takes its own, and operands. */
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,9 +114,18 @@ int failed(cj_status status)
     return status == CJ_INVALID_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }
 
+/* The library passes over what is no number of threads; the command says so. */
+static int check_threads(const char *text)
+{
+    char *end = NULL;
+    long threads = text && *text ? strtol(text, &end, 10) : 1;
+    if (threads >= 1 && threads <= 256 && (!end || (isdigit((unsigned char)*text) && !*end))) return EXIT_OK;
+    return usage("CAJAL_THREADS is '%s', but must be a whole number from 1 to 256", text);
+}
+
 int use_threads(const options *o)
 {
-    if (!o->threads) return EXIT_OK;
+    if (!o->threads) return check_threads(getenv("CAJAL_THREADS"));
     cj_status status = cj_set_threads(atoi(o->threads));
     return status == CJ_OK ? EXIT_OK : failed(status);
 }

@@ -114,8 +114,8 @@ CJ_API cj_program_cache_facts cj_program_cache_describe(const cj_program_cache *
 
 /* --- threads and instruction sets ---------------------------------------------------------------------- */
 
-/* Threads that walk programs together, the caller included; 0: CAJAL_THREADS, or one a core. Results have the
- * same bits for any number. Not while a program runs. */
+/* Threads that walk programs together, the caller included, 256 at most; 0: the number that CAJAL_THREADS
+ * begins with, or where that is none above 0 one a core. The bits are those of any. Not while one runs. */
 CJ_API CJ_MUST_CHECK cj_status cj_set_threads(int threads);
 CJ_API int cj_threads(void);
 
