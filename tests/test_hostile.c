@@ -180,7 +180,7 @@ static const struct {
     {"csv/named-twice", ":1: columns 1 and 3", "both named 'a'"},
     {"csv/zero-byte", "byte 6: found a zero", "expected text"},
     {"tokenizer/far-number", "expected its merges", "as vocab.bpe or merges.txt"},
-    {"tokenizer/scored-near-2-31", "byte 4", "expected the score, the size and the bytes of piece 0"},
+    {"tokenizer/scored-near-2-31", "byte 4", "found piece 0 of 2147483647 bytes"},
     {"tokenizer/vocabulary-twice", "line 3: 'a' is there already", "in line 2"},
     {"sentences/no-tab", "line 2: found 'b'", "expected a sentence, a tab and a label"},
     {"preprocessing/format-2", "found format 18446744073709551615", "expected 1"},

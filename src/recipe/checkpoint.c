@@ -65,8 +65,11 @@ cj_status cj__recipe_of_checkpoint(cj_recipe *r)
 {
     cj_tensor_file *file;
     CJ__TRY(find(r));
-    CJ__TRY(cj_tensor_file_open(&file, r->path));
-    cj_status status = describe(r, file);
+    cj_status status = cj_tensor_file_open(&file, r->path);
+    if (status == CJ_FORMAT_ERROR)
+        return cj__fail_within(status,
+                               "a name that ends in .bin is a checkpoint of llama2.c, and this is none");
+    if (status == CJ_OK) status = describe(r, file);
     cj_tensor_file_close(file);
     return status;
 }

@@ -191,25 +191,36 @@ static const char *read_scored(const char *at, const char *end, float *score, co
     return *size > 0 && *size <= end - at - 8 && isfinite(*score) ? at + 8 + *size : NULL;
 }
 
+static cj_status bad_scored(int64_t place, int64_t number, int64_t left, float score, int32_t size)
+{
+    if (left < 8)
+        return cj__fail(CJ_FORMAT_ERROR,
+                        "byte %lld: found %lld bytes, expected 8, score and size of piece %lld",
+                        (long long)place, (long long)left, (long long)number);
+    return cj__fail(CJ_FORMAT_ERROR,
+                    "byte %lld: found piece %lld of %d bytes and score %g, expected from 1 to the %lld bytes "
+                    "that are left, and a finite score: no vocabulary of llama2.c, or one that was cut short",
+                    (long long)place, (long long)number, size, (double)score, (long long)left - 8);
+}
+
 /* i32 longest piece, then pieces to the end. */
 static cj_status read_all_scored(cj_tokenizer *t, const char *text, size_t size)
 {
     const char *at = text + 4, *end = text + size, *piece;
     int64_t room = 0;
-    int32_t length, number;
-    float score;
+    int32_t length = 0, number;
+    float score = 0;
     if (size < 12)
-        return cj__fail(CJ_FORMAT_ERROR, "found %zu bytes, expected a vocabulary of llama2.c", size);
+        return cj__fail(CJ_FORMAT_ERROR, "found %zu bytes, expected 12 or more of a vocabulary of llama2.c",
+                        size);
     for (int64_t i = 0; at < end; i++) {
         const char *next = read_scored(at, end, &score, &piece, &length);
-        if (!next)
-            return cj__fail(CJ_FORMAT_ERROR,
-                            "byte %lld: expected the score, the size and the bytes of piece %lld",
-                            (long long)(at - text), (long long)i);
+        if (!next) return bad_scored(at - text, i, end - at, score, length);
         CJ__TRY(cj__grow(&t->scores, &room, i, sizeof *t->scores));
         CJ__TRY(cj__pieces_add(&t->pieces, piece, (size_t)length, &number));
         if (number != i)
-            return cj__fail(CJ_FORMAT_ERROR, "byte %lld: piece %lld is there already, as %d",
+            return cj__fail(CJ_FORMAT_ERROR,
+                            "byte %lld: piece %lld is there already, as %d; expected each once",
                             (long long)(at - text), (long long)i, number);
         t->scores[i] = score;
         at = next;
