@@ -204,7 +204,23 @@ cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_t
     *tokenizer = *target = NULL;
     if (!cj__recipe_names_file(name) || (apart && !cj__recipe_names_file(target_name)))
         return make_tokenizers(r, tokenizer, target);
+/* The vocabulary that lies beside a checkpoint of llama2.c, which need not be its own. */
+static cj_status read_vocabulary(const cj_recipe *r, cj_tokenizer **tokenizer)
+{
+    int64_t wanted = cj_recipe_classes(r);
     cj_status status = cj__recipe_read_tokenizer(r, CJ__KEY_data_tokenizer, tokenizer);
+    if (status == CJ_NOT_FOUND)
+        return cj__fail(status, "%s: expected its vocabulary beside it, as tok%lld.bin or tokenizer.bin",
+                        r->path, (long long)wanted);
+    if (status != CJ_OK || cj_tokenizer_count(*tokenizer) == wanted) return status;
+    return cj__fail(CJ_FORMAT_ERROR, "%s: found %lld tokens, expected the %lld that %s knows",
+                    r->values[CJ__KEY_data_tokenizer], (long long)cj_tokenizer_count(*tokenizer),
+                    (long long)wanted, r->path);
+}
+
+    cj_status status = cj__is_checkpoint_path(r->path)
+                           ? read_vocabulary(r, tokenizer)
+                           : cj__recipe_read_tokenizer(r, CJ__KEY_data_tokenizer, tokenizer);
     if (status == CJ_OK && apart)
         status = cj__recipe_read_tokenizer(r, CJ__KEY_data_target_tokenizer, target);
     if (status == CJ_OK) return CJ_OK;
