@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 const cj__key_facts cj__recipe_keys[CJ__KEY_COUNT] = {
 #define KEY_ROW(id, name, kind, standard, choices) {name, kind, standard, choices},
@@ -127,20 +128,21 @@ static bool has_empty_item(const char *list)
     return false;
 }
 
-/* A number and its unit as bytes, at least 1; negative where it is none. */
+/* A number and its unit, in whatever case, as bytes, at least 1; negative where it is none. */
 static double bytes_in(const char *text)
 {
     static const struct {
         const char *name;
         double bytes;
-    } units[] = {{"B", 1},    {"", 1},         {"kB", 1e3},     {"MB", 1e6},
-                 {"GB", 1e9}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
+    } units[] = {{"B", 1},   {"", 1},    {"kB", 1e3},     {"MB", 1e6},     {"GB", 1e9},    {"k", 1e3},
+                 {"M", 1e6}, {"G", 1e9}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
     char *end;
     double number = cj__parse_number(text, &end);
     if (end == text) return -1;
     while (*end == ' ') end++;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(end, units[i].name) == 0 && number * units[i].bytes >= 1 && number * units[i].bytes < 9e15)
+        if (strcasecmp(end, units[i].name) == 0 && number * units[i].bytes >= 1 &&
+            number * units[i].bytes < 9e15)
             return number * units[i].bytes;
     return -1;
 }
@@ -165,7 +167,9 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
     case CJ__MAPS:
         return cj__recipe_mapping_fits(key, value) ? NULL : "a list of mappings with the fields of ";
     case CJ__BYTES:
-        return !*value || bytes_in(value) > 0 ? NULL : "a number of bytes: 2GB, 512MB, 1.5GiB";
+        return !*value || bytes_in(value) > 0
+                   ? NULL
+                   : "a number of bytes, in B, kB, MB, GB, KiB, MiB or GiB: 2GB, 512MB, 1.5GiB";
     case CJ__LIST:
         return has_empty_item(value) ? "a list without empty items" : NULL;
     default:

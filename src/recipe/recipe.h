@@ -22,7 +22,7 @@ typedef enum {
     CJ__LIST,
     CJ__MAP,
     CJ__MAPS,
-    CJ__BYTES, /* a number and B, kB, MB, GB, KiB, MiB or GiB; nothing: no limit */
+    CJ__BYTES, /* a number and B, kB, MB, GB, k, M, G, KiB, MiB or GiB in any case; nothing: no limit */
 } cj__kind;
 
 /* Every key there is, with its default and choices: the one list that reading, checking and printing use.
