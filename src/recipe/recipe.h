@@ -280,6 +280,10 @@ CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 /* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:
  * checkpoint.c. */
 bool cj__is_checkpoint_path(const char *path);
+/* What stands around a recipe that is written out: the first says that the last must be there, so that one
+ * that was cut short is not taken for one that leaves the rest to the standards. */
+#define CJ__RECIPE_FIRST_LINE "# every setting; the last line is '# end'"
+#define CJ__RECIPE_LAST_LINE  "# end"
 CJ_MUST_CHECK cj_status cj__recipe_of_checkpoint(cj_recipe *recipe);
 
 #endif

@@ -169,11 +169,13 @@ static bool about_network(cj__key key)
 cj_status cj_recipe_text(const cj_recipe *r, char **text)
 {
     cj__text t = {0};
+    cj__text_put(&t, CJ__RECIPE_FIRST_LINE "\n");
     for (int i = 0; i < CJ__KEY_COUNT; i++)
         if (!r->layer_count || !about_network((cj__key)i))
             put_key(&t, r, i, i ? cj__recipe_keys[i - 1].name : "");
     put_augmentations(&t, r);
     put_layers(&t, r);
+    cj__text_put(&t, CJ__RECIPE_LAST_LINE "\n");
     cj_status status = cj__text_check(&t, "a recipe's text");
     if (status != CJ_OK) cj__text_free(&t);
     *text = t.data;

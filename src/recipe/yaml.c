@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "recipe/recipe.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -263,12 +264,24 @@ static cj_status parse(cj_recipe *r, const char *text, size_t size)
     return status;
 }
 
+static cj_status check_whole(const cj_recipe *r, const char *text, size_t size)
+{
+    static const char first[] = CJ__RECIPE_FIRST_LINE, last[] = "\n" CJ__RECIPE_LAST_LINE;
+    enum { FIRST = sizeof first - 1, LAST = sizeof last - 1 };
+    while (size > 0 && isspace((unsigned char)text[size - 1])) size--;
+    if (size < FIRST || memcmp(text, first, FIRST) != 0 || memcmp(text + size - LAST, last, LAST) == 0)
+        return CJ_OK;
+    return cj__fail(CJ_FORMAT_ERROR, "%s: cut short or added to: its first line says that the last is '%s'",
+                    r->path, CJ__RECIPE_LAST_LINE);
+}
+
 cj_status cj__recipe_parse(cj_recipe *r)
 {
     char *text;
     size_t size;
     CJ__TRY(cj__file_read(r->path, LONGEST, &text, &size));
-    cj_status status = parse(r, text, size);
+    cj_status status = check_whole(r, text, size);
+    if (status == CJ_OK) status = parse(r, text, size);
     cj__free(text);
     return status;
 }
