@@ -18,10 +18,10 @@ typedef struct {
     const char *name;
     cj_value (*draw)(cj_scope, const cj_translator_options *);
     int64_t source_vocabulary, vocabulary, hidden;
-    int64_t block;
+    int64_t block, layers; /* heads are as many */
 } network;
-static const network networks[] = {{"transformer", cj_transformer_translator, 0, SOURCES, 12, BLOCK},
-                                   {"gru", cj_gru_translator, SOURCES, TARGETS, 6, BLOCK}};
+static const network networks[] = {{"transformer", cj_transformer_translator, 0, SOURCES, 12, BLOCK, 2},
+                                   {"gru", cj_gru_translator, SOURCES, TARGETS, 6, BLOCK, 1}};
 
 static cj_value read_network(cj_scope s, const cj_reading *reading, void *context)
 {
@@ -31,8 +31,8 @@ static cj_value read_network(cj_scope s, const cj_reading *reading, void *contex
                                                .vocabulary = n->vocabulary,
                                                .source_vocabulary = n->source_vocabulary,
                                                .block = n->block,
-                                               .layers = 2,
-                                               .heads = 2,
+                                               .layers = n->layers,
+                                               .heads = n->layers,
                                                .width = WIDTH,
                                                .hidden = n->hidden});
 }
@@ -214,6 +214,14 @@ static void refusals(void **state)
         expect_message("reads tokens, i32 [N,T], with a source, i32 [N,S]");
         cj_graph_free(graph);
     }
+    network deep = networks[1];
+    deep.layers = 2;
+    expect_ok(cj_graph_new(&graph, model));
+    cj_value tokens = cj_input(graph, "tokens", CJ_I32, cj_shape(2, 3));
+    read_network(cj_root(graph), &(cj_reading){.tokens = tokens, .source = tokens}, &deep);
+    expect_status(cj_graph_status(graph), CJ_INVALID_ARGUMENT);
+    expect_message("gru-attention has one layer each way and no heads, not 2 and 2");
+    cj_graph_free(graph);
     cj_model_free(model);
 }
 

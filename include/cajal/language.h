@@ -124,7 +124,7 @@ typedef struct {
     int64_t source_vocabulary; /* 0: both are one, and so is the table of embeddings */
     int64_t block; /* tokens that a source, and a translation, may have where these are made; 0: as many as
                       there are, where nothing is remembered */
-    int64_t layers, heads; /* Transformer: of encoder and decoder each */
+    int64_t layers, heads; /* Transformer: of encoder and decoder each; GRU: 1 */
     int64_t width;         /* of embeddings; of all of the Transformer */
     int64_t hidden;        /* Transformer: of the feed-forward part, 0: 4 widths; GRU: units, 0: the width */
     double dropout;

@@ -114,6 +114,10 @@ static void keep_state(const cj_translator_options *o, cj_value hidden, cj_value
 cj_value cj_gru_translator(cj_scope s, const cj_translator_options *o)
 {
     if (!cj__translator_check(s, o, "gru-attention")) return cj__poison(s.graph);
+    if (o->layers > 1 || o->heads > 1)
+        return cj__graph_error(s.graph, CJ_INVALID_ARGUMENT,
+                               "gru-attention has one layer each way and no heads, not %lld and %lld",
+                               (long long)o->layers, (long long)o->heads);
     memory m = o->input.source.graph ? encode(s, o) : recall(s, o);
     if (cj_graph_status(s.graph) != CJ_OK) return cj__poison(s.graph);
     if (cj__source_alone(&o->input)) return remember(s, o, &m);

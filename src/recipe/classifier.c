@@ -5,7 +5,11 @@
 
 #include <string.h>
 
-static const char *const names[] = {"textcnn", "bilstm", "bert", NULL};
+static const cj__network_keys networks[] = {
+    {"textcnn", "classes|width|hidden|widths|dropout|word_dropout"},
+    {"bilstm", "classes|layers|width|hidden|pool|dropout|word_dropout"},
+    {"bert", "classes|block|layers|heads|width|hidden|dropout|epsilon"},
+    {NULL, NULL}};
 enum { TEXTCNN, BILSTM, BERT };
 
 static int classifier_of(const cj_recipe *r)
@@ -131,4 +135,4 @@ static cj_value draw_classifier(cj_scope scope, cj_value tokens, cj_recipe *r)
     return classifier_of(r) == BILSTM ? draw_bilstm(scope, tokens, r) : draw_text_cnn(scope, tokens, r);
 }
 
-const cj__family cj__classifiers = {names, check_classifier, draw_classifier};
+const cj__family cj__classifiers = {networks, check_classifier, draw_classifier};

@@ -5,7 +5,15 @@
 
 #include <string.h>
 
-static const char *const names[] = {"gpt", "llama", "bigram", "mlp", "rnn", "lstm", "gru", NULL};
+static const cj__network_keys networks[] = {
+    {"gpt", "classes|block|layers|heads|width|dropout|bias|gelu"},
+    {"llama", "classes|block|layers|heads|kv_heads|width|hidden|dropout|head|theta|epsilon"},
+    {"bigram", "classes"},
+    {"mlp", "classes|block|width|hidden|dropout"},
+    {"rnn", "classes|layers|width|dropout"},
+    {"lstm", "classes|layers|width|dropout"},
+    {"gru", "classes|layers|width|dropout"},
+    {NULL, NULL}};
 enum { GPT, LLAMA, BIGRAM, MLP, RECURRENT }; /* the last three in the order of cj_char_rnn_kind */
 
 static int language_of(const cj_recipe *r)
@@ -178,7 +186,7 @@ static cj_value draw_language(cj_scope scope, cj_value x, cj_recipe *r)
     return cj_recipe_reader(scope, &(cj_reading){.tokens = x}, r);
 }
 
-const cj__family cj__language_models = {names, check_language, draw_language};
+const cj__family cj__language_models = {networks, check_language, draw_language};
 
 /* --- tokenizers ---------------------------------------------------------------------------------------- */
 
@@ -196,14 +204,6 @@ static cj_status make_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_toke
                : cj__recipe_bad_value(r, CJ__KEY_data_text, "the text that the tokenizer is made from");
 }
 
-cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_tokenizer **target)
-{
-    const char *name = r->values[CJ__KEY_data_tokenizer],
-               *target_name = r->values[CJ__KEY_data_target_tokenizer];
-    bool apart = cj_recipe_translates(r) && !cj__recipe_is_joint(r);
-    *tokenizer = *target = NULL;
-    if (!cj__recipe_names_file(name) || (apart && !cj__recipe_names_file(target_name)))
-        return make_tokenizers(r, tokenizer, target);
 /* The vocabulary that lies beside a checkpoint of llama2.c, which need not be its own. */
 static cj_status read_vocabulary(const cj_recipe *r, cj_tokenizer **tokenizer)
 {
@@ -218,6 +218,14 @@ static cj_status read_vocabulary(const cj_recipe *r, cj_tokenizer **tokenizer)
                     (long long)wanted, r->path);
 }
 
+cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_tokenizer **target)
+{
+    const char *name = r->values[CJ__KEY_data_tokenizer],
+               *target_name = r->values[CJ__KEY_data_target_tokenizer];
+    bool apart = cj_recipe_translates(r) && !cj__recipe_is_joint(r);
+    *tokenizer = *target = NULL;
+    if (!cj__recipe_names_file(name) || (apart && !cj__recipe_names_file(target_name)))
+        return make_tokenizers(r, tokenizer, target);
     cj_status status = cj__is_checkpoint_path(r->path)
                            ? read_vocabulary(r, tokenizer)
                            : cj__recipe_read_tokenizer(r, CJ__KEY_data_tokenizer, tokenizer);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char *const names[] = {"memory", NULL};
+static const cj__network_keys networks[] = {{"memory", "classes|layers|width|hidden|dropout"}, {NULL, NULL}};
 
 static cj_status check_memory(const cj_recipe *r)
 {
@@ -29,4 +29,4 @@ static cj_value draw_memory(cj_scope scope, cj_value x, cj_recipe *r)
     return cj_memory_network(scope, &options);
 }
 
-const cj__family cj__memory_networks = {names, check_memory, draw_memory};
+const cj__family cj__memory_networks = {networks, check_memory, draw_memory};

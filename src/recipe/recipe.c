@@ -44,12 +44,13 @@ static const char *layer_at(int index)
 static const cj__family *const families[] = {&cj__language_models, &cj__classifiers, &cj__translators,
                                              &cj__memory_networks};
 enum { FAMILIES = sizeof families / sizeof *families };
+static const char SEEING[] = "classes|channels|whiten"; /* what networks that see take */
 
 const char *cj_recipe_text_network(int64_t index)
 {
     for (int f = 0; f < FAMILIES; f++)
-        for (int i = 0; families[f]->names[i]; i++)
-            if (index-- == 0) return families[f]->names[i];
+        for (int i = 0; families[f]->networks[i].name; i++)
+            if (index-- == 0) return families[f]->networks[i].name;
     return NULL;
 }
 
@@ -66,13 +67,14 @@ static const char *network_at(int index)
 int cj__recipe_member(const cj_recipe *r, const cj__family *family)
 {
     int index = 0;
-    while (family->names[index] && strcmp(r->values[CJ__KEY_model_name], family->names[index]) != 0) index++;
+    const char *name = r->values[CJ__KEY_model_name];
+    while (family->networks[index].name && strcmp(name, family->networks[index].name) != 0) index++;
     return index;
 }
 
 bool cj__recipe_is_of(const cj_recipe *r, const cj__family *family)
 {
-    return family->names[cj__recipe_member(r, family)] != NULL;
+    return family->networks[cj__recipe_member(r, family)].name != NULL;
 }
 
 static const cj__family *family_of(const cj_recipe *r)
@@ -343,6 +345,27 @@ cj_status cj__recipe_check_size(const cj_recipe *r, cj__key key)
     return cj__recipe_check_range(r, key, 1, 1 << 24, "1 or more, and 16,777,216 at most");
 }
 
+/* A run's own recipe has every key, at its standard where nothing was said. */
+static bool is_standard(const cj_recipe *r, int key)
+{
+    double given, standard;
+    if (strcmp(r->values[key], keys[key].standard) == 0) return true;
+    return keys[key].kind != CJ__TEXT && is_number(r->values[key], &given) &&
+           is_number(keys[key].standard, &standard) && given == standard;
+}
+
+/* The keys of `model` that the network has no use for. */
+static cj_status check_taken(const cj_recipe *r, const char *network, const char *takes)
+{
+    char where[300];
+    for (int i = CJ__KEY_model_classes; i <= CJ__KEY_model_epsilon; i++)
+        if (cj__text_choice(takes, strchr(keys[i].name, '.') + 1) < 0 && !is_standard(r, i))
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', which %s has no use for: it takes %s",
+                            cj__recipe_place(r, r->lines[i], where), keys[i].name, r->values[i], network,
+                            *takes ? takes : "none of `model`");
+    return CJ_OK;
+}
+
 static cj_status check_model(cj_recipe *r)
 {
     const cj__family *family = family_of(r);
@@ -350,7 +373,10 @@ static cj_status check_model(cj_recipe *r)
     const char *name = r->values[CJ__KEY_model_name];
     if (*name && r->layer_count)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` has both a name and layers", r->path);
-    if (family) return family->check(r);
+    if (family) {
+        CJ__TRY(check_taken(r, name, family->networks[cj__recipe_member(r, family)].takes));
+        return family->check(r);
+    }
     bool found = find_network(name, &facts);
     if (*name && !found)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no network '%.80s'; did you mean '%s'?", r->path,
@@ -361,6 +387,8 @@ static cj_status check_model(cj_recipe *r)
                         "networks that give classes or numbers for each example; hint: train it from C "
                         "(cj_network, docs/models.md)",
                         r->path, name);
+    if (found) CJ__TRY(check_taken(r, name, SEEING));
+    if (r->layer_count) CJ__TRY(check_taken(r, "a list of layers", ""));
     if (cj_recipe_classes(r) < 1)
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: `model` needs a dense layer, or the name of a network",
                         r->path);

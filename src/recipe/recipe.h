@@ -253,9 +253,14 @@ CJ_MUST_CHECK cj_status cj__recipe_check_bytes(const cj_recipe *recipe, cj__key 
                                                const char *text, size_t size);
 /* Sets a key to a number; what is remembered. */
 CJ_MUST_CHECK cj_status cj__recipe_set_count(cj_recipe *recipe, cj__key key, int64_t count);
-/* A family of networks that `model.name` names. */
+/* A network that `model.name` names, and the keys of `model` that it takes besides that, "width|layers". Any
+ * other must be left at its standard: what is given and counts for nothing is a mistake. */
 typedef struct {
-    const char *const *names; /* NULL ends them */
+    const char *name, *takes;
+} cj__network_keys;
+/* A family of such networks. */
+typedef struct {
+    const cj__network_keys *networks; /* one without a name ends them */
     cj_status (*check)(const cj_recipe *recipe);
     cj_value (*draw)(cj_scope scope, cj_value x, cj_recipe *recipe);
 } cj__family;
@@ -275,15 +280,15 @@ CJ_MUST_CHECK cj_status cj__recipe_check_size(const cj_recipe *recipe, cj__key k
 int64_t cj__recipe_translator_block(const cj_recipe *recipe);
 bool cj__recipe_is_joint(const cj_recipe *recipe); /* one tokenizer for both languages */
 cj_value cj__recipe_read_translation(cj_scope scope, const cj_reading *reading, const cj_recipe *recipe);
+/* What stands around a recipe that is written out: the first says that the last must be there, so that one
+ * that was cut short is not taken for one that leaves the rest to the standards. */
+#define CJ__RECIPE_FIRST_LINE "# every setting; the last line is '# end'"
+#define CJ__RECIPE_LAST_LINE  "# end"
 /* Reads the YAML file into the recipe: yaml.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 /* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:
  * checkpoint.c. */
 bool cj__is_checkpoint_path(const char *path);
-/* What stands around a recipe that is written out: the first says that the last must be there, so that one
- * that was cut short is not taken for one that leaves the rest to the standards. */
-#define CJ__RECIPE_FIRST_LINE "# every setting; the last line is '# end'"
-#define CJ__RECIPE_LAST_LINE  "# end"
 CJ_MUST_CHECK cj_status cj__recipe_of_checkpoint(cj_recipe *recipe);
 
 #endif

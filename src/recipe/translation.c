@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-static const char *const names[] = {"transformer", "gru-attention", NULL};
+static const cj__network_keys networks[] = {
+    {"transformer", "classes|block|layers|heads|width|hidden|dropout"},
+    {"gru-attention", "classes|block|width|hidden|dropout"},
+    {NULL, NULL}};
 enum { TRANSFORMER, GRU };
 
 static int translator_of(const cj_recipe *r)
@@ -85,7 +88,7 @@ static cj_value draw_translation(cj_scope scope, cj_value x, cj_recipe *r)
     return cj__recipe_read_translation(scope, &(cj_reading){.source = parts[0], .tokens = parts[1]}, r);
 }
 
-const cj__family cj__translators = {names, check_translation, draw_translation};
+const cj__family cj__translators = {networks, check_translation, draw_translation};
 
 /* --- texts --------------------------------------------------------------------------------------------- */
 

@@ -16,6 +16,10 @@ for line in "cajal [0-9]" "compiler: [gc]" "instruction set: .* (available: scal
 done
 fails 0 '"libraries": {"libyaml": ' version --json
 CAJAL_ISA=scalar "$cajal" version | grep -q "instruction set: scalar (" || { echo "version does not heed CAJAL_ISA"; exit 1; }
+for threads in abc 0 100000 3x; do
+    CAJAL_THREADS=$threads fails 2 "CAJAL_THREADS is '$threads', but must be a whole number from 1 to 256" check "$source/recipes/mnist-mlp.yaml"
+done
+CAJAL_THREADS=2 fails 0 "# end" check "$source/recipes/mnist-mlp.yaml"
 CAJAL_ISA=avx1024 fails 2 "no instruction set has this name; choose one of scalar" version
 fails 2 "nothing called 'matmull' to be timed, only training, inference" bench matmull
 fails 2 "--seconds is '0'" bench --seconds 0
@@ -248,6 +252,11 @@ fails 0 "cat sat on the mat. the cat sat on the mat. the cat sat" generate "$scr
 grep -q "^60 tokens, [0-9]* a second$" "$scratch/out"
 fails 0 "the network sees 24 at once" generate "$scratch/cat" --prompt "cat sat on the mat. the cat sat on the mat. the" --tokens 3
 fails 0 "mat. the cat" generate "$scratch/cat" --prompt "mat." --beams 3 --tokens 8 --quiet
+# of more logits than there are tokens those behind are never drawn; a run's recipe that was cut short is none
+fails 0 "saved in" train "$scratch/cat.yaml" model.classes=90 training.epochs=1 --output "$scratch/wide" --quiet
+fails 0 "cat" generate "$scratch/wide" --prompt "cat" --temperature 1000 --tokens 200 --quiet
+sed '$d' "$scratch/wide/recipe.yaml" >"$scratch/cut.yaml"
+fails 2 "cut.yaml: cut short or added to: its first line says that the last is '# end'" check "$scratch/cut.yaml"
 printf 'sat on' | "$cajal" generate "$scratch/cat" --prompt - --temperature 0 --tokens 9 --quiet >"$scratch/out"
 grep -q "^sat on the mat\.$" "$scratch/out" || { cat "$scratch/out"; exit 1; }
 for threads in 1 3; do
