@@ -15,8 +15,8 @@ extern "C" {
  * ±1/√units, as PyTorch's. */
 typedef struct {
     size_t size;
-    cj_value input; /* [N,T,C], f32 */
-    int64_t units;
+    cj_value input;     /* [N,T,C], f32 */
+    int64_t units;      /* PyTorch's hidden_size; of LSTM, too, what is given on: there is no proj_size */
     int64_t layers;     /* each reads what the one before gives; 0: 1 */
     bool bidirectional; /* two networks, the second from each row's end to its beginning, side by side */
     bool no_bias;
@@ -94,7 +94,7 @@ typedef struct {
     cj_value labels;                 /* [N,S], integers; S from 0 on */
     cj_value lengths, label_lengths; /* [N], integers, forced into 0 to T and to S; none: T and S */
     int64_t blank;                   /* a class */
-    bool zero_infinity;
+    bool zero_infinity;              /* PyTorch's other reductions than the mean there are not */
 } cj_ctc_options;
 CJ_API cj_value cj_ctc(const cj_ctc_options *options);
 
