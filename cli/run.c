@@ -1,5 +1,6 @@
 /* Folders of runs: where a new one goes, and opening one that is there, or a recipe in the place of one. */
 #include "run.h"
+#include "lines.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,45 @@ void member_folder(const char *folder, int64_t member, int64_t members, char pat
 
 /* --- opening ------------------------------------------------------------------------------------------- */
 
-static int load_member(run *r, const char *folder, int64_t member)
+/* Of one example, as the run's folder knows it; of a text any length will do. Rank 0: that is not known. */
+static cj_shape_t example_shape(const cj_recipe *recipe)
+{
+    int64_t block = cj_recipe_block(recipe), tokens = block ? block : 1;
+    cj_shape_t shape = cj_recipe_shape(recipe), batch = {.rank = shape.rank + 1, .dims = {1}};
+    if (cj_recipe_translates(recipe)) return cj_shape(1, 2, tokens);
+    if (cj_recipe_is_language(recipe)) return cj_shape(1, tokens);
+    for (int64_t d = 0; d < shape.rank; d++) batch.dims[d + 1] = shape.dims[d];
+    return shape.rank ? batch : shape;
+}
+
+static int tell_unused(const cj_model *model, const char *path)
+{
+    enum { NAMED = 3 };
+    int64_t unused = 0, count = cj_model_count(model);
+    for (int64_t i = 0; i < count; i++) {
+        cj_variable_info v = cj_model_variable(model, i);
+        if (v.drawn) continue;
+        if (unused == 0) fprintf(stderr, "cajal: %s: the network does not use the weights", path);
+        if (unused < NAMED) fprintf(stderr, unused ? ", '%s'" : " '%s'", v.name);
+        unused++;
+    }
+    if (unused > NAMED) fprintf(stderr, " and %lld more", (long long)(unused - NAMED));
+    if (unused) fprintf(stderr, ": it is another than was trained\n");
+    return unused ? EXIT_FAILED : EXIT_OK;
+}
+
+/* Whether the recipe draws the network that was trained: overrides may have it draw another. */
+static int check_network(const run *r, cj_model *model, const char *path)
+{
+    cj_shape_t shape = example_shape(r->recipe);
+    cj_dtype dtype = cj_recipe_is_text(r->recipe) ? CJ_I32 : CJ_F32;
+    if (shape.rank == 0) return EXIT_OK;
+    if (cj_draw_network_of(model, cj_recipe_forward, r->recipe, dtype, shape) != CJ_OK)
+        return failed_in(path);
+    return tell_unused(model, path);
+}
+
+static int load_member(run *r, const char *folder, int64_t member, bool overridden)
 {
     char path[MOST_PATH], weights[MOST_PATH + 32];
     member_folder(folder, member, r->count, path);
@@ -65,7 +104,9 @@ static int load_member(run *r, const char *folder, int64_t member)
     snprintf(weights, sizeof weights, "%s/model.safetensors", path);
     cj_status status = cj_model_new(&r->models[member], .seed = cj_recipe_seed(r->recipe));
     if (status == CJ_OK) status = cj_model_load(r->models[member], weights);
-    return status == CJ_OK ? EXIT_OK : failed(status);
+    if (status != CJ_OK) return failed(status);
+    int code = check_network(r, r->models[member], weights);
+    return code != EXIT_OK && overridden ? EXIT_USAGE : code;
 }
 
 static int load_preprocessing(run *r, const char *folder)
@@ -77,12 +118,17 @@ static int load_preprocessing(run *r, const char *folder)
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 
-/* A text is cut as the run's own was, whatever text it is. */
+/* A text is cut as the run's own was, whatever text it is: one made anew would give tokens other numbers. */
 static int use_tokenizer(run *r, const char *folder, const char *name, bool target)
 {
     char path[MOST_PATH + 32];
-    if (!cj_recipe_is_text(r->recipe) || !there(folder, name)) return EXIT_OK;
+    bool apart = cj_recipe_translates(r->recipe) && !cj_recipe_is_joint(r->recipe);
+    if (!cj_recipe_is_text(r->recipe) || (target && !apart)) return EXIT_OK;
     snprintf(path, sizeof path, "%.4000s/%s", folder, name);
+    if (!there(folder, name))
+        return fprintf(stderr, "cajal: %s is missing: it says how the run's text was cut into tokens\n",
+                       path),
+               EXIT_FAILED;
     cj_status status = cj_recipe_set_tokenizer(r->recipe, path, target);
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
@@ -114,6 +160,15 @@ void tell_kernels(const cj_recipe *recipe)
         fprintf(stderr, "cajal: the measured kernels are for %s; on %s the rules decide\n", then, now);
 }
 
+/* Whether the run's own recipe can be read, so that it is the overrides that cannot. */
+static bool is_whole(const char *path)
+{
+    cj_recipe *recipe;
+    bool whole = cj_recipe_read(&recipe, path, 0, NULL) == CJ_OK;
+    cj_recipe_free(recipe);
+    return whole;
+}
+
 static int open_folder(const options *o, const char *folder, int first_override, run *r)
 {
     char path[MOST_PATH];
@@ -123,12 +178,14 @@ static int open_folder(const options *o, const char *folder, int first_override,
     }
     snprintf(path, sizeof path, "%.4000s/recipe.yaml", folder);
     int code = read_recipe(o, path, first_override, &r->recipe);
+    if (code == EXIT_USAGE && !is_whole(path)) code = EXIT_FAILED;
     if (code == EXIT_OK) code = use_tokenizer(r, folder, "tokenizer.json", false);
     if (code == EXIT_OK) code = use_tokenizer(r, folder, "target-tokenizer.json", true);
     if (code == EXIT_OK) code = use_kernels(r, folder);
     if (code != EXIT_OK) return code;
     r->count = cj_recipe_members(r->recipe);
-    for (int64_t i = 0; i < r->count && code == EXIT_OK; i++) code = load_member(r, folder, i);
+    for (int64_t i = 0; i < r->count && code == EXIT_OK; i++)
+        code = load_member(r, folder, i, first_override < o->count);
     return code == EXIT_OK ? load_preprocessing(r, folder) : code;
 }
 

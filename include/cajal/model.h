@@ -72,6 +72,7 @@ typedef struct {
      * weights until they are asked for again: before each time of writing. Single numbers, as learning rates
      * are, may be written at any time between runs. */
     cj_tensor tensor;
+    bool drawn; /* a graph has asked for it: not so of what a file has and the network does not use */
 } cj_variable_info;
 CJ_API int64_t cj_model_count(const cj_model *model);
 CJ_API cj_variable_info cj_model_variable(const cj_model *model, int64_t index); /* in order of creation */

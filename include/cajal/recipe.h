@@ -66,6 +66,7 @@ CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_tokenizer(cj_recipe *recipe, cj_to
 /* Networks that translate: whether the recipe's is one. `cj_recipe_reader` and `cj_recipe_block` are theirs
  * too. How both languages are cut into tokens; target NULL: as the source. */
 CJ_API bool cj_recipe_translates(const cj_recipe *recipe);
+CJ_API bool cj_recipe_is_joint(const cj_recipe *recipe); /* one tokenizer for both languages */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_open_tokenizers(cj_recipe *recipe, cj_tokenizer **tokenizer,
                                                          cj_tokenizer **target);
 /* Where the files of its test, or else its validation, lie, each into `size` bytes; "": there are none. */

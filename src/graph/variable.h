@@ -15,6 +15,7 @@ typedef struct cj__variable {
     uint64_t version; /* raised by every committed assignment, and when the data is lent: what is made of it
                          is kept by version */
     bool kernel;      /* of a convolution: [kernel…,in,out] here, [out,in,kernel…] in files */
+    bool drawn;       /* some graph has asked for it: what comes from a file is there before it is */
 } cj__variable;
 
 #endif

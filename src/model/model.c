@@ -78,7 +78,7 @@ static cj_tensor lend(cj__variable *v)
 cj_variable_info cj_model_variable(const cj_model *model, int64_t index)
 {
     cj__variable *v = model->variables[index];
-    return (cj_variable_info){v->name, (cj_role)v->role, lend(v)};
+    return (cj_variable_info){v->name, (cj_role)v->role, lend(v), v->drawn};
 }
 
 cj__variable *cj__model_find(const cj_model *model, const char *name)
@@ -179,6 +179,7 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
                                path, cj_dtype_name(v->dtype), cj__shape_text(v->shape, found),
                                cj_dtype_name(dtype), cj__shape_text(shape, wanted));
     v->role = role; /* weights from a file come without one */
+    v->drawn = true;
     return read_variable(graph, v);
 }
 

@@ -222,7 +222,7 @@ cj_status cj_recipe_open_tokenizers(cj_recipe *r, cj_tokenizer **tokenizer, cj_t
 {
     const char *name = r->values[CJ__KEY_data_tokenizer],
                *target_name = r->values[CJ__KEY_data_target_tokenizer];
-    bool apart = cj_recipe_translates(r) && !cj__recipe_is_joint(r);
+    bool apart = cj_recipe_translates(r) && !cj_recipe_is_joint(r);
     *tokenizer = *target = NULL;
     if (!cj__recipe_names_file(name) || (apart && !cj__recipe_names_file(target_name)))
         return make_tokenizers(r, tokenizer, target);

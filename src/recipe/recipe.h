@@ -278,7 +278,6 @@ CJ_MUST_CHECK cj_status cj__recipe_check_range(const cj_recipe *recipe, cj__key 
                                                int64_t most, const char *wanted);
 CJ_MUST_CHECK cj_status cj__recipe_check_size(const cj_recipe *recipe, cj__key key); /* 1 to 2^24 */
 int64_t cj__recipe_translator_block(const cj_recipe *recipe);
-bool cj__recipe_is_joint(const cj_recipe *recipe); /* one tokenizer for both languages */
 cj_value cj__recipe_read_translation(cj_scope scope, const cj_reading *reading, const cj_recipe *recipe);
 /* What stands around a recipe that is written out: the first says that the last must be there, so that one
  * that was cut short is not taken for one that leaves the rest to the standards. */

@@ -40,7 +40,7 @@ static cj_status check_pair(const cj_recipe *r, cj__key source, cj__key target)
 cj_status cj__recipe_check_sentences(const cj_recipe *r)
 {
     CJ__TRY(check_pair(r, CJ__KEY_data_text, CJ__KEY_data_target_text));
-    if (cj__recipe_is_joint(r) && format_of(r) != CJ_TEXT_PAIRS)
+    if (cj_recipe_is_joint(r) && format_of(r) != CJ_TEXT_PAIRS)
         return cj__recipe_bad_value(r, CJ__KEY_data_target_tokenizer,
                                     "left out where data.format is not pairs");
     CJ__TRY(check_pair(r, CJ__KEY_data_validation_text, CJ__KEY_data_validation_target));
@@ -109,7 +109,7 @@ static cj_status gather_text(const cj_recipe *r, cj__key kind, const char *path,
     further files = {0};
     char other[4096];
     cj_status status = CJ_OK;
-    if (cj__recipe_is_joint(r)) {
+    if (cj_recipe_is_joint(r)) {
         CJ__TRY(cj_data_find(r->values[CJ__KEY_data_target_text], other, sizeof other));
         CJ__TRY(add_sentences(r, kind, other, whole));
     }
@@ -145,7 +145,7 @@ static cj_status open_tokenizers(cj_recipe *r, cj_recipe_sets *sets)
         *r->values[CJ__KEY_data_target_tokenizer] ? CJ__KEY_data_target_tokenizer : CJ__KEY_data_tokenizer;
     CJ__TRY(open_tokenizer(r, CJ__KEY_data_text, CJ__KEY_data_tokenizer, CJ__KEY_data_vocabulary,
                            &sets->tokenizer));
-    if (format_of(r) != CJ_TEXT_PAIRS || cj__recipe_is_joint(r)) return CJ_OK;
+    if (format_of(r) != CJ_TEXT_PAIRS || cj_recipe_is_joint(r)) return CJ_OK;
     return open_tokenizer(r, CJ__KEY_data_target_text, kind, CJ__KEY_data_target_vocabulary,
                           &sets->target_tokenizer);
 }

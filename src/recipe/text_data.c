@@ -58,7 +58,7 @@ static cj_status check_tokenizer(const cj_recipe *r, cj__key key)
 static cj_status check_tokenizers(const cj_recipe *r)
 {
     CJ__TRY(check_tokenizer(r, CJ__KEY_data_tokenizer));
-    bool own = *r->values[CJ__KEY_data_target_tokenizer] && !cj__recipe_is_joint(r);
+    bool own = *r->values[CJ__KEY_data_target_tokenizer] && !cj_recipe_is_joint(r);
     return own ? check_tokenizer(r, CJ__KEY_data_target_tokenizer) : CJ_OK;
 }
 

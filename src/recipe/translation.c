@@ -26,7 +26,7 @@ int64_t cj__recipe_translator_block(const cj_recipe *r)
     return block ? block : 128;
 }
 
-bool cj__recipe_is_joint(const cj_recipe *r)
+bool cj_recipe_is_joint(const cj_recipe *r)
 {
     return strcmp(r->values[CJ__KEY_data_target_tokenizer], "joint") == 0;
 }
@@ -62,8 +62,7 @@ cj_value cj__recipe_read_translation(cj_scope scope, const cj_reading *reading, 
     cj_translator_options options = {.size = sizeof options,
                                      .input = *reading,
                                      .vocabulary = cj_recipe_classes(r),
-                                     .source_vocabulary =
-                                         cj__recipe_is_joint(r) ? 0 : cj_recipe_vocabulary(r),
+                                     .source_vocabulary = cj_recipe_is_joint(r) ? 0 : cj_recipe_vocabulary(r),
                                      .block = cj__recipe_translator_block(r),
                                      .layers = transformer ? cj__recipe_count(r, CJ__KEY_model_layers) : 1,
                                      .heads = transformer ? cj__recipe_count(r, CJ__KEY_model_heads) : 1,

@@ -51,6 +51,9 @@ for model in transformer gru-attention; do
     [ "$(cat "$scratch/words-100")" -le 10 ] && [ "$(cat "$scratch/words100")" -gt 10 ] || { echo "$model: --length-penalty is not heeded"; exit 1; }
     "$cajal" evaluate "$run" --json | grep -q '"bleu": 100' || { echo "evaluate tells no BLEU"; exit 1; }
 
+    { printf '\357\273\277'; cat "$scratch/in"; } | "$cajal" translate "$run" - training.precision=highest | cmp - "$scratch/want"
+    fails 2 "model.safetensors: " translate "$run" model.width=32
+
     printf 'der alte Mann schläft nun\nder \377 Mann\nder der der der der der der der der der der der der\nder alte Mann fällt nun\n' >"$scratch/bad"
     fails 1 "bad, line 2: found byte 0xff" translate "$run" "$scratch/bad"
     grep -qF "line 3: a source of 14 tokens: the generator takes from 1 to 12" "$scratch/err" || { cat "$scratch/err"; exit 1; }
