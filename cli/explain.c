@@ -370,7 +370,7 @@ static cj_status write_filters(explaining *e, float *nothing)
 /* They are the network's, whatever it is shown. */
 static int show_filters(explaining *e)
 {
-    if (e->o->count > 1)
+    if (e->o->files > 1)
         return fprintf(stderr, "cajal: filters are the network's, not a picture's; name no picture with "
                                "--method filters\n"),
                EXIT_USAGE;
@@ -397,7 +397,7 @@ static int explain_pictures(explaining *e, bool filters)
     int code = EXIT_OK;
     if (e->o->json) printf("[");
     if (filters) code = show_filters(e);
-    for (int i = 1; i < e->o->count && !filters; i++) {
+    for (int i = 1; i < e->o->files && !filters; i++) {
         int one = explain_picture(e, i);
         if (one != EXIT_OK) code = one; /* the others are told all the same */
     }
@@ -409,11 +409,11 @@ int command_explain(const options *o)
 {
     explaining e = {.o = o, .first = true, .folder = o->out ? o->out : "explained"};
     bool filters = o->method && strcmp(o->method, "filters") == 0;
-    if (o->count < 1 || (o->count < 2 && !filters))
+    if (o->files < 1 || (o->files < 2 && !filters))
         return fprintf(stderr, "cajal: name a run's folder, or a recipe with weights, and pictures or texts: "
                                "runs/mnist-cnn digit.png\n"),
                EXIT_USAGE;
-    int code = open_run(o, o->operands[0], o->count, &e.run);
+    int code = open_run(o, o->operands[0], o->files, &e.run);
     if (code == EXIT_OK) code = check_method(&e);
     if (code == EXIT_OK) {
         make_folder(e.folder);

@@ -698,7 +698,7 @@ int explain_texts(const options *o, run *r, const char *folder)
     cj_status status = open_texts(&t);
     if (status != CJ_OK) code = failed(status);
     if (status == CJ_OK && o->json) printf("[");
-    for (int i = 1; i < o->count && status == CJ_OK; i++) {
+    for (int i = 1; i < o->files && status == CJ_OK; i++) {
         int one = explain_text(&t, i);
         if (one != EXIT_OK) code = one; /* the others are told all the same */
     }

@@ -2,6 +2,7 @@
 #ifndef CAJAL_LINES_H
 #define CAJAL_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,8 +21,18 @@ typedef struct {
     char *data;       /* and a zero behind it; to be freed */
     size_t size;
 } bytes;
-/* EXIT_OK, or a sentence on standard error. `data` is to be freed either way. */
+/* EXIT_OK, or a sentence on standard error. A byte order mark is left out. `data` is to be freed either way.
+ */
 int read_bytes(const char *path, bytes *b);
+
+/* A text line by line, each before the next is there. */
+typedef struct {
+    char *text; /* and a zero behind it; to be freed */
+    size_t size, room;
+    int64_t number; /* from 1 on */
+} line;
+/* Without its line end, the first without a byte order mark; false: there is none any more. */
+bool next_line(line *l, FILE *from);
 
 typedef struct {
     const char *name;

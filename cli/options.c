@@ -82,6 +82,13 @@ static int take(options *o, const command_facts *command, int count, char **argu
     return check_value(option, value);
 }
 
+/* A setting's name and "=", and no file of that name. */
+static bool is_override(const char *operand)
+{
+    size_t size = strspn(operand, "abcdefghijklmnopqrstuvwxyz0123456789_.");
+    return size > 0 && operand[size] == '=' && access(operand, F_OK) != 0;
+}
+
 /* "--" ends the options, and "-" alone is an operand: standard input. */
 int read_options(options *o, const command_facts *command, int count, char **arguments)
 {
@@ -102,6 +109,7 @@ int read_options(options *o, const command_facts *command, int count, char **arg
             o->operands[o->count++] = argument;
         }
     }
+    for (o->files = o->count; o->files > 1 && is_override(o->operands[o->files - 1]);) o->files--;
     return EXIT_OK;
 }
 

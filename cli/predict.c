@@ -361,7 +361,7 @@ static int open_sentences(prediction *p)
 
 static int open_prediction(prediction *p)
 {
-    int code = open_run(p->o, p->o->operands[0], p->o->count, &p->run);
+    int code = open_run(p->o, p->o->operands[0], p->o->files, &p->run);
     p->top = p->o->top ? atoi(p->o->top) : 1;
     if (code != EXIT_OK) return code;
     const char *other = other_use(p->run.recipe);
@@ -379,7 +379,7 @@ static int open_prediction(prediction *p)
 int command_predict(const options *o)
 {
     prediction p = {.o = o, .first = true};
-    if (o->count < 2) {
+    if (o->files < 2) {
         fprintf(stderr,
                 "cajal: name a run's folder, and pictures, a table or sentences: runs/mnist-mlp digit.png\n");
         return EXIT_USAGE;
@@ -387,7 +387,7 @@ int command_predict(const options *o)
     int code = open_prediction(&p);
     bool opened = code == EXIT_OK;
     if (opened && o->json) printf("[");
-    for (int i = 1; i < o->count && opened; i++) {
+    for (int i = 1; i < o->files && opened; i++) {
         const char *path = o->operands[i];
         int one = p.preprocessing  ? predict_table(&p, path)
                   : p.tokenizer    ? predict_sentences(&p, path)

@@ -26,6 +26,7 @@ typedef struct {
 #undef TEXT
     const char *operands[MOST_OPERANDS]; /* a recipe or run, then key=value overrides or files */
     int count;
+    int files; /* how many of them stand before the overrides at the end */
 } options;
 
 typedef enum { OPTION_FLAG, OPTION_NUMBER, OPTION_CHOICE, OPTION_DECIMAL, OPTION_TEXT } option_kind;

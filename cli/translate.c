@@ -10,22 +10,21 @@ typedef struct {
     translation translation;
     FILE *from;
     const char *name; /* of it */
-    int64_t line;
+    line line;
     int code; /* of what was wrong and could be passed over */
 } translating;
 
 /* A line that cannot be translated leaves an empty one, so that the others keep their places. */
-static int translate_line(translating *t, const char *line, size_t size)
+static int translate_line(translating *t)
 {
     char *text;
-    while (size && (line[size - 1] == '\n' || line[size - 1] == '\r')) size--;
-    cj_status status = translate_sentence(&t->translation, line, size, &text);
+    cj_status status = translate_sentence(&t->translation, t->line.text, t->line.size, &text);
     if (status == CJ_OUT_OF_MEMORY) return failed(status);
     if (status == CJ_OK) {
         printf("%s\n", text);
     } else {
         fprintf(stderr, "cajal: %s, line %lld: %s; an empty line is in its place\n", t->name,
-                (long long)t->line, cj_error_message());
+                (long long)t->line.number, cj_error_message());
         t->code = EXIT_FAILED;
         printf("\n");
     }
@@ -37,15 +36,9 @@ static int translate_line(translating *t, const char *line, size_t size)
 /* Line by line, so that a translation comes before the next line is there. */
 static int translate_lines(translating *t)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t size;
     int code = EXIT_OK;
-    while (code == EXIT_OK && (size = getline(&line, &room, t->from)) >= 0) {
-        t->line++;
-        code = translate_line(t, line, (size_t)size);
-    }
-    free(line);
+    while (code == EXIT_OK && next_line(&t->line, t->from)) code = translate_line(t);
+    free(t->line.text);
     if (code != EXIT_OK) return code;
     code = check_input(t->from, t->name);
     return code == EXIT_OK ? t->code : code;
@@ -55,12 +48,12 @@ static int run_command(translating *t)
 {
     int64_t beams = t->o->beams ? strtoll(t->o->beams, NULL, 10) : TRANSLATION_BEAMS;
     double penalty = t->o->length_penalty ? strtod(t->o->length_penalty, NULL) : TRANSLATION_PENALTY;
-    int code = open_run(t->o, t->o->operands[0], t->o->count, &t->run);
+    int code = open_run(t->o, t->o->operands[0], t->o->files, &t->run);
     if (code == EXIT_OK)
         code = check_kind(&t->run, t->o->operands[0], cj_recipe_translates(t->run.recipe),
                           "no network that translates: `model: {name: transformer, ...}`, say");
     if (code != EXIT_OK) return code;
-    t->from = open_input(t->o->count < 2 ? NULL : t->o->operands[1], &t->name);
+    t->from = open_input(t->o->files < 2 ? NULL : t->o->operands[1], &t->name);
     if (!t->from) return EXIT_FAILED;
     cj_status status = begin_translation(&t->translation, &t->run, beams, penalty);
     return status == CJ_OK ? translate_lines(t) : failed(status);
@@ -69,7 +62,7 @@ static int run_command(translating *t)
 int command_translate(const options *o)
 {
     translating t = {.o = o};
-    if (o->count < 1 || o->count > 2)
+    if (o->files < 1 || o->files > 2)
         return fprintf(stderr, "cajal: name a run's folder, runs/multi30k-transformer, say, or a recipe with "
                                "weights, and one file at most\n"),
                EXIT_USAGE;

@@ -49,7 +49,8 @@ static void test_lines(void **state)
     cj_dataset *d;
     cj_text_file_options o = {.size = sizeof o,
                               .format = CJ_TEXT_LINES,
-                              .path = write_text("l.txt", "ab\r\n\nabc\na"),
+                              .path = write_text("l.txt", "\xef\xbb\xbf"
+                                                          "ab\r\n\nabc\na"),
                               .tokenizer = t};
     expect_ok(cj_dataset_read_text(&d, &o));
     assert_int_equal(cj_dataset_count(d), 3);

@@ -160,7 +160,7 @@ static cj_status read_records(reader *r)
 
 cj_status cj__csv_read(cj_table *t, const cj_csv_options *options, cj__fields *fields)
 {
-    CJ__TRY(cj__source_read_whole(options->path, &t->text, &t->size));
+    CJ__TRY(cj__source_read_text(options->path, &t->text, &t->size));
     const char *zero = memchr(t->text, 0, t->size);
     if (zero)
         return cj__fail(CJ_FORMAT_ERROR, "%s: byte %lld: found a zero, expected text", t->path,
@@ -170,7 +170,6 @@ cj_status cj__csv_read(cj_table *t, const cj_csv_options *options, cj__fields *f
     reader r = {.o = options, .t = t, .delimiter = options->delimiter ? options->delimiter : ',', .line = 1};
     t->delimiter = r.delimiter;
     r.at = t->text;
-    if (t->size >= 3 && memcmp(t->text, "\xef\xbb\xbf", 3) == 0) r.at += 3; /* a byte order mark */
     r.to = t->cells;
     r.fields = fields;
     return read_records(&r);

@@ -1,6 +1,7 @@
 /* Files that may be compressed with gzip: what the readers of data take their bytes from. */
 #include "data/source.h"
 #include "base/memory.h"
+#include "cajal/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static cj_status read_growing(cj__source *s, char **data, size_t *size)
     return cj__source_check(s);
 }
 
-cj_status cj__source_read_whole(const char *path, char **data, size_t *size)
+cj_status cj__source_read_text(const char *path, char **data, size_t *size)
 {
     cj__source s;
     *data = NULL;
@@ -97,7 +98,12 @@ cj_status cj__source_read_whole(const char *path, char **data, size_t *size)
     CJ__TRY(cj__source_open(&s, path));
     cj_status status = read_growing(&s, data, size);
     cj__source_close(&s);
-    if (status == CJ_OK) return CJ_OK;
+    if (status == CJ_OK) {
+        size_t mark = cj_byte_order_mark(*data, *size);
+        *size -= mark;
+        if (mark) memmove(*data, *data + mark, *size + 1);
+        return CJ_OK;
+    }
     cj__free(*data);
     *data = NULL;
     return status;

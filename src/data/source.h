@@ -28,7 +28,7 @@ int64_t cj__source_stored(const cj__source *source);
 CJ_MUST_CHECK cj_status cj__source_check(const cj__source *source);
 void cj__source_close(cj__source *source);
 
-/* All of it, unpacked, and a terminating zero; freed with cj__free. */
-CJ_MUST_CHECK cj_status cj__source_read_whole(const char *path, char **data, size_t *size);
+/* All of it, unpacked, without a byte order mark, and a terminating zero; freed with cj__free. */
+CJ_MUST_CHECK cj_status cj__source_read_text(const char *path, char **data, size_t *size);
 
 #endif

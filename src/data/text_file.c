@@ -27,7 +27,7 @@ typedef struct {
 static cj_status open_lines(lines *l, const char *path)
 {
     *l = (lines){.path = path};
-    CJ__TRY(cj__source_read_whole(path, &l->text, &l->size));
+    CJ__TRY(cj__source_read_text(path, &l->text, &l->size));
     l->at = l->text;
     return CJ_OK;
 }

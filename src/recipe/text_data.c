@@ -253,7 +253,7 @@ cj_status cj__recipe_open_text(cj_recipe *r, cj_recipe_sets *sets)
 {
     opening o = {.r = r};
     CJ__TRY(cj_data_find(r->values[CJ__KEY_data_text], o.path, sizeof o.path));
-    CJ__TRY(cj__source_read_whole(o.path, &o.text, &o.size));
+    CJ__TRY(cj__source_read_text(o.path, &o.text, &o.size));
     cj_status status = find_parts(&o);
     if (status == CJ_OK) status = open_tokenizer(&o, &sets->tokenizer);
     if (status == CJ_OK) status = remember_vocabulary(r, cj_tokenizer_count(sets->tokenizer));

@@ -30,6 +30,11 @@ int64_t cj__line_at(const char *text, const char *at)
     return line;
 }
 
+size_t cj_byte_order_mark(const char *text, size_t size)
+{
+    return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 int64_t cj_count_characters(const char *text, size_t size)
 {
     int64_t count = 0;
