@@ -22,7 +22,7 @@ typedef struct {
     cj_tokenizer *tokenizer;
     FILE *from;
     const char *name; /* of it */
-    int64_t line;
+    line line;
     bool talks; /* to somebody at a terminal */
     /* the story so far; `list` keeps what no longer counts too, for its numbers */
     sentence *list, question;
@@ -236,8 +236,8 @@ static void complain(asking *a, const char *what, int size, const char *word, co
     if (a->talks)
         fprintf(stderr, "cajal: %s%.*s%s\n", what, size, word, more);
     else
-        fprintf(stderr, "cajal: %s, line %lld: %s%.*s%s\n", a->name, (long long)a->line, what, size, word,
-                more);
+        fprintf(stderr, "cajal: %s, line %lld: %s%.*s%s\n", a->name, (long long)a->line.number, what, size,
+                word, more);
     a->code = EXIT_FAILED;
 }
 
@@ -311,39 +311,97 @@ static cj_status take_question(asking *a, const char *text)
 
 /* --- lines --------------------------------------------------------------------------------------------- */
 
-/* A line of bAbI has a number before it, of which 1 begins a story, and behind a question an answer. */
-static cj_status take_line(asking *a, char *line)
+/* What a terminal sends for its arrows is no text. */
+static void drop_escapes(char *line)
 {
-    char *end, *tab = strchr(line, '\t');
-    if (tab) *tab = 0;
-    line += strspn(line, " ");
-    long number = isdigit((unsigned char)*line) ? strtol(line, &end, 10) : 0;
-    if (number > 0 && *end == ' ') {
-        if (number == 1) begin_story(a);
-        line = end + 1;
+    char *to = line;
+    for (const char *at = line; *at;) {
+        if (*at != '\033') {
+            *to++ = *at++;
+            continue;
+        }
+        at++;
+        if (*at != '[' && *at != 'O') continue;
+        at += 1 + strspn(at + 1, "0123456789;");
+        at += *at != 0;
     }
-    for (end = line + strlen(line); end > line && isspace((unsigned char)end[-1]);) *--end = 0;
-    if (end == line) return begin_story(a), CJ_OK;
-    return end[-1] == '?' ? take_question(a, line) : take_fact(a, line);
+    *to = 0;
 }
 
-/* Line by line, so that an answer comes before the next line is there. */
+/* Between blanks; a tab within is one. */
+static char *trim(char *text)
+{
+    char *end = text + strlen(text);
+    for (char *at = text; *at; at++)
+        if (*at == '\t') *at = ' ';
+    while (end > text && isspace((unsigned char)end[-1])) *--end = 0;
+    return text + strspn(text, " ");
+}
+
+static cj_status take_sentence(asking *a, char *text, bool question)
+{
+    text = trim(text);
+    if (strspn(text, "? ") == strlen(text)) {
+        if (*text) complain(a, "a question of no words; it is left out", 0, "", "");
+        return CJ_OK;
+    }
+    return question || text[strlen(text) - 1] == '?' ? take_question(a, text) : take_fact(a, text);
+}
+
+/* Behind the first sentence of the line. */
+static char *end_of_sentence(char *line)
+{
+    for (; *line; line++)
+        if (strchr(".?!", *line) && (line[1] == ' ' || line[1] == '\t')) return line + 1;
+    return line;
+}
+
+/* One or several; behind a question and a tab stands an answer, which is not looked at. */
+static cj_status take_sentences(asking *a, char *line)
+{
+    cj_status status = CJ_OK;
+    while (*line && status == CJ_OK) {
+        char *end = end_of_sentence(line);
+        size_t gap = strspn(end, " \t");
+        bool answered = end[-1] == '?' && memchr(end, '\t', gap);
+        char *next = answered ? end + strlen(end) : end + gap;
+        if (gap) *end = 0;
+        status = take_sentence(a, line, false);
+        line = next;
+    }
+    return status;
+}
+
+/* A line of bAbI has a number before it, of which 1 begins a story; it is one sentence, a question where an
+ * answer stands behind a tab. */
+static cj_status take_line(asking *a, char *line)
+{
+    char *rest;
+    drop_escapes(line);
+    line += strspn(line, " \t\r");
+    if (!*line) return begin_story(a), CJ_OK;
+    long number = isdigit((unsigned char)*line) ? strtol(line, &rest, 10) : 0;
+    if (number < 1 || *rest != ' ') return take_sentences(a, line);
+    if (number == 1) begin_story(a);
+    char *tab = strchr(rest, '\t');
+    if (tab) *tab = 0;
+    return take_sentence(a, rest, tab != NULL);
+}
+
+/* Line by line, so that an answer comes before the next line is there. Who types sees which sentence of the
+ * story is next, and so whether the last was taken for one. */
 static int take_lines(asking *a)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t size = 0;
     cj_status status = CJ_OK;
     while (status == CJ_OK) {
-        if (a->talks) printf("> "), fflush(stdout);
-        if ((size = getline(&line, &room, a->from)) < 0) break;
-        a->line++;
-        if ((size_t)size != strlen(line))
+        if (a->talks) printf("%lld> ", (long long)a->count + 1), fflush(stdout);
+        if (!next_line(&a->line, a->from)) break;
+        if (a->line.size != strlen(a->line.text))
             complain(a, "there is a zero byte; the line is left out", 0, "", "");
         else
-            status = take_line(a, line);
+            status = take_line(a, a->line.text);
     }
-    free(line);
+    free(a->line.text);
     if (a->talks) printf("\n");
     if (status != CJ_OK) return failed(status);
     int code = check_input(a->from, a->name);
@@ -368,14 +426,14 @@ static int check(asking *a)
 
 static int open_story(asking *a)
 {
-    a->from = open_input(a->o->count < 2 ? NULL : a->o->operands[1], &a->name);
+    a->from = open_input(a->o->files < 2 ? NULL : a->o->operands[1], &a->name);
     a->talks = a->from == stdin && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !a->o->json;
     return a->from ? EXIT_OK : EXIT_FAILED;
 }
 
 static int run_command(asking *a)
 {
-    int code = open_run(a->o, a->o->operands[0], a->o->count, &a->run);
+    int code = open_run(a->o, a->o->operands[0], a->o->files, &a->run);
     if (code == EXIT_OK) code = check(a);
     if (code == EXIT_OK) code = open_story(a);
     if (code != EXIT_OK) return code;
@@ -393,7 +451,7 @@ static int run_command(asking *a)
 int command_ask(const options *o)
 {
     asking a = {.o = o, .first = true};
-    if (o->count < 1 || o->count > 2)
+    if (o->files < 1 || o->files > 2)
         return fprintf(
                    stderr,
                    "cajal: name a run's folder, runs/babi-qa, say, or a recipe with weights, and one file "

@@ -64,6 +64,14 @@ printf 'Mary\377 went.\n' >"$scratch/bytes.txt"
 fails 1 "bytes.txt, line 1: found byte 0xff" ask "$scratch/world" "$scratch/bytes.txt"
 printf 'Mary\0went.\n' >"$scratch/bytes.txt"
 fails 1 "there is a zero byte" ask "$scratch/world" "$scratch/bytes.txt"
+# several sentences in a line, a tab within one, a mark before the first; what a terminal sends for an arrow; a question of no words
+printf '\357\273\277Anna went to the\toffice. Where is Anna? John went to the garden.\nWhere is \033[DJohn?\tkitchen\n' >"$scratch/line.txt"
+"$cajal" ask "$scratch/world" "$scratch/line.txt" >"$scratch/out" 2>&1
+[ "$(grep -oE '^(kitchen|garden|office)' "$scratch/out" | tr '\n' ' ')" = "office garden " ] || { cat "$scratch/out"; exit 1; }
+grep -q ' 1 Anna went to the office\.$' "$scratch/out" && grep -q '^Where is John?$' "$scratch/out" || { cat "$scratch/out"; exit 1; }
+printf '?\n' >"$scratch/mark.txt"
+fails 1 "mark.txt, line 1: a question of no words" ask "$scratch/world" "$scratch/mark.txt"
+fails 2 "did you mean 'training.precision'" ask "$scratch/world" "$scratch/line.txt" training.precison=high
 fails 2 "reads several sentences at once, which is not explained" explain "$scratch/world" "$scratch/story.txt" --out "$scratch/why"
 fails 1 "cannot be opened" ask "$scratch/world" "$scratch/no-such.txt"
 fails 2 "name a run's folder" ask
