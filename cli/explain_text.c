@@ -172,10 +172,13 @@ static cj_status add_translation(task *t, text *x, const char *bytes, size_t siz
 }
 
 /* What is more than the network takes of a sentence is cut off, as cajal predict does. */
-static void cut(const task *t, text *x)
+static void cut(const task *t, text *x, int64_t line)
 {
-    int64_t longest = cj_recipe_longest(t->run->recipe);
-    if (!is_language(t) && longest && x->tokens.count > longest) x->tokens.count = longest;
+    int64_t longest = cj_recipe_longest(t->run->recipe), count = x->tokens.count;
+    if (is_language(t) || !longest || count <= longest) return;
+    x->tokens.count = longest;
+    fprintf(stderr, "cajal: %s: line %lld: of its %lld tokens the network takes %lld; the rest was cut off\n",
+            t->name, (long long)line, (long long)count, (long long)longest);
 }
 
 /* As the training had it: lines begin with their token, sentences of WordPiece, and what is masked, stand
@@ -191,7 +194,7 @@ static cj_status add_encoded(task *t, text *x, const char *bytes, size_t size, i
     if (begins && begin >= 0) status = cj_tokens_add(&x->tokens, begin);
     if (status == CJ_OK) status = cj_tokenizer_encode_at(t->tokenizer, bytes, size, line, &x->tokens);
     if (status == CJ_OK && framed && end >= 0) status = cj_tokens_add(&x->tokens, end);
-    cut(t, x);
+    cut(t, x, line);
     return status == CJ_OK ? add_pieces(x, t->tokenizer, &x->tokens) : status;
 }
 
@@ -206,12 +209,19 @@ static cj_status add_text(task *t, const char *bytes, size_t size, int64_t line)
     return status;
 }
 
+/* As the training's own lines may have. */
+static bool has_labels(const task *t)
+{
+    return !is_language(t) && !translates(t);
+}
+
 static cj_status add_lines(task *t, const char *at, const char *end)
 {
     cj_status status = CJ_OK;
     for (int64_t line = 1; at < end && status == CJ_OK && t->count < MOST_SENTENCES; line++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((stop ? stop : end) - at);
+        if (has_labels(t)) size = before_label(at, size);
         while (size && (at[size - 1] == '\r' || at[size - 1] == ' ')) size--;
         if (size) status = add_text(t, at, size, line);
         at = stop ? stop + 1 : end;
@@ -258,6 +268,14 @@ static int64_t shown(const task *t, const text *x)
     return x->tokens.count < most ? x->tokens.count : most;
 }
 
+/* On standard error, where that is not all of it. */
+static void tell_part(const task *t, const text *x, const char *which, int64_t count)
+{
+    if (count < x->tokens.count)
+        fprintf(stderr, "cajal: %s: of its %lld tokens the %s %lld are explained\n", t->name,
+                (long long)x->tokens.count, which, (long long)count);
+}
+
 static cj_value draw_translation(cj_scope scope, cj_value x, void *context)
 {
     original *o = context;
@@ -296,6 +314,7 @@ static cj_status explain_predictions(const task *t, text *x)
 {
     int64_t count = shown(t, x), width = cj_recipe_classes(t->run->recipe), outputs[MOST_ROWS];
     cj_text_explain_options o = options_of(t, x);
+    tell_part(t, x, "last", count);
     const int32_t *tokens = o.x.data;
     cj_status status = make_rows(x, count, count - 1 < MOST_ROWS ? count - 1 : MOST_ROWS);
     if (status != CJ_OK) return status;
@@ -591,6 +610,7 @@ static cj_status write_cells(task *t)
                          .count = x->tokens.count < MOST_CELL_TOKENS ? x->tokens.count : MOST_CELL_TOKENS,
                          .precision = cj_recipe_evaluate_options(t->run->recipe).precision};
     if (!cj_recipe_is_language(t->run->recipe) || cj_recipe_block(t->run->recipe)) return CJ_UNSUPPORTED;
+    tell_part(t, x, "first", o.count);
     cj_status status = cj_cell_values_make(&cells, &o);
     if (status != CJ_OK) return status;
     int64_t *chosen = calloc((size_t)room, sizeof *chosen);

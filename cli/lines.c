@@ -97,6 +97,18 @@ int read_lines(const char *path, lines *l)
     return EXIT_OK;
 }
 
+size_t before_label(const char *line, size_t size)
+{
+    const char *tab = memrchr(line, '\t', size);
+    return tab ? (size_t)(tab - line) : size;
+}
+
+void cut_labels(lines *l)
+{
+    for (int64_t i = 0; i < l->count; i++)
+        l->data[l->list[i] - l->data + (ptrdiff_t)before_label(l->list[i], strlen(l->list[i]))] = 0;
+}
+
 void free_lines(lines *l)
 {
     free(l->data);

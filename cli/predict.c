@@ -16,6 +16,7 @@ typedef struct {
     cj_tokenizer *tokenizer;         /* of sentences; NULL: it reads none */
     int64_t width;                   /* outputs a row */
     int64_t top;                     /* classes told a row */
+    int64_t cut;                     /* sentences of the file at hand that were too long */
     bool first;                      /* no object of the JSON array was printed yet */
 } prediction;
 
@@ -314,6 +315,7 @@ static cj_status predict_some(prediction *p, const lines *l, int64_t first, int6
                             .first = first + 1};
     cj_status status = cj_dataset_of_sentences(&data, &options);
     if (status != CJ_OK) return status;
+    p->cut += cj_dataset_cut(data);
     float *outputs = predict_rows(&p->run, data);
     if (outputs) tell_sentences(p, options.sentences, count, outputs);
     cj_dataset_free(data);
@@ -326,6 +328,8 @@ static int predict_sentences(prediction *p, const char *path)
     lines l;
     cj_status status = CJ_OK;
     int code = read_lines(path, &l);
+    p->cut = 0;
+    if (code == EXIT_OK) cut_labels(&l);
     for (int64_t i = 0; i < l.count && code == EXIT_OK && status == CJ_OK; i += SENTENCES_AT_ONCE) {
         int64_t rest = l.count - i;
         status = predict_some(p, &l, i, rest < SENTENCES_AT_ONCE ? rest : SENTENCES_AT_ONCE);
@@ -334,6 +338,9 @@ static int predict_sentences(prediction *p, const char *path)
         fflush(stdout);
         code = failed_in(l.name);
     }
+    if (p->cut)
+        fprintf(stderr, "cajal: %s: sentences cut to the %lld tokens that the network takes: %lld\n", l.name,
+                (long long)cj_recipe_longest(p->run.recipe), (long long)p->cut);
     free_lines(&l);
     return code;
 }

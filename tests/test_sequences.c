@@ -64,6 +64,7 @@ static void test_lines(void **state)
     o.longest = 2;
     expect_ok(cj_dataset_read_text(&d, &o));
     expect_row(d, 1, (int32_t[]){2, 4}, (int32_t[]){4, 5});
+    assert_int_equal(cj_dataset_cut(d), 2);
     cj_dataset_free(d);
     cj_tokenizer_free(t);
 }

@@ -79,6 +79,8 @@ CJ_API CJ_MUST_CHECK cj_status cj_dataset_read_picture_table(cj_dataset **datase
 
 /* How many pictures were left out, and a sentence about the first of them, "" without any. */
 CJ_API int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first);
+/* How many sentences were longer than `longest` and so were cut. */
+CJ_API int64_t cj_dataset_cut(const cj_dataset *dataset);
 /* Of the class with that label; NULL: the classes have no names. */
 CJ_API const char *cj_dataset_class_name(const cj_dataset *dataset, int64_t label);
 /* Mean and standard deviation of x, channel by channel: the last dimension of examples of rank 3, else of all

@@ -81,6 +81,11 @@ int64_t cj_dataset_skipped(const cj_dataset *dataset, const char **first)
     return dataset->skipped;
 }
 
+int64_t cj_dataset_cut(const cj_dataset *dataset)
+{
+    return dataset->cut;
+}
+
 static int64_t last_axis(const cj_tensor *rows)
 {
     return rows->shape.dims[rows->shape.rank - 1];

@@ -98,6 +98,13 @@ static int32_t put_row(const cj_tokens *tokens, const cj_tokens *ends, int64_t i
     return (int32_t)length;
 }
 
+static int64_t count_cut(const cj__sequences *s, int64_t longest)
+{
+    int64_t cut = 0;
+    for (int64_t i = 0; longest > 0 && i < s->x_ends.count; i++) cut += length_of(&s->x_ends, i) > longest;
+    return cut;
+}
+
 enum { MOST_CELLS = 1 << 30 }; /* beyond, one long line among many would take all the memory there is */
 
 static cj_status make_room(cj_tensor *t)
@@ -174,6 +181,7 @@ cj_status cj__sequences_finish(cj__sequences *s, int64_t longest, int64_t bucket
     CJ__TRY(cj__dataset_adopt_maker(dataset, maker, x, y));
     (*dataset)->lengths = lengths;
     (*dataset)->bucket = bucket;
+    (*dataset)->cut = count_cut(s, longest);
     (*dataset)->class_names = class_names;
     (*dataset)->class_count = class_count;
     return CJ_OK;

@@ -188,6 +188,17 @@ if "$cajal" train "$scratch/s.yaml" --output "$scratch/s" --quiet >/dev/null 2>"
     printf 'fine\n\n\377\n' >"$scratch/asked"
     fails 1 "asked: line 3: found byte 0xff" predict "$scratch/s" "$scratch/asked"
     [ -z "$("$cajal" predict "$scratch/s" - </dev/null)" ]
+    # a label behind the last tab is no part of the sentence, nor is a byte order mark before the first
+    printf 'a fine day\nhow dull\n' >"$scratch/asked"
+    "$cajal" predict "$scratch/s" "$scratch/asked" >"$scratch/plain"
+    printf '\357\273\277a fine day\tbad\nhow dull\tgood\n' >"$scratch/asked"
+    "$cajal" predict "$scratch/s" "$scratch/asked" | cmp - "$scratch/plain"
+    for file in plain marked; do
+        [ $file = plain ] || printf '\357\273\277' >"$scratch/$file.tsv"
+        cat "$scratch/s.tsv" >>"$scratch/$file.tsv"
+        "$cajal" train "$scratch/s.yaml" data.text="$scratch/$file.tsv" --no-save --quiet | grep sha256 >"$scratch/sum-$file"
+    done
+    cmp "$scratch/sum-plain" "$scratch/sum-marked"
 else
     grep -q "this build" "$scratch/error"
 fi
@@ -356,6 +367,9 @@ sed 's/^model: .*/model: {name: textcnn, width: 4, hidden: 4}/' "$scratch/films.
 for longest in 0 20; do
     "$cajal" train "$scratch/filters.yaml" training.epochs=1 data.longest=$longest --output "$scratch/cut-$longest" --quiet >"$scratch/out" 2>&1
     as_predicted "$scratch/cut-$longest"
+    [ $longest = 0 ] && continue
+    fails 0 "long.txt: sentences cut to the 20 tokens that the network takes: 1" predict "$scratch/cut-20" "$scratch/long.txt"
+    fails 0 "long.txt: line 1: of its 331 tokens the network takes 20" explain "$scratch/cut-20" "$scratch/long.txt" --out "$scratch/why"
 done
 sed -i 's/^model: .*/model: {name: bert, layers: 1, heads: 2, width: 8, block: 16}/; s/tokenizer: word,/tokenizer: wordpiece, vocabulary: 40,/' "$scratch/filters.yaml"
 "$cajal" train "$scratch/filters.yaml" --output "$scratch/bert" --quiet >"$scratch/out" 2>&1
@@ -369,6 +383,13 @@ fails 1 "bytes.txt: line 3: found byte 0xff" explain "$scratch/films" "$scratch/
 fails 1 "bytes.txt: line 3: found byte 0xff" tokenize "$scratch/films" "$scratch/bytes.txt"
 fails 1 "bytes.txt: line 3: found byte 0xff" tokenize --train word --out "$scratch/words.json" "$scratch/bytes.txt"
 fails 1 "two.txt: line 1: found 'a'" tokenize "$scratch/films" --decode "$scratch/two.txt"
+# explained is what stands before the label, and behind a byte order mark
+fails 0 "two-gradient-input.html" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why"
+cp "$scratch/why/two-gradient-input.html" "$scratch/unlabelled.html"
+printf '\357\273\277a bad film\tgood\na good film\tbad\n' >"$scratch/two.txt"
+fails 0 "two-gradient-input.html" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why" training.precision=highest
+cmp "$scratch/why/two-gradient-input.html" "$scratch/unlabelled.html"
+printf 'a bad film\na good film\n' >"$scratch/two.txt"
 fails 2 "--class is 'middling', but must be one of the 2 classes" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why" --class middling
 [ "$(wc -l <"$scratch/out")" = 2 ] || { cat "$scratch/out"; exit 1; } # the file, and one sentence
 fails 0 "bad 0." predict "$scratch/films" "$scratch/two.txt"
