@@ -392,6 +392,28 @@ static int check_method(const explaining *e)
            EXIT_USAGE;
 }
 
+/* So are options; of texts only networks that sort them have classes. */
+static int check_options(const explaining *e)
+{
+    const options *o = e->o;
+    bool text = cj_recipe_is_text(e->run.recipe);
+    const char *wrong = !text        ? (o->cells ? "cells" : NULL)
+                        : o->layer   ? "layer"
+                        : o->samples ? "samples"
+                        : o->steps   ? "steps"
+                        : o->window  ? "window"
+                        : o->invert  ? "invert"
+                                     : NULL;
+    if (wrong)
+        return fprintf(stderr, "cajal: --%s is for %s, but %s was trained on %s\n", wrong,
+                       text ? "pictures" : "texts", o->operands[0], text ? "text" : "no text"),
+               EXIT_USAGE;
+    if (!o->class || !text || !cj_recipe_predicts_tokens(e->run.recipe)) return EXIT_OK;
+    return fprintf(stderr, "cajal: --class is for networks that tell classes; %s tells tokens\n",
+                   o->operands[0]),
+           EXIT_USAGE;
+}
+
 static int explain_pictures(explaining *e, bool filters)
 {
     int code = EXIT_OK;
@@ -415,6 +437,7 @@ int command_explain(const options *o)
                EXIT_USAGE;
     int code = open_run(o, o->operands[0], o->files, &e.run);
     if (code == EXIT_OK) code = check_method(&e);
+    if (code == EXIT_OK) code = check_options(&e);
     if (code == EXIT_OK) {
         make_folder(e.folder);
         code = cj_recipe_is_text(e.run.recipe) ? explain_texts(o, &e.run, e.folder)

@@ -4,6 +4,7 @@
 #include "lines.h"
 #include "translation.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +112,8 @@ static cj_status write_page(task *t, const char *method, const cj_text_page *pag
     if (status != CJ_OK) return status;
     FILE *to = fopen(file, "wb");
     bool good = to && fputs(html, to) >= 0;
-    if (to) good &= fclose(to) == 0;
+    if (to && fclose(to) != 0) good = false;
+    int error = errno;
     cj_text_free(html);
     if (good) return tell_file(t, method, "", file), CJ_OK;
     fprintf(stderr, "cajal: %s cannot be written\n", file);
@@ -369,7 +371,8 @@ static void caption_class(const task *t, text *x, const float *logits, int64_t c
     char number[24];
     double sum = 0;
     for (int64_t i = 0; i < classes; i++) sum += exp((double)logits[i] - (double)logits[c]);
-    snprintf(x->caption, sizeof x->caption, "%.150s %.4f", class_name(t->run, c, number), 1 / sum);
+    snprintf(x->caption, sizeof x->caption, "class %.150s, probability %.4f", class_name(t->run, c, number),
+             1 / sum);
 }
 
 static cj_status explain_class(task *t, text *x)

@@ -178,7 +178,7 @@ static void test_attention(void **state)
                 image.height == 2 * EDGE + NAMES + 2 * SQUARE);
     for (int i = 0; i < 6; i++) { /* from black to white, at the corner of each square */
         int y = EDGE + NAMES + i / 3 * SQUARE, x = EDGE + NAMES + i % 3 * SQUARE;
-        assert_int_equal(image.pixels[y * image.width + x], (int)(255 * weights[i] + 0.5F));
+        assert_int_equal(image.pixels[y * image.width + x], (int)(255 * sqrtf(weights[i]) + 0.5F));
     }
     expect_letter(&image, false, 0, f);
     expect_letter(&image, true, 0, g);
@@ -188,19 +188,40 @@ static void test_attention(void **state)
     cj_image_free(&image);
 }
 
+/* One scale for all: a head that looks evenly is grey; each has its number. */
+static void test_attention_of_heads(void **state)
+{
+    (void)state;
+    float weights[2 * 2 * 2] = {0.25F, 1, 0.25F, 0, 0.25F, 0, 0.25F, 1}; /* of two heads */
+    cj_feature_maps maps = {"", {weights, CJ_F32, cj_shape(2, 2, 2)}};
+    const char *names[] = {"g", "F"};
+    cj_image image;
+    int64_t dark = 0;
+    expect_ok(cj_attention_picture(&image, &maps, names, names));
+    for (int i = 0; i < 4; i++) {
+        int y = EDGE + NAMES + i / 2 * SQUARE, x = EDGE + NAMES + i % 2 * SQUARE;
+        assert_int_equal(image.pixels[y * image.width + x], 128);
+    }
+    for (int y = 0; y < NAMES; y++) /* in the corner there are no names */
+        for (int x = 0; x < NAMES; x++) dark += image.pixels[y * image.width + x] == 0;
+    assert_true(dark > 0);
+    cj_image_free(&image);
+}
+
 /* Too many tokens have no names beside them. */
 static void test_attention_of_many(void **state)
 {
     (void)state;
     enum { MANY = 400 };
-    static float weights[MANY * MANY];
+    static float weights[MANY * MANY], roots[MANY * MANY];
     static const char *names[MANY];
-    cj_feature_maps maps = {"", {weights, CJ_F32, cj_shape(MANY, MANY, 1)}};
+    cj_feature_maps maps = {"", {weights, CJ_F32, cj_shape(MANY, MANY, 1)}},
+                    shown = {"", {roots, CJ_F32, cj_shape(MANY, MANY, 1)}};
     cj_image image, plain;
-    for (int i = 0; i < MANY * MANY; i++) weights[i] = (float)(i % 7);
+    for (int i = 0; i < MANY * MANY; i++) weights[i] = (float)(i % 7) / 6, roots[i] = sqrtf(weights[i]);
     for (int i = 0; i < MANY; i++) names[i] = "token";
     expect_ok(cj_attention_picture(&image, &maps, names, names));
-    expect_ok(cj_feature_maps_picture(&plain, &maps));
+    expect_ok(cj_feature_maps_picture(&plain, &shown));
     assert_true(image.height == plain.height && image.width == plain.width);
     assert_memory_equal(image.pixels, plain.pixels, (size_t)(plain.height * plain.width));
     cj_image_free(&image);
@@ -547,12 +568,19 @@ static void test_sentences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_allocations), cmocka_unit_test(test_heat),
-        cmocka_unit_test(test_attention),   cmocka_unit_test(test_attention_of_many),
-        cmocka_unit_test(test_smoothing),   cmocka_unit_test(test_sheets),
-        cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_mistake_pictures),
-        cmocka_unit_test(test_page),        cmocka_unit_test(test_report),
-        cmocka_unit_test(test_command),     cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_heat),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_attention_of_heads),
+        cmocka_unit_test(test_attention_of_many),
+        cmocka_unit_test(test_smoothing),
+        cmocka_unit_test(test_sheets),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_mistake_pictures),
+        cmocka_unit_test(test_page),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_sentences),
     };
     return cmocka_run_group_tests(tests, cj_test_make_folder, cj_test_drop_folder);
 }

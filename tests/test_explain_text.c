@@ -484,8 +484,8 @@ static void pages_show_what_is_in_them(void **state)
         strstr(html, "<span title=\"0.2\" style") ? html : strstr(html, "title=\"0.2\">&lt;b&gt;</span>"));
     assert_non_null(strstr(html, "&amp;"));
     assert_non_null(strstr(html, "<h2>a &quot;caption&quot;</h2>"));
-    assert_non_null(
-        strstr(html, "data-v=\"50 -100\"")); /* what stands before the third token, by its own row */
+    assert_non_null(strstr(
+        html, "data-v=\"50 -100\" data-w=\"1\"")); /* what stands before the third token, by its own row */
     assert_non_null(strstr(html, "data-v=\"0 0 0 100\"")); /* and behind the second */
     assert_non_null(strstr(html, "rgba(213,94,0,0.80)"));
     assert_non_null(strstr(html, "rgba(0,104,168,0.40)"));
@@ -495,6 +495,15 @@ static void pages_show_what_is_in_them(void **state)
     assert_null(strstr(html, "src="));
     assert_null(strstr(html, "<b>"));
     cj_text_free(html);
+    /* a last row that says nothing, as of the token that ends a masked sentence, is not what is seen at first
+     */
+    static const float framed[] = {0, 0.5F, 0, 0, 0, 0};
+    texts[1] = (cj_coloured_text){NULL, pieces, 3, framed, 2};
+    expect_ok(cj_text_page_make(&html, &page));
+    assert_non_null(
+        strstr(html, "<span class=\"x\" style=\"background:rgba(213,94,0,0.80)\" data-v=\"0 100\""));
+    cj_text_free(html);
+    texts[1] = (cj_coloured_text){NULL, pieces, 3, values + 4, 1};
     page.absolute = true;
     expect_ok(cj_text_page_make(&html, &page));
     assert_non_null(strstr(html, "rgba(213,94,0,0.16)"));

@@ -102,9 +102,10 @@ CJ_API CJ_MUST_CHECK cj_status cj_heat_picture(cj_image *to, const cj_image *pic
                                                cj_explain_method method);
 /* Maps side by side in a square, each from its own smallest (black) to its own largest value (white). */
 CJ_API CJ_MUST_CHECK cj_status cj_feature_maps_picture(cj_image *to, const cj_feature_maps *maps);
-/* Maps of attention [T,S,heads], likewise, with the tokens that look (of rows) and those that are looked at
- * (of columns) beside each, and the weights in hundredths; where a text is too long for that the maps alone.
- * Letters are those of the Latin alphabets, any other is a box. */
+/* Maps of attention [T,S,heads] side by side, their weights from 0 (black) to 1 (white) by their roots, with
+ * the tokens that look (of rows) and those that are looked at (of columns) beside each, the number of the
+ * head, from 1 on, in the corner, and the weights in hundredths; where a text is too long for that the maps
+ * alone. Letters are those of the Latin alphabets, any other is a box. */
 CJ_API CJ_MUST_CHECK cj_status cj_attention_picture(cj_image *to, const cj_feature_maps *maps,
                                                     const char *const *queries, const char *const *keys);
 /* Filters in a square, on one scale, grey being zero: in colour where they have 3 channels; else a filter a

@@ -77,14 +77,19 @@ static int64_t left_of(const sheet *s, int64_t picture)
     return GAP + picture % s->columns * (s->left + s->width * s->enlarged + GAP) + s->left;
 }
 
-/* Values from `low` (black) to `high` (white). */
-static void put_map(const sheet *s, int64_t map, float low, float high)
+static float as_it_is(float share)
+{
+    return share;
+}
+
+/* Values from `low` (black) to `high` (white), by that curve between. */
+static void put_map(const sheet *s, int64_t map, float low, float high, float (*curve)(float))
 {
     int64_t top = top_of(s, map / s->channels), left = left_of(s, map / s->channels);
     for (int64_t p = 0; p < s->height * s->width; p++) {
         float share = high > low ? (value_of(s, map, p) - low) / (high - low) : 0;
         put_square(s, top + p / s->width * s->enlarged, left + p % s->width * s->enlarged, map % s->channels,
-                   to_byte(share));
+                   to_byte(curve(share)));
     }
 }
 
@@ -116,7 +121,7 @@ static cj_status put_maps(const sheet *s)
             low = fminf(low, value_of(s, m, p));
             high = fmaxf(high, value_of(s, m, p));
         }
-        put_map(s, m, low, high);
+        put_map(s, m, low, high, as_it_is);
     }
     return CJ_OK;
 }
@@ -138,7 +143,7 @@ cj_status cj_filters_picture(cj_image *to, const cj_feature_maps *filters, int64
     choose_size(&s, channels == 1 || channels == 3 ? square(s.count / channels) : channels);
     CJ__TRY(begin(&s));
     for (int64_t i = 0; i < s.height * s.width * s.count; i++) most = fmaxf(most, fabsf(s.values[i]));
-    for (int64_t m = 0; m < s.count; m++) put_map(&s, m, -most, most);
+    for (int64_t m = 0; m < s.count; m++) put_map(&s, m, -most, most, as_it_is);
     return CJ_OK;
 }
 
@@ -199,6 +204,24 @@ static void put_names(const sheet *s, int64_t map, const names *rows, const name
     }
 }
 
+/* Black is a weight of 0, white of 1, in every map; roots, so that among many tokens small ones are seen. */
+static cj_status put_heads(const sheet *s)
+{
+    CJ__TRY(begin(s));
+    for (int64_t m = 0; m < s->count; m++) put_map(s, m, 0, 1, sqrtf);
+    return CJ_OK;
+}
+
+/* In the corner, from 1 on. */
+static void put_number(const sheet *s, int64_t map)
+{
+    char number[24];
+    int64_t scale = s->enlarged / CJ__LINE;
+    cj__pen pen = {s->to, left_of(s, map) - s->left, top_of(s, map) - s->top, scale, false, 0};
+    snprintf(number, sizeof number, "%lld", (long long)map + 1);
+    if (s->count > 1) cj__write(&pen, number, MOST_LETTERS);
+}
+
 /* In hundredths, where a square has room for that, in what stands out from its grey. */
 static void put_weights(const sheet *s, int64_t map)
 {
@@ -223,10 +246,11 @@ static cj_status put_attention(sheet *s, const names *rows, const names *columns
     if (scale == 0) {
         s->left = s->top = 0;
         choose_size(s, square(s->count));
-        return put_maps(s);
+        return put_heads(s);
     }
-    CJ__TRY(put_maps(s));
+    CJ__TRY(put_heads(s));
     for (int64_t m = 0; m < s->count; m++) {
+        put_number(s, m);
         put_names(s, m, rows, columns);
         put_weights(s, m);
     }

@@ -18,12 +18,13 @@ static const char style[] =
     "pre span{padding:.1em 0;border-radius:2px}pre span.x{outline:2px solid #00845f}\n"
     "@media (prefers-color-scheme:dark){body{color:#eceef1;background:#16181c}}\n";
 
-/* Pointing at a token that has a row of its own shows that row: shares in hundredths, at data-v. */
+/* Pointing at a token that has a row of its own shows that row: shares in hundredths, at data-v, of the
+ * number at data-w. */
 static const char script[] =
     "document.querySelectorAll('pre').forEach(p=>{const "
     "s=[...p.children];s.forEach(e=>{if(!e.dataset.v)return;"
     "e.addEventListener('mouseenter',()=>{const v=e.dataset.v.split(' ');s.forEach((t,i)=>{const "
-    "n=i<v.length?+v[i]:0;"
+    "n=i<v.length?+v[i]:0;t.title=n?(n*e.dataset.w/100).toPrecision(2):0;"
     "t.style.background=n?'rgba('+(n>0?'213,94,0':'0,104,168')+','+Math.abs(n)/125+')':'';"
     "t.className=t===e?'x':''})})})})\n";
 
@@ -56,7 +57,7 @@ static void put_row(cj__text *out, const cj_text_page *page, const float *row, i
     while (count > 0 && row[count - 1] == 0) count--;
     cj__text_put(out, " data-v=\"");
     for (int64_t i = 0; i < count; i++) cj__text_print(out, i ? " %d" : "%d", share(row[i], whole));
-    cj__text_put(out, "\"");
+    cj__text_print(out, "\" data-w=\"%.3g\"", (double)whole);
 }
 
 static void put_colour(cj__text *out, int hundredths)
@@ -75,10 +76,19 @@ static void put_piece(cj__text *out, const char *piece)
         cj__markup_text(out, *piece ? piece : "·", CJ__WHOLE);
 }
 
+/* The row that is seen at first: the last that says something. */
+static int64_t row_shown(const cj_coloured_text *t)
+{
+    int64_t row = t->rows - 1;
+    while (row > 0 && largest(t->values + row * t->count, t->count) == 0) row--;
+    return row;
+}
+
 static void put_text(cj__text *out, const cj_text_page *page, const cj_coloured_text *t)
 {
-    const float *last = t->values + (t->rows - 1) * t->count;
-    float whole = whole_of(page, last, t->count);
+    int64_t at_first = row_shown(t);
+    const float *values = t->values + at_first * t->count;
+    float whole = whole_of(page, values, t->count);
     if (t->caption) {
         cj__text_put(out, "<h2>");
         cj__markup_text(out, t->caption, CJ__WHOLE);
@@ -87,10 +97,10 @@ static void put_text(cj__text *out, const cj_text_page *page, const cj_coloured_
     cj__text_put(out, "<pre>");
     for (int64_t i = 0; i < t->count; i++) {
         int64_t row = i - (t->count - t->rows);
-        cj__text_put(out, t->rows > 1 && i == t->count - 1 ? "<span class=\"x\"" : "<span");
-        put_colour(out, share(last[i], whole));
+        cj__text_put(out, t->rows > 1 && row == at_first ? "<span class=\"x\"" : "<span");
+        put_colour(out, share(values[i], whole));
         if (t->rows > 1 && row >= 0) put_row(out, page, t->values + row * t->count, t->count);
-        cj__text_print(out, " title=\"%.3g\">", (double)last[i]);
+        cj__text_print(out, " title=\"%.3g\">", (double)values[i]);
         put_piece(out, t->pieces[i]);
         cj__text_put(out, "</span>");
     }
