@@ -40,6 +40,13 @@ cj_verdict show_progress(const cj_progress *progress, void *context);
 /* Says nothing, but ends the fit when a signal came. */
 cj_verdict watch_signals(const cj_progress *progress, void *context);
 void catch_signals(void);
+/* Whether one came since. */
+bool interrupted(void);
+/* A line on a terminal's standard error about what takes longer than a second: `what`, how much is done where
+ * that was told, and for how long. To be ended before anything else is said; --quiet keeps it away. */
+void begin_waiting(const options *o, const char *what);
+void tell_waiting(int64_t done, int64_t all);
+void end_waiting(void);
 
 /* Which weights came from a file and which did not, on standard error. */
 void show_weights(const cj_weights_report *report);

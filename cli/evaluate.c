@@ -20,8 +20,11 @@ static int report_on(const options *o, run *r, const cj_recipe_sets *sets, const
     char weights[MOST_MEMBERS][65];
     if (!rows) return fprintf(stderr, "cajal: the recipe keeps no %s rows\n", part), EXIT_FAILED;
     cj_status status = begin_report(&result, r->recipe, part);
+    begin_waiting(o, "evaluating");
     if (status == CJ_OK) status = evaluate_run(r, rows, &result);
+    begin_waiting(o, "translating");
     if (status == CJ_OK && r->count == 1) status = score_translations(r, &result);
+    end_waiting();
     for (int64_t i = 0; i < r->count; i++) cj_model_digest(r->models[i], weights[i]);
     if (status == CJ_OK && o->json)
         show_json(&(results){.recipe = cj_recipe_name(r->recipe),

@@ -172,6 +172,7 @@ static cj_status mean_map(explaining *e, cj_explanation *mean)
         mean->baseline_score += facts.baseline_score / (double)e->run.count;
         mean->sum += facts.sum / (double)e->run.count;
         memcpy(mean->layer, facts.layer, sizeof mean->layer);
+        tell_waiting(m + 1, e->run.count > 1 ? e->run.count : 0);
     }
     return CJ_OK;
 }
@@ -183,7 +184,9 @@ static cj_status write_map(explaining *e, cj_explain_method method)
     cj_explanation facts;
     cj_image image = {0};
     e->explain.method = method;
+    begin_waiting(e->o, name);
     cj_status status = mean_map(e, &facts);
+    end_waiting();
     file_of(e, name, file);
     if (status == CJ_OK) status = cj_heat_picture(&image, &e->picture, e->map, method);
     if (status == CJ_OK) status = cj_image_write_png(file, &image);

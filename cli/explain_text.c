@@ -116,7 +116,7 @@ static cj_status write_page(task *t, const char *method, const cj_text_page *pag
     int error = errno;
     cj_text_free(html);
     if (good) return tell_file(t, method, "", file), CJ_OK;
-    fprintf(stderr, "cajal: %s cannot be written\n", file);
+    fprintf(stderr, "cajal: %s: cannot be written: %s\n", file, strerror(error));
     t->code = EXIT_FAILED;
     return CJ_IO_ERROR;
 }
@@ -346,6 +346,7 @@ static cj_status explain_masked(task *t, text *x)
         status = cj_explain_tokens(&o, 1, &output, x->values + r * count, NULL);
         x->values[r * count + place] = 0;
         *token = hidden;
+        tell_waiting(r + 1, x->rows);
     }
     return status;
 }
@@ -408,6 +409,7 @@ static cj_status explain_each(task *t, cj_coloured_text *pages, int64_t *count)
         status = is_language(t) ? explain_predictions(t, x)
                  : is_masked(t) ? explain_masked(t, x)
                                 : explain_class(t, x);
+        if (t->count > 1) tell_waiting(i + 1, t->count);
         pages[(*count)++] = (cj_coloured_text){.caption = x->caption,
                                                .pieces = (const char *const *)x->pieces + x->passed,
                                                .count = x->tokens.count - x->passed,
@@ -432,7 +434,9 @@ static cj_status write_gradients(task *t)
     cj_coloured_text pages[MOST_SENTENCES];
     int64_t count = 0;
     if (translates(t)) return CJ_UNSUPPORTED;
+    begin_waiting(t->o, "gradient-input");
     cj_status status = explain_each(t, pages, &count);
+    end_waiting();
     cj_text_page page = {.size = sizeof page,
                          .title = cj_recipe_name(t->run->recipe),
                          .about = is_language(t) ? of_tokens
@@ -530,7 +534,9 @@ static cj_status write_maps(task *t, text *x, sections *s, int64_t *number)
 {
     cj_attention_maps maps;
     cj_text_explain_options o = options_of(t, x);
+    begin_waiting(t->o, "attention");
     cj_status status = cj_attention_maps_make(&maps, &o);
+    end_waiting();
     for (int64_t k = 0; k < maps.count && status == CJ_OK; k++) {
         status = write_map(t, x, &maps.maps[k], ++*number);
         if (status == CJ_OK && translates(t)) status = add_section(s, x, &maps.maps[k]);
@@ -614,7 +620,9 @@ static cj_status write_cells(task *t)
                          .precision = cj_recipe_evaluate_options(t->run->recipe).precision};
     if (!cj_recipe_is_language(t->run->recipe) || cj_recipe_block(t->run->recipe)) return CJ_UNSUPPORTED;
     tell_part(t, x, "first", o.count);
+    begin_waiting(t->o, "cells");
     cj_status status = cj_cell_values_make(&cells, &o);
+    end_waiting();
     if (status != CJ_OK) return status;
     int64_t *chosen = calloc((size_t)room, sizeof *chosen);
     status = chosen ? cj_cells_choose(&cells, room, chosen, &count) : CJ_OUT_OF_MEMORY;

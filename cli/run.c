@@ -360,10 +360,17 @@ static cj_status predict_and_score(run *r, cj_evaluate_options *options, compari
     return status;
 }
 
+static void tell_rows(int64_t rows, void *data)
+{
+    tell_waiting(rows, cj_dataset_count(data));
+}
+
 cj_status evaluate_run(run *r, const cj_dataset *rows, report *result)
 {
     comparison c;
     cj_evaluate_options options = cj_recipe_evaluate_options(r->recipe);
+    options.watch = tell_rows;
+    options.watch_context = (cj_dataset *)(size_t)rows;
     options.model = r->models[0];
     options.dataset = rows;
     result->text = cj_dataset_text(rows);

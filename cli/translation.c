@@ -144,8 +144,10 @@ static void free_translations(char **said, int64_t count)
 static cj_status translate_all(translation *t, const sentences *from, char **said)
 {
     cj_status status = CJ_OK;
-    for (int64_t i = 0; i < from->count && status == CJ_OK; i++)
+    for (int64_t i = 0; i < from->count && status == CJ_OK; i++) {
         status = translate_sentence(t, from->list[i], strlen(from->list[i]), &said[i]);
+        tell_waiting(i + 1, from->count);
+    }
     return status;
 }
 

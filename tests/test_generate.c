@@ -656,6 +656,13 @@ static cj_value carries_one(cj_scope s, const cj_reading *reading, void *context
     return gpt(s, reading, context);
 }
 
+static bool not_at_all(int64_t count, void *context)
+{
+    (void)count;
+    (void)context;
+    return false;
+}
+
 static void prompts_that_are_none(void **state)
 {
     (void)state;
@@ -676,6 +683,9 @@ static void prompts_that_are_none(void **state)
     expect_message("reads 2 texts");
     expect_ok(cj_beam_search(&count, g, .prompt = tokens, .prompt_count = 1, .tokens = 0, .made = &made));
     assert_int_equal(count, 0);
+    expect_status(cj_beam_search(&count, g, .prompt = tokens, .prompt_count = 1, .tokens = 1, .made = &made,
+                                 .each = not_at_all),
+                  CJ_INTERRUPTED);
     cj_generator_free(g);
     expect_status(cj_generator_new(&g, model, .reader = no_logits), CJ_SHAPE_ERROR);
     expect_message("a reader gives logits");

@@ -345,10 +345,18 @@ static cj_value bigram(cj_scope s, cj_value x, void *context)
     return cj_gather(cj_parameter(s, "table", cj_shape(12, 12), (cj_init){CJ_INIT_ZEROS, 0}), x, 0);
 }
 
+static void remember(int64_t rows, void *seen)
+{
+    *(int64_t *)seen = rows;
+}
+
 static cj_scores scores_of(cj_model *model, const cj_dataset *d)
 {
     cj_scores scores;
-    expect_ok(cj_evaluate(&scores, model, bigram, NULL, d, .batch_size = 8));
+    int64_t seen = 0;
+    expect_ok(cj_evaluate(&scores, model, bigram, NULL, d, .batch_size = 8, .watch = remember,
+                          .watch_context = &seen));
+    assert_int_equal(seen, cj_dataset_count(d));
     return scores;
 }
 

@@ -121,6 +121,9 @@ typedef struct {
     double length_penalty; /* 0: none; more favours longer texts */
     int32_t *made;         /* [tokens] of the best text */
     double *score;         /* of it; NULL: not wanted */
+    /* Called before each further token with how many there are; false: CJ_INTERRUPTED. May be NULL. */
+    bool (*each)(int64_t count, void *context);
+    void *context;
 } cj_beam_options;
 /* cj_beam_search(&count, generator, .prompt = …) */
 CJ_API CJ_MUST_CHECK cj_status cj_beam_search(int64_t *count, const cj_beam_options *options);

@@ -217,6 +217,10 @@ typedef struct {
      * classifications alone. */
     cj_views views;
     const cj_kernels *kernels; /* measured choices; NULL: the rules decide */
+    /* Called after each batch with how many rows were gone through, of each view anew. NULL: nobody watches.
+     */
+    void (*watch)(int64_t rows, void *context);
+    void *watch_context;
 } cj_evaluate_options;
 CJ_API CJ_MUST_CHECK cj_status cj_evaluate(const cj_evaluate_options *options, cj_scores *scores);
 /* Fills options->outputs: probabilities of the classes, the probability of 1 for binary cross-entropy, plain

@@ -160,6 +160,8 @@ static cj_status run(search *s)
     int32_t *tokens = cj__arena_allocate(&s->arena, (size_t)s->beams * sizeof *tokens);
     if (!from || !tokens) return cj__out_of_memory((size_t)s->beams * sizeof *from, "a beam search");
     for (int64_t i = 0; i < s->o->tokens; i++) {
+        if (s->o->each && !s->o->each(i, s->o->context))
+            return cj__fail(CJ_INTERRUPTED, "the search was stopped after %lld tokens", (long long)i);
         const float *logits = cj_generator_logits(s->o->generator);
         CJ__TRY(find_offsets(s, logits));
         part(s, choose(s, logits), from);

@@ -118,6 +118,11 @@ cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
     return make_buffers(e);
 }
 
+static void tell_rows(const cj__evaluation *e, int64_t rows)
+{
+    if (e->o.watch) e->o.watch(rows, e->o.watch_context);
+}
+
 static void keep_predictions(const cj__evaluation *e, int64_t row, int64_t count)
 {
     if (e->o.outputs)
@@ -145,6 +150,7 @@ static cj_status add_view(cj__evaluation *e, int64_t view, float share)
         CJ__TRY(cj__batch_program_run(&e->step, &batch, &loss, &correct, e->outputs, e->predictions));
         add_share(e->means + row * width, e->predictions, batch.count * width, share);
         for (int64_t i = 0; i < batch.count; i++) e->labels[row + i] = (int32_t)true_class(&batch, i);
+        tell_rows(e, row + batch.count);
     }
     return cj_loader_status(e->loader);
 }
@@ -191,6 +197,7 @@ cj_status cj__evaluation_run(cj__evaluation *e, cj_scores *scores)
         if (o->confusion) count_confusion(e, &batch);
         keep_predictions(e, row, batch.count);
         row += batch.count;
+        tell_rows(e, row);
     }
     return cj_loader_status(e->loader);
 }
