@@ -90,7 +90,7 @@ static bool tell(int32_t token, void *context)
     const char *text = cj_tokenizer_text(g->tokenizer, g->previous, token, &size);
     if (text) fwrite(text, 1, size, stdout);
     g->previous = token;
-    return fflush(stdout) == 0;
+    return fflush(stdout) == 0 && !interrupted();
 }
 
 static void tell_speed(const generation *g, int64_t count, double seconds)
@@ -108,8 +108,15 @@ static uint64_t seed_of(const generation *g, int64_t text)
     return cj_recipe_seed(g->run.recipe) ^ (uint64_t)text * 0x9e3779b97f4a7c15u;
 }
 
+static void put_prompt(const generation *g)
+{
+    fwrite(g->prompt, 1, g->prompt_size, stdout);
+    fflush(stdout);
+}
+
 static cj_status sample(generation *g, int64_t text, int64_t *count)
 {
+    put_prompt(g);
     cj_generate_options options = {.size = sizeof options,
                                    .generator = g->generator,
                                    .prompt = g->tokens.ids,
@@ -125,6 +132,13 @@ static cj_status sample(generation *g, int64_t text, int64_t *count)
     return (cj_generate)(count, &options);
 }
 
+static bool tell_searched(int64_t count, void *context)
+{
+    const generation *g = context;
+    tell_waiting(count, whole(g->o->tokens, 256));
+    return !interrupted();
+}
+
 static cj_status search(generation *g, int64_t *count)
 {
     int32_t end = cj_tokenizer_special(g->tokenizer, CJ_TOKEN_END);
@@ -135,10 +149,15 @@ static cj_status search(generation *g, int64_t *count)
                                .tokens = whole(g->o->tokens, 256),
                                .has_stop = end >= 0,
                                .stop = end,
-                               .length_penalty = decimal(g->o->length_penalty, 0)};
+                               .length_penalty = decimal(g->o->length_penalty, 0),
+                               .each = tell_searched,
+                               .context = g};
     options.made = calloc((size_t)options.tokens + 1, sizeof *options.made);
     if (!options.made) return CJ_OUT_OF_MEMORY;
+    begin_waiting(g->o, "searching");
     cj_status status = (cj_beam_search)(count, &options);
+    end_waiting();
+    if (status == CJ_OK) put_prompt(g);
     for (int64_t i = 0; status == CJ_OK && i < *count && tell(options.made[i], g); i++) continue;
     free(options.made);
     return status;
@@ -146,11 +165,9 @@ static cj_status search(generation *g, int64_t *count)
 
 static cj_status make_text(generation *g, int64_t text, int64_t *count)
 {
-    fwrite(g->prompt, 1, g->prompt_size, stdout);
-    fflush(stdout);
     g->previous = g->tokens.ids[g->tokens.count - 1];
     cj_status status = g->o->beams ? search(g, count) : sample(g, text, count);
-    printf("\n");
+    if (status == CJ_OK || !g->o->beams) printf("\n");
     fflush(stdout);
     return status;
 }
@@ -166,7 +183,7 @@ static cj_status generate(generation *g)
     int64_t all = 0, count, texts = texts_of(g);
     double start = now();
     cj_status status = CJ_OK;
-    for (int64_t text = 0; text < texts && status == CJ_OK; text++) {
+    for (int64_t text = 0; text < texts && status == CJ_OK && !interrupted(); text++) {
         status = make_text(g, text, &count);
         if (status == CJ_OK) all += count;
     }
@@ -199,12 +216,47 @@ static int run_command(generation *g)
     code = find_prompt(g);
     if (code != EXIT_OK) return code;
     cj_status status = cj_recipe_open_tokenizer(g->run.recipe, &g->tokenizer);
-    if (status == CJ_OK) status = cut_prompt(g);
-    if (status == CJ_OK) status = open_generator(g);
+    if (status != CJ_OK) return failed(status);
+    if (cut_prompt(g) != CJ_OK) return failed_in(g->typed.name ? g->typed.name : "the prompt");
+    status = open_generator(g);
     if (status != CJ_OK) return failed(status);
     tell_cut(g);
+    catch_signals(); /* so that a text ends with its line */
     status = generate(g);
-    return status == CJ_OK ? EXIT_OK : failed(status);
+    if (status != CJ_OK && !interrupted()) return failed(status);
+    return interrupted() ? EXIT_STOPPED : EXIT_OK;
+}
+
+/* With --beams nothing is drawn, and only then lengths are weighed. */
+static int check_beams(const options *o)
+{
+    const char *drawn = o->temperature          ? "temperature"
+                        : o->top_k              ? "top-k"
+                        : o->top_p              ? "top-p"
+                        : o->repetition_penalty ? "repetition-penalty"
+                        : o->texts              ? "texts"
+                                                : NULL;
+    if (o->beams && drawn)
+        return fprintf(stderr, "cajal: --%s is for texts that are drawn; with --beams nothing is\n", drawn),
+               EXIT_USAGE;
+    if (o->length_penalty && !o->beams)
+        return fprintf(stderr, "cajal: --length-penalty goes with --beams\n"), EXIT_USAGE;
+    return EXIT_OK;
+}
+
+/* A run's network goes on from the prompt alone, cut by the run's own tokenizer. */
+static int check_overrides(const options *o)
+{
+    static const char *const heeded[] = {"data.window=", "data.order=", "data.invalid="};
+    for (int i = 1; i < o->count && is_folder(o->operands[0]); i++) {
+        bool idle = strncmp(o->operands[i], "data.", 5) == 0;
+        for (int k = 0; k < 3; k++) idle &= strncmp(o->operands[i], heeded[k], strlen(heeded[k])) != 0;
+        if (idle)
+            return fprintf(stderr, "cajal: '%s' has no effect: generate reads no data of a run's\n",
+                           o->operands[i]),
+                   EXIT_USAGE;
+    }
+    return EXIT_OK;
 }
 
 int command_generate(const options *o)
@@ -216,7 +268,9 @@ int command_generate(const options *o)
             "cajal: name a run's folder, runs/shakespeare-char-gpt-small, say, or a recipe with weights\n");
         return EXIT_USAGE;
     }
-    int code = run_command(&g);
+    int code = check_beams(o);
+    if (code == EXIT_OK) code = check_overrides(o);
+    if (code == EXIT_OK) code = run_command(&g);
     cj_generator_free(g.generator);
     cj_tokenizer_free(g.tokenizer);
     cj_tokens_free(&g.tokens);

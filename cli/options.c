@@ -61,7 +61,7 @@ static int check_value(const option_facts *option, const char *value)
         return fprintf(stderr, "cajal: --%s is '%s', but must be one of %s\n", option->name, value,
                        option->value),
                EXIT_USAGE;
-    return *value ? EXIT_OK : usage("--%s is empty", option->name);
+    return *value ? EXIT_OK : usage("--%s is empty; without it, the default holds", option->name);
 }
 
 /* Takes one option, and its value from the next argument where it is not behind "=". */

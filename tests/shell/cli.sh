@@ -291,6 +291,31 @@ fails 0 "from: '$scratch/weights/whole.bin'" check weights/whole.bin
 fails 1 "nothing.bin was not found: looked for nothing.bin (or nothing.bin.gz) in $scratch" generate nothing.bin
 fails 2 "is no language model" generate "$scratch/bright"
 fails 2 'goes on with texts: `cajal generate`' predict "$scratch/cat" "$scratch/cat.txt"
+fails 2 "--top-k is for texts that are drawn" generate "$scratch/cat" --prompt "c" --beams 2 --top-k 3
+fails 2 "--texts is for texts that are drawn" generate "$scratch/cat" --prompt "c" --beams 2 --texts 3
+fails 2 "--length-penalty goes with --beams" generate "$scratch/cat" --prompt "c" --length-penalty 1
+fails 2 "'data.text=new.txt' has no effect" generate "$scratch/cat" --prompt "c" data.text=new.txt
+fails 0 "c" generate "$scratch/cat" --prompt "c" --tokens 1 data.invalid=replace
+fails 1 "the prompt: line 1: 'X' (U+0058)" generate "$scratch/cat" --prompt "X"
+printf '\357\273\277sat on' | "$cajal" generate "$scratch/cat" --prompt - --temperature 0 --tokens 9 --quiet >"$scratch/out"
+grep -q "^sat on the mat\.$" "$scratch/out" || { cat "$scratch/out"; exit 1; }
+printf '\357\273\277cat' | "$cajal" tokenize "$scratch/cat" --counts | grep -q "^tokens 3$"
+
+# overrides may not make it another network than was trained, nor may its tokenizer or its recipe be gone
+fails 0 "saved in" train "$scratch/cat.yaml" model.layers=2 data.windows=8 --output "$scratch/deep" --quiet
+fails 2 "deep/model.safetensors: the network does not use the weights 'transformer.h.1." generate "$scratch/deep" --prompt "c" model.layers=1
+grep -q " and [0-9]* more: it is another than was trained" "$scratch/out" || { cat "$scratch/out"; exit 1; }
+fails 2 "deep/model.safetensors: the loaded weights have no 'transformer.h.2." generate "$scratch/deep" --prompt "c" model.layers=3
+fails 2 "deep/model.safetensors: variable 'transformer" generate "$scratch/deep" --prompt "c" model.width=16
+cp "$scratch/deep/recipe.yaml" "$scratch/recipe.yaml"
+printf 'model: [\n' >"$scratch/deep/recipe.yaml"
+fails 1 "recipe.yaml" generate "$scratch/deep" --prompt "c"
+sed 's/layers: 2/layers: 1/' "$scratch/recipe.yaml" >"$scratch/deep/recipe.yaml"
+fails 1 "the network does not use the weights" generate "$scratch/deep" --prompt "c"
+cp "$scratch/recipe.yaml" "$scratch/deep/recipe.yaml"
+fails 2 "did you mean" generate "$scratch/deep" --prompt "c" model.layer=2
+rm "$scratch/deep/tokenizer.json"
+fails 1 "deep/tokenizer.json is missing" generate "$scratch/deep" --prompt "c"
 fails 2 "model.width is '32', but must be a multiple of model.heads" check "$scratch/cat.yaml" model.heads=3
 fails 2 "did you mean 'llama'" check "$scratch/cat.yaml" model.name=lama
 for key in data.tokenizer data.target_tokenizer; do
@@ -335,6 +360,11 @@ grep -q 'data-v="[-0-9 ]*"' "$scratch/why/mat-gradient-input.html" && grep -q "<
 grep -qE 'https?:|src=' "$scratch/why/mat-gradient-input.html" && exit 1
 head -c 8 "$scratch/why/mat-attention-1.png" | grep -q PNG
 fails 2 "--method cells is for recurrent networks" explain "$scratch/cat" "$scratch/mat.txt" --out "$scratch/why" --method cells
+fails 2 "--layer is for pictures" explain "$scratch/cat" "$scratch/mat.txt" --layer 1
+fails 2 "--class is for networks that tell classes" explain "$scratch/cat" "$scratch/mat.txt" --class 1
+fails 2 "--cells is for texts" explain "$scratch/bright" "$scratch/mat.txt" --cells 1
+: >"$scratch/file"
+fails 1 "Not a directory" explain "$scratch/cat" "$scratch/mat.txt" --out "$scratch/file/why" --method gradient-input
 fails 2 "--method saliency is for pictures" explain "$scratch/cat" "$scratch/mat.txt" --method saliency
 fails 2 "--method attention is for texts" explain "$scratch/bright" "$scratch/mat.txt" --method attention
 : >"$scratch/empty.txt"
