@@ -230,14 +230,20 @@ static void begin_story(asking *a)
     a->count = 0;
 }
 
-/* What was wrong with the line at hand, which is passed over. */
-static void complain(asking *a, const char *what, int size, const char *word, const char *more)
+/* Of the line at hand, on standard error. */
+static void note(const asking *a, const char *what, int size, const char *word, const char *more)
 {
     if (a->talks)
         fprintf(stderr, "cajal: %s%.*s%s\n", what, size, word, more);
     else
         fprintf(stderr, "cajal: %s, line %lld: %s%.*s%s\n", a->name, (long long)a->line.number, what, size,
                 word, more);
+}
+
+/* What was wrong with the line at hand, which is passed over. */
+static void complain(asking *a, const char *what, int size, const char *word, const char *more)
+{
+    note(a, what, size, word, more);
     a->code = EXIT_FAILED;
 }
 
@@ -249,15 +255,20 @@ static bool is_known(const asking *a, const cj_tokens *tokens)
     return true;
 }
 
+static bool is_known_text(const asking *a, const char *text, size_t size)
+{
+    cj_tokens tokens = {0};
+    bool known = cj_tokenizer_encode(a->tokenizer, text, size, &tokens) == CJ_OK && is_known(a, &tokens);
+    cj_tokens_free(&tokens);
+    return known;
+}
+
 /* Names the first word that the run has not read. */
 static void complain_of_word(asking *a, const char *text)
 {
     for (const char *at = text; *(at += strspn(at, " \t"));) {
         size_t size = strcspn(at, " \t");
-        cj_tokens tokens = {0};
-        bool known = cj_tokenizer_encode(a->tokenizer, at, size, &tokens) == CJ_OK && is_known(a, &tokens);
-        cj_tokens_free(&tokens);
-        if (!known) {
+        if (!is_known_text(a, at, size)) {
             while (size > 1 && ispunct((unsigned char)at[size - 1])) size--;
             complain(a, "the network has never read '", (int)size, at, "'; the sentence is left out");
             return;
@@ -292,10 +303,15 @@ static bool make_room(asking *a)
     return true;
 }
 
+/* A question may have lost its mark, where sentences of the training end in stops. */
 static cj_status take_fact(asking *a, const char *text)
 {
+    size_t size = strlen(text);
     if (!make_room(a)) return CJ_OUT_OF_MEMORY;
-    if (read_sentence(a, text, &a->list[a->count])) a->count++;
+    if (!read_sentence(a, text, &a->list[a->count])) return CJ_OK;
+    a->count++;
+    if (!ispunct((unsigned char)text[size - 1]) && is_known_text(a, ".", 1))
+        note(a, "'", (int)size, text, "' ends in neither . nor ?; it is taken for a part of the story");
     return CJ_OK;
 }
 

@@ -194,7 +194,7 @@ static void refusals(void **state)
         expect_ok(
             cj_generator_new(&g, model, .reader = read_network, .context = &n, .block = BLOCK, .source = 2));
         expect_status(cj_generator_source(g, none, 3), CJ_INVALID_ARGUMENT);
-        expect_message("a source of 3 tokens: the generator takes from 1 to 2");
+        expect_message("a source of 3 tokens, expected from 1 to 2");
         expect_status(cj_generator_source(g, none, 0), CJ_INVALID_ARGUMENT);
         expect_status(cj_generator_source(g, none, 2), CJ_INVALID_ARGUMENT);
         expect_message("a source has token 0 at 1");

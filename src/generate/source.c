@@ -14,7 +14,8 @@ cj_status cj_generator_source(cj_generator *g, const int32_t *tokens, int64_t co
 {
     size_t size = (size_t)(g->o.source ? g->o.source : 1) * sizeof *g->source;
     if (count < 1 || count > g->o.source)
-        return cj__fail(CJ_INVALID_ARGUMENT, "a source of %lld tokens: the generator takes from 1 to %lld",
+        return cj__fail(CJ_INVALID_ARGUMENT,
+                        "found a source of %lld tokens, expected from 1 to %lld (model.block)",
                         (long long)count, (long long)g->o.source);
     for (int64_t i = 0; i < count; i++)
         if (tokens[i] <= 0)

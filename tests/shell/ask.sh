@@ -69,6 +69,8 @@ printf '\357\273\277Anna went to the\toffice. Where is Anna? John went to the ga
 "$cajal" ask "$scratch/world" "$scratch/line.txt" >"$scratch/out" 2>&1
 [ "$(grep -oE '^(kitchen|garden|office)' "$scratch/out" | tr '\n' ' ')" = "office garden " ] || { cat "$scratch/out"; exit 1; }
 grep -q ' 1 Anna went to the office\.$' "$scratch/out" && grep -q '^Where is John?$' "$scratch/out" || { cat "$scratch/out"; exit 1; }
+printf 'Anna went to the office.\nWhere is Anna\n' >"$scratch/mark.txt"
+fails 0 "mark.txt, line 2: 'Where is Anna' ends in neither . nor ?" ask "$scratch/world" "$scratch/mark.txt"
 printf '?\n' >"$scratch/mark.txt"
 fails 1 "mark.txt, line 1: a question of no words" ask "$scratch/world" "$scratch/mark.txt"
 fails 2 "did you mean 'training.precision'" ask "$scratch/world" "$scratch/line.txt" training.precison=high

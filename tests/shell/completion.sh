@@ -28,7 +28,7 @@ offers() { # EXPECTED WORD...
 offers "train translate" cajal tr
 offers "--help" cajal --h
 offers "--output" cajal train --o
-offers "--help --json --part --threads" cajal evaluate runs/first --
+offers "--help --json --part --quiet --threads" cajal evaluate runs/first --
 offers "test" cajal evaluate --part te
 offers "draw fuse simplify" cajal graph --after ""
 offers "mermaid" cajal graph --format = m

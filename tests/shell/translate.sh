@@ -56,7 +56,7 @@ for model in transformer gru-attention; do
 
     printf 'der alte Mann schläft nun\nder \377 Mann\nder der der der der der der der der der der der der\nder alte Mann fällt nun\n' >"$scratch/bad"
     fails 1 "bad, line 2: found byte 0xff" translate "$run" "$scratch/bad"
-    grep -qF "line 3: a source of 14 tokens: the generator takes from 1 to 12" "$scratch/err" || { cat "$scratch/err"; exit 1; }
+    grep -qF "line 3: found a source of 14 tokens, expected from 1 to 12 (model.block)" "$scratch/err" || { cat "$scratch/err"; exit 1; }
     printf 'the man old now sleeps\n\n\nthe man old now falls\n' | cmp - "$scratch/out"
 
     # what its words look at: a picture for each attention across, and a page with both sentences; of a file each line
@@ -76,7 +76,7 @@ for model in transformer gru-attention; do
     grep -q 'two-attention-2.png' "$scratch/out"
     [ "$(grep -c '<h2>' "$scratch/why/two-attention.html")" = 2 ]
     fails 1 "bad: line 2: found byte 0xff" explain "$run" "$scratch/bad" --out "$scratch/why"
-    fails 1 "the sentence: line 1: a source of 14 tokens: the generator takes from 1 to 12" \
+    fails 1 "the sentence: line 1: found a source of 14 tokens, expected from 1 to 12 (model.block)" \
         explain "$run" 'der der der der der der der der der der der der der' --out "$scratch/why"
     fails 2 "--method gradient-input is not for translators" explain "$run" "$scratch/two.txt" --method gradient-input --out "$scratch/why"
     fails 1 "none.txt: cannot be opened" explain "$run" "$scratch/none.txt" --out "$scratch/why"
