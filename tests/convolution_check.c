@@ -15,6 +15,9 @@
 const cj_test_window cj_test_windows[] = {
     {CJ_SQUARE(3, 1, 1, 1, 1), 1, 1, 1, {1, 1}},
     {CJ_SQUARE(3, 1, 1, 1, 1), 0, 3, 4, {5, 5}},
+    {CJ_WINDOW_1D(3, 1, 1, 2, 2, 1), 3, 4, 5, {0}}, /* nothing but padding */
+    {CJ_SQUARE(3, 2, 1, 2, 1), 2, 40, 48, {0, 4}},
+    {CJ_SQUARE(3, 2, 1, 2, 20), 2, 20, 40, {4, 0}},
     {CJ_SQUARE(1, 1, 1, 0, 1), 3, 17, 33, {5, 7}},
     {CJ_SQUARE(1, 2, 1, 0, 1), 2, 18, 34, {7, 9}},
     {CJ_SQUARE(1, 3, 1, 0, 1), 2, 5, 7, {7, 8}},

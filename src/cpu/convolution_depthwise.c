@@ -55,7 +55,7 @@ static void plan_rows(cj__depthwise_plan *plan)
         (double)rows_of(plan, s) * (double)(s[2].count * plan->channels) * (double)taps_of(&plan->window);
     int64_t wanted = work > (double)MOST_TASKS * TASK_WORK ? MOST_TASKS : 1 + (int64_t)(work / TASK_WORK);
     plan->blocks = at_least(1, at_most(rows_of(plan, s), divide_up(wanted, parallel)));
-    plan->tasks = rows_of(plan, s) == 0 || plan->channels == 0 ? 0 : parallel * plan->blocks;
+    plan->tasks = rows_of(plan, s) * s[2].count * plan->channels == 0 ? 0 : parallel * plan->blocks;
 }
 
 void cj__depthwise_plan_make(cj__depthwise_plan *plan, const cj__window *w, cj__depthwise_of of, cj__isa isa)

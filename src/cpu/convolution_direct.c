@@ -179,7 +179,7 @@ void cj__direct_plan_make(cj__direct_plan *plan, const cj__window *w, bool backw
     }
     plan->panels = divide_up(plan->out, plan->kernels->tile_columns);
     snprintf(plan->name, sizeof plan->name, "%s", plan->kernels->name);
-    if (plan->batch == 0 || plan->out == 0) return;
+    if (plan->batch * plan->out * s[0].count * s[1].count * s[2].count == 0) return;
     plan_reading(plan);
     cut(plan, s);
     plan_weight(plan, s, packed);

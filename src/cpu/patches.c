@@ -26,7 +26,7 @@ cj__patches cj__patches_of(const cj__window *w, bool backward, int64_t phase)
 {
     cj__patches p = {.batch = w->batch};
     for (int a = LAST; a >= 0; a--) {
-        int64_t phases = at_least(1, cj__phases(w, backward, a));
+        int64_t phases = cj__phases(w, backward, a);
         p.size[a] = backward ? w->result[a] : w->size[a];
         p.made[a] = backward ? w->size[a] : w->result[a];
         p.axis[a] = cj__sight_of(w, backward, a, phase % phases);

@@ -52,7 +52,7 @@ cj__sight cj__sight_of(const cj__window *w, bool backward, int axis, int64_t pha
 
 int64_t cj__phases(const cj__window *w, bool backward, int axis)
 {
-    if (!backward) return 1;
+    if (!backward || w->size[axis] < 1) return 1; /* of nothing there is one phase without results */
     return w->stride[axis] < w->size[axis] ? w->stride[axis] : w->size[axis];
 }
 
