@@ -296,6 +296,47 @@ static void expect_drawing_error(network draw, cj_dtype dtype, cj_shape_t shape,
     cj_model_free(model);
 }
 
+static void train_on_nothing(network draw)
+{
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    int32_t labels[2] = {0, 1};
+    float loss;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model, .mode = CJ_TRAINING));
+    cj_value x = cj_input(g, "x", CJ_I32, cj_shape(2, 0)), y = cj_input(g, "y", CJ_I32, cj_shape(2));
+    cj_value mean = cj_cross_entropy(draw(cj_root(g), x), y);
+    cj_minimize(mean, cj_sgd(.learning_rate = 0.1));
+    cj_output(g, "loss", mean);
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(program,
+                             .inputs = {{NULL, CJ_I32, cj_shape(2, 0)}, {labels, CJ_I32, cj_shape(2)}},
+                             .outputs = {&loss}));
+    assert_true(isfinite(loss));
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+/* A batch without a place is one of padding alone. */
+static void no_places(void **state)
+{
+    (void)state;
+    static const network all[] = {text_cnn, bilstm_largest, bilstm_average, bilstm_last};
+    static int32_t padding[2 * TOKENS];
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        cj_model *model;
+        float nothing[2 * CLASSES], padded[2 * CLASSES];
+        expect_ok(cj_model_new(&model, .seed = 1));
+        run(model, all[i], (cj_tensor){NULL, CJ_I32, cj_shape(2, 0)}, nothing);
+        run(model, all[i], (cj_tensor){padding, CJ_I32, cj_shape(2, TOKENS)}, padded);
+        for (int j = 0; j < 2 * CLASSES; j++) assert_true(fabsf(nothing[j] - padded[j]) < 1e-6F);
+        cj_model_free(model);
+        train_on_nothing(all[i]);
+    }
+}
+
 static cj_value uneven_heads(cj_scope s, cj_value tokens)
 {
     cj_bert_options o = bert_options(tokens);
@@ -316,6 +357,8 @@ static void sizes_that_do_not_fit(void **state)
     expect_drawing_error(bilstm_last, CJ_I32, cj_shape(2),
                          "bilstm reads tokens, i32 [N,T], not i32 of rank 1");
     expect_drawing_error(bert, CJ_I32, cj_shape(2, 10), "bert: 10 tokens are more than its block of 9");
+    expect_drawing_error(bert_classes, CJ_I32, cj_shape(2, 0),
+                         "bert: sentences without a token have no class");
     expect_drawing_error(uneven_heads, CJ_I32, cj_shape(2, 3), "a width of 12 has no 5 equal heads");
     expect_drawing_error(no_classes, CJ_I32, cj_shape(2, 3), "textcnn has a size of 0");
 }
@@ -614,12 +657,19 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(outputs_of_all),        cmocka_unit_test(bert_alone),
-        cmocka_unit_test(gradients_of_text_cnn), cmocka_unit_test(gradients_of_bilstm),
-        cmocka_unit_test(gradients_of_bert),     cmocka_unit_test(empty_sentences),
-        cmocka_unit_test(sizes_that_do_not_fit), cmocka_unit_test(recipes_learn),
-        cmocka_unit_test(bert_in_two_steps),     cmocka_unit_test(recipes_that_cannot_be),
-        cmocka_unit_test(recipes_cut_short),     cmocka_unit_test(sizes_of_memory),
+        cmocka_unit_test(outputs_of_all),
+        cmocka_unit_test(bert_alone),
+        cmocka_unit_test(gradients_of_text_cnn),
+        cmocka_unit_test(gradients_of_bilstm),
+        cmocka_unit_test(gradients_of_bert),
+        cmocka_unit_test(empty_sentences),
+        cmocka_unit_test(no_places),
+        cmocka_unit_test(sizes_that_do_not_fit),
+        cmocka_unit_test(recipes_learn),
+        cmocka_unit_test(bert_in_two_steps),
+        cmocka_unit_test(recipes_that_cannot_be),
+        cmocka_unit_test(recipes_cut_short),
+        cmocka_unit_test(sizes_of_memory),
     };
     const struct CMUnitTest alone[] = {cmocka_unit_test(every_allocation_fails)};
     int failed = cmocka_run_group_tests(tests, begin, end);

@@ -115,6 +115,8 @@ cj_value cj_bert_classes(cj_scope s, const options *o)
 {
     cj_value x = cj_bert(s, o);
     if (!cj_value_ok(x)) return x;
+    if (cj_value_shape(x).dims[1] < 1)
+        return cj__graph_error(s.graph, CJ_SHAPE_ERROR, "bert: sentences without a token have no class");
     x = cj_reshape(cj_slice(x, 1, 0, 1, 1), cj_shape(cj_value_shape(x).dims[0], o->width));
     x = cj_tanh(dense(cj_at(s, "bert.pooler.dense"), x, o->width));
     return dense(cj_at(s, "classifier"), cj_dropout(cj_at(s, "dropout"), x, o->dropout), o->classes);

@@ -3,9 +3,10 @@
 #include "models/sentences.h"
 
 /* y: [N,T,C], zeros behind the ends → [N,C]. States lie between -1 and 1, so that padding is never the
- * largest, and an empty sentence is all -1. */
+ * largest, and an empty sentence is all -1; also where all are empty, which get a place of padding. */
 static cj_value largest(cj_value y, cj_value lengths)
 {
+    if (cj_value_shape(y).dims[1] == 0) y = cj_pad(y, 1, 0, 1, 0);
     cj_value beyond = cj_add_scalar(cj__sentence_places(lengths, cj_value_shape(y).dims[1], 0), -1);
     return cj_max(cj_add(y, beyond), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
 }
