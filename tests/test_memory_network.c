@@ -208,7 +208,7 @@ static void what_is_no_story(void **state)
     expect_ok(cj_graph_new(&graph, model));
     (void)network(cj_root(graph), cj_input(graph, "x", CJ_I32, cj_shape(N, T)));
     expect_status(cj_graph_status(graph), CJ_SHAPE_ERROR);
-    expect_message("sentences and then a question, not i32 of rank 2; hint: `data: {format: stories}`");
+    expect_message("and then a question, not i32 [3,5]; hint: `data: {format: stories}`");
     cj_graph_free(graph);
     expect_ok(cj_graph_new(&graph, model));
     cj_memory_network_options none = {.size = sizeof none,

@@ -241,8 +241,8 @@ cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count,
     if (count > CJ__MOST_VALUES)
         return cj__graph_error(graph, CJ_UNSUPPORTED, "%s at '%s' takes at most %d inputs, not %d",
                                info->name, graph ? graph->scope : "", (int)CJ__MOST_VALUES, count);
+    for (int i = 0; !graph && i < count; i++) graph = inputs[i].graph;
     for (int i = 0; i < count; i++) {
-        if (!graph) graph = inputs[i].graph;
         if (!cj_value_ok(inputs[i])) {
             if (inputs[i].graph) return cj__poison(graph);
             return cj__graph_error(graph, CJ_INVALID_ARGUMENT, "%s at '%s': input %d is missing", info->name,

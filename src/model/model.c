@@ -149,6 +149,8 @@ static cj_value find_or_make(cj_scope scope, const char *name, cj_role role, cj_
     char path[CJ__LONGEST_NAME + 1], wanted[CJ__SHAPE_TEXT], found[CJ__SHAPE_TEXT];
     *fresh = false;
     if (graph->status != CJ_OK) return cj__poison(graph);
+    if (!name)
+        return cj__graph_error(graph, CJ_INVALID_ARGUMENT, "a variable at '%s' has no name", scope.path);
     int length = snprintf(path, sizeof path, "%s%s%s", scope.path, *scope.path ? "." : "", name);
     if (length >= (int)sizeof path)
         return cj__graph_error(graph, CJ_INVALID_ARGUMENT,

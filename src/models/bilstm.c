@@ -16,6 +16,9 @@ cj_value cj_bilstm(cj_scope s, const cj_bilstm_options *o)
     int64_t units = o->units ? o->units : 128, width = o->width ? o->width : 300;
     const int64_t sizes[] = {o->vocabulary, o->classes, units, width, o->layers ? o->layers : 1};
     if (!cj__sentences_check(s.graph, "bilstm", o->input, sizes, 5)) return cj__poison(s.graph);
+    if ((unsigned)o->pool > CJ_POOL_LAST)
+        return cj__graph_error(s.graph, CJ_INVALID_ARGUMENT, "bilstm has no pooling of number %d",
+                               (int)o->pool);
     cj_value words = cj__sentence_words(s, o->input, o->vocabulary, width, o->word_dropout);
     cj_recurrent_options layers = {.size = sizeof layers,
                                    .input = cj_dropout(cj_at(s, "embedding_dropout"), words, o->dropout),

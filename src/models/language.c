@@ -16,7 +16,7 @@ static bool is_scalar(cj_value value)
 bool cj__language_check(cj_graph *graph, const cj_reading *input, const cj__language_sizes *s)
 {
     cj_shape_t shape = cj_value_shape(input->tokens);
-    if (!cj_value_ok(input->tokens)) return false;
+    if (!cj__given((cj_scope){graph, ""}, s->name, "input", input->tokens)) return false;
     if (!sizes_fit(s))
         (void)cj__graph_error(
             graph, CJ_INVALID_ARGUMENT,

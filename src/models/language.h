@@ -7,6 +7,7 @@
 #include "cajal/language.h"
 #include "cajal/nn.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 
 /* The sizes that every one has. */
 typedef struct {

@@ -15,14 +15,15 @@ typedef struct {
 
 static bool check(cj_graph *graph, const cj_memory_network_options *o)
 {
+    char found[CJ__SHAPE_TEXT];
     cj_shape_t shape = cj_value_shape(o->input);
-    if (!cj_value_ok(o->input)) return false;
+    if (!cj__given((cj_scope){graph, ""}, "memory_network", "input", o->input)) return false;
     if (cj_value_dtype(o->input) != CJ_I32 || shape.rank != 3 || shape.dims[1] < 2)
         (void)cj__graph_error(
             graph, CJ_SHAPE_ERROR,
-            "a memory network reads stories, i32 [N,S,T]: sentences and then a question, not %s of rank "
-            "%lld; hint: `data: {format: stories}`",
-            cj_dtype_name(cj_value_dtype(o->input)), (long long)shape.rank);
+            "a memory network reads stories, i32 [N,S,T]: sentences, one at least, and then a question, not "
+            "%s %s; hint: `data: {format: stories}`",
+            cj_dtype_name(cj_value_dtype(o->input)), cj__shape_text(shape, found));
     else if (o->vocabulary < 2 || o->width < 1 || o->hops < 1 || o->classes < 1)
         (void)cj__graph_error(
             graph, CJ_INVALID_ARGUMENT,

@@ -2,6 +2,7 @@
 #include "models/models.h"
 #include "base/text.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -55,7 +56,7 @@ static cj_value on_channels(cj_value x, int64_t channels)
 
 cj_value cj_network(cj_scope scope, const char *name, const cj_network_options *o)
 {
-    if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
+    if (!cj__given(scope, "network", "input", o->input)) return cj__poison(scope.graph);
     if (!name) return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT, "network: no name was given (NULL)");
     cj_value x = on_channels(o->input, o->channels);
     for (int i = 0; i < COUNT; i++)

@@ -3,7 +3,7 @@
 
 bool cj__sentences_check(cj_graph *graph, const char *name, cj_value tokens, const int64_t *sizes, int count)
 {
-    if (!cj_value_ok(tokens)) return false;
+    if (!cj__given((cj_scope){graph, ""}, name, "input", tokens)) return false;
     cj_shape_t shape = cj_value_shape(tokens);
     if (cj_value_dtype(tokens) != CJ_I32 || shape.rank != 2) {
         (void)cj__graph_error(graph, CJ_SHAPE_ERROR, "%s reads tokens, i32 [N,T], not %s of rank %lld", name,

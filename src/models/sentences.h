@@ -9,6 +9,7 @@
 #include "cajal/sequence.h"
 #include "cajal/vision.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "nn/padding.h"
 
 /* Whether the tokens can be read and every size is 1 or more; else the graph has the error. */

@@ -3,6 +3,8 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/sequence.h"
 #include "graph/graph.h"
+#include "nn/check.h"
+#include "nn/padding.h"
 #include "ops/ops.h"
 
 typedef struct {
@@ -12,23 +14,20 @@ typedef struct {
 
 static bool check(cj_scope s, const cj_additive_attention_options *o, sizes *z)
 {
+    static const char name[] = "additive_attention";
     cj_shape_t q = cj_value_shape(o->query), k = cj_value_shape(o->keys);
-    if (!cj_value_ok(o->query) || !cj_value_ok(o->keys)) return false;
+    if (!cj__given(s, name, "query", o->query) || !cj__given(s, name, "keys", o->keys) ||
+        !cj__sized(s, name, "units", o->units))
+        return false;
     bool fits = (q.rank == 2 || q.rank == 3) && k.rank == 3 && q.dims[0] == k.dims[0];
-    if (!fits || o->units < 1)
-        return (void)cj__graph_error(
-                   s.graph, CJ_SHAPE_ERROR,
-                   "additive_attention at '%s' of %lld units needs a query [N,A] or [N,L,A], keys "
-                   "[N,T,B] of as many rows, and units",
-                   s.path, (long long)o->units),
+    if (!fits)
+        return (void)cj__graph_error(s.graph, CJ_SHAPE_ERROR,
+                                     "additive_attention at '%s' needs a query [N,A] or [N,L,A] and keys "
+                                     "[N,T,B] of as many rows",
+                                     s.path),
                false;
     *z = (sizes){k.dims[0], q.rank == 3 ? q.dims[1] : 1, k.dims[1], q.rank == 3};
-    if (o->lengths.graph && !cj_shape_equal(cj_value_shape(o->lengths), cj_shape(z->rows)))
-        return (void)cj__graph_error(s.graph, CJ_SHAPE_ERROR,
-                                     "additive_attention at '%s': lengths must be %lld integers, one a row",
-                                     s.path, (long long)z->rows),
-               false;
-    return true;
+    return cj__lengths_fit(s, name, "lengths", o->lengths, z->rows);
 }
 
 static cj_value dense(cj_scope s, cj_value x, int64_t units, bool no_bias)
@@ -49,7 +48,7 @@ static cj_value weights_of(cj_value scores, cj_value lengths, const sizes *z)
 
 cj_value cj_additive_keys(cj_scope s, cj_value keys, int64_t units)
 {
-    if (!cj_value_ok(keys)) return cj__poison(s.graph);
+    if (!cj__given(s, "additive_attention", "keys", keys)) return cj__poison(s.graph);
     return dense(cj_at(s, "key"), keys, units, false);
 }
 

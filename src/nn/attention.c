@@ -3,6 +3,7 @@
 #include "cajal/attention.h"
 #include "cajal/nn.h"
 #include "model/model.h"
+#include "nn/check.h"
 #include "nn/projection.h"
 #include "ops/attention.h"
 #include "ops/ops.h"
@@ -11,23 +12,46 @@
 
 /* --- scaled dot products ------------------------------------------------------------------------------- */
 
-/* The mask as a bias: 0 where a key is seen, -∞ where not. A mask [N,S] is for all heads and queries. */
+/* A mask [N,S] is for all heads and queries. */
+static cj_shape_t spread(cj_shape_t mask)
+{
+    return mask.rank == 2 ? cj_shape(mask.dims[0], 1, 1, mask.dims[1]) : mask;
+}
+
+static bool mask_fits(cj_scope scope, const cj_attention_options *o)
+{
+    char found[CJ__SHAPE_TEXT], wanted[CJ__SHAPE_TEXT];
+    cj_shape_t q = cj_value_shape(o->query), k = cj_value_shape(o->key);
+    cj_shape_t whole = cj_shape(q.dims[0], q.dims[2], q.dims[1], k.dims[1]);
+    cj_shape_t mask = spread(cj_value_shape(o->mask));
+    bool fits = mask.rank == 4 && cj_value_dtype(o->mask) == CJ_BOOL;
+    for (int d = 0; d < 4; d++) fits = fits && (mask.dims[d] == 1 || mask.dims[d] == whole.dims[d]);
+    if (fits || q.rank != 4 || k.rank != 4) return true;
+    cj__graph_error(scope.graph, CJ_SHAPE_ERROR,
+                    "attention at '%s': the mask is %s %s, expected bool [N,S], or each axis 1 or that of "
+                    "[N,H,T,S], %s",
+                    scope.path, cj_dtype_name(cj_value_dtype(o->mask)),
+                    cj__shape_text(cj_value_shape(o->mask), found), cj__shape_text(whole, wanted));
+    return false;
+}
+
+/* The mask as a bias: 0 where a key is seen, -∞ where not. */
 static cj_value masked(const cj_attention_options *o)
 {
-    cj_value mask = o->mask;
-    cj_shape_t shape = cj_value_shape(mask);
-    if (shape.rank == 2) mask = cj_reshape(mask, cj_shape(shape.dims[0], 1, 1, shape.dims[1]));
     cj_dtype dtype = cj_value_dtype(o->query);
+    cj_value mask = cj_reshape(o->mask, spread(cj_value_shape(o->mask)));
     cj_value shown = o->bias.graph ? o->bias : cj_constant(mask.graph, dtype, 0);
     return cj_select(mask, shown, cj_constant(mask.graph, dtype, -INFINITY));
 }
 
-static bool operands_ok(const cj_attention_options *o)
+static bool operands_ok(cj_scope scope, const cj_attention_options *o)
 {
+    static const char name[] = "attention";
     const cj_value more[] = {o->first, o->lengths, o->mask, o->bias};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         if (more[i].graph && !cj_value_ok(more[i])) return false;
-    return cj_value_ok(o->query) && cj_value_ok(o->key) && cj_value_ok(o->value);
+    return cj__given(scope, name, "query", o->query) && cj__given(scope, name, "key", o->key) &&
+           cj__given(scope, name, "value", o->value) && (!o->mask.graph || mask_fits(scope, o));
 }
 
 static cj_value draw_attention(cj_scope scope, const cj_attention_options *o)
@@ -54,7 +78,7 @@ static cj_value draw_attention(cj_scope scope, const cj_attention_options *o)
 
 cj_value cj_attention(cj_scope scope, const cj_attention_options *o)
 {
-    if (!operands_ok(o)) return cj__poison(scope.graph);
+    if (!operands_ok(scope, o)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value y = draw_attention(scope, o);
     cj__enter(scope.graph, outer);
@@ -190,8 +214,9 @@ static cj_value draw_heads(cj_scope scope, const heads_options *o)
 
 cj_value cj_multi_head_attention(cj_scope scope, const heads_options *o)
 {
-    bool bad = !cj_value_ok(o->input) || (o->context.graph && !cj_value_ok(o->context)) ||
-               (o->values.graph && !cj_value_ok(o->values));
+    bool bad = !cj__given(scope, "attention", "input", o->input) ||
+               (o->context.graph && !cj__given(scope, "attention", "context", o->context)) ||
+               (o->values.graph && !cj__given(scope, "attention", "values", o->values));
     if (bad || wrong_heads(scope, o)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value y = draw_heads(scope, o);

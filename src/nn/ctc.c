@@ -2,6 +2,7 @@
  * over the steps are added up by a scan, in logarithms; the gradient is the scan's. */
 #define CJ_NO_LOCATIONS
 #include "cajal/sequence.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -126,17 +127,12 @@ static cj_value likelihood(const ctc *c)
 
 #define REFUSE(...) return (void)cj__graph_error(graph, CJ_SHAPE_ERROR, "ctc at '" __VA_ARGS__), false
 
-static bool is_counts(cj_value value, int64_t rows)
-{
-    if (!value.graph || !cj_value_ok(value)) return true;
-    cj_dtype dtype = cj_value_dtype(value);
-    return cj_shape_equal(cj_value_shape(value), cj_shape(rows)) && (dtype == CJ_I32 || dtype == CJ_I64);
-}
-
 static bool check(const cj_ctc_options *o, cj_graph *graph)
 {
+    cj_scope scope = {graph, graph->scope};
     cj_shape_t x = cj_value_shape(o->logits), y = cj_value_shape(o->labels);
-    if (!cj_value_ok(o->logits) || !cj_value_ok(o->labels)) return false;
+    if (!cj__given(scope, "ctc", "logits", o->logits) || !cj__given(scope, "ctc", "labels", o->labels))
+        return false;
     if (x.rank != 3 || x.dims[2] < 1 || !cj__dtype_is_float(cj_value_dtype(o->logits)))
         REFUSE("%s' needs logits [N,T,C], floating point", graph->scope);
     if (y.rank != 2 || y.dims[0] != x.dims[0] || cj__dtype_is_float(cj_value_dtype(o->labels)))
@@ -144,15 +140,13 @@ static bool check(const cj_ctc_options *o, cj_graph *graph)
     if (o->blank < 0 || o->blank >= x.dims[2])
         REFUSE("%s': the blank is %lld, which is none of %lld classes", graph->scope, (long long)o->blank,
                (long long)x.dims[2]);
-    if (!is_counts(o->lengths, x.dims[0]) || !is_counts(o->label_lengths, x.dims[0]))
-        REFUSE("%s': lengths must be %lld integers (i32 or i64), one a row", graph->scope,
-               (long long)x.dims[0]);
-    return true;
+    return cj__lengths_fit(scope, "ctc", "lengths", o->lengths, x.dims[0]) &&
+           cj__lengths_fit(scope, "ctc", "label_lengths", o->label_lengths, x.dims[0]);
 }
 
 cj_value cj_ctc(const cj_ctc_options *o)
 {
-    cj_graph *graph = o->logits.graph;
+    cj_graph *graph = o->logits.graph ? o->logits.graph : o->labels.graph;
     if (!graph || !check(o, graph)) return cj__poison(graph);
     cj_shape_t x = cj_value_shape(o->logits);
     ctc c = {.o = o, .graph = graph, .rows = x.dims[0], .steps = x.dims[1], .classes = x.dims[2]};

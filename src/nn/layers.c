@@ -2,11 +2,13 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/nn.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
 {
-    if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
+    if (!cj__given(scope, "dense", "input", o->input) || !cj__sized(scope, "dense", "units", o->units))
+        return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value weight =
         cj_parameter(scope, "weight", cj_shape(o->units, cj__channels_of(o->input)), o->weight_init);
@@ -30,11 +32,11 @@ static cj_value affine(cj_scope scope, const char *name, cj_value x, double valu
 cj_value cj_layer_norm(cj_scope scope, const cj_layer_norm_options *o)
 {
     cj_value x = o->input;
-    if (!cj_value_ok(x)) return cj__poison(scope.graph);
+    if (!cj__given(scope, "layer_norm", "input", x)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value weight = affine(scope, "weight", x, 1, o->no_affine);
     cj_value bias = affine(scope, "bias", x, 0, o->no_affine || o->no_bias);
-    cj_value y = cj__layer_norm(x, weight, bias, o->epsilon == 0 ? 1e-5 : o->epsilon);
+    cj_value y = cj__layer_norm(x, weight, bias, cj__epsilon(scope, "layer_norm", o->epsilon));
     cj__enter(scope.graph, outer);
     return cj_note_layer(scope, "layer_norm", y);
 }
@@ -50,11 +52,18 @@ static cj_value without_padding(const cj_embedding_options *o)
 
 cj_value cj_embedding(cj_scope scope, const cj_embedding_options *o)
 {
-    if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
+    static const char name[] = "embedding";
+    if (!cj__given(scope, name, "input", o->input) || !cj__sized(scope, name, "rows", o->count) ||
+        !cj__sized(scope, name, "columns", o->width))
+        return cj__poison(scope.graph);
+    if (o->has_padding && (o->padding < 0 || o->padding >= o->count))
+        return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT,
+                               "embedding at '%s': padding is %lld, which is none of %lld rows", scope.path,
+                               (long long)o->padding, (long long)o->count);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_init init = o->weight_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_NORMAL, 1} : o->weight_init;
     cj_value weight = cj_parameter(scope, "weight", cj_shape(o->count, o->width), init);
     cj_value y = cj_gather(weight, without_padding(o), 0);
     cj__enter(scope.graph, outer);
-    return cj_note_layer(scope, "embedding", y);
+    return cj_note_layer(scope, name, y);
 }

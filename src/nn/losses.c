@@ -2,6 +2,7 @@
 #define CJ_NO_LOCATIONS
 #include "base/shape.h"
 #include "cajal/nn.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 static cj_value mean_all(cj_value x)
@@ -137,8 +138,11 @@ static cj_value widened(cj_value x, cj_dtype from, cj_dtype to)
 cj_value cj_cross_entropy(const cj_cross_entropy_options *options)
 {
     cj_cross_entropy_options o = *options;
-    if (!cj_value_ok(o.logits)) return o.logits;
-    if (!cj_value_ok(o.labels)) return cj_cross_entropy_rows(o.logits, o.labels);
+    cj_graph *graph = o.logits.graph ? o.logits.graph : o.labels.graph;
+    cj_scope scope = {graph, graph ? graph->scope : ""};
+    if (!cj__given(scope, "cross_entropy", "logits", o.logits) ||
+        !cj__given(scope, "cross_entropy", "labels", o.labels))
+        return cj__poison(graph);
     if (cj__node_of(o.logits)->op == CJ__OP_softmax) o.logits = cj_logits(o.logits);
     o.logits = widened(o.logits, CJ_BF16, CJ_F32);
     o.labels = widened(o.labels, CJ_U8, CJ_I32);

@@ -207,7 +207,10 @@ typedef void (*use_gradients)(cj_value loss, const cj_optimizer *optimizer, int 
 static void with_gradients(cj_value loss, const cj_optimizer *optimizer, use_gradients use, void *context)
 {
     cj_graph *graph = loss.graph;
-    if (!graph || !cj_value_ok(loss)) return;
+    if (!cj_value_ok(loss)) {
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "minimize: the loss has no value");
+        return;
+    }
     if (cj_shape_count(cj_value_shape(loss)) != 1) {
         cj__graph_error(graph, CJ_SHAPE_ERROR,
                         "minimize: the loss must be a single number; hint: take its mean");

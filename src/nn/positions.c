@@ -3,18 +3,26 @@
 #include "base/memory.h"
 #include "cajal/attention.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 #include <math.h>
 
-/* The places first, first + 1, … of `count`: i32 [count], or [N,count] where each example has its own first.
- */
-static cj_value places(cj_graph *graph, cj_value first, int64_t count)
+/* The places first, first + 1, … of x [N,T,…]: i32 [T], or [N,T] where each example has its own first. */
+static cj_value places(cj_value x, cj_value first)
 {
-    cj_value t = cj_iota(graph, CJ_I32, count);
+    cj_shape_t shape = cj_value_shape(x), given = cj_value_shape(first);
+    cj_value t = cj_iota(x.graph, CJ_I32, shape.dims[1]);
     if (!first.graph) return t;
-    if (cj_value_shape(first).rank == 1)
-        first = cj_reshape(first, cj_shape(cj_value_shape(first).dims[0], 1));
+    if (cj_value_dtype(first) != CJ_I32 ||
+        (given.rank != 0 && !cj_shape_equal(given, cj_shape(shape.dims[0])))) {
+        char found[CJ__SHAPE_TEXT];
+        return cj__graph_error(x.graph, CJ_SHAPE_ERROR,
+                               "positions at '%s': first is %s %s, expected i32 [] or [%lld]", x.graph->scope,
+                               cj_dtype_name(cj_value_dtype(first)), cj__shape_text(given, found),
+                               (long long)shape.dims[0]);
+    }
+    if (given.rank == 1) first = cj_reshape(first, cj_shape(shape.dims[0], 1));
     return cj_add(t, first);
 }
 
@@ -33,7 +41,7 @@ static cj_value speeds(cj_graph *graph, double theta, int64_t width)
 /* Places times speeds: [1 or N,count,1 or not there,width / 2] in the type of x. */
 static cj_value angles(cj_value x, cj_value first, double theta, int64_t width, bool by_head)
 {
-    cj_value t = places(x.graph, first, cj_value_shape(x).dims[1]);
+    cj_value t = places(x, first);
     if (!cj_value_ok(t)) return t;
     cj_shape_t shape = cj_value_shape(t), column = {.rank = 0};
     column.dims[column.rank++] = shape.rank == 2 ? shape.dims[0] : 1;
@@ -109,7 +117,8 @@ static bool wrong_rank(cj_value x, const char *type)
 cj_value cj_learned_positions(cj_scope scope, const cj_positions_options *o)
 {
     cj_value x = o->input;
-    if (wrong_rank(x, "learned")) return cj__poison(scope.graph);
+    if (!cj__given(scope, "learned_positions", "input", x) || wrong_rank(x, "learned"))
+        return cj__poison(scope.graph);
     cj_shape_t shape = cj_value_shape(x);
     if (o->count < shape.dims[1])
         return cj__graph_error(scope.graph, CJ_SHAPE_ERROR,
@@ -118,7 +127,7 @@ cj_value cj_learned_positions(cj_scope scope, const cj_positions_options *o)
     cj_init init = o->weight_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_NORMAL, 0.02} : o->weight_init;
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value weight = cj_parameter(scope, "weight", cj_shape(o->count, shape.dims[2]), init);
-    cj_value y = cj_add(x, cj_gather(weight, places(scope.graph, o->first, shape.dims[1]), 0));
+    cj_value y = cj_add(x, cj_gather(weight, places(x, o->first), 0));
     cj__enter(scope.graph, outer);
     return cj_note_layer(scope, "learned_positions", y);
 }
@@ -155,8 +164,9 @@ static double slope(int64_t head, int64_t heads)
 cj_value cj_alibi(cj_graph *graph, int64_t heads, int64_t keys)
 {
     if (heads < 1 || keys < 0 || heads > 1 << 20)
-        return cj__graph_error(graph, CJ_INVALID_ARGUMENT, "alibi: there are no %lld heads",
-                               (long long)heads);
+        return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
+                               "alibi of %lld heads and %lld keys: expected 1 to %d and 0 or more",
+                               (long long)heads, (long long)keys, 1 << 20);
     float *slopes = cj__allocate((size_t)heads * sizeof *slopes);
     if (!slopes) return cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for alibi");
     for (int64_t h = 0; h < heads; h++) slopes[h] = (float)slope(h, heads);

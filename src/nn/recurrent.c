@@ -3,6 +3,8 @@
 #define CJ_NO_LOCATIONS
 #include "cajal/sequence.h"
 #include "model/model.h"
+#include "nn/check.h"
+#include "nn/padding.h"
 #include "ops/recurrence.h"
 
 #include <math.h>
@@ -31,8 +33,9 @@ static bool check_options(const network *n)
 {
     const cj_recurrent_options *o = n->o;
     const char *path = n->scope.path;
-    if (o->units < 1) REFUSE(n, "%s at '%s' has %lld units", n->type, path, (long long)o->units);
-    if (n->layers < 1) REFUSE(n, "%s at '%s' has %lld layers", n->type, path, (long long)n->layers);
+    if (!cj__sized(n->scope, n->type, "units", o->units) ||
+        !cj__sized(n->scope, n->type, "layers", n->layers))
+        return false;
     if (!(o->dropout >= 0 && o->dropout < 1))
         REFUSE(n, "%s at '%s' has a dropout of %g, but a rate is from 0 up to 1", n->type, path, o->dropout);
     if (o->cell.graph && n->cell != CJ__LSTM)
@@ -69,17 +72,6 @@ static bool check_state(const network *n, cj_value state, const char *name)
     if (!state.graph || !cj_value_ok(state) || cj_shape_equal(cj_value_shape(state), shape)) return true;
     REFUSE(n, "%s at '%s': %s is %s, but must be %s", n->type, n->scope.path, name,
            cj__shape_text(cj_value_shape(state), found), cj__shape_text(shape, wanted));
-}
-
-static bool check_lengths(const network *n)
-{
-    cj_value lengths = n->o->lengths;
-    if (!lengths.graph || !cj_value_ok(lengths)) return true;
-    cj_dtype dtype = cj_value_dtype(lengths);
-    if (cj_shape_equal(cj_value_shape(lengths), cj_shape(n->rows)) && (dtype == CJ_I32 || dtype == CJ_I64))
-        return true;
-    REFUSE(n, "%s at '%s': lengths must be %lld integers (i32 or i64), one a row", n->type, n->scope.path,
-           (long long)n->rows);
 }
 
 /* --- drawing ------------------------------------------------------------------------------------------- */
@@ -244,10 +236,10 @@ static cj_recurrent draw(cj_scope scope, const cj_recurrent_options *o, cj__cell
 {
     network n = {scope, o, cell, type, o->layers ? o->layers : 1, o->bidirectional ? 2 : 1, 0, single};
     cj_recurrent result = refused(&n);
-    if (!cj_value_ok(o->input)) return result;
     const char *outer = cj__enter(scope.graph, scope.path);
     n.rows = cj_value_shape(o->input).rank ? cj_value_shape(o->input).dims[0] : 0;
-    bool ok = check_options(&n) && check_input(&n) && check_lengths(&n) &&
+    bool ok = cj__given(scope, type, "input", o->input) && check_options(&n) && check_input(&n) &&
+              cj__lengths_fit(scope, type, "lengths", o->lengths, n.rows) &&
               check_state(&n, o->hidden, "hidden") && check_state(&n, o->cell, "cell");
     if (ok) result = single ? draw_single(&n) : o->stateful ? draw_stateful(&n) : draw_layers(&n);
     cj__enter(scope.graph, outer);

@@ -1,6 +1,7 @@
 /* Networks as lists of layers, one table for C and for recipes. Layers are named by their place in the list,
  * as in PyTorch's Sequential: "0.weight". */
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "nn/layer_table.h"
 #include "nn/padding.h"
 #include "cajal/sequence.h"
@@ -503,6 +504,7 @@ cj_value cj_sequential(cj_scope scope, cj_value x, void *layers)
 {
     const cj_layer *layer = layers;
     cj_value lengths = cj__none();
+    if (!cj__given(scope, "sequential", "input", x)) return cj__poison(scope.graph);
     if (!layer)
         return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT, "sequential: no layers were given (NULL)");
     for (int i = 0; layer[i].type && cj_value_ok(x); i++)

@@ -4,15 +4,16 @@
 #include "cajal/attention.h"
 #include "cajal/nn.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 cj_value cj_rms_norm(cj_scope scope, const cj_rms_norm_options *o)
 {
     cj_value x = o->input;
-    if (!cj_value_ok(x)) return cj__poison(scope.graph);
+    if (!cj__given(scope, "rms_norm", "input", x)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value mean = cj_mean(cj_square(x), (cj_axes_t){1, {-1}}, CJ_KEEP_AXES);
-    cj_value y = cj_mul(x, cj_rsqrt(cj_add_scalar(mean, o->epsilon == 0 ? 1e-5 : o->epsilon)));
+    cj_value y = cj_mul(x, cj_rsqrt(cj_add_scalar(mean, cj__epsilon(scope, "rms_norm", o->epsilon))));
     y = cj_mul(y, cj_parameter(scope, "weight", cj_shape(cj__channels_of(x)), (cj_init){CJ_INIT_ONES, 0}));
     cj__enter(scope.graph, outer);
     return cj_note_layer(scope, "rms_norm", y);
@@ -101,7 +102,7 @@ static cj_value draw_layer(cj_scope scope, const options *o, const part *parts, 
     static const char *const norms[] = {"norm1", "norm2", "norm3"};
     static const char *const drops[] = {"dropout1", "dropout2", "dropout3"};
     cj_value x = o->input;
-    if (!cj_value_ok(x)) return cj__poison(scope.graph);
+    if (!cj__given(scope, type, "input", x)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     for (int i = 0; i < count && cj_value_ok(x); i++) {
         cj_value y = o->norm_first ? norm(scope, o, norms[i], x) : x;
@@ -121,18 +122,17 @@ cj_value cj_transformer_encoder_layer(cj_scope scope, const options *o)
 
 cj_value cj_transformer_decoder_layer(cj_scope scope, const options *o)
 {
-    if (!cj_value_ok(o->memory)) {
-        if (o->memory.graph) return cj__poison(scope.graph);
-        return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT,
-                               "transformer_decoder_layer at '%s' has no memory to attend to", scope.path);
-    }
-    return draw_layer(scope, o, (const part[]){o->not_causal ? SELF : CAUSAL, CROSS, FEED}, 3,
-                      "transformer_decoder_layer");
+    static const char type[] = "transformer_decoder_layer";
+    if (!cj__given(scope, type, "memory", o->memory)) return cj__poison(scope.graph);
+    return draw_layer(scope, o, (const part[]){o->not_causal ? SELF : CAUSAL, CROSS, FEED}, 3, type);
 }
 
-static cj_value draw_stack(cj_scope scope, const options *o, cj_value (*layer)(cj_scope, const options *))
+static cj_value draw_stack(cj_scope scope, const options *o, const char *type,
+                           cj_value (*layer)(cj_scope, const options *))
 {
     options each = *o;
+    if (!cj__given(scope, type, "input", o->input) || !cj__sized(scope, type, "layers", o->layers))
+        return cj__poison(scope.graph);
     for (int64_t i = 0; i < o->layers && cj_value_ok(each.input); i++)
         each.input = layer(cj_at(scope, "layers.%lld", (long long)i), &each);
     bool last = o->last_norm == CJ_LAST_NORM_IF_FIRST ? o->norm_first : o->last_norm == CJ_LAST_NORM;
@@ -141,10 +141,10 @@ static cj_value draw_stack(cj_scope scope, const options *o, cj_value (*layer)(c
 
 cj_value cj_transformer_encoder(cj_scope scope, const options *o)
 {
-    return draw_stack(scope, o, cj_transformer_encoder_layer);
+    return draw_stack(scope, o, "transformer_encoder", cj_transformer_encoder_layer);
 }
 
 cj_value cj_transformer_decoder(cj_scope scope, const options *o)
 {
-    return draw_stack(scope, o, cj_transformer_decoder_layer);
+    return draw_stack(scope, o, "transformer_decoder", cj_transformer_decoder_layer);
 }

@@ -3,6 +3,7 @@
 #include "cajal/nn.h"
 #include "cajal/vision.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 /* The window of a layer over `rank` spatial axes of x, and its kernel. */
@@ -89,9 +90,9 @@ static cj_value weight_of(cj_scope scope, const cj__window_attributes *a, int64_
 
 static cj_value draw_convolution(cj_scope scope, const cj_conv_options *o, const char *type, int64_t rank)
 {
-    if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
     cj_shape_t x = cj_value_shape(o->input);
-    if (wrong_options(scope, type, o, x, rank)) return cj__poison(scope.graph);
+    if (!cj__given(scope, type, "input", o->input) || wrong_options(scope, type, o, x, rank))
+        return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj__window_attributes a = window_of(o, x, rank);
     cj_window window = public_window(&a);
@@ -133,9 +134,9 @@ static cj_shape_t transposed_size(const cj_conv_options *o, cj__window_attribute
 cj_value cj_conv_transpose(cj_scope scope, const cj_conv_options *o)
 {
     static const char type[] = "conv_transpose";
-    if (!cj_value_ok(o->input)) return cj__poison(scope.graph);
     cj_shape_t x = cj_value_shape(o->input);
-    if (wrong_options(scope, type, o, x, x.rank - 2)) return cj__poison(scope.graph);
+    if (!cj__given(scope, type, "input", o->input) || wrong_options(scope, type, o, x, x.rank - 2))
+        return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj__window_attributes a = window_of(o, x, x.rank - 2);
     cj_shape_t size = transposed_size(o, &a, x);
@@ -157,17 +158,19 @@ static void follow(cj_value running, cj_value new, double momentum)
 /* The mean over more than one element is unbiased with n - 1. */
 static cj_value unbiased(cj_value variance, cj_value x)
 {
-    double n = (double)(cj_shape_count(cj_value_shape(x)) / cj_shape_count(cj_value_shape(variance)));
+    int64_t channels = cj_shape_count(cj_value_shape(variance));
+    double n = channels ? (double)(cj_shape_count(cj_value_shape(x)) / channels) : 0;
     return n > 1 ? cj_scale(variance, n / (n - 1)) : variance;
 }
 
 cj_value cj_batch_norm(cj_scope scope, const cj_batch_norm_options *o)
 {
     cj_value x = o->input;
-    if (!cj_value_ok(x)) return cj__poison(scope.graph);
+    if (!cj__given(scope, "batch_norm", "input", x)) return cj__poison(scope.graph);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_shape_t shape = cj_value_shape(x), by_channel = cj_shape(shape.rank ? shape.dims[shape.rank - 1] : 1);
-    double epsilon = o->epsilon == 0 ? 1e-5 : o->epsilon, momentum = o->momentum == 0 ? 0.1 : o->momentum;
+    double epsilon = cj__epsilon(scope, "batch_norm", o->epsilon),
+           momentum = o->momentum == 0 ? 0.1 : o->momentum;
     cj_value weight, bias, y;
     if (o->no_affine || o->no_weight)
         weight = cj_broadcast(cj_constant(scope.graph, CJ_F32, 1), by_channel);

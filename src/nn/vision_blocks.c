@@ -4,6 +4,7 @@
 #include "cajal/vision.h"
 #include "base/memory.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -45,7 +46,7 @@ cj_value cj_spatially_separable_conv2d(cj_scope scope, const cj_conv_options *o)
 cj_value cj_squeeze_excitation(cj_scope scope, cj_value x, int64_t squeezed, bool hard)
 {
     cj_shape_t shape = cj_value_shape(x);
-    if (!cj_value_ok(x)) return cj__poison(scope.graph);
+    if (!cj__given(scope, "squeeze_excitation", "input", x)) return cj__poison(scope.graph);
     int64_t channels = cj__channels_of(x);
     cj_value all = cj_reshape(cj_global_average_pool(x), cj_shape(shape.dims[0], 1, 1, channels));
     cj_conv_options down = {.size = sizeof down, .input = all, .filters = squeezed};
@@ -67,13 +68,15 @@ static cj_value kept(cj_scope scope, cj_value x, double rate, bool by_channel)
 
 cj_value cj_spatial_dropout(cj_scope scope, cj_value x, double rate)
 {
-    if (!cj_value_ok(x) || cj_graph_mode(scope.graph) == CJ_INFERENCE || rate == 0) return x;
+    if (!cj__given(scope, "spatial_dropout", "input", x)) return cj__poison(scope.graph);
+    if (cj_graph_mode(scope.graph) == CJ_INFERENCE || rate == 0) return x;
     return cj_mul(x, kept(scope, x, rate, true));
 }
 
 cj_value cj_stochastic_depth(cj_scope scope, cj_value x, double rate)
 {
-    if (!cj_value_ok(x) || cj_graph_mode(scope.graph) == CJ_INFERENCE || rate == 0) return x;
+    if (!cj__given(scope, "stochastic_depth", "input", x)) return cj__poison(scope.graph);
+    if (cj_graph_mode(scope.graph) == CJ_INFERENCE || rate == 0) return x;
     return cj_mul(x, kept(scope, x, rate, false));
 }
 

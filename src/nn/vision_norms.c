@@ -3,6 +3,7 @@
 #include "cajal/vision.h"
 #include "base/memory.h"
 #include "graph/graph.h"
+#include "nn/check.h"
 #include "ops/ops.h"
 
 /* x: [N,P,G,C/G], over places and the channels of a group */
@@ -17,7 +18,7 @@ static cj_value normalise(cj_value x, double epsilon)
 cj_value cj_group_norm(cj_scope scope, const cj_group_norm_options *o)
 {
     cj_value x = o->input;
-    if (!cj_value_ok(x)) return cj__poison(scope.graph);
+    if (!cj__given(scope, "group_norm", "input", x)) return cj__poison(scope.graph);
     int64_t groups = o->groups ? o->groups : 32, channels = cj__channels_of(x);
     cj_shape_t shape = cj_value_shape(x), by_channel = cj_shape(channels);
     if (shape.rank < 2 || groups < 1 || channels % groups)
@@ -26,7 +27,7 @@ cj_value cj_group_norm(cj_scope scope, const cj_group_norm_options *o)
                                (long long)channels, (long long)groups);
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_value y = cj_reshape(x, cj_shape(shape.dims[0], -1, groups, channels / groups));
-    y = cj_reshape(normalise(y, o->epsilon == 0 ? 1e-5 : o->epsilon), shape);
+    y = cj_reshape(normalise(y, cj__epsilon(scope, "group_norm", o->epsilon)), shape);
     if (!o->no_affine) {
         y = cj_mul(y, cj_parameter(scope, "weight", by_channel, (cj_init){CJ_INIT_ONES, 0}));
         y = cj_add(y, cj_parameter(scope, "bias", by_channel, (cj_init){CJ_INIT_ZEROS, 0}));
