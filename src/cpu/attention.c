@@ -15,12 +15,12 @@ static const cj__attention_kernels *const tables[CJ__ISA_COUNT] = {
     CJ__IF_NEON([CJ__ISA_NEON] = &cj__attention_neon, ) CJ__IF_AVX2([CJ__ISA_AVX2] = &cj__attention_avx2, )
         CJ__IF_AVX512([CJ__ISA_AVX512] = &cj__attention_avx512, )};
 
-static void find_bias(cj__attention_plan *p, const cj__launch *launch)
+static void find_strides(const cj__launch *launch, int operand, int64_t stride[4])
 {
-    if (p->at.bias < 0) return;
-    cj_shape_t shape = launch->types[p->at.bias].shape;
-    for (int64_t axis = 3, stride = 1; axis >= 0; stride *= shape.dims[axis--])
-        p->bias_stride[axis] = shape.dims[axis] > 1 ? stride : 0;
+    if (operand < 0) return;
+    cj_shape_t shape = launch->types[operand].shape;
+    for (int64_t axis = 3, elements = 1; axis >= 0; elements *= shape.dims[axis--])
+        stride[axis] = shape.dims[axis] > 1 ? elements : 0;
 }
 
 cj_status cj__attention_plan_make(cj__attention_plan **plan, const cj__launch *launch, int tensors,
@@ -39,7 +39,8 @@ cj_status cj__attention_plan_make(cj__attention_plan **plan, const cj__launch *l
     p->products = cj__matmul_kernels_of(isa);
     p->rows = tables[cj__isa_vectors(isa)];
     p->first_of_each = p->at.first >= 0 && launch->types[p->at.first].shape.rank > 0;
-    find_bias(p, launch);
+    find_strides(launch, p->at.bias, p->bias_stride);
+    find_strides(launch, p->at.mask, p->mask_stride);
     return cj__random_choose(&p->random);
 }
 
@@ -73,16 +74,26 @@ int64_t cj__attention_seen(const cj__attention_head *h, int64_t i, int64_t from,
     return seen < 0 ? 0 : seen < count ? seen : count;
 }
 
+static int64_t place_of(const cj__attention_head *h, const int64_t stride[4], int64_t i, int64_t key)
+{
+    return h->example * stride[0] + h->head * stride[1] + i * stride[2] + key * stride[3];
+}
+
 const float *cj__attention_bias(const cj__attention_head *h, int64_t i, int64_t from, int64_t count,
                                 float *room)
 {
+    static const float none = 0;
     const cj__attention_plan *p = h->plan;
-    if (p->at.bias < 0) return NULL;
-    const int64_t *stride = p->bias_stride;
-    const float *bias = (const float *)h->operands[p->at.bias] + h->example * stride[0] +
-                        h->head * stride[1] + i * stride[2] + from * stride[3];
-    if (stride[3]) return bias;
-    for (int64_t j = 0; j < count; j++) room[j] = *bias;
+    if (p->at.bias < 0 && p->at.mask < 0) return NULL;
+    int64_t stride = p->bias_stride[3], mask_stride = p->mask_stride[3];
+    const float *bias = p->at.bias < 0 ? &none : h->operands[p->at.bias];
+    bias += place_of(h, p->bias_stride, i, from);
+    if (stride && p->at.mask < 0) return bias;
+    for (int64_t j = 0; j < count; j++) room[j] = bias[j * stride];
+    if (p->at.mask < 0) return room;
+    const bool *mask = (const bool *)h->operands[p->at.mask] + place_of(h, p->mask_stride, i, from);
+    for (int64_t j = 0; j < count; j++)
+        if (!mask[j * mask_stride]) room[j] = -INFINITY;
     return room;
 }
 

@@ -20,9 +20,9 @@ typedef struct {
     const cj__matmul_kernels *products;
     const cj__attention_kernels *rows;
     const cj__random_table *random;
-    int64_t bias_stride[4]; /* 0: shared along this axis */
-    bool first_of_each;     /* each example has a first position of its own */
-    int outputs;            /* where the results stand among the operands */
+    int64_t bias_stride[4], mask_stride[4]; /* 0: shared along this axis */
+    bool first_of_each;                     /* each example has a first position of its own */
+    int outputs;                            /* where the results stand among the operands */
     cj__isa isa;
     const cj__split_kernels *split;
     int parts; /* of bf16, by which its products are made; 0: in f32 */
@@ -45,7 +45,7 @@ float *cj__attention_query(const cj__attention_head *head, int operand, int64_t 
 float *cj__attention_key(const cj__attention_head *head, int operand, int64_t j);
 /* Of the keys [from, from + count), how many query i sees. */
 int64_t cj__attention_seen(const cj__attention_head *head, int64_t i, int64_t from, int64_t count);
-/* What the bias adds to them; NULL: nothing. `room` is for a bias that they share. */
+/* What bias and mask add to them; NULL: nothing. `room` is for what does not lie there as it is. */
 const float *cj__attention_bias(const cj__attention_head *head, int64_t i, int64_t from, int64_t count,
                                 float *room);
 /* Drops some of the row's probabilities; from is a multiple of 4. */

@@ -182,7 +182,7 @@ static cj_value columns_of_identity(cj_value values, int64_t first)
 static cj_value weights_of(cj_graph *graph, const cj__node *node)
 {
     enum { MOST = 4096 };
-    cj_value inputs[CJ__ATTENTION_TENSORS + 4], parts[MOST];
+    cj_value inputs[CJ__ATTENTION_TENSORS + CJ__ATTENTION_MORE], parts[MOST];
     for (int i = 0; i < node->inputs_count; i++)
         inputs[i] = cj__make_value(graph, cj__resolve(graph, node->inputs[i]));
     cj_value values = inputs[2];

@@ -31,7 +31,12 @@ typedef struct {
 
 /* What stands behind the tensors that every attention has, in this order; behind them, where `rate` is not 0,
  * the run counter. */
-enum { CJ__ATTENTION_BIAS = 1, CJ__ATTENTION_FIRST = 2, CJ__ATTENTION_LENGTHS = 4 };
+enum {
+    CJ__ATTENTION_BIAS = 1,
+    CJ__ATTENTION_FIRST = 2,
+    CJ__ATTENTION_LENGTHS = 4,
+    CJ__ATTENTION_MASK = 8 /* bool: which keys are seen */
+};
 typedef struct {
     double scale;   /* of the scores */
     int64_t causal; /* query i sees keys 0 … first + i */

@@ -35,13 +35,10 @@ static bool mask_fits(cj_scope scope, const cj_attention_options *o)
     return false;
 }
 
-/* The mask as a bias: 0 where a key is seen, -∞ where not. */
-static cj_value masked(const cj_attention_options *o)
+/* A mask alone as a bias, which kernels read as it lies: 0 where a key is seen, -∞ where not. */
+static cj_value masked(cj_dtype dtype, cj_value mask)
 {
-    cj_dtype dtype = cj_value_dtype(o->query);
-    cj_value mask = cj_reshape(o->mask, spread(cj_value_shape(o->mask)));
-    cj_value shown = o->bias.graph ? o->bias : cj_constant(mask.graph, dtype, 0);
-    return cj_select(mask, shown, cj_constant(mask.graph, dtype, -INFINITY));
+    return cj_select(mask, cj_constant(mask.graph, dtype, 0), cj_constant(mask.graph, dtype, -INFINITY));
 }
 
 static bool operands_ok(cj_scope scope, const cj_attention_options *o)
@@ -59,11 +56,12 @@ static cj_value draw_attention(cj_scope scope, const cj_attention_options *o)
     cj_shape_t shape = cj_value_shape(o->query);
     double width = shape.rank == 4 ? (double)shape.dims[3] : 1;
     cj__attention_attributes a = {.scale = o->scale == 0 ? 1 / sqrt(width) : o->scale, .causal = o->causal};
-    cj_value inputs[CJ__ATTENTION_TENSORS + 4] = {o->query, o->key, o->value};
-    cj_value bias = o->mask.graph ? masked(o) : o->bias;
-    const cj_value more[] = {bias, o->first, o->lengths};
+    cj_value inputs[CJ__ATTENTION_TENSORS + CJ__ATTENTION_MORE] = {o->query, o->key, o->value};
+    cj_value bias = o->bias, mask = cj_reshape(o->mask, spread(cj_value_shape(o->mask)));
+    if (mask.graph && !bias.graph) bias = masked(cj_value_dtype(o->query), mask), mask = cj__none();
+    const cj_value more[] = {bias, o->first, o->lengths, mask};
     int count = CJ__ATTENTION_TENSORS;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         if (!more[i].graph) continue;
         a.has |= 1 << i;
         inputs[count++] = more[i];

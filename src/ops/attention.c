@@ -51,21 +51,26 @@ typedef struct {
     cj_value ds;                 /* the gradient of the scores */
 } spelled;
 
-/* bool [N or 1,1,T or 1,S]: which keys are seen; none: all of them */
+static cj_value both(cj_value seen, cj_value more)
+{
+    return seen.graph ? cj_logical_and(seen, more) : more;
+}
+
+/* bool, each axis of [N,H,T,S] or 1: which keys are seen; none: all of them */
 static cj_value visible(const spelled *s)
 {
     cj_graph *graph = s->q.graph;
     cj_value keys = cj_iota(graph, CJ_I32, s->n.keys), seen = cj__none();
     if (s->at.lengths >= 0)
         seen = cj_less(keys, cj_reshape(s->inputs[s->at.lengths], cj_shape(s->n.examples, 1, 1, 1)));
+    if (s->at.mask >= 0) seen = both(seen, s->inputs[s->at.mask]);
     if (!s->a->causal) return seen;
     cj_value last = cj_reshape(cj_iota(graph, CJ_I32, s->n.queries), cj_shape(1, 1, s->n.queries, 1));
     if (s->at.first >= 0) {
         cj_value first = s->inputs[s->at.first];
         last = cj_add(last, cj_reshape(first, cj_shape(cj_shape_count(cj_value_shape(first)), 1, 1, 1)));
     }
-    cj_value before = cj_less_equal(keys, last);
-    return seen.graph ? cj_logical_and(seen, before) : before;
+    return both(seen, cj_less_equal(keys, last));
 }
 
 /* 0 where a draw says so, else 1 / (1 - rate): [N,H,T,S] */
@@ -125,7 +130,8 @@ static cj_value bias_gradient(const cj__attention_attributes *a, const cj_value 
 void cj__attention_vjp(cj__vjp *v)
 {
     const cj__attention_attributes *a = v->attributes;
-    cj_value out = v->outputs[0], g = v->cotangents[0], inputs[CJ__ATTENTION_GRADIENT_TENSORS + 4];
+    cj_value out = v->outputs[0], g = v->cotangents[0],
+             inputs[CJ__ATTENTION_GRADIENT_TENSORS + CJ__ATTENTION_MORE];
     if (!g.graph) g = cj__full_like(out, 0);
     cj_value delta = cj_sum(cj_mul(out, g), (cj_axes_t){1, {3}}, CJ_DROP_AXES);
     if (v->cotangents[1].graph) delta = cj_sub(delta, v->cotangents[1]);
@@ -163,7 +169,7 @@ static cj_value total_of(const cj_value *gradients, const cj_value *cotangents)
 void cj__attention_gradient_vjp(cj__vjp *v)
 {
     const cj__attention_attributes *a = v->attributes;
-    cj_value inputs[CJ__ATTENTION_GRADIENT_TENSORS + 4];
+    cj_value inputs[CJ__ATTENTION_GRADIENT_TENSORS + CJ__ATTENTION_MORE];
     int floats = CJ__ATTENTION_GRADIENT_TENSORS + (a->has & CJ__ATTENTION_BIAS ? 1 : 0);
     for (int i = 0; i < v->inputs_count; i++) inputs[i] = i < floats ? begin_at(v->inputs[i]) : v->inputs[i];
     spelled s = spell(a, inputs);
@@ -219,20 +225,22 @@ static int64_t seen_by(const defined *d, int64_t n, int64_t i)
     return cj__attention_visible(d->a, d->n.keys, first, length, i);
 }
 
-static double bias_of(const defined *d, int64_t n, int64_t h, int64_t i, int64_t j)
+/* An element of the operand at `place`, of bias or mask. */
+static double shared_at(const defined *d, int place, int64_t n, int64_t h, int64_t i, int64_t j)
 {
-    if (d->at.bias < 0) return 0;
     const int64_t at[] = {n, h, i, j};
     int64_t flat = 0;
-    cj_shape_t shape = d->r->input_types[d->at.bias].shape;
+    cj_shape_t shape = d->r->input_types[place].shape;
     for (int axis = 0; axis < 4; axis++)
         flat = flat * shape.dims[axis] + (shape.dims[axis] > 1 ? at[axis] : 0);
-    return d->r->inputs[d->at.bias][flat];
+    return d->r->inputs[place][flat];
 }
 
 static double score(const defined *d, int64_t n, int64_t h, int64_t i, int64_t j)
 {
-    return d->a->scale * dot(d, 0, query_at(d, n, h, i), 1, key_at(d, n, h, j)) + bias_of(d, n, h, i, j);
+    if (d->at.mask >= 0 && shared_at(d, d->at.mask, n, h, i, j) == 0) return -INFINITY;
+    double bias = d->at.bias >= 0 ? shared_at(d, d->at.bias, n, h, i, j) : 0;
+    return d->a->scale * dot(d, 0, query_at(d, n, h, i), 1, key_at(d, n, h, j)) + bias;
 }
 
 static double kept_at(const defined *d, int64_t n, int64_t h, int64_t i, int64_t j)
@@ -325,6 +333,7 @@ static const sample cases[] = {
      0,
      {4, {1, 2, 4, 6}}},
     {{2, 3, 5, 2, 2, 4}, 0, CJ__ATTENTION_BIAS, 0.3, {4, {2, 1, 1, 5}}},
+    {{2, 5, 6, 2, 1, 4}, 1, CJ__ATTENTION_BIAS | CJ__ATTENTION_MASK, 0.3, {4, {1, 2, 5, 6}}},
     {{1, 37, 37, 1, 1, 17}, 1, 0, 0, {0}},
     {{1, 1, 1, 1, 1, 1}, 0, 0, 0, {0}},
     {{2, 0, 3, 1, 1, 2}, 0, 0, 0, {0}},
@@ -352,6 +361,10 @@ static void add_sample(cj__samples *samples, const sample *s, bool gradient)
             out.inputs[n].dtype = CJ_I32, out.inputs[n].shape = cj_shape(s->n.examples);
             out.inputs[n].low = 0, out.inputs[n++].high = (double)s->n.keys;
         }
+    if (s->has & CJ__ATTENTION_MASK) {
+        out.inputs[n].dtype = CJ_BOOL, out.inputs[n].shape = cj_shape(s->n.examples, 1, 1, s->n.keys);
+        out.inputs[n].low = 0, out.inputs[n++].high = 2;
+    }
     if (s->rate > 0) {
         out.inputs[n].dtype = CJ_I64, out.inputs[n].shape = cj_scalar_shape();
         out.inputs[n].low = 3, out.inputs[n++].high = 4;

@@ -12,11 +12,11 @@ typedef struct {
 
 /* Where the operands stand that not every attention has; -1: it has none. */
 typedef struct {
-    int bias, first, lengths, counter;
+    int bias, first, lengths, mask, counter;
 } cj__attention_places;
 
 /* Tensors in front of those: query, key, value; and in the gradient also log-sum-exp, delta, cotangent. */
-enum { CJ__ATTENTION_TENSORS = 3, CJ__ATTENTION_GRADIENT_TENSORS = 6 };
+enum { CJ__ATTENTION_TENSORS = 3, CJ__ATTENTION_GRADIENT_TENSORS = 6, CJ__ATTENTION_MORE = 5 /* at most */ };
 
 static inline cj__attention_sizes cj__attention_sizes_of(cj_shape_t query, cj_shape_t key)
 {
@@ -30,6 +30,7 @@ static inline cj__attention_places cj__attention_places_of(const cj__attention_a
     p.bias = a->has & CJ__ATTENTION_BIAS ? tensors++ : -1;
     p.first = a->has & CJ__ATTENTION_FIRST ? tensors++ : -1;
     p.lengths = a->has & CJ__ATTENTION_LENGTHS ? tensors++ : -1;
+    p.mask = a->has & CJ__ATTENTION_MASK ? tensors++ : -1;
     p.counter = a->rate > 0 ? tensors++ : -1;
     return p;
 }

@@ -21,19 +21,20 @@ static cj_status want_heads(const cj__inference *i)
     return CJ_OK;
 }
 
-/* Of the bias: each axis of [N,H,T,S], or 1. */
-static cj_status want_bias(const cj__inference *i, int at, const cj__attention_sizes *s)
+/* Of the bias, or the mask: each axis of [N,H,T,S], or 1. */
+static cj_status want_bias(const cj__inference *i, int at, const char *name, cj_dtype dtype,
+                           const cj__attention_sizes *s)
 {
     cj_shape_t shape = i->inputs[at].shape, whole = cj_shape(s->examples, s->heads, s->queries, s->keys);
     bool fits = shape.rank == 4;
     for (int d = 0; fits && d < 4; d++) fits = shape.dims[d] == 1 || shape.dims[d] == whole.dims[d];
     if (!fits)
-        FAIL("the bias needs four dimensions, each 1 or that of [%lld,%lld,%lld,%lld] "
+        FAIL("the %s needs four dimensions, each 1 or that of [%lld,%lld,%lld,%lld] "
              "(examples, heads, queries, keys)",
-             (long long)s->examples, (long long)s->heads, (long long)s->queries, (long long)s->keys);
-    if (i->inputs[at].dtype != i->inputs[0].dtype)
-        FAIL("the bias is %s and the queries are %s; hint: cj_cast one of them",
-             cj_dtype_name(i->inputs[at].dtype), cj_dtype_name(i->inputs[0].dtype));
+             name, (long long)s->examples, (long long)s->heads, (long long)s->queries, (long long)s->keys);
+    if (i->inputs[at].dtype != dtype)
+        FAIL("the %s is %s, but should be %s; hint: cj_cast it", name, cj_dtype_name(i->inputs[at].dtype),
+             cj_dtype_name(dtype));
     return CJ_OK;
 }
 
@@ -52,7 +53,8 @@ static cj_status want_rest(const cj__inference *i, int tensors)
     const cj__attention_attributes *a = i->attributes;
     cj__attention_sizes s = cj__attention_sizes_of(i->inputs[0].shape, i->inputs[1].shape);
     cj__attention_places p = cj__attention_places_of(a, tensors);
-    if (p.bias >= 0) CJ__TRY(want_bias(i, p.bias, &s));
+    if (p.bias >= 0) CJ__TRY(want_bias(i, p.bias, "bias", i->inputs[0].dtype, &s));
+    if (p.mask >= 0) CJ__TRY(want_bias(i, p.mask, "mask", CJ_BOOL, &s));
     if (p.first >= 0) CJ__TRY(want_whole(i, p.first, "first positions", s.examples, true));
     if (p.lengths >= 0) CJ__TRY(want_whole(i, p.lengths, "lengths", s.examples, false));
     if (!(a->rate >= 0 && a->rate < 1)) FAIL("the rate %g of dropout is outside [0, 1)", a->rate);
