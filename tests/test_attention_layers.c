@@ -150,6 +150,93 @@ static void test_heads(void **state)
     check(&(setting){ROTARY_W, H, H, CJ_ROTATE_PAIRS, .causal = true, .mask = mask});
 }
 
+/* A mask of keys beside a bias of places takes no more than they do: [N,H,T,T] is never made. */
+static void test_mask_beside_bias(void **state)
+{
+    (void)state;
+    enum { ROWS = 4, HEADS = 4, PLACES = 64 };
+    cj_graph *g;
+    cj_program *program;
+    expect_ok(cj_graph_new(&g, NULL));
+    cj_value q = cj_input(g, "q", CJ_F32, cj_shape(ROWS, PLACES, HEADS, 4));
+    cj_value mask = cj_input(g, "mask", CJ_BOOL, cj_shape(ROWS, PLACES));
+    cj_value alibi = cj_alibi(g, HEADS, PLACES),
+             bias = cj_input(g, "bias", CJ_F32, cj_shape(1, 1, PLACES, PLACES));
+    cj_output(g, "a", cj_attention(cj_root(g), q, .key = q, .value = q, .mask = mask, .bias = alibi));
+    cj_output(g, "b", cj_attention(cj_root(g), q, .key = q, .value = q, .mask = mask, .bias = bias));
+    expect_ok(cj_compile(&program, g));
+    assert_true(cj_program_describe(program).slab_bytes < (size_t)ROWS * HEADS * PLACES * PLACES);
+    cj_program_free(program);
+    cj_graph_free(g);
+}
+
+/* The queries go on from place `first`; keys of a context stand where they stand. By the parts: the same
+ * parameters, turned one by one. */
+static void test_rotated_context(void **state)
+{
+    (void)state;
+    float x[N * T * ROTARY_W], context[N * T * ROTARY_W], found[N * T * ROTARY_W], wanted[N * T * ROTARY_W];
+    int32_t first = 4;
+    cj_model *model;
+    cj_graph *g;
+    cj_program *program;
+    cj_shape_t shape = cj_shape(N, T, ROTARY_W), heads = cj_shape(N, T, H, ROTARY_W / H);
+    for (int i = 0; i < N * T * ROTARY_W; i++) x[i] = (float)sin(2.1 * i), context[i] = (float)cos(0.7 * i);
+    expect_ok(cj_model_new(&model, .seed = 11));
+    expect_ok(cj_graph_new(&g, model));
+    cj_scope s = cj_root(g);
+    cj_value in = cj_input(g, "x", CJ_F32, shape), c = cj_input(g, "context", CJ_F32, shape);
+    cj_value place = cj_input(g, "first", CJ_I32, cj_scalar_shape());
+    cj_output(g, "found",
+              cj_multi_head_attention(s, in, .context = c, .heads = H, .separate = true, .first = place,
+                                      .rotation = CJ_ROTATE_HALVES));
+    cj_value q = cj_reshape(cj_dense(cj_at(s, "q_proj"), in, .units = ROTARY_W), heads);
+    cj_value k = cj_reshape(cj_dense(cj_at(s, "k_proj"), c, .units = ROTARY_W), heads);
+    cj_value v = cj_reshape(cj_dense(cj_at(s, "v_proj"), c, .units = ROTARY_W), heads);
+    cj_value y = cj_attention(s, cj_rotary(q, .first = place), .key = cj_rotary(k), .value = v);
+    cj_output(g, "wanted", cj_dense(cj_at(s, "out_proj"), cj_reshape(y, shape), .units = ROTARY_W));
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(
+        program,
+        .inputs = {{x, CJ_F32, shape}, {context, CJ_F32, shape}, {&first, CJ_I32, cj_scalar_shape()}},
+        .outputs = {found, wanted}));
+    assert_memory_equal(found, wanted, sizeof found);
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+/* bf16 holds no place beyond 256 exactly, and tells no angle of one: that they are bf16 is seen in the last
+ * digits of what is turned alone. */
+static void test_places_of_bf16(void **state)
+{
+    (void)state;
+    float x[ROTARY_W], turned[2][ROTARY_W], added[2][ROTARY_W];
+    int32_t first = 297;
+    cj_graph *g;
+    cj_program *program;
+    for (int i = 0; i < ROTARY_W; i++) x[i] = 1;
+    expect_ok(cj_graph_new(&g, NULL));
+    cj_value in = cj_input(g, "x", CJ_F32, cj_shape(1, 1, 1, ROTARY_W)), narrow = cj_cast(in, CJ_BF16);
+    cj_value place = cj_input(g, "first", CJ_I32, cj_scalar_shape());
+    cj_shape_t row = cj_shape(1, 1, ROTARY_W);
+    cj_output(g, "turned", cj_rotary(in, .first = place));
+    cj_output(g, "turned in bf16", cj_cast(cj_rotary(narrow, .first = place), CJ_F32));
+    cj_output(g, "added", cj_sinusoidal_positions(cj_reshape(in, row), .first = place));
+    cj_output(g, "added in bf16",
+              cj_cast(cj_sinusoidal_positions(cj_reshape(narrow, row), .first = place), CJ_F32));
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(
+        program, .inputs = {{x, CJ_F32, cj_shape(1, 1, 1, ROTARY_W)}, {&first, CJ_I32, cj_scalar_shape()}},
+        .outputs = {turned[0], turned[1], added[0], added[1]}));
+    for (int i = 0; i < ROTARY_W; i++) {
+        assert_true(fabsf(turned[0][i] - turned[1][i]) < 0.02F);
+        assert_true(fabsf(added[0][i] - added[1][i]) < 0.02F);
+    }
+    cj_program_free(program);
+    cj_graph_free(g);
+}
+
 /* --- a decoder's stack --------------------------------------------------------------------------------- */
 
 /* The two outputs are the stack's and that of its layers, of the same parameters. */
@@ -194,6 +281,8 @@ static void test_decoder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_heads), cmocka_unit_test(test_decoder)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_heads), cmocka_unit_test(test_mask_beside_bias),
+                                       cmocka_unit_test(test_rotated_context),
+                                       cmocka_unit_test(test_places_of_bf16), cmocka_unit_test(test_decoder)};
     return cmocka_run_group_tests_name("attention layers", tests, NULL, NULL);
 }

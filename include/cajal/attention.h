@@ -95,7 +95,7 @@ typedef struct {
     bool causal, no_bias, separate;
     cj_value first, lengths, mask, bias; /* as of cj_attention; lengths are the context's */
     double dropout;
-    cj_rotation rotation; /* of queries and keys by their places */
+    cj_rotation rotation; /* of queries and keys by their places; a context's keys begin at place 0 */
     double theta;         /* of the rotation; 0: 10000 */
     cj_value values;      /* [N,S,V]: what is summed where it is not the context, which then has only keys */
 } cj_multi_head_attention_options;

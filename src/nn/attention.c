@@ -162,12 +162,13 @@ static void project_apart(cj_scope scope, const heads_options *o, const cj_value
     }
 }
 
+/* Keys of a context begin at its own place 0. */
 static void rotate(const heads_options *o, cj_value parts[3])
 {
     for (int i = 0; o->rotation != CJ_NO_ROTATION && i < 2; i++) {
         cj_rotary_options rotary = {.size = sizeof rotary,
                                     .input = parts[i],
-                                    .first = o->first,
+                                    .first = i && o->context.graph ? cj__none() : o->first,
                                     .theta = o->theta,
                                     .interleaved = o->rotation == CJ_ROTATE_PAIRS};
         parts[i] = cj_rotary(&rotary);

@@ -38,7 +38,8 @@ static cj_value speeds(cj_graph *graph, double theta, int64_t width)
     return value;
 }
 
-/* Places times speeds: [1 or N,count,1 or not there,width / 2] in the type of x. */
+/* Places times speeds: [1 or N,count,1 or not there,width / 2]. bf16 does not tell places beyond 256 apart,
+ * so that f32 is the least; sines and cosines take x's type. */
 static cj_value angles(cj_value x, cj_value first, double theta, int64_t width, bool by_head)
 {
     cj_value t = places(x, first);
@@ -49,7 +50,7 @@ static cj_value angles(cj_value x, cj_value first, double theta, int64_t width, 
     if (by_head) column.dims[column.rank++] = 1;
     column.dims[column.rank++] = 1;
     cj_value angle = cj_mul(cj_cast(cj_reshape(t, column), CJ_F32), speeds(x.graph, theta, width));
-    return cj_cast(angle, cj_value_dtype(x));
+    return cj_value_dtype(x) == CJ_F64 ? cj_cast(angle, CJ_F64) : angle;
 }
 
 /* --- rotary -------------------------------------------------------------------------------------------- */
@@ -58,7 +59,8 @@ static cj_value angles(cj_value x, cj_value first, double theta, int64_t width, 
  */
 static cj_value turn(cj_value a, cj_value b, cj_value angle, int axis)
 {
-    cj_value cosine = cj_cos(angle), sine = cj_sin(angle);
+    cj_dtype dtype = cj_value_dtype(a);
+    cj_value cosine = cj_cast(cj_cos(angle), dtype), sine = cj_cast(cj_sin(angle), dtype);
     cj_value turned[] = {cj_sub(cj_mul(a, cosine), cj_mul(b, sine)),
                          cj_add(cj_mul(b, cosine), cj_mul(a, sine))};
     if (axis < 0) return cj_concatenate(2, turned, -1);
@@ -146,7 +148,8 @@ cj_value cj_sinusoidal_positions(const cj_positions_options *o)
     cj_shape_t whole = {.rank = pair.rank, .dims = {pair.dims[0], pair.dims[1], width}};
     pair.dims[pair.rank++] = 1;
     cj_value sides[] = {cj_reshape(cj_sin(angle), pair), cj_reshape(cj_cos(angle), pair)};
-    return cj_add(x, cj_reshape(cj_concatenate(2, sides, 3), whole));
+    cj_value y = cj_reshape(cj_concatenate(2, sides, 3), whole);
+    return cj_add(x, cj_cast(y, cj_value_dtype(x)));
 }
 
 /* --- ALiBi --------------------------------------------------------------------------------------------- */
