@@ -311,6 +311,74 @@ static void test_lengths(void **state)
 }
 
 /* A packed weight is kept from run to run until the weight is written to. */
+static cj_value rnn_state(cj_scope s, cj_value x, cj_value lengths)
+{
+    return cj_rnn(s, x, .units = H, .lengths = lengths).last;
+}
+
+static cj_value lstm_states(cj_scope s, cj_value x, cj_value lengths)
+{
+    return cj_lstm(s, x, .units = H, .layers = 2, .bidirectional = true, .lengths = lengths).output;
+}
+
+static cj_value gru_state(cj_scope s, cj_value x, cj_value lengths)
+{
+    return cj_gru(s, x, .units = H, .lengths = lengths).last;
+}
+
+static cj_value looked_at(cj_scope s, cj_value x, cj_value lengths)
+{
+    cj_value query = cj_mean(cj_gru(cj_at(s, "gru"), x, .units = H, .lengths = lengths).output,
+                             (cj_axes_t){1, {1}}, CJ_DROP_AXES);
+    return cj_additive_attention(s, query, x, .units = H, .lengths = lengths).context;
+}
+
+/* The weights after a step of training. */
+static void train_with(cj_value (*draw)(cj_scope, cj_value, cj_value), const float *x, const int32_t *lengths,
+                       cj_model **m)
+{
+    cj_graph *g;
+    cj_program *program;
+    expect_ok(cj_model_new(m, .seed = 1));
+    expect_ok(cj_graph_new(&g, *m, .mode = CJ_TRAINING));
+    cj_value in = cj_input(g, "x", CJ_F32, cj_shape(N, T, C)), l = cj_input(g, "l", CJ_I32, cj_shape(N));
+    cj_value y = draw(cj_at(cj_root(g), "r"), in, l);
+    cj_minimize(cj_mean(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES), cj_sgd(.learning_rate = 1));
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(
+        program, .inputs = {{(void *)x, CJ_F32, cj_shape(N, T, C)}, {(void *)lengths, CJ_I32, cj_shape(N)}}));
+    cj_program_free(program);
+    cj_graph_free(g);
+}
+
+/* Whatever stands in padding, no weight learns of it. */
+static void test_nothing_of_padding(void **state)
+{
+    (void)state;
+    static cj_value (*const draws[])(cj_scope, cj_value, cj_value) = {rnn_state, lstm_states, gru_state,
+                                                                      looked_at};
+    static const int32_t lengths[N] = {0, 1, 5, 2, T, 3};
+    float clean[N * T * C], spoilt[N * T * C];
+    fill(clean, N * T * C);
+    for (int i = 0; i < N * T * C; i++) {
+        bool padding = i / C % T >= lengths[i / C / T];
+        spoilt[i] = padding ? NAN : clean[i];
+        clean[i] = padding ? 0 : clean[i];
+    }
+    for (int k = 0; k < 4; k++) {
+        cj_model *m[2];
+        train_with(draws[k], clean, lengths, &m[0]);
+        train_with(draws[k], spoilt, lengths, &m[1]);
+        for (int64_t i = 0; i < cj_model_count(m[0]); i++) {
+            cj_tensor a = cj_model_variable(m[0], i).tensor, b = cj_model_variable(m[1], i).tensor;
+            if (memcmp(a.data, b.data, cj_tensor_bytes(&a)) != 0)
+                fail_msg("%d: %s learned of padding", k, cj_model_variable(m[0], i).name);
+        }
+        cj_model_free(m[0]);
+        cj_model_free(m[1]);
+    }
+}
+
 static void test_new_weights(void **state)
 {
     (void)state;
@@ -537,6 +605,7 @@ int main(void)
                                        cmocka_unit_test(test_threads),
                                        cmocka_unit_test(test_carried_state),
                                        cmocka_unit_test(test_lengths),
+                                       cmocka_unit_test(test_nothing_of_padding),
                                        cmocka_unit_test(test_new_weights),
                                        cmocka_unit_test(test_in_place),
                                        cmocka_unit_test(test_over_embedding),

@@ -67,7 +67,8 @@ typedef struct {
     cj_value query;     /* [N,A], or [N,L,A]: several at once */
     cj_value keys;      /* [N,T,B] */
     cj_value lengths;   /* [N], integers: keys that there are; none: T. Of none the context is 0 */
-    cj_value projected; /* [N,T,units]: U k, as cj_additive_keys made it before; none: it is made here */
+    cj_value projected; /* [N,T,units]: U k, as cj_additive_keys made it before; then keys beyond the lengths
+                         * must be finite, as what recurrent layers give there is. None: it is made here */
     int64_t units;
     const char *file; /* the caller's, for error messages; the macro sets them */
     int line;

@@ -55,13 +55,15 @@ cj_value cj_additive_keys(cj_scope s, cj_value keys, int64_t units)
 static cj_additive_attention_result draw(cj_scope s, const cj_additive_attention_options *o, const sizes *z)
 {
     int64_t width = cj__channels_of(o->keys);
+    bool clean = o->projected.graph || !o->lengths.graph;
+    cj_value keys = clean ? o->keys : cj__without_padding(o->keys, o->lengths);
     cj_value query = dense(cj_at(s, "query"), o->query, o->units, true);
-    cj_value key = o->projected.graph ? o->projected : cj_additive_keys(s, o->keys, o->units);
+    cj_value key = o->projected.graph ? o->projected : cj_additive_keys(s, keys, o->units);
     query = cj_reshape(query, cj_shape(z->rows, z->queries, 1, o->units));
     key = cj_reshape(key, cj_shape(z->rows, 1, z->keys, o->units));
     cj_value scores = dense(cj_at(s, "score"), cj_tanh(cj_add(query, key)), 1, true);
     scores = cj_reshape(scores, cj_shape(z->rows, z->queries, z->keys));
-    cj_value weights = weights_of(scores, o->lengths, z), context = cj_matmul(weights, o->keys);
+    cj_value weights = weights_of(scores, o->lengths, z), context = cj_matmul(weights, keys);
     if (z->several) return (cj_additive_attention_result){context, weights};
     return (cj_additive_attention_result){cj_reshape(context, cj_shape(z->rows, width)),
                                           cj_reshape(weights, cj_shape(z->rows, z->keys))};

@@ -9,18 +9,25 @@ cj_value cj__sentence_lengths(cj_value tokens)
     return cj_sum(cj_cast(cj_not_equal(tokens, padding), CJ_I32), (cj_axes_t){1, {1}}, CJ_DROP_AXES);
 }
 
-cj_value cj__sentence_places(cj_value lengths, int64_t places, int64_t more)
+/* bool [N,places,1]: in the first `length + more` */
+static cj_value within(cj_value lengths, int64_t places, int64_t more)
 {
-    if (!cj_value_ok(lengths)) return lengths;
     int64_t rows = cj_value_shape(lengths).dims[0];
     cj_value place = cj_reshape(cj_iota(lengths.graph, CJ_I32, places), cj_shape(1, places, 1));
-    cj_value end = cj_add_scalar(cj_reshape(lengths, cj_shape(rows, 1, 1)), (double)more);
-    return cj_cast(cj_less(place, end), CJ_F32);
+    cj_value end = cj_reshape(cj_cast(lengths, CJ_I32), cj_shape(rows, 1, 1));
+    return cj_less(place, cj_add_scalar(end, (double)more));
+}
+
+cj_value cj__sentence_places(cj_value lengths, int64_t places, int64_t more)
+{
+    return cj_value_ok(lengths) ? cj_cast(within(lengths, places, more), CJ_F32) : lengths;
 }
 
 cj_value cj__without_padding(cj_value x, cj_value lengths)
 {
-    return cj_mul(x, cj__sentence_places(lengths, cj_value_shape(x).dims[1], 0));
+    if (!cj_value_ok(x) || !cj_value_ok(lengths)) return cj__poison(x.graph);
+    cj_value none = cj_constant(x.graph, cj_value_dtype(x), 0);
+    return cj_select(within(lengths, cj_value_shape(x).dims[1], 0), x, none);
 }
 
 cj_value cj__mean_within(cj_value x, cj_value lengths)

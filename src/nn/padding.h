@@ -12,7 +12,7 @@ enum { CJ__PADDING_TOKEN = 0 };
 cj_value cj__sentence_lengths(cj_value tokens);
 /* 1 in the first `length + more` of `places`, else 0: f32 [N,places,1] */
 cj_value cj__sentence_places(cj_value lengths, int64_t places, int64_t more);
-/* x: [N,T,C] → zeros beyond each row's length */
+/* x: [N,T,C] → zeros beyond each row's length, whatever stands there, NaN too */
 cj_value cj__without_padding(cj_value x, cj_value lengths);
 /* x: [N,T,C], zeros beyond each row's length → the mean of the places before, [N,C]; zeros of an empty row */
 cj_value cj__mean_within(cj_value x, cj_value lengths);

@@ -177,10 +177,20 @@ static cj_value stacked(const network *n, cj_value so_far, cj_value state)
     return so_far.graph ? cj_concatenate(2, (cj_value[]){so_far, one}, 0) : one;
 }
 
+/* The input with zeros in padding, since the gradient of weight_ih multiplies its own zeros by what stands
+ * there. Rows of a table are numbers, and stay the table's, for `project`. */
+static cj_value clean_input(const network *n)
+{
+    cj_value x = n->o->input;
+    bool rows = !n->o->lengths.graph || cj__node_of(x)->op == CJ__OP_gather;
+    return rows ? x : cj__without_padding(x, n->o->lengths);
+}
+
 static cj_recurrent draw_layers(const network *n)
 {
-    cj_value x = n->o->input, states[2], last[2];
+    cj_value x = clean_input(n), states[2], last[2];
     cj_recurrent result = {0};
+    if (!cj_value_ok(x)) return refused(n);
     for (int64_t layer = 0; layer < n->layers && cj_value_ok(x); layer++) {
         if (layer > 0 && n->o->dropout > 0) x = cj_dropout(cj_at(n->scope, "dropout"), x, n->o->dropout);
         for (int64_t d = 0; d < n->directions; d++) {
