@@ -530,6 +530,97 @@ static void leaves_out(cj_scan_step *s)
     s->carries[0] = (cj_value){0};
 }
 
+static void skips_an_output(cj_scan_step *s)
+{
+    s->outputs[1] = s->carries[0];
+}
+
+/* Not of the step's carry. */
+static void adds_outside(cj_scan_step *s)
+{
+    const cj_value *x = s->context;
+    s->carries[0] = cj_add(x[0], x[1]);
+}
+
+static void resets(cj_scan_step *s)
+{
+    s->outputs[0] = s->carries[0];
+    s->carries[0] = *(cj_value *)s->context;
+}
+
+static void test_slips(void **state)
+{
+    (void)state;
+    cj_program *program;
+    cj_graph *g = new_graph();
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(3)), both[] = {x, x};
+    cj_scan(skips_an_output, .carries = {x}, .length = 2);
+    expect_status(cj_compile(&program, g), CJ_SHAPE_ERROR);
+    expect_message("leaves output 0 without a value");
+    cj_graph_free(g);
+
+    g = new_graph();
+    x = cj_input(g, "x", CJ_F32, cj_shape(3));
+    cj_scan(times, .carries = {{0}, x}, .length = 2);
+    expect_status(cj_compile(&program, g), CJ_SHAPE_ERROR);
+    expect_message("carry 0 is missing");
+    cj_graph_free(g);
+
+    g = new_graph();
+    both[0] = both[1] = x = cj_input(g, "x", CJ_F32, cj_shape(3));
+    cj_scan(adds_outside, .context = both, .carries = {x}, .length = 2);
+    expect_status(cj_compile(&program, g), CJ_INVALID_ARGUMENT);
+    expect_message("the body neither reads carry 0 nor makes its next value of what the step has");
+    cj_graph_free(g);
+
+    g = new_graph(); /* but a carry may be read, and become what it was not */
+    x = cj_input(g, "x", CJ_F32, cj_shape(3));
+    cj_scan_result r = cj_scan(resets, .context = &x, .carries = {x}, .length = 2);
+    cj_output(g, "y", r.outputs[0]);
+    expect_ok(cj_compile(&program, g));
+    cj_program_free(program);
+    cj_graph_free(g);
+}
+
+enum { CAPTURED = 55 };
+
+/* c' = c·x + Σ k·w_k, each w captured by itself */
+static void captures(cj_scan_step *s)
+{
+    const cj_value *w = s->context;
+    cj_value sum = cj_mul(s->carries[0], s->sequences[0]);
+    for (int k = 0; k < CAPTURED; k++) sum = cj_add(sum, cj_scale(w[k], k));
+    s->carries[0] = sum;
+}
+
+/* Of two steps by x = 2: the first one's parameters count thrice, with the second's. */
+static void test_many_captures(void **state)
+{
+    (void)state;
+    cj_program *program;
+    cj_model *model;
+    cj_graph *g;
+    cj_value w[CAPTURED], gradients[CAPTURED];
+    float c = 1, x[2] = {2, 2}, found[CAPTURED];
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&g, model));
+    for (int k = 0; k < CAPTURED; k++)
+        w[k] = cj_parameter(cj_at(cj_root(g), "w%d", k), "w", cj_scalar_shape(), (cj_init){CJ_INIT_ONES, 0});
+    cj_value start = cj_input(g, "c", CJ_F32, cj_scalar_shape()),
+             steps = cj_input(g, "x", CJ_F32, cj_shape(2));
+    cj_scan_result r = cj_scan(captures, .context = w, .carries = {start}, .sequences = {steps});
+    cj_gradients(r.carries[0], CAPTURED, w, gradients);
+    for (int k = 0; k < CAPTURED; k++) gradients[k] = cj_reshape(gradients[k], cj_shape(1));
+    cj_output(g, "d", cj_concatenate(CAPTURED, gradients, 0));
+    expect_ok(cj_compile(&program, g));
+    expect_ok(cj_program_run(program, .inputs = {{&c, CJ_F32, cj_scalar_shape()}, {x, CJ_F32, cj_shape(2)}},
+                             .outputs = {found}));
+    for (int k = 0; k < CAPTURED; k++) assert_true(found[k] == (float)(3 * k));
+    cj_program_free(program);
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -550,7 +641,8 @@ static void test_refusals(void **state)
     cj_scan_result r = cj_scan(keeps, .context = &inside, .carries = {x}, .length = 2);
     cj_output(g, "y", cj_add(r.carries[0], inside));
     expect_status(cj_compile(&program, g), CJ_INVALID_ARGUMENT);
-    expect_message("used outside the body");
+    expect_message("is used outside the body");
+    expect_message("test_scan.c:");
     cj_graph_free(g);
 
     g = new_graph();
@@ -612,6 +704,8 @@ int main(void)
         cmocka_unit_test(test_bad_step_without_memory),
         cmocka_unit_test(test_no_assignment_in_a_body),
         cmocka_unit_test(test_no_steps),
+        cmocka_unit_test(test_slips),
+        cmocka_unit_test(test_many_captures),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,9 +209,9 @@ typedef struct {
 } cj_scan_result;
 /* A recurrence: cj_scan(body, .carries = {h}, .sequences = {x}). The body is drawn once and run for each
  * step, in order; its carries must keep their shapes and types. Whatever else it uses (parameters, other
- * values) is captured and gets its gradient too; what does not depend on the step is computed once, before
- * the loop. A random draw is one draw for all steps. Assignments cannot stand in a body, and its values
- * cannot be used outside. */
+ * values) is captured and gets its gradient too: up to a hundred values, or about fifty where their
+ * gradients are wanted. What does not depend on the step is computed once, before the loop. A random draw is
+ * one draw for all steps. Assignments cannot stand in a body, and its values cannot be used outside. */
 CJ_API cj_scan_result cj_scan(const cj_scan_options *options);
 
 /* --- gradients ----------------------------------------------------------------------------------------- */

@@ -242,7 +242,7 @@ static cj_status emit_chain(fusion *f, int32_t group)
 static cj_status emit_node(fusion *f, int32_t index)
 {
     const cj__node *node = &f->from->nodes[index];
-    int32_t inputs[64];
+    int32_t inputs[CJ__MOST_VALUES];
     cj_status status = CJ_OK;
     for (int i = 0; i < node->inputs_count; i++) inputs[i] = emit_value(f, node->inputs[i], &status);
     CJ__TRY(status);

@@ -65,10 +65,11 @@ static cj_status place_source(planner *p, const cj__node *node)
     const cj__value *value = &p->graph->values[node->first_output];
     if (node->op == CJ__OP_input) return CJ_OK; /* placed already, by position */
     if (node->op == CJ__OP_placeholder)
-        return cj__fail(CJ_INVALID_ARGUMENT,
-                        "a value of a scan's body is used outside the body at '%s'; hint: "
-                        "make it a carry or an output of the scan",
-                        node->scope);
+        return cj__fail(
+            CJ_INVALID_ARGUMENT,
+            "%s:%d: a value of the body of a scan at '%s' is used outside the body; hint: make it "
+            "a carry or an output of the scan",
+            node->file ? node->file : "?", node->line, node->scope);
     cj__storage storage = node->op == CJ__OP_variable ? CJ__VARIABLE : CJ__CONSTANT;
     cj__buffer *buffer =
         &p->program->buffers[p->buffer_of[node->first_output] = new_buffer(p, storage, value)];

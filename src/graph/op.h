@@ -34,7 +34,7 @@ enum {
     CJ__PRODUCT = 512,  /* its kernels for f32 can carry a chain on the way out (cpu/product.h) */
     CJ__WHOLE = 1024,   /* a composite that has kernels for f32: it is lowered for other types only */
 };
-enum { CJ__MOST_VALUES = 64 }; /* inputs of a node, and its outputs */
+enum { CJ__MOST_VALUES = 128 }; /* inputs of a node, and its outputs */
 
 /* Shape inference: fills one type an output, or records a sentence with cj__fail. */
 typedef struct {

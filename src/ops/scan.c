@@ -178,10 +178,11 @@ static cj_value placeholder(cj_graph *graph, cj_dtype dtype, cj_shape_t shape)
     return cj__draw(graph, CJ__OP_placeholder, &attributes, 0, NULL);
 }
 
+/* Up to the last one that was given. */
 static int count_of(const cj_value values[CJ_MAX_SCAN])
 {
-    int count = 0;
-    while (count < CJ_MAX_SCAN && values[count].graph) count++;
+    int count = CJ_MAX_SCAN;
+    while (count > 0 && !values[count - 1].graph) count--;
     return count;
 }
 
@@ -201,7 +202,8 @@ static bool check_given(cj_graph *graph, const cj_scan_options *o, cj__scan_attr
     for (int i = 0; i < a->carries + a->sequences; i++) {
         cj_value value = i < a->carries ? o->carries[i] : o->sequences[i - a->carries];
         if (!cj_value_ok(value) || value.graph != graph)
-            REFUSE(graph, "scan at '%s': every carry and sequence must be a good value of one graph", scope);
+            REFUSE(graph, "scan at '%s': %s %d is missing, or of another graph", scope,
+                   i < a->carries ? "carry" : "sequence", i < a->carries ? i : i - (int)a->carries);
         if (i < a->carries) continue;
         cj_shape_t shape = cj_value_shape(value);
         if (shape.rank < 1)
@@ -270,6 +272,32 @@ static cj_status cut_out(copying *c, const cj_value *placeholders, int64_t count
     return cj_graph_status(c->to);
 }
 
+/* Whether a carry neither is read nor becomes anything of the step: its update was drawn on values from
+ * outside, as on those that the carries begin with. */
+static bool is_idle(const copying *c, int carry, cj_value result)
+{
+    const cj_graph *body = c->to;
+    int32_t before = body->inputs[carry].value;
+    if (is_inside(c, cj__value_of(result)->node)) return false;
+    for (int64_t n = 0; n < body->node_count; n++)
+        for (int i = 0; i < body->nodes[n].inputs_count; i++)
+            if (body->nodes[n].inputs[i] == before) return false;
+    for (int64_t i = 0; i < body->output_count; i++)
+        if (body->outputs[i].value == before) return false;
+    return true;
+}
+
+static cj_status no_idle_carry(const copying *c, int64_t carries, const cj_value *results)
+{
+    for (int i = 0; i < carries; i++)
+        if (is_idle(c, i, results[i]))
+            return cj__fail(CJ_INVALID_ARGUMENT,
+                            "the body neither reads carry %d nor makes its next value of what the step has; "
+                            "hint: draw on the step's carries and sequences",
+                            i);
+    return CJ_OK;
+}
+
 /* What was drawn for the body stays behind as nodes that nobody needs; summaries still tell what they cost.
  */
 static void note_repeats(const copying *c, int64_t length)
@@ -297,6 +325,7 @@ static cj_scan_result draw_scan(cj_graph *graph, const cj_scan_options *o, cj__s
     cj_status status = new_body(graph, &c.to);
     if (status == CJ_OK) cj__own_body(graph, c.to);
     if (status == CJ_OK) status = cut_out(&c, placeholders, a->carries + a->outputs, results);
+    if (status == CJ_OK) status = no_idle_carry(&c, a->carries, results);
     if (status == CJ_OK) note_repeats(&c, a->length);
     copying_end(&c);
     if (status != CJ_OK) {
@@ -316,7 +345,9 @@ cj_scan_result cj_scan(const cj_scan_options *o)
 {
     cj__scan_attributes a = {
         .carries = count_of(o->carries), .sequences = count_of(o->sequences), .reverse = o->reverse};
-    cj_graph *graph = a.carries ? o->carries[0].graph : o->sequences[0].graph;
+    cj_graph *graph = a.carries     ? o->carries[a.carries - 1].graph
+                      : a.sequences ? o->sequences[a.sequences - 1].graph
+                                    : NULL;
     cj_scan_result result = nothing();
     if (!graph) return result;
     if (check_given(graph, o, &a)) result = draw_scan(graph, o, &a);
