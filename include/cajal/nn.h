@@ -38,7 +38,9 @@ typedef struct {
     cj_value input;
     int64_t count, width;
     cj_init weight_init; /* default: normal with deviation 1, as PyTorch's */
-    bool has_padding;    /* the index `padding` gives zeros, and its row is never learned */
+    /* The index `padding`, one of the rows, gives zeros and its row no gradient. (The row still moves by
+     * weight decay, and by what another use of the table teaches it.) */
+    bool has_padding;
     int64_t padding;
 } cj_embedding_options;
 CJ_API cj_value cj_embedding(cj_scope scope, const cj_embedding_options *options);
