@@ -203,13 +203,47 @@ static void test_loss_without_a_value(void **state)
     expect_status(cj_graph_status(g), CJ_INVALID_ARGUMENT);
     expect_message("minimize: the loss has no value");
     cj_graph_free(g);
+    expect_ok(cj_graph_new(&g, model));
+    cj_assign(none, cj_input(g, "x", CJ_F32, cj_shape(2)));
+    expect_status(cj_graph_status(g), CJ_INVALID_ARGUMENT);
+    expect_message("assign: the left side is no variable");
+    cj_graph_free(g);
+    cj_model_free(model);
+}
+
+static cj_value returns_nothing(cj_scope s, cj_value x, void *context)
+{
+    (void)context;
+    cj_dense(s, x, .units = 2);
+    return none;
+}
+
+static void test_network_without_outputs(void **state)
+{
+    (void)state;
+    float x[4] = {1, 2, 3, 4};
+    int32_t y[2] = {0, 1};
+    cj_model *model;
+    cj_dataset *data;
+    cj_scores scores;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_dataset_from_tensors(&data, &(cj_tensor){x, CJ_F32, cj_shape(2, 2)},
+                                      &(cj_tensor){y, CJ_I32, cj_shape(2)}));
+    expect_status(cj_fit(model, returns_nothing, NULL, data, .epochs = 1, .batch_size = 2,
+                         .optimizer = cj_sgd(.learning_rate = 0.1)),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("the loss was given no outputs of the network");
+    expect_status(cj_evaluate(&scores, model, returns_nothing, NULL, data, .batch_size = 2),
+                  CJ_INVALID_ARGUMENT);
+    expect_message("the loss was given no outputs of the network");
+    cj_dataset_free(data);
     cj_model_free(model);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_missing), cmocka_unit_test(test_wrong),
-                                       cmocka_unit_test(test_of_another_graph),
-                                       cmocka_unit_test(test_loss_without_a_value)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_missing), cmocka_unit_test(test_wrong), cmocka_unit_test(test_of_another_graph),
+        cmocka_unit_test(test_loss_without_a_value), cmocka_unit_test(test_network_without_outputs)};
     return cmocka_run_group_tests_name("forgotten", tests, NULL, NULL);
 }

@@ -288,8 +288,9 @@ void cj_assign(cj_value variable, cj_value value)
     cj__variable *v = cj__variable_of(variable);
     if (v)
         cj__draw1(CJ__OP_assign, (&(cj__variable_attributes){v}), value);
-    else if (variable.graph)
-        cj__graph_error(variable.graph, CJ_INVALID_ARGUMENT, "assign: the left side is no variable");
+    else
+        cj__graph_error(variable.graph ? variable.graph : value.graph, CJ_INVALID_ARGUMENT,
+                        "assign: the left side is no variable");
 }
 
 bool cj__is_weight(const cj__variable *v)

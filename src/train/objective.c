@@ -4,6 +4,7 @@
 #include "data/dataset.h"
 #include "graph/graph.h"
 #include "model/model.h"
+#include "nn/check.h"
 
 #include <math.h>
 
@@ -223,7 +224,7 @@ static void draw_batch(drawing *d, cj_forward forward, void *context, const cj_b
     d->count = cj_input(d->graph, "count", CJ_I32, cj_scalar_shape());
     d->outputs = forward(cj_root(d->graph), x, context);
     if (!is_error(d->objective->kind)) d->outputs = cj_logits(d->outputs);
-    if (!cj_value_ok(d->outputs)) return;
+    if (!cj__given(cj_root(d->graph), "the loss", "outputs of the network", d->outputs)) return;
     draw_objective(d, &loss, &correct);
     cj_output(d->graph, "loss", cj_named(loss, "loss"));
     cj_output(d->graph, "correct", correct);
