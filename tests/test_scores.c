@@ -165,6 +165,25 @@ static void test_nothing(void **state)
     expect_near(b.score, 100);
 }
 
+/* A word has no longest length. */
+static void test_long_words(void **state)
+{
+    (void)state;
+    enum { LONG = 100000 };
+    static char text[LONG + 30];
+    const char *said = text, *there = text;
+    cj_bleu_score b;
+    double score;
+    memset(text, 'x', LONG);
+    strcpy(text + LONG, " is one of six words");
+    cj_score_options o = {.size = sizeof o, .said = &said, .references = &there, .count = 1, .word_order = 2};
+    expect_ok(cj_bleu(&o, &b));
+    expect_near(b.score, 100);
+    assert_int_equal(b.length, 6);
+    expect_ok(cj_chrf(&o, &score));
+    expect_near(score, 100);
+}
+
 /* --- the command --------------------------------------------------------------------------------------- */
 
 static void write_lines(const char *path, const char *const *lines, const char *end)
@@ -227,10 +246,10 @@ static void test_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bleu),        cmocka_unit_test(test_bleu_in_lower_case),
-        cmocka_unit_test(test_chrf),        cmocka_unit_test(test_each_by_itself),
-        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_command),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_bleu),       cmocka_unit_test(test_bleu_in_lower_case),
+        cmocka_unit_test(test_chrf),       cmocka_unit_test(test_each_by_itself),
+        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_command),
+        cmocka_unit_test(test_long_words), cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, read_fixture, free_fixture);
 }

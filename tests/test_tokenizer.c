@@ -192,6 +192,25 @@ static void test_words(void **state)
     cj_tokenizer_free(t);
 }
 
+/* A text without a blank, or a picture written out in letters, is a word, too. */
+static void test_long_words(void **state)
+{
+    (void)state;
+    enum { LONG = 100000 };
+    static char text[LONG + 3];
+    skip_without_utf8proc();
+    cj_tokenizer *t;
+    size_t size;
+    memset(text, 'a', LONG);
+    strcpy(text + LONG, " b");
+    expect_ok(train(&t, CJ_TOKENS_WORD, text, 0));
+    assert_int_equal(cj_tokenizer_count(t), 3);
+    expect_ids(t, text, (int32_t[]){1, 2}, 2);
+    assert_non_null(cj_tokenizer_piece(t, 1, &size));
+    assert_int_equal(size, LONG);
+    cj_tokenizer_free(t);
+}
+
 /* Behind unknown come words from the commonest on, of equally common ones those first in order. */
 static void test_words_in_order(void **state)
 {
@@ -505,7 +524,7 @@ int main(void)
         cmocka_unit_test(test_invalid_text), cmocka_unit_test(test_nothing_to_learn),
         cmocka_unit_test(test_text_alone),   cmocka_unit_test(test_files),
         cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_far_number),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_long_words),   cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static cj_status check_wholes(cj_tokenizer *t)
         const cj__piece *piece = &t->pieces.list[i];
         if (cj__tokenizer_is_special(t, (int32_t)i)) continue;
         tokens.count = 0;
-        status = merge_bytes(t, piece->bytes, piece->size, &tokens);
+        if (piece->size <= CJ__LONGEST_STRETCH) status = merge_bytes(t, piece->bytes, piece->size, &tokens);
         t->whole_first = tokens.count == 1 && tokens.ids[0] == i;
     }
     cj_tokens_free(&tokens);

@@ -24,9 +24,9 @@ static cj_status count_stretches(const cj__pattern *pattern, const char *text, s
     CJ__TRY(cj__split_begin(&s, pattern, text, size));
     cj_status status = cj__split_next(&s, &stretch, &bytes);
     while (status == CJ_OK && bytes > 0) {
-        /* A longer one is no piece of a vocabulary; its parts are counted alone. */
+        /* The parts of a longer one are counted alone. */
         for (size_t at = 0, part; at < bytes && status == CJ_OK; at += part) {
-            part = bytes - at < CJ__LONGEST_PIECE ? bytes - at : CJ__LONGEST_PIECE;
+            part = bytes - at < CJ__LONGEST_STRETCH ? bytes - at : CJ__LONGEST_STRETCH;
             status = cj__counts_add(counts, stretch + at, part, 1);
         }
         if (status == CJ_OK) status = cj__split_next(&s, &stretch, &bytes);

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-enum { CJ__MOST_TOKENS = 1 << 24, CJ__LONGEST_PIECE = 1 << 16 };
+enum { CJ__MOST_TOKENS = 1 << 24, CJ__LONGEST_PIECE = 1 << 28 };
 
 typedef struct {
     const char *bytes; /* a blank before them, a zero behind them */

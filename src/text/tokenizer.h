@@ -77,6 +77,7 @@ cj_status cj__words_train(cj_tokenizer *t, const cj_tokenizer_training *training
 cj_status cj__words_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 const char *cj__words_text(const cj_tokenizer *t, int32_t previous, int32_t token, size_t *size);
 
+enum { CJ__LONGEST_STRETCH = 1 << 16 }; /* bytes; a longer one is no piece that is learned or looked up */
 cj_status cj__bpe_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                         size_t size);
 cj_status cj__bpe_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
