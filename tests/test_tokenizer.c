@@ -253,7 +253,12 @@ static void expect_clean(cj_text_cleaning cleaning, const char *text, const char
 static void test_cleaning(void **state)
 {
     (void)state;
+    char *clean;
+    size_t size;
     expect_clean((cj_text_cleaning){0}, mixed, mixed);
+    expect_ok(cj_text_clean(&(cj_text_cleaning){.lower = true}, NULL, 0, &clean, &size));
+    assert_string_equal(clean, "");
+    cj_text_free(clean);
     expect_clean((cj_text_cleaning){.lower = true}, "AbC z", "abc z");
     expect_clean((cj_text_cleaning){.replace_invalid = true}, "a\xff", "a\xef\xbf\xbd");
     skip_without_utf8proc();

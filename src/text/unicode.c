@@ -94,6 +94,7 @@ static void repair(cj__text *room, const char *at, const char *end)
 
 cj_status cj__text_clean(const cj_text_cleaning *cleaning, cj__passage *p, cj__text *room)
 {
+    if (!p->text) p->text = ""; /* nothing */
     const char *end = p->text + p->size, *fault = first_fault(p->text, end);
     cj__text whole = {0};
     if (fault < end && !cleaning->replace_invalid) return refuse(p, fault);
