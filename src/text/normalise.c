@@ -46,7 +46,7 @@ static bool is_wide_punctuation(uint32_t code)
 static bool is_wide_control(uint32_t code)
 {
     utf8proc_category_t c = category(code);
-    return c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CF;
+    return c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_CO;
 }
 #else
 static bool is_wide_blank(uint32_t code)

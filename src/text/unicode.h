@@ -13,7 +13,7 @@ void cj__utf8_put(cj__text *text, uint32_t code);
 bool cj__is_blank(uint32_t code);       /* white space */
 bool cj__is_word(uint32_t code);        /* letters, marks and numbers */
 bool cj__is_punctuation(uint32_t code); /* as BERT has it: of ASCII all signs, else category P */
-bool cj__is_control(uint32_t code);     /* Cc and Cf, without tab and line ends */
+bool cj__is_control(uint32_t code);     /* Cc, Cf and Co, without tab and line ends */
 /* CJ_UNSUPPORTED, and what the library is wanted for, where this build is without it. */
 CJ_MUST_CHECK cj_status cj__unicode_check(const char *what);
 /* Whether there is more to do than to look for bytes that are no UTF-8. */
