@@ -3,6 +3,7 @@
 #include "translation.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,7 @@ cj_status translate_sentence(translation *t, const char *sentence, size_t size, 
 
 /* A file's lines, taken apart where they lie. */
 typedef struct {
+    const char *path;
     char *text;
     char **list; /* [count] */
     int64_t count;
@@ -115,6 +117,7 @@ typedef struct {
 static cj_status read_sentences(const char *path, sentences *s)
 {
     size_t size;
+    s->path = path;
     cj_status status = cj_text_of_file(CJ_TEXT_PAIRS, path, &s->text, &size);
     if (status != CJ_OK) return status;
     for (size_t i = 0; i < size; i++) s->count += s->text[i] == '\n';
@@ -141,12 +144,18 @@ static void free_translations(char **said, int64_t count)
     free(said);
 }
 
+/* As cajal translate has it: what cannot be translated leaves an empty line, and counts as that. */
 static cj_status translate_all(translation *t, const sentences *from, char **said)
 {
     cj_status status = CJ_OK;
     for (int64_t i = 0; i < from->count && status == CJ_OK; i++) {
         status = translate_sentence(t, from->list[i], strlen(from->list[i]), &said[i]);
         tell_waiting(i + 1, from->count);
+        if (status == CJ_OK || status == CJ_OUT_OF_MEMORY) continue;
+        end_waiting();
+        fprintf(stderr, "cajal: %s, line %lld: %s; an empty translation is scored in its place\n", from->path,
+                (long long)i + 1, cj_error_message());
+        status = translate_sentence(t, "", 0, &said[i]);
     }
     return status;
 }

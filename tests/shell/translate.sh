@@ -59,6 +59,13 @@ for model in transformer gru-attention; do
     grep -qF "line 3: found a source of 14 tokens, expected from 1 to 12 (model.block)" "$scratch/err" || { cat "$scratch/err"; exit 1; }
     printf 'the man old now sleeps\n\n\nthe man old now falls\n' | cmp - "$scratch/out"
 
+    # a test's sentence that is too long counts as an empty translation, and the others are scored all the same
+    for language in a b; do cat "$scratch/$language.txt"; sed -n 3p "$scratch/bad"; done >"$scratch/both"
+    head -145 "$scratch/both" >"$scratch/long.a" && tail -145 "$scratch/both" >"$scratch/long.b"
+    "$cajal" evaluate "$run" data.test_text="$scratch/long.a" data.test_target="$scratch/long.b" >"$scratch/out" 2>"$scratch/err"
+    grep -qF "long.a, line 145: a source of 14 tokens: the generator takes from 1 to 12; an empty translation" "$scratch/err"
+    grep -q '^BLEU 9[0-9].*, of 145 sentences' "$scratch/out" || { cat "$scratch/out" "$scratch/err"; exit 1; }
+
     # what its words look at: a picture for each attention across, and a page with both sentences; of a file each line
     case $model in transformer) layer=decoder.layers.0.multihead_attn ;; *) layer=decoder.attention ;; esac
     for threads in 1 3; do
