@@ -348,6 +348,36 @@ static void test_recipe_cleaning(void **state)
     cj_test_remove_folder(folder);
 }
 
+/* The same where the tokenizer is a file: what it does with text by itself is added to. */
+static void test_recipe_cleaning_by_a_file(void **state)
+{
+    (void)state;
+    static const char *const overrides[] = {"data.lower=true", "data.form=nfc"};
+    skip_without_recipes();
+    if (!has_unicode()) skip_because("normal forms need utf8proc");
+    char *folder = cj_test_new_folder(), change[600];
+    cj_tokenizer *t;
+    cj_tokenizer_training training = {
+        .size = sizeof training, .kind = CJ_TOKENS_CHARACTER, .text = "ab\xc3\xa9\n", .bytes = 5};
+    expect_ok(cj_tokenizer_train(&t, &training));
+    expect_ok(cj_tokenizer_save(t, cj_test_path(folder, "tokenizer.json")));
+    cj_tokenizer_free(t);
+    snprintf(change, sizeof change, "data.tokenizer=%s", cj_test_path(folder, "tokenizer.json"));
+    for (size_t i = 0; i < 2; i++) {
+        cj_recipe *r = write_recipe(folder, i ? "abe\xcc\x81\nabba\nabba\n" : "aBBa\nABba\nabba\n", change);
+        cj_recipe_sets sets;
+        assert_int_equal(cj_recipe_open_data(r, &sets), CJ_NOT_FOUND);
+        cj_recipe_free(r);
+        expect_ok(
+            cj_recipe_read(&r, cj_test_path(folder, "r.yaml"), 2, (const char *[]){change, overrides[i]}));
+        expect_ok(cj_recipe_open_data(r, &sets));
+        assert_int_equal(cj_tokenizer_count(sets.tokenizer), 4);
+        cj_recipe_close_data(&sets);
+        cj_recipe_free(r);
+    }
+    cj_test_remove_folder(folder);
+}
+
 static void test_recipe_in_lanes(void **state)
 {
     (void)state;
@@ -487,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_recipe_cleaning),
+        cmocka_unit_test(test_recipe_cleaning_by_a_file),
         cmocka_unit_test(test_recipe_in_lanes),
         cmocka_unit_test(test_recipe_errors),
         cmocka_unit_test(test_shakespeare),

@@ -114,6 +114,15 @@ static cj_text_cleaning cleaning_of(const cj_recipe *r, cj_token_kind kind)
     return cleaning;
 }
 
+/* To what a tokenizer that was there before does by itself. */
+static void add_cleaning(const cj_recipe *r, cj_token_kind kind, cj_text_cleaning *cleaning)
+{
+    cj_text_cleaning more = cleaning_of(r, kind);
+    cleaning->lower |= more.lower;
+    if (more.form != CJ_FORM_AS_IS) cleaning->form = more.form;
+    heed_invalid(r, kind, cleaning);
+}
+
 cj_status cj__recipe_check_bytes(const cj_recipe *r, cj__key key, const char *path, const char *text,
                                  size_t size)
 {
@@ -132,7 +141,7 @@ cj_status cj__recipe_read_tokenizer(const cj_recipe *r, cj__key key, cj_tokenize
     char path[4096];
     CJ__TRY(cj_data_find(r->values[key], path, sizeof path));
     CJ__TRY(cj_tokenizer_open(tokenizer, path));
-    heed_invalid(r, (*tokenizer)->kind, &(*tokenizer)->cleaning);
+    add_cleaning(r, (*tokenizer)->kind, &(*tokenizer)->cleaning);
     return CJ_OK;
 }
 
