@@ -133,10 +133,25 @@ static cj_token_kind kind_named(const char *name)
     return (cj_token_kind)kind;
 }
 
+/* What would do nothing is not taken. */
+static int check(const options *o)
+{
+    if (!o->train && (o->out || o->size || o->least || o->lower))
+        return fprintf(stderr,
+                       "cajal: --out, --size, --least and --lower go with --train alone: they say how a "
+                       "tokenizer is made\n"),
+               EXIT_USAGE;
+    if ((o->train != NULL) + o->decode + o->pieces + o->counts > 1)
+        return fprintf(stderr, "cajal: --train, --decode, --pieces and --counts do not go together\n"),
+               EXIT_USAGE;
+    return EXIT_OK;
+}
+
 static int train(const options *o)
 {
     bytes b = {0};
     cj_tokenizer *t = NULL;
+    cj_status status = CJ_OK;
     if (!o->out) return fprintf(stderr, "cajal: --train wants --out, the file to write\n"), EXIT_USAGE;
     if (o->count > 1) return fprintf(stderr, "cajal: a tokenizer is made from one file\n"), EXIT_USAGE;
     int code = read_text(o, 0, &b);
@@ -147,25 +162,27 @@ static int train(const options *o)
                                       .cleaning.lower = o->lower,
                                       .vocabulary = o->size ? atoll(o->size) : 0,
                                       .least = o->least ? atoll(o->least) : 0};
-    if (code == EXIT_OK && cj_tokenizer_train(&t, &training) != CJ_OK) code = failed_in(b.name);
-    cj_status status = code == EXIT_OK ? cj_tokenizer_save(t, o->out) : CJ_OK;
-    if (code == EXIT_OK && status == CJ_OK)
-        printf("%lld tokens written to %s\n", (long long)cj_tokenizer_count(t), o->out);
+    if (code == EXIT_OK) status = cj_tokenizer_train(&t, &training);
+    if (status != CJ_OK) code = status == CJ_INVALID_ARGUMENT ? failed(status) : failed_in(b.name);
+    if (code == EXIT_OK && (status = cj_tokenizer_save(t, o->out)) != CJ_OK) code = failed(status);
+    if (code == EXIT_OK) printf("%lld tokens written to %s\n", (long long)cj_tokenizer_count(t), o->out);
     cj_tokenizer_free(t);
     free(b.data);
-    return status == CJ_OK ? code : failed(status);
+    return code;
 }
 
 int command_tokenize(const options *o)
 {
     bytes b = {0};
     cj_tokenizer *t = NULL;
+    int code = check(o);
+    if (code != EXIT_OK) return code;
     if (o->train) return train(o);
     if (o->count < 1 || o->count > 2)
         return fprintf(stderr, "cajal: name a tokenizer, or a run's folder, and a file of text\n"),
                EXIT_USAGE;
     cj_status status = open_tokenizer(o->operands[0], &t);
-    int code = status == CJ_OK ? read_text(o, 1, &b) : failed(status);
+    code = status == CJ_OK ? read_text(o, 1, &b) : failed(status);
     if (code == EXIT_OK && o->decode) {
         code = decode(t, &b);
     } else if (code == EXIT_OK && encode(o, t, &b) != CJ_OK) {

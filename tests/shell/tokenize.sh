@@ -66,6 +66,12 @@ fails 2 "--train wants --out" tokenize --train byte "$scratch/text"
 fails 2 "made from one file" tokenize --train byte --out "$scratch/none.json" "$scratch/text" "$scratch/text"
 fails 2 "--train is 'letter', but must be one of character|byte|word|bpe|wordpiece" tokenize --train letter --out "$scratch/none.json"
 fails 2 "name a tokenizer" tokenize
+fails 2 "cajal: a vocabulary of 10 has no room for the 256 bytes" tokenize --train byte --size 10 --out "$scratch/none.json" "$scratch/text"
+for option in --lower --size=9 --least=2 --out=x; do
+    fails 2 "go with --train alone" tokenize "$scratch/character.json" $option "$scratch/text"
+done
+fails 2 "--train, --decode, --pieces and --counts do not go together" tokenize "$scratch/character.json" --counts --pieces "$scratch/text"
+fails 2 "do not go together" tokenize --train byte --decode --out "$scratch/none.json" "$scratch/text"
 fails 1 "none.json was not found" tokenize "$scratch/none.json"
 
 # numbers that are none
