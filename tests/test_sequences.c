@@ -42,6 +42,20 @@ static void expect_row(const cj_dataset *d, int64_t row, const int32_t *x, const
 
 /* --- formats ------------------------------------------------------------------------------------------- */
 
+/* Of "ab", "abc" and "a" a view has what its own rows have, not a share of the whole. */
+static void expect_text_of_views(const cj_dataset *d)
+{
+    cj_dataset *some, *one;
+    expect_ok(cj_dataset_select(&some, d, (int64_t[]){2, 1}, 2));
+    assert_int_equal(cj_dataset_text(some).tokens, 6);
+    assert_int_equal(cj_dataset_text(some).characters, 6);
+    expect_ok(cj_dataset_range(&one, some, 1, 1));
+    assert_int_equal(cj_dataset_text(one).tokens, 4);
+    assert_int_equal(cj_dataset_text(one).bytes, 4);
+    cj_dataset_free(one);
+    cj_dataset_free(some);
+}
+
 static void test_lines(void **state)
 {
     (void)state;
@@ -60,6 +74,7 @@ static void test_lines(void **state)
     expect_row(d, 2, (int32_t[]){2, 4, 0, 0}, (int32_t[]){4, 3, -1, -1});
     assert_int_equal(cj_dataset_text(d).tokens, 9);
     assert_int_equal(cj_dataset_text(d).bytes, 9);
+    expect_text_of_views(d);
     cj_dataset_free(d);
     o.longest = 2;
     expect_ok(cj_dataset_read_text(&d, &o));

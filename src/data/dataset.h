@@ -39,9 +39,10 @@ struct cj_dataset {
      * to multiples of `bucket`; 0: they are not. */
     const int32_t *lengths;
     int64_t bucket;
-    int64_t cut;        /* sequences of x that were longer than they may be */
-    int64_t lanes;      /* rows are taken in order, in batches of so many; 0: in any order */
-    cj_text_facts text; /* zeros: the rows are no text */
+    int64_t cut;                /* sequences of x that were longer than they may be */
+    int64_t lanes;              /* rows are taken in order, in batches of so many; 0: in any order */
+    cj_text_facts text;         /* of all rows; zeros: they are no text, or each has its own */
+    const cj_text_facts *texts; /* of each row, by its place; the maker's */
 };
 
 /* Where row `index` of the dataset lies in x and y. */

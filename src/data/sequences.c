@@ -11,6 +11,7 @@ void cj__sequences_free(cj__sequences *s)
     cj_tokens_free(&s->y);
     cj_tokens_free(&s->x_ends);
     cj_tokens_free(&s->y_ends);
+    cj__free(s->texts);
 }
 
 static cj_status end_sequence(cj_tokens *ends, const cj_tokens *tokens)
@@ -54,6 +55,7 @@ cj_status cj__sequences_add(cj__sequences *s, const cj_tokenizer *t, const char 
 typedef struct {
     cj__arena names;
     int32_t *lengths;
+    cj_text_facts *texts;
     cj__masking masking;
 } owned;
 
@@ -62,6 +64,7 @@ static void free_owned(void *context)
     owned *o = context;
     cj__arena_free(&o->names);
     cj__free(o->lengths);
+    cj__free(o->texts);
     cj__free(o);
 }
 
@@ -165,6 +168,8 @@ cj_status cj__sequences_finish(cj__sequences *s, int64_t longest, int64_t bucket
     if (!o) return cj__out_of_memory(sizeof *o, "sequences");
     o->names = *names;
     *names = (cj__arena){0};
+    o->texts = s->texts;
+    s->texts = NULL;
     cj_status status = make(s, longest, &x, &y, o);
     if (status != CJ_OK) {
         cj__free(x.data);
@@ -173,6 +178,7 @@ cj_status cj__sequences_finish(cj__sequences *s, int64_t longest, int64_t bucket
         return status;
     }
     const int32_t *lengths = o->lengths;
+    const cj_text_facts *texts = o->texts;
     cj__row_maker maker = {.free = free_owned, .context = o};
     if (s->masked_by) {
         cj__masking_begin(&o->masking, s->masked_by, &x);
@@ -180,6 +186,7 @@ cj_status cj__sequences_finish(cj__sequences *s, int64_t longest, int64_t bucket
     }
     CJ__TRY(cj__dataset_adopt_maker(dataset, maker, x, y));
     (*dataset)->lengths = lengths;
+    (*dataset)->texts = texts;
     (*dataset)->bucket = bucket;
     (*dataset)->cut = count_cut(s, longest);
     (*dataset)->class_names = class_names;

@@ -12,6 +12,8 @@ typedef struct {
     cj_tokens x, y;           /* all of them, one behind the other */
     cj_tokens x_ends, y_ends; /* where each sequence ends: up to 2^31 tokens in all */
     bool labels;              /* y is one label a row */
+    cj_text_facts *texts;     /* [rows] of targets that are text; NULL: they are none */
+    int64_t text_room;
     /* y is what x was before its tokens were masked, anew each epoch; else NULL */
     const cj_tokenizer *masked_by;
 } cj__sequences;

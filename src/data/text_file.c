@@ -97,8 +97,7 @@ typedef struct {
     const char **labels; /* [rows] in `arena`, until they are classes */
     int64_t label_room;
     cj__names classes;
-    cj_text_facts facts; /* of targets that are text; a line's end counts as one character */
-    stretch *memory;     /* [memory_count] the story so far */
+    stretch *memory; /* [memory_count] the story so far */
     int64_t memory_count, memory_room;
 } reading;
 
@@ -114,10 +113,13 @@ static cj_status encode(const lines *l, const cj_tokenizer *t, stretch text, cj_
     return tell_line(l, cj_tokenizer_encode_at(t, text.from, (size_t)(text.to - text.from), 0, tokens));
 }
 
-static void count_text(reading *r, const char *from, const char *to)
+/* Ends a row whose target is the text, in so many tokens; the line's end counts as one character. */
+static cj_status end_text(reading *r, const char *from, const char *to, int64_t tokens)
 {
-    r->facts.bytes += to - from + 1;
-    r->facts.characters += cj_count_characters(from, (size_t)(to - from)) + 1;
+    CJ__TRY(cj__grow(&r->s.texts, &r->s.text_room, r->s.rows, sizeof *r->s.texts));
+    r->s.texts[r->s.rows++] =
+        (cj_text_facts){tokens, cj_count_characters(from, (size_t)(to - from)) + 1, to - from + 1};
+    return CJ_OK;
 }
 
 /* In `room`, where bytes that are no UTF-8 are replaced as the sentences' are. */
@@ -164,9 +166,7 @@ static cj_status read_plain_line(reading *r)
     for (int64_t i = before; i + 1 < r->s.y.count; i++) CJ__TRY(cj_tokens_add(&r->s.x, r->s.y.ids[i]));
     CJ__TRY(cj__sequences_end_x(&r->s));
     CJ__TRY(cj__sequences_end_y(&r->s));
-    count_text(r, r->l.line, r->l.end);
-    r->s.rows++;
-    return CJ_OK;
+    return end_text(r, r->l.line, r->l.end, r->s.y.count - before);
 }
 
 /* The last tab of the line; NULL: it has none. */
@@ -218,9 +218,7 @@ static cj_status read_pair(reading *r)
     for (int64_t i = before; i + 1 < r->s.y.count; i++) CJ__TRY(cj_tokens_add(&r->s.x, r->s.y.ids[i]));
     CJ__TRY(cj__sequences_end_x(&r->s));
     CJ__TRY(cj__sequences_end_y(&r->s));
-    count_text(r, r->target.line, r->target.end);
-    r->s.rows++;
-    return CJ_OK;
+    return end_text(r, r->target.line, r->target.end, r->s.y.count - before);
 }
 
 /* The latest sentences, the earlier ones first; before them there is nothing. */
@@ -375,8 +373,6 @@ cj_status cj_dataset_read_text(cj_dataset **dataset, const cj_text_file_options 
                               : cj_tokenizer_count(o->target_tokenizer ? o->target_tokenizer : o->tokenizer);
         status = cj__sequences_finish(&r.s, o->longest, stories ? 0 : o->bucket, &r.arena, r.classes.names,
                                       classes, dataset);
-        if (status == CJ_OK && !r.s.labels && !r.s.masked_by)
-            (*dataset)->text = (cj_text_facts){r.s.y.count, r.facts.characters, r.facts.bytes};
         if (status != CJ_OK && status != CJ_OUT_OF_MEMORY) status = cj__fail_within(status, "%s", o->path);
     }
     cj__sequences_free(&r.s);
