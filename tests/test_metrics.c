@@ -46,6 +46,11 @@ static void test_auc(void **state)
     for (int i = 0; i < N; i++) labels[i] = 1;
     assert_true(isnan(cj_auc(N, scores, labels)));
     assert_true(isnan(cj_auc(0, scores, labels)));
+    labels[0] = 0;
+    assert_true(cj_auc(N, scores, labels) == 0.5);
+    scores[N / 2] = NAN; /* no place among the others */
+    assert_true(isnan(cj_auc(N, scores, labels)));
+    assert_true(cj_best_threshold(N, scores, labels, true).threshold == 0.5);
 }
 
 static void test_thresholds(void **state)

@@ -128,7 +128,8 @@ CJ_API cj_value cj_correct_count(cj_value logits, cj_value labels);
 CJ_API double cj_top_k_accuracy(int64_t count, int64_t width, const float *outputs, const int32_t *labels,
                                 int64_t k);
 /* The area under the receiver operating characteristic: how likely a row with label 1 scores above one with
- * label 0, ties half (Mann and Whitney, 1947). NaN where either label is missing, or memory for sorting. */
+ * label 0, ties half (Mann and Whitney, 1947). NaN where either label is missing, one of the scores
+ * is NaN, or there is no memory for sorting. */
 CJ_API double cj_auc(int64_t count, const float *scores, const int32_t *labels);
 
 /* What a threshold on scores makes of labels 0 and 1; shares of nothing are 0. */
@@ -138,8 +139,8 @@ typedef struct {
 } cj_threshold;
 CJ_API cj_threshold cj_at_threshold(int64_t count, const float *scores, const int32_t *labels,
                                     double threshold);
-/* The threshold with the best accuracy (or F1), halfway between two scores. 0.5 where memory for sorting
- * lacks. */
+/* The threshold with the best accuracy (or F1), halfway between two scores. 0.5 where one of them is
+ * NaN, or memory for sorting lacks. */
 CJ_API cj_threshold cj_best_threshold(int64_t count, const float *scores, const int32_t *labels, bool by_f1);
 
 /* 1 - squared errors / squares around the mean of the targets; and the mean of |error|. */

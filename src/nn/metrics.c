@@ -34,8 +34,11 @@ static int descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
+/* NULL: there is no memory, or one of the scores is no number and has no place among the others. */
 static scored *sorted(int64_t count, const float *scores, const int32_t *labels)
 {
+    for (int64_t i = 0; i < count; i++)
+        if (isnan(scores[i])) return NULL;
     scored *rows = cj__allocate((size_t)count * sizeof *rows + 1);
     for (int64_t i = 0; rows && i < count; i++) rows[i] = (scored){scores[i], labels[i] > 0};
     if (rows) qsort(rows, (size_t)count, sizeof *rows, descending);
@@ -53,7 +56,6 @@ double cj_auc(int64_t count, const float *scores, const int32_t *labels)
         int64_t first = i;
         for (; i < count && rows[i].score == rows[first].score; i++)
             *(rows[i].label ? &group_ones : &group_zeros) += 1;
-        if (i == first) break; /* a score that is not a number */
         above += group_zeros * (ones + 0.5 * group_ones);
         ones += group_ones;
         zeros += group_zeros;
