@@ -481,6 +481,29 @@ static void test_recipe_of_labels(void **state)
     cj_recipe_free(r);
 }
 
+/* A line that the network has no room for is told before there is any training, whichever part it is in. */
+static void test_recipe_of_lines_too_long(void **state)
+{
+    (void)state;
+    skip_without("libyaml");
+    char yaml[2000];
+    const char *lines = write_text("l.txt", "abc\nba\ncab\n"), *longer = write_text("m.txt", "ab\nabcabc\n");
+    cj_recipe_sets sets;
+    for (int cut = 0; cut < 2; cut++) {
+        snprintf(yaml, sizeof yaml,
+                 "data: {format: lines, text: %s, test_text: %s, tokenizer: character, validation: 0, "
+                 "longest: %d}\n"
+                 "model: {name: gpt, layers: 1, heads: 1, width: 4, block: 4}\n",
+                 lines, longer, cut ? 4 : 0);
+        cj_recipe *r = read_recipe(yaml);
+        cj_status status = cj_recipe_open_data(r, &sets);
+        assert_int_equal(status, cut ? CJ_OK : CJ_INVALID_ARGUMENT);
+        if (!cut) expect_message("m.txt: the longest example has 7 tokens, but model.block is 4");
+        if (cut) cj_recipe_close_data(&sets);
+        cj_recipe_free(r);
+    }
+}
+
 static cj_status open_text(const char *data)
 {
     char yaml[600];
@@ -625,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_padding_counts_for_nothing),
         cmocka_unit_test(test_recipe_of_pairs),
         cmocka_unit_test(test_recipe_of_labels),
+        cmocka_unit_test(test_recipe_of_lines_too_long),
         cmocka_unit_test(test_files_that_are_no_text),
         cmocka_unit_test(test_public_sets),
         cmocka_unit_test(test_allocations),

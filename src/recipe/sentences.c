@@ -152,6 +152,19 @@ static cj_status open_tokenizers(cj_recipe *r, cj_recipe_sets *sets)
 
 /* --- sets ---------------------------------------------------------------------------------------------- */
 
+/* Else a batch of the longest would end the training, or the test behind it. */
+static cj_status check_block(const cj_recipe *r, const char *path, const cj_dataset *part)
+{
+    int64_t block = cj_recipe_is_language(r) ? cj_recipe_block(r) : 0;
+    cj_shape_t shape = cj_dataset_x(part).shape;
+    if (block == 0 || shape.dims[shape.rank - 1] <= block) return CJ_OK;
+    return cj__fail(
+        CJ_INVALID_ARGUMENT,
+        "%s: the longest example has %lld tokens, but model.block is %lld: expected no more; hint: "
+        "data.longest cuts them",
+        path, (long long)shape.dims[shape.rank - 1], (long long)block);
+}
+
 static cj_status open_part(const cj_recipe *r, const cj_recipe_sets *sets, cj__key source, cj__key target,
                            const char *classes, cj_dataset **part)
 {
@@ -177,7 +190,7 @@ static cj_status open_part(const cj_recipe *r, const cj_recipe_sets *sets, cj__k
     o.more_count = files.count;
     cj_status status = cj_dataset_read_text(part, &o);
     cj__arena_free(&files.arena);
-    return status;
+    return status == CJ_OK ? check_block(r, path, *part) : status;
 }
 
 /* "negative,positive": the labels of the other parts are the training's. */
