@@ -371,7 +371,7 @@ fails 2 "--method attention is for texts" explain "$scratch/bright" "$scratch/ma
 fails 1 "there is no text in it" explain "$scratch/cat" "$scratch/empty.txt" --out "$scratch/why"
 fails 0 "names-gradient-input.html" explain "$scratch/names" "$scratch/names.txt" --out "$scratch/why"
 fails 1 "has no attention that could be looked at" explain "$scratch/names" "$scratch/names.txt" --out "$scratch/why" --method attention
-"$cajal" train "$scratch/names.yaml" model.name=gru model.layers=1 training.epochs=1 --output "$scratch/gru" --quiet >"$scratch/out" 2>&1
+"$cajal" train "$scratch/names.yaml" model.name=gru model.layers=1 model.block=0 model.hidden=0 training.epochs=1 --output "$scratch/gru" --quiet >"$scratch/out" 2>&1
 fails 0 "names-cells.html" explain "$scratch/gru" "$scratch/names.txt" --out "$scratch/why" --cells 3
 [ "$(grep -c '<h2>cell [0-9]* of layer 1</h2>' "$scratch/why/names-cells.html")" = 3 ]
 i=0; while [ $i -lt 20 ]; do printf 'a good film\tgood\na bad film\tbad\n'; i=$((i + 1)); done >"$scratch/films.tsv"
