@@ -280,14 +280,16 @@ typedef cj_value (*translator)(cj_scope, const cj_translator_options *);
 
 static cj_value translation(cj_scope s, cj_value x, void *context)
 {
+    const translator *network = context;
+    int several = *network == cj_gru_translator ? 1 : 2;
     cj_tensor source = {different, CJ_I32, cj_shape(1, S)};
     cj_translator_options o = {.size = sizeof o,
                                .input = {.tokens = x, .source = cj_constant_tensor(s.graph, &source)},
                                .vocabulary = V,
-                               .layers = 2,
-                               .heads = 2,
+                               .layers = several,
+                               .heads = several,
                                .width = W};
-    return (*(const translator *)context)(s, &o);
+    return (*network)(s, &o);
 }
 
 static cj_text_explain_options of_translation(cj_model *model, translator *draw)
