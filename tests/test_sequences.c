@@ -401,6 +401,16 @@ static void test_padding_counts_for_nothing(void **state)
     assert_true(fabs(a.loss - last.validation.loss) < 1e-6);
     assert_true(fabs(a.accuracy - b.accuracy) < 1e-9);
     assert_true(a.loss < 1.6); /* from log 12 = 2.48 */
+    int64_t confusion[12 * 12];
+    cj_evaluate_options e = {.size = sizeof e,
+                             .model = model,
+                             .forward = bigram,
+                             .dataset = wide,
+                             .batch_size = 8,
+                             .classes = 12,
+                             .confusion = confusion};
+    expect_status((cj_evaluate)(&e, &a), CJ_UNSUPPORTED);
+    expect_message("a confusion matrix is of one label a row");
     cj_model_free(model);
     cj_dataset_free(wide);
     cj_dataset_free(cut);

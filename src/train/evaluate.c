@@ -110,6 +110,9 @@ cj_status cj__evaluation_begin(cj__evaluation *e, const cj_evaluate_options *o)
         CJ__TRY(cj_loader_status(e->loader));
         return cj__fail(CJ_INVALID_ARGUMENT, "there are no rows to evaluate on");
     }
+    if (o->confusion && batch.y.dtype == CJ_I32 && cj_shape_count(batch.y.shape) > batch.y.shape.dims[0])
+        return cj__fail(CJ_UNSUPPORTED,
+                        "a confusion matrix is of one label a row, not of one for each token");
     cj_loader_seek(e->loader, 0, 0);
     CJ__TRY((cj_model_new)(&(cj_model_options){.size = sizeof(cj_model_options), .model = &e->session}));
     objective.session = e->session;
