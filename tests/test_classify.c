@@ -587,22 +587,6 @@ static void recipes_cut_short(void **state)
     cj_text_free(text);
 }
 
-static void sizes_of_memory(void **state)
-{
-    (void)state;
-    skip_without("libyaml");
-    static const char *const good[] = {"2GB", "2gb", "5M", "5k", "1.5gib", "KB", "12 mb", "2000000"};
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        char yaml[128];
-        cj_recipe *r;
-        snprintf(yaml, sizeof yaml, "model: {name: lenet5}\ntraining: {memory: %s}\n", good[i]);
-        cj_status status = cj_recipe_read(&r, write_text("r.yaml", yaml), 0, NULL);
-        if ((status == CJ_OK) != (*good[i] != 'K')) fail_msg("%s: %s", good[i], cj_error_message());
-        if (status == CJ_OK) cj_recipe_free(r);
-    }
-    expect_message("in B, kB, MB, GB, KiB, MiB or GiB");
-}
-
 /* --- allocations --------------------------------------------------------------------------------------- */
 
 /* Once, with new weights. */
@@ -669,7 +653,6 @@ int main(void)
         cmocka_unit_test(bert_in_two_steps),
         cmocka_unit_test(recipes_that_cannot_be),
         cmocka_unit_test(recipes_cut_short),
-        cmocka_unit_test(sizes_of_memory),
     };
     const struct CMUnitTest alone[] = {cmocka_unit_test(every_allocation_fails)};
     int failed = cmocka_run_group_tests(tests, begin, end);

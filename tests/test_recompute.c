@@ -253,7 +253,7 @@ static void expect_bytes(const char *text, size_t bytes)
     }
     if (bytes == SIZE_MAX) {
         expect_status(status, CJ_INVALID_ARGUMENT);
-        expect_message("must be a number of bytes: 2GB, 512MB, 1.5GiB");
+        expect_message("must be a number of bytes: 2GB, 512MB, 1.5GiB (B, kB, MB, GB, KiB, MiB or GiB)");
     } else {
         expect_ok(status);
         assert_true(cj_recipe_fit_options(recipe).memory == bytes);
@@ -270,7 +270,10 @@ static void test_units(void **state)
     expect_bytes("1.5 GiB", 1610612736);
     expect_bytes("64kB", 64000);
     expect_bytes("512", 512);
-    const char *bad[] = {"0", "-1GB", "2 gb", "GB", "nan", "1e30GB", "2GB of it", "inf"};
+    expect_bytes("2 gb", 2000000000);
+    expect_bytes("5M", 5000000);
+    expect_bytes("1KIB", 1024);
+    const char *bad[] = {"0", "-1GB", "2 zb", "GB", "nan", "1e30GB", "2GB of it", "inf"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect_bytes(bad[i], SIZE_MAX);
 }
 

@@ -171,7 +171,7 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
     case CJ__BYTES:
         return !*value || bytes_in(value) > 0
                    ? NULL
-                   : "a number of bytes, in B, kB, MB, GB, KiB, MiB or GiB: 2GB, 512MB, 1.5GiB";
+                   : "a number of bytes: 2GB, 512MB, 1.5GiB (B, kB, MB, GB, KiB, MiB or GiB)";
     case CJ__LIST:
         return has_empty_item(value) ? "a list without empty items" : NULL;
     default:
