@@ -64,7 +64,7 @@ for model in transformer gru-attention; do
     for language in a b; do cat "$scratch/$language.txt"; sed -n 3p "$scratch/bad"; done >"$scratch/both"
     head -145 "$scratch/both" >"$scratch/long.a" && tail -145 "$scratch/both" >"$scratch/long.b"
     "$cajal" evaluate "$run" data.test_text="$scratch/long.a" data.test_target="$scratch/long.b" >"$scratch/out" 2>"$scratch/err"
-    grep -qF "long.a, line 145: a source of 14 tokens: the generator takes from 1 to 12; an empty translation" "$scratch/err"
+    grep -qF "long.a, line 145: found a source of 14 tokens, expected from 1 to 12 (model.block); an empty translation" "$scratch/err"
     grep -q '^BLEU 9[0-9].*, of 145 sentences' "$scratch/out" || { cat "$scratch/out" "$scratch/err"; exit 1; }
 
     # what its words look at: a picture for each attention across, and a page with both sentences; of a file each line
