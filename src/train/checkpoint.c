@@ -21,11 +21,6 @@ enum { FORMAT = 1 };
 
 /* --- the best epoch's weights -------------------------------------------------------------------------- */
 
-static bool is_weight(const cj__variable *v)
-{
-    return v->role == CJ_PARAMETER || v->role == CJ_STATISTIC;
-}
-
 static size_t bytes_of(const cj__variable *v)
 {
     return (size_t)cj_shape_count(v->shape) * cj_dtype_size(v->dtype);
@@ -35,7 +30,7 @@ static size_t weights_size(const cj_model *model)
 {
     size_t size = 0;
     for (int64_t i = 0; i < model->count; i++)
-        if (is_weight(model->variables[i])) size += bytes_of(model->variables[i]);
+        if (cj__is_weight(model->variables[i])) size += bytes_of(model->variables[i]);
     return size;
 }
 
@@ -55,7 +50,7 @@ cj_status cj__best_weights_keep(cj__best_weights *best, const cj_model *model)
     char *to = best->data;
     for (int64_t i = 0; i < model->count; i++) {
         const cj__variable *v = model->variables[i];
-        if (!is_weight(v)) continue;
+        if (!cj__is_weight(v)) continue;
         memcpy(to, v->data, bytes_of(v));
         to += bytes_of(v);
     }
@@ -67,7 +62,7 @@ void cj__best_weights_put_back(const cj__best_weights *best, cj_model *model)
     const char *from = best->data;
     for (int64_t i = 0; from && i < model->count; i++) {
         cj__variable *v = model->variables[i];
-        if (!is_weight(v)) continue;
+        if (!cj__is_weight(v)) continue;
         memcpy(v->data, from, bytes_of(v));
         v->version++;
         from += bytes_of(v);
@@ -260,7 +255,7 @@ static int64_t list_tensors(const cj__checkpointing *c, cj__arena *arena, cj_nam
     }
     for (int64_t i = 0; best && i < c->model->count; i++) {
         const cj__variable *v = c->model->variables[i];
-        if (!is_weight(v)) continue;
+        if (!cj__is_weight(v)) continue;
         const char *name = cj__arena_format(arena, "best:%s", v->name);
         if (!name) return -1;
         list[count++] = (cj_named_tensor){name, {(void *)best, v->dtype, v->shape}};
@@ -432,7 +427,7 @@ static cj_status read_best(cj_tensor_file *file, const char *path, const cj__che
     char *to = NULL;
     for (int64_t i = 0; i < c->model->count; i++) {
         const cj__variable *v = c->model->variables[i];
-        if (!is_weight(v)) continue;
+        if (!cj__is_weight(v)) continue;
         const char *name = cj__arena_format(arena, "best:%s", v->name);
         if (!name) return cj__out_of_memory(strlen(v->name), "a checkpoint");
         int64_t index = cj_tensor_file_find(file, name);

@@ -96,7 +96,7 @@ static bool fits_weight(const cj_fit_options *o, const char *pattern, int64_t ep
 {
     for (int64_t i = 0; i < o->model->count; i++) {
         const cj__variable *v = o->model->variables[i];
-        if ((v->role == CJ_PARAMETER || v->role == CJ_STATISTIC) && cj__text_matches(pattern, v->name) &&
+        if (cj__is_weight(v) && cj__text_matches(pattern, v->name) &&
             (epoch == 0 || is_frozen_before(o, v->name, epoch)))
             return true;
     }

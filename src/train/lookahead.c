@@ -30,7 +30,7 @@ static size_t bytes_of(const cj__variable *v)
 
 static bool is_followed(const cj__variable *v)
 {
-    return (v->role == CJ_PARAMETER || v->role == CJ_STATISTIC) && v->dtype == CJ_F32;
+    return cj__is_weight(v) && v->dtype == CJ_F32;
 }
 
 /* The weight that the variable is a copy of; NULL: it is none. */
