@@ -48,9 +48,7 @@ static int read_stream(FILE *from, bytes *b)
         room *= 2;
     }
     b->data[b->size] = 0;
-    size_t mark = cj_byte_order_mark(b->data, b->size);
-    b->size -= mark;
-    if (mark) memmove(b->data, b->data + mark, b->size + 1);
+    cj_drop_byte_order_mark(b->data, &b->size);
     return check_input(from, b->name);
 }
 
@@ -68,9 +66,8 @@ bool next_line(line *l, FILE *from)
 {
     ssize_t size = getline(&l->text, &l->room, from);
     if (size < 0) return false;
-    size_t mark = l->number++ ? 0 : cj_byte_order_mark(l->text, (size_t)size);
-    l->size = (size_t)size - mark;
-    memmove(l->text, l->text + mark, l->size + 1);
+    l->size = (size_t)size;
+    if (l->number++ == 0) cj_drop_byte_order_mark(l->text, &l->size);
     while (l->size && (l->text[l->size - 1] == '\n' || l->text[l->size - 1] == '\r')) l->text[--l->size] = 0;
     return true;
 }

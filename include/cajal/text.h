@@ -124,9 +124,9 @@ CJ_API CJ_MUST_CHECK cj_status cj_tokenizer_decode(const cj_tokenizer *tokenizer
 CJ_API const char *cj_tokenizer_text(const cj_tokenizer *tokenizer, int32_t previous, int32_t token,
                                      size_t *size);
 
-/* The bytes of the byte order mark that the text begins with, 3, or 0: it is no part of what the text says.
- */
-CJ_API size_t cj_byte_order_mark(const char *text, size_t size);
+/* Takes away the byte order mark that a text with a zero behind it may begin with: it is no part of what the
+ * text says. */
+CJ_API void cj_drop_byte_order_mark(char *text, size_t *size);
 /* How many characters the text has; a byte that is no UTF-8 counts as one. */
 CJ_API int64_t cj_count_characters(const char *text, size_t size);
 

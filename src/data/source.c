@@ -99,9 +99,7 @@ cj_status cj__source_read_text(const char *path, char **data, size_t *size)
     cj_status status = read_growing(&s, data, size);
     cj__source_close(&s);
     if (status == CJ_OK) {
-        size_t mark = cj_byte_order_mark(*data, *size);
-        *size -= mark;
-        if (mark) memmove(*data, *data + mark, *size + 1);
+        cj_drop_byte_order_mark(*data, size);
         return CJ_OK;
     }
     cj__free(*data);

@@ -30,9 +30,11 @@ int64_t cj__line_at(const char *text, const char *at)
     return line;
 }
 
-size_t cj_byte_order_mark(const char *text, size_t size)
+void cj_drop_byte_order_mark(char *text, size_t *size)
 {
-    return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    if (*size < 3 || memcmp(text, "\xef\xbb\xbf", 3) != 0) return;
+    *size -= 3;
+    memmove(text, text + 3, *size + 1);
 }
 
 int64_t cj_count_characters(const char *text, size_t size)
