@@ -125,8 +125,9 @@ cj_status cj_dataset_of_text(cj_dataset **dataset, const cj_text_windows *o)
 
 cj_text_facts cj_dataset_text(const cj_dataset *dataset)
 {
-    cj_text_facts all = dataset ? dataset->text : (cj_text_facts){0};
-    for (int64_t i = 0; dataset && dataset->texts && i < dataset->count; i++) {
+    if (!dataset) return (cj_text_facts){0};
+    cj_text_facts all = dataset->text;
+    for (int64_t i = 0; dataset->texts && i < dataset->count; i++) {
         const cj_text_facts *row = &dataset->texts[cj__dataset_place(dataset, i)];
         all.tokens += row->tokens;
         all.characters += row->characters;

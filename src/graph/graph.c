@@ -303,11 +303,13 @@ cj_status cj__copy_inputs(cj_graph *to, const cj_graph *from, int32_t *map)
 
 void cj_output(cj_graph *graph, const char *name, cj_value value)
 {
-    const char *copy = name ? cj__arena_string(&graph->arena, name) : NULL;
-    if (!name)
+    if (!name) {
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "an output has no name (NULL)");
-    else if (!copy || cj__grow(&graph->outputs, &graph->output_capacity, graph->output_count,
-                               sizeof *graph->outputs) != CJ_OK)
+        return;
+    }
+    const char *copy = cj__arena_string(&graph->arena, name);
+    if (!copy || cj__grow(&graph->outputs, &graph->output_capacity, graph->output_count,
+                          sizeof *graph->outputs) != CJ_OK)
         cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for output '%s'", name);
     else if (!cj_value_ok(value))
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "output '%s' has no value", name);
