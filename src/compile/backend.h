@@ -49,6 +49,9 @@ typedef struct cj__kernel {
     /* Inputs (bit i: input i) that may be bf16 where the op has f32, since the kernel rounds them to that
      * anyway. NULL: none may. */
     uint64_t (*reads_bf16)(const cj__launch *launch);
+    /* Of a product with a chain: bytes of room for the part of its result that the chain takes at a time,
+     * where none of the chain's outputs need be f32 to make the product in; 0, or NULL: one must be. */
+    size_t (*part_bytes)(const cj__launch *launch);
     /* The stage before, or NULL. Its launch is the kernel's, with `data` as the kernel's prepare left it, but
      * its inputs are those of `before_reads` (bit i: input i) and its one output is the workspace. */
     const struct cj__kernel *before;

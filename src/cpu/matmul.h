@@ -73,6 +73,8 @@ CJ_MUST_CHECK cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_
 /* Inputs that may be bf16 in memory, as of a cj__kernel: both where the product rounds them to that anyway.
  */
 uint64_t cj__matmul_reads_bf16(const cj__launch *launch, const cj__matmul_shape *shape);
+/* As of a cj__kernel. */
+size_t cj__matmul_part_bytes(const cj__launch *launch, const cj__matmul_shape *shape);
 void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch);
 const char *cj__matmul_describe(const cj__launch *launch);
 

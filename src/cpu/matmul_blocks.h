@@ -119,6 +119,7 @@ void cj__few_rows_run(const cj__matmul_plan *plan, const cj__matmul_call *call, 
 bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split);
 /* As cj__matmul_pack_before, and what follows it, which call these. */
 size_t cj__split_pack_before(cj__matmul_plan *plan, bool lasting);
+size_t cj__split_part_bytes(const cj__matmul_plan *plan);
 int64_t cj__split_pack_tasks(const cj__matmul_plan *plan);
 void cj__split_pack(const cj__matmul_plan *plan, const float *b, int64_t task, void *workspace);
 void cj__split_run(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, void *scratch);

@@ -1,7 +1,7 @@
 /* The op matmul on the CPU: its shapes handed to the matrix product, task by task. Weights that last from run
  * to run, and those of large products of bf16, are packed once, in a stage before. */
 #include "cpu/backend.h"
-#include "cpu/matmul.h"
+#include "cpu/matmul_blocks.h"
 #include "cpu/split.h"
 
 static cj_status make_plan(cj__matmul_plan *plan, const cj__launch *launch, cj__matmul_shape shape)
@@ -19,6 +19,13 @@ uint64_t cj__matmul_reads_bf16(const cj__launch *launch, const cj__matmul_shape 
     cj__matmul_plan plan;
     if (make_plan(&plan, launch, *shape) != CJ_OK) return 0;
     return plan.kind == CJ__MATMUL_SPLIT && plan.parts == 1 ? 3 : 0;
+}
+
+size_t cj__matmul_part_bytes(const cj__launch *launch, const cj__matmul_shape *shape)
+{
+    cj__matmul_plan plan;
+    if (make_plan(&plan, launch, *shape) != CJ_OK || plan.kind != CJ__MATMUL_SPLIT) return 0;
+    return cj__matmul_pack_before(&plan, launch->lasting >> 1 & 1) ? cj__split_part_bytes(&plan) : 0;
 }
 
 cj_status cj__matmul_prepare(cj__launch *launch, const cj__matmul_shape *shape, cj__arena *arena)
@@ -61,6 +68,12 @@ static uint64_t reads_bf16(const cj__launch *launch)
     return cj__matmul_reads_bf16(launch, &shape);
 }
 
+static size_t part_bytes(const cj__launch *launch)
+{
+    cj__matmul_shape shape = shape_of(launch);
+    return cj__matmul_part_bytes(launch, &shape);
+}
+
 void cj__matmul_launched(const cj__launch *launch, const cj__product_call *call, int64_t task, void *scratch)
 {
     cj__matmul_run(launch->data, call, task, scratch);
@@ -97,6 +110,7 @@ static const cj__product product = {.op = CJ__OP_matmul,
                                     .prepare = prepare,
                                     .run = cj__matmul_launched,
                                     .describe = cj__matmul_describe,
-                                    .reads_bf16 = reads_bf16};
+                                    .reads_bf16 = reads_bf16,
+                                    .part_bytes = part_bytes};
 
 CJ__PRODUCT_KERNELS_AFTER(matmul, "matmul f32", product, CJ__OP_matmul, &cj__matmul_packing, 1 << 1);

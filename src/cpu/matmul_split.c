@@ -16,6 +16,8 @@ enum { BLOCK_COLUMNS = 512, TASK_ROWS = 1024 };
 enum { PACKED_ROWS = 256, FEWEST_ROWS = 64, WANTED_TASKS = 8 };
 static const double stage_work = 1 << 23;
 static const size_t most_packed = (size_t)32 << 20;
+/* A strip of C that nobody needs whole stays in L2 beside what makes it. */
+static const size_t most_in_part = (size_t)256 << 10;
 /* Rows that differ in number by one would be packed by masks, so of many strips all but the last are whole.
  */
 enum { MANY_STRIPS = 16 };
@@ -185,6 +187,14 @@ size_t cj__split_pack_before(cj__matmul_plan *plan, bool lasting)
     return packed_bytes(plan) + aligned_bytes(groups_of(plan) * k_blocks(plan), sizeof(uint32_t));
 }
 
+/* A strip of C, where one k block makes it whole and B is packed before, so that whoever takes strips can
+ * have them one by one. */
+size_t cj__split_part_bytes(const cj__matmul_plan *plan)
+{
+    size_t bytes = (size_t)(plan->tile_rows * plan->shape.n) * sizeof(float);
+    return plan->packed_before && k_blocks(plan) == 1 && bytes <= most_in_part ? bytes : 0;
+}
+
 int64_t cj__split_pack_tasks(const cj__matmul_plan *plan)
 {
     return groups_of(plan) * k_blocks(plan);
@@ -227,6 +237,13 @@ static cj__matrix widened(source s, int64_t rows, int64_t columns, float *to)
     return (cj__matrix){to, columns, 1};
 }
 
+/* Where row `row` of C lies, with which the strip at hand begins: a part of C is one strip, whole rows. */
+static float *strip_of_c(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t,
+                         int64_t row)
+{
+    return t->c + (call->in_parts ? 0 : row * plan->shape.n);
+}
+
 /* Rows [row, row+rows) of the block in f32, by the kernels of the plan's vectors. */
 static void redo(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t, int64_t row,
                  int64_t rows, float *panel)
@@ -235,6 +252,7 @@ static void redo(const cj__matmul_plan *plan, const cj__matmul_call *call, const
     int64_t n = plan->shape.n, k = plan->shape.k, width = kernels->tile_columns;
     source a = source_a(plan, call, t), b = source_b(plan, call, t);
     float *wide_b = panel + redone_panel(plan), *wide_a = wide_b + (b.bf16 ? redone_panel(plan) : 0);
+    float *c = strip_of_c(plan, call, t, row);
     for (int64_t j = t->column; j < t->column + t->columns; j += width)
         for (int64_t p = 0; p < k; p += REDONE_DEPTH) {
             cj__strip strip = {.b = panel,
@@ -249,7 +267,7 @@ static void redo(const cj__matmul_plan *plan, const cj__matmul_call *call, const
                 strip.rows = at_most(kernels->tile_rows, row + rows - i);
                 cj__matrix of_a = widened(part_of(a, i, p), strip.rows, strip.k, wide_a);
                 strip.a = of_a.data, strip.a_row = of_a.row, strip.a_column = of_a.column;
-                strip.c = t->c + i * n + j;
+                strip.c = c + (i - row) * n + j;
                 kernels->strip(&strip);
             }
         }
@@ -274,15 +292,15 @@ static space divide(const cj__matmul_plan *plan, char *scratch)
 }
 
 /* A strip after the last k block: right for every value, and the strip before it finished, which has left the
- * store buffer and is still in cache. */
+ * store buffer and is still in cache. A part of C is finished at once: the next strip takes its place. */
 static void complete(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t, int64_t i,
                      bool fit, float *redone)
 {
     int64_t row = strip_row(plan, t->strip + i), next = strip_row(plan, t->strip + i + 1);
     if (!fit) redo(plan, call, t, row, next - row, redone);
-    int64_t before = i > 0 ? strip_row(plan, t->strip + i - 1) : row;
+    int64_t before = i > 0 && !call->in_parts ? strip_row(plan, t->strip + i - 1) : row;
     if (before < row) finish(call, t, before, row - before, plan->shape.n);
-    if (i == t->strips - 1) finish(call, t, row, next - row, plan->shape.n);
+    if (i == t->strips - 1 || call->in_parts) finish(call, t, row, next - row, plan->shape.n);
 }
 
 /* A strip of A, or the next of several, at k block [p, p + depth): notes the largest that it has met so far.
@@ -308,7 +326,7 @@ static void multiply_strip(const cj__matmul_plan *plan, const cj__matmul_call *c
     int64_t row = strip_row(plan, t->strip + i);
     plan->split->strip(&(cj__split_strip){.a = rows,
                                           .b = k->panels,
-                                          .c = t->c + row * plan->shape.n + t->column,
+                                          .c = strip_of_c(plan, call, t, row) + t->column,
                                           .c_row = plan->shape.n,
                                           .rows = strip_row(plan, t->strip + i + 1) - row,
                                           .columns = t->columns,

@@ -8,6 +8,13 @@ uint64_t cj__product_reads_bf16(const cj__product *product, const cj__launch *la
     return product->reads_bf16 ? product->reads_bf16(launch) : 0;
 }
 
+/* Without a chain the result is all that there is. */
+size_t cj__product_part_bytes(const cj__product *product, const cj__launch *launch)
+{
+    (void)product, (void)launch;
+    return 0;
+}
+
 static const char *wrong_types(const cj__product *product, const cj__launch *launch)
 {
     for (int i = 0; i < 2; i++) {
@@ -86,9 +93,9 @@ typedef struct {
     product_data alone;
     cj__type types[3];
     cj__chain_plan chain;
-    int32_t result;    /* the chain's output in whose memory the product is made */
-    bool raw;          /* that output is the product itself: it is not stored again */
-    size_t chain_from; /* the chain's part of the scratch */
+    int32_t result; /* the chain's output in whose memory the product is made; -1: in the scratch, in parts */
+    bool raw;       /* that output is the product itself: it is not stored again */
+    size_t chain_from, part_from; /* what is theirs of the scratch: the chain's, a part of the product's */
 } chained_data;
 
 /* The launch of the product alone. */
@@ -130,6 +137,14 @@ uint64_t cj__product_chain_reads_bf16(const cj__product *product, const cj__laun
     return alone.op == product->op ? cj__product_reads_bf16(product, &alone) : 0;
 }
 
+size_t cj__product_chain_part_bytes(const cj__product *product, const cj__launch *launch)
+{
+    cj__launch alone;
+    cj__type types[3];
+    strip_chain(launch, &alone, types);
+    return alone.op == product->op && product->part_bytes ? product->part_bytes(&alone) : 0;
+}
+
 /* The product itself where it is wanted; else an output of the same size and type. */
 static bool find_result(const cj__chain *chain, chained_data *data)
 {
@@ -139,6 +154,14 @@ static bool find_result(const cj__chain *chain, chained_data *data)
             data->raw = chain->outputs[i].reg == 0;
         }
     return data->result >= 0;
+}
+
+/* Where the scratch of the product alone ends, that of the chain begins, then perhaps that of a part. */
+static void divide_scratch(cj__launch *launch, chained_data *data, size_t part)
+{
+    data->chain_from = (data->alone.launch.scratch_bytes + 63) / 64 * 64;
+    data->part_from = (data->chain_from + data->chain.scratch_bytes + 63) / 64 * 64;
+    launch->scratch_bytes = data->part_from + part;
 }
 
 cj_status cj__product_chain_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena)
@@ -151,13 +174,13 @@ cj_status cj__product_chain_prepare(const cj__product *product, cj__launch *laun
     data->result = -1;
     data->raw = false;
     strip_chain(launch, &data->alone.launch, data->types);
-    if (!find_result(a->chain, data))
+    size_t part = find_result(a->chain, data) ? 0 : cj__product_chain_part_bytes(product, launch);
+    if (data->result < 0 && part == 0)
         return cj__fail(CJ_INTERNAL_ERROR, "a fused product has no place for its result");
     CJ__TRY(product->prepare(&data->alone.launch, arena));
     CJ__TRY(cj__chain_plan_make(&data->chain, a->chain, z.dims[z.rank - 1], arena));
-    data->chain_from = (data->alone.launch.scratch_bytes + 63) / 64 * 64;
     take_over(launch, &data->alone);
-    launch->scratch_bytes = data->chain_from + data->chain.scratch_bytes;
+    divide_scratch(launch, data, part);
     return CJ_OK;
 }
 
@@ -166,20 +189,34 @@ static void apply_chain(void *context, cj__rectangle where)
     cj__chain_apply(context, where);
 }
 
+/* The same of a part, whose memory begins with the rectangle's first row. */
+static void apply_chain_to_part(void *context, cj__rectangle where)
+{
+    cj__chain_run *run = context;
+    run->first = where.start / where.stride * where.stride;
+    cj__chain_apply(run, where);
+}
+
 /* operands: a, b, the chain's inputs but its first, the chain's outputs */
 void cj__product_chain_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch)
 {
     const chained_data *data = launch->data;
     const cj__chain *chain = data->chain.chain;
     cj__chain_run run = cj__chain_begin(&data->chain, (char *)scratch + data->chain_from);
-    void *const *outputs = operands + launch->inputs_count, *result = outputs[data->result];
+    bool in_parts = data->result < 0;
+    void *const *outputs = operands + launch->inputs_count;
+    void *result = in_parts ? (char *)scratch + data->part_from : outputs[data->result];
     run.operands[0] = result;
     for (int32_t i = 1; i < chain->inputs_count; i++) run.operands[i] = operands[i + 1];
     for (int32_t i = 0; i < chain->outputs_count; i++)
         run.operands[chain->inputs_count + i] = i == data->result && data->raw ? NULL : outputs[i];
     cj__chain_load(&run);
-    cj__product_call call = {
-        operands[0], operands[1], result, workspace_of(launch, operands), {apply_chain, &run}};
+    cj__product_call call = {.a = operands[0],
+                             .b = operands[1],
+                             .c = result,
+                             .workspace = workspace_of(launch, operands),
+                             .epilogue = {in_parts ? apply_chain_to_part : apply_chain, &run},
+                             .in_parts = in_parts};
     data->alone.product->run(&data->alone.launch, &call, task, scratch);
 }
 

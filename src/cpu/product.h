@@ -22,6 +22,8 @@ typedef struct {
     float *c;              /* apart from them */
     const void *workspace; /* of the stage before, or NULL */
     cj__epilogue epilogue;
+    bool
+        in_parts; /* c is room for whole rows at a time (part_bytes), of which the epilogue's are the first */
 } cj__product_call;
 
 /* A kernel of an op that multiplies two operands. Its launch has those and the result; it sets tasks,
@@ -34,6 +36,7 @@ typedef struct {
     const char *(*describe)(const cj__launch *launch);
     const char *(*cannot)(const cj__launch *launch); /* as of a cj__kernel, as is: */
     uint64_t (*reads_bf16)(const cj__launch *launch);
+    size_t (*part_bytes)(const cj__launch *launch); /* NULL: 0 */
 } cj__product;
 
 /* The same for launches of the op by itself, and of the op with a chain. */
@@ -41,12 +44,14 @@ const char *cj__product_refuse(const cj__product *product, const cj__launch *lau
 const char *cj__product_cannot(const cj__product *product, const cj__launch *launch);
 cj_status cj__product_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena);
 uint64_t cj__product_reads_bf16(const cj__product *product, const cj__launch *launch);
+size_t cj__product_part_bytes(const cj__product *product, const cj__launch *launch);
 void cj__product_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
 const char *cj__product_describe(const cj__launch *launch);
 const char *cj__product_chain_refuse(const cj__product *product, const cj__launch *launch);
 const char *cj__product_chain_cannot(const cj__product *product, const cj__launch *launch);
 cj_status cj__product_chain_prepare(const cj__product *product, cj__launch *launch, cj__arena *arena);
 uint64_t cj__product_chain_reads_bf16(const cj__product *product, const cj__launch *launch);
+size_t cj__product_chain_part_bytes(const cj__product *product, const cj__launch *launch);
 void cj__product_chain_run(const cj__launch *launch, void *const *operands, int64_t task, void *scratch);
 const char *cj__product_chain_describe(const cj__launch *launch);
 
@@ -71,6 +76,10 @@ void cj__product_unwrap(cj__launch *launch);
     {                                                                                                        \
         return form##_reads_bf16(&product, launch);                                                          \
     }                                                                                                        \
+    static size_t kernel##_part_bytes(const cj__launch *launch)                                              \
+    {                                                                                                        \
+        return form##_part_bytes(&product, launch);                                                          \
+    }                                                                                                        \
     const cj__kernel cj__##kernel##_kernel = {.name = title,                                                 \
                                               .op = for_op,                                                  \
                                               .refuse = kernel##_refuse,                                     \
@@ -79,6 +88,7 @@ void cj__product_unwrap(cj__launch *launch);
                                               .run = form##_run,                                             \
                                               .describe = form##_describe,                                   \
                                               .reads_bf16 = kernel##_reads_bf16,                             \
+                                              .part_bytes = kernel##_part_bytes,                             \
                                               .before = stage,                                               \
                                               .before_reads = stage_reads}
 
