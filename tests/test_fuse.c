@@ -45,10 +45,28 @@ static void give(sketch *s, cj_value value)
     if (s->output_count < OUTPUTS - 1) s->outputs[s->output_count++] = value;
 }
 
+static const cj__op twins[][2] = {{CJ__OP_gelu, CJ__OP_gelu_slope},
+                                  {CJ__OP_gelu_tanh, CJ__OP_gelu_tanh_slope},
+                                  {CJ__OP_silu, CJ__OP_silu_slope}};
+enum { TWINS = sizeof twins / sizeof *twins };
+
+/* An activation and its slope, of which either may be asked for, or both. */
+static cj_value activated(sketch *s, cj_value a)
+{
+    int64_t which = pick(TWINS);
+    cj_value made = cj__draw1(twins[which][0], NULL, a), slope = cj__draw1(twins[which][1], NULL, a);
+    if (pick(2)) give(s, slope);
+    if (pick(2)) give(s, made);
+    return pick(2) ? cj_mul(slope, made) : cj_add(made, (cj_tanh)(slope));
+}
+
 static cj_value elementwise(sketch *s)
 {
     cj_value a = any(s), b = any(s);
-    switch (pick(9)) {
+    switch (pick(11)) {
+    case 9:
+    case 10:
+        return activated(s, a);
     case 0:
         return cj_add(a, b);
     case 1:
@@ -160,7 +178,18 @@ static void run(const sketch *s, unsigned what, int side)
     cj_program_free(program);
 }
 
-static int64_t fused_products, folds, partial_folds;
+static int64_t fused_products, folds, partial_folds, slopes;
+
+/* Those that come right after their activation. */
+static int64_t slopes_in(const cj__chain *c)
+{
+    int64_t count = 0;
+    for (int32_t i = 1; i < c->instructions_count; i++)
+        for (int k = 0; k < TWINS; k++)
+            count += c->instructions[i - 1].op == twins[k][0] && c->instructions[i].op == twins[k][1] &&
+                     c->instructions[i - 1].a == c->instructions[i].a;
+    return count;
+}
 
 static bool partial(const cj__step *step)
 {
@@ -175,6 +204,8 @@ static void count_fused(const sketch *s)
         bool fold = strcmp(program->steps[i].kernel->name, "chain + sum") == 0;
         folds += fold;
         partial_folds += fold && partial(&program->steps[i]);
+        if (program->steps[i].launch.op == CJ__OP_chain)
+            slopes += slopes_in(((const cj__chain_attributes *)program->steps[i].launch.attributes)->chain);
     }
     cj_program_free(program);
 }
@@ -209,6 +240,7 @@ static void test_same_bits(void **state)
     assert_true(fused_products > 50);
     assert_true(folds > 50);
     assert_true(partial_folds > 5);
+    assert_true(slopes > 50);
     expect_ok(cj_set_threads(2));
 }
 
@@ -260,6 +292,45 @@ static void test_pairs_are_their_ops_in_turn(void **state)
     unsetenv("CAJAL_ISA");
 }
 
+/* An activation and its slope in one pass, also where one of them takes the operand's place. */
+static void check_twins(const cj__vector_table *table, const cj__op ops[2])
+{
+    static const float strange[] = {0.0f, -0.0f, 1e-40f, INFINITY, -INFINITY, NAN, 3e38f};
+    float operand[LONG], wanted[2][LONG], made[2][LONG];
+    cj__vector_twins both = table->twins(ops[0], ops[1]);
+    assert_non_null(both);
+    for (int i = 0; i < LONG; i++) operand[i] = i < 7 ? strange[i] : 3 * (float)cj__normal(7, 9, (uint64_t)i);
+    for (int place = 0; place < 3; place++)
+        for (int64_t n = 0; n <= LONG; n++) {
+            memset(made, 0x55, sizeof made);
+            memset(wanted, 0x55, sizeof wanted);
+            for (int k = 0; k < 2; k++) table->elementwise[ops[k]](n, wanted[k], operand, operand, operand);
+            if (place < 2) memcpy(made[place], operand, (size_t)n * sizeof *operand);
+            both(n, made[0], made[1], place < 2 ? made[place] : operand);
+            for (int i = 0; i < 2 * LONG; i++) {
+                float is = made[i / LONG][i % LONG], should = wanted[i / LONG][i % LONG];
+                if (memcmp(&is, &should, sizeof is) != 0 && !(is != is && should != should))
+                    fail_msg("%s and its slope: number %d of %d is %g instead of %g", cj__ops[ops[0]].name, i,
+                             (int)n, (double)is, (double)should);
+            }
+        }
+}
+
+static void test_twins_are_their_ops(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < CJ__ISA_COUNT; isa++) {
+        const cj__vector_table *table;
+        if (!cj__isa_available((cj__isa)isa)) continue;
+        setenv("CAJAL_ISA", cj__isa_name((cj__isa)isa), 1);
+        expect_ok(cj__vector_choose(&table));
+        for (int k = 0; k < TWINS; k++) check_twins(table, twins[k]);
+        assert_null(table->twins(CJ__OP_gelu, CJ__OP_silu_slope));
+        assert_null(table->twins(CJ__OP_add, CJ__OP_gelu_slope));
+    }
+    unsetenv("CAJAL_ISA");
+}
+
 static int64_t nodes_of(const cj_graph *g, cj__op op)
 {
     int64_t count = 0;
@@ -292,8 +363,8 @@ static void test_equal_tensors_are_one(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_bits),
-                                       cmocka_unit_test(test_equal_tensors_are_one),
-                                       cmocka_unit_test(test_pairs_are_their_ops_in_turn)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_equal_tensors_are_one),
+        cmocka_unit_test(test_pairs_are_their_ops_in_turn), cmocka_unit_test(test_twins_are_their_ops)};
     return cmocka_run_group_tests_name("fuse", tests, NULL, NULL);
 }

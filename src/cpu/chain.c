@@ -69,7 +69,7 @@ static cj__chain_step step_of(const cj__chain_plan *plan, int32_t i)
     int op = in->op == CJ__OP_cast && in->dtype == CJ_BOOL   ? CJ__OP_COUNT
              : in->op == CJ__OP_cast && in->dtype == CJ_BF16 ? CJ__OP_round_bf16
                                                              : (int)in->op;
-    return (cj__chain_step){plan->table->elementwise[op], in->a, in->b, in->c, i};
+    return (cj__chain_step){plan->table->elementwise[op], NULL, in->a, in->b, in->c, i, -1};
 }
 
 /* Takes the step that makes an operand of instruction `i` into that of `i`. */
@@ -84,9 +84,22 @@ static bool join(cj__chain_plan *plan, int32_t i, int32_t operand, int32_t other
     while (s < plan->steps_count && plan->steps[s].instruction != producer) s++;
     cj__chain_step *first = &plan->steps[s];
     if (!pair || first->make != plan->table->elementwise[c->instructions[producer].op]) return false;
-    cj__chain_step joined = {pair, first->a, first->b, other, i};
+    cj__chain_step joined = {pair, NULL, first->a, first->b, other, i, -1};
     memmove(first, first + 1, (size_t)(--plan->steps_count - s) * sizeof *first);
     plan->steps[plan->steps_count++] = joined;
+    return true;
+}
+
+/* The slope of an activation goes with that, where it comes right after it. */
+static bool join_slope(cj__chain_plan *plan, int32_t i)
+{
+    const cj__chain_instruction *in = &plan->chain->instructions[i];
+    cj__chain_step *before = plan->steps_count ? &plan->steps[plan->steps_count - 1] : NULL;
+    if (!before || before->instruction != i - 1 || before->a != in->a) return false;
+    cj__vector_twins both = plan->table->twins(in[-1].op, in->op);
+    if (!both) return false;
+    before->make_both = both;
+    before->slope = i;
     return true;
 }
 
@@ -98,6 +111,7 @@ static void make_steps(cj__chain_plan *plan)
         bool joined = in->op == CJ__OP_relu && join(plan, i, in->a, in->a);
         if (is_binary(in->op) && in->a != in->b)
             joined = join(plan, i, in->a, in->b) || join(plan, i, in->b, in->a);
+        joined = joined || join_slope(plan, i);
         if (!joined) plan->steps[plan->steps_count++] = step_of(plan, i);
     }
 }
@@ -110,6 +124,16 @@ static int32_t last_reader(const cj__chain_plan *plan, int32_t register_)
         if (s->a == register_ || s->b == register_ || s->c == register_) last = s->instruction;
     }
     return last;
+}
+
+/* To what instruction `i` makes in the step of instruction `made`. */
+static void assign_slot(cj__chain_plan *plan, int32_t i, int32_t made, const int32_t *last, int32_t *owner)
+{
+    int32_t s = 0, known = plan->chain->inputs_count + plan->chain->constants_count;
+    while (s < plan->slots && last[owner[s]] >= made) s++;
+    if (s == plan->slots) plan->slots++;
+    owner[s] = known + i;
+    plan->slot[known + i] = s;
 }
 
 /* Tiles are given to registers by last use; what is loaded beforehand and what leaves keep theirs. */
@@ -129,11 +153,9 @@ static void assign_slots(cj__chain_plan *plan, int32_t *last, int32_t *owner)
         plan->slot[r] = plan->slots++;
     }
     for (int32_t i = 0; i < plan->steps_count; i++) {
-        int32_t s = 0, made = plan->steps[i].instruction;
-        while (s < plan->slots && last[owner[s]] >= made) s++;
-        if (s == plan->slots) plan->slots++;
-        owner[s] = known + made;
-        plan->slot[known + made] = s;
+        const cj__chain_step *s = &plan->steps[i];
+        assign_slot(plan, s->instruction, s->instruction, last, owner);
+        if (s->make_both) assign_slot(plan, s->slope, s->instruction, last, owner);
     }
 }
 
@@ -266,9 +288,10 @@ static void load_input(const cj__chain_run *run, int32_t i, const cj__rectangle 
 {
     const cj__chain *c = run->plan->chain;
     const cj__chain_input *input = &c->inputs[i];
+    int64_t start = tile->start - (i == 0 ? run->first : 0);
     float *to = run->tiles + run->plan->slot[i] * TILE;
     bool in_place = input->whole && input->dtype == CJ_F32 && tile->rows == 1;
-    run->registers[i] = in_place ? (const float *)run->operands[i] + tile->start : to;
+    run->registers[i] = in_place ? (const float *)run->operands[i] + start : to;
     if (in_place || is_scalar(input) || already_there(run, i, tile)) return;
     if (run->filled[i].key >= 0) {
         int64_t n = tile->rows * tile->columns, unit = tile->rows > 1 ? tile->columns : run->plan->period[i];
@@ -278,7 +301,7 @@ static void load_input(const cj__chain_run *run, int32_t i, const cj__rectangle 
         return;
     }
     for (int64_t r = 0; r < tile->rows; r++)
-        load_flat(run->plan->table, c, input, run->operands[i], tile->start + r * tile->stride, tile->columns,
+        load_flat(run->plan->table, c, input, run->operands[i], start + r * tile->stride, tile->columns,
                   to + r * tile->columns);
 }
 
@@ -350,10 +373,15 @@ static void run_tile(const cj__chain_run *run, const cj__rectangle *tile)
     for (int32_t i = 0; i < c->inputs_count; i++) load_input(run, i, tile);
     for (int32_t i = 0; i < plan->steps_count; i++) {
         const cj__chain_step *s = &plan->steps[i];
+        int64_t n = tile->rows * tile->columns;
         float *to = result_of(run, s->instruction, tile);
-        s->make(tile->rows * tile->columns, to, run->registers[s->a], run->registers[s->b],
-                run->registers[s->c]);
+        float *slope = s->make_both ? result_of(run, s->slope, tile) : NULL;
+        if (s->make_both)
+            s->make_both(n, to, slope, run->registers[s->a]);
+        else
+            s->make(n, to, run->registers[s->a], run->registers[s->b], run->registers[s->c]);
         run->registers[known + s->instruction] = to;
+        if (slope) run->registers[known + s->slope] = slope;
     }
     for (int32_t i = 0; i < c->outputs_count; i++) put_output(run, i, tile);
 }

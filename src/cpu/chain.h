@@ -8,12 +8,15 @@
 #include "cpu/product.h"
 #include "cpu/vector.h"
 
-/* One pass over a tile: an instruction, or two of which the first's result goes nowhere but into the second.
+/* One pass over a tile: an instruction, or two of which the first's result goes nowhere but into the second,
+ * or an activation and its slope.
  */
 typedef struct {
     cj__vector_function make;
-    int32_t a, b, c;     /* registers */
-    int32_t instruction; /* whose result it makes */
+    cj__vector_twins make_both; /* instead; or NULL */
+    int32_t a, b, c;            /* registers */
+    int32_t instruction;        /* whose result it makes */
+    int32_t slope;              /* with make_both: the instruction whose result it makes, too */
 } cj__chain_step;
 
 /* Made when a program is compiled. */
@@ -44,6 +47,7 @@ typedef struct {
     float **direct;     /* by instruction: where its result leaves, if it is made there */
     cj__filled *filled; /* by input */
     float *tiles, *lanes;
+    int64_t first; /* flat position of what the first input's memory begins with: not 0 for a part of it */
 } cj__chain_run;
 
 /* Rows of `row` elements are kept whole where they are short. */

@@ -8,6 +8,8 @@
 /* out[i] = op(a[i], b[i], c[i]) for i < n; bool registers hold 0 or 1. An operand may lie where the results
  * go. */
 typedef void (*cj__vector_function)(int64_t n, float *out, const float *a, const float *b, const float *c);
+/* An activation and its slope: two results of a. */
+typedef void (*cj__vector_twins)(int64_t n, float *out, float *slope, const float *a);
 
 typedef struct {
     const cj__vector_function *elementwise; /* by cj__op; NULL: not vectorised */
@@ -15,6 +17,9 @@ typedef struct {
      * second(c[i], first(a[i], b[i])), and without c where the second takes one operand. NULL: no such pair.
      */
     cj__vector_function (*pair)(cj__op first, cj__op second, bool swapped);
+    /* Both of the same operand in one pass, where they have most of the work in common, with the same bits.
+     * NULL: no such two. */
+    cj__vector_twins (*twins)(cj__op activation, cj__op slope);
     float (*sum)(int64_t n, const float *x);
     float (*max)(int64_t n, const float *x); /* NaN if any is; -inf of nothing */
     float (*min)(int64_t n, const float *x);

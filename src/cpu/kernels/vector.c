@@ -29,10 +29,9 @@ static inline float sigmoid_of(float x)
     return 1 / (1 + exp_of(-x));
 }
 
-static inline float gelu_slope_of(float x)
+static inline float gelu_slope_of(float x, float density, float below)
 {
-    float density = normal_density_of(x);
-    return normal_below_of(x, density) + x * density;
+    return below + x * density;
 }
 
 /* (1 + tanh u) / 2 is the sigmoid of 2u. */
@@ -41,15 +40,16 @@ static inline float bent_of(float x)
     return 0.797884561f * x * (1 + 0.044715f * (x * x));
 }
 
-static inline float gelu_tanh_slope_of(float x)
+/* s: of 2 · bent_of(x) */
+static inline float gelu_tanh_slope_of(float x, float s)
 {
-    float s = sigmoid_of(2 * bent_of(x)), rise = 0.797884561f * (1 + 3 * 0.044715f * (x * x));
+    float rise = 0.797884561f * (1 + 3 * 0.044715f * (x * x));
     return s + 2 * x * (s * (1 - s)) * rise;
 }
 
-static inline float silu_slope_of(float x)
+/* s: of x */
+static inline float silu_slope_of(float x, float s)
 {
-    float s = sigmoid_of(x);
     return s * (1 + x * (1 - s));
 }
 
@@ -86,11 +86,11 @@ VECTOR(sigmoid, sigmoid_of(a))
 VECTOR(erf, erf_of(a))
 VECTOR(relu, a < 0 ? 0.0f : a)
 VECTOR(gelu, a *normal_below_of(a, normal_density_of(a)))
-VECTOR(gelu_slope, gelu_slope_of(a))
+VECTOR(gelu_slope, gelu_slope_of(a, normal_density_of(a), normal_below_of(a, normal_density_of(a))))
 VECTOR(gelu_tanh, a *sigmoid_of(2 * bent_of(a)))
-VECTOR(gelu_tanh_slope, gelu_tanh_slope_of(a))
+VECTOR(gelu_tanh_slope, gelu_tanh_slope_of(a, sigmoid_of(2 * bent_of(a))))
 VECTOR(silu, a *sigmoid_of(a))
-VECTOR(silu_slope, silu_slope_of(a))
+VECTOR(silu_slope, silu_slope_of(a, sigmoid_of(a)))
 VECTOR(floor, floorf(a))
 VECTOR(ceil, ceilf(a))
 VECTOR(round, rintf(a))
@@ -201,6 +201,32 @@ static cj__vector_function pair(cj__op first, cj__op second, bool swapped)
     default:
         return NULL;
     }
+}
+
+/* --- twins: activations and their slopes ---------------------------------------------------------------- */
+
+#define TWINS(name, common, activation, its_slope)                                                           \
+    static void name##_twins(int64_t n, float *out, float *slope, const float *pa)                           \
+    {                                                                                                        \
+        STEPS_APART                                                                                          \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            float a = pa[i], common;                                                                         \
+            out[i] = activation;                                                                             \
+            slope[i] = its_slope;                                                                            \
+        }                                                                                                    \
+    }
+#define NORMAL density = normal_density_of(a), below = normal_below_of(a, density)
+
+TWINS(gelu, NORMAL, a *below, gelu_slope_of(a, density, below))
+TWINS(gelu_tanh, s = sigmoid_of(2 * bent_of(a)), a *s, gelu_tanh_slope_of(a, s))
+TWINS(silu, s = sigmoid_of(a), a *s, silu_slope_of(a, s))
+
+static cj__vector_twins twins(cj__op activation, cj__op slope)
+{
+    if (activation == CJ__OP_gelu && slope == CJ__OP_gelu_slope) return gelu_twins;
+    if (activation == CJ__OP_gelu_tanh && slope == CJ__OP_gelu_tanh_slope) return gelu_tanh_twins;
+    if (activation == CJ__OP_silu && slope == CJ__OP_silu_slope) return silu_twins;
+    return NULL;
 }
 
 /* --- reductions: sixteen running results, folded in one fixed order ------------------------------------ */
@@ -316,6 +342,6 @@ static void scale_bytes(int64_t n, const uint8_t *restrict from, const float *re
     for (int64_t i = 0; i < n; i++) to[i] = (float)from[i] * scale[i] + shift[i];
 }
 
-const cj__vector_table CJ__NAME(cj__vector) = {elementwise,    pair,       sum_vector, max_vector, min_vector,
-                                               product_vector, sum_lanes,  max_lanes,  widen,      narrow,
-                                               fill,           from_bytes, to_truths,  scale_bytes};
+const cj__vector_table CJ__NAME(cj__vector) = {
+    elementwise, pair,  twins,  sum_vector, max_vector, min_vector, product_vector, sum_lanes,
+    max_lanes,   widen, narrow, fill,       from_bytes, to_truths,  scale_bytes};
