@@ -7,11 +7,14 @@ include(cmake/kernels.cmake OPTIONAL)
 # Loops over pixels that the compiler makes vectors of.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/image/resize.c PROPERTIES COMPILE_OPTIONS
     $<IF:$<CONFIG:Debug>,-O1,-O3>)
-# Rooms that no inner loop runs in are compiled to be small, and of the ops what only draws.
-set(cold_rooms compile explain graph io model models nn recipe train)
+# Rooms that no inner loop runs in are compiled to be small, and of the ops what only draws, and of the data what
+# knows of sets rather than of rows.
+set(cold_rooms compile explain graph io model models nn recipe run train)
 list(TRANSFORM cold_rooms REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/\\1/*.c" OUTPUT_VARIABLE cold_files)
 file(GLOB cold CONFIGURE_DEPENDS ${cold_files} ${PROJECT_SOURCE_DIR}/src/ops/infer*.c
-    ${PROJECT_SOURCE_DIR}/src/ops/scan.c)
+    ${PROJECT_SOURCE_DIR}/src/ops/scan.c ${PROJECT_SOURCE_DIR}/src/data/dataset.c
+    ${PROJECT_SOURCE_DIR}/src/data/preprocessing*.c ${PROJECT_SOURCE_DIR}/src/data/sets.c
+    ${PROJECT_SOURCE_DIR}/src/data/source.c ${PROJECT_SOURCE_DIR}/src/data/table.c)
 list(REMOVE_ITEM cold ${PROJECT_SOURCE_DIR}/src/model/initialise.c ${PROJECT_SOURCE_DIR}/src/train/whiten.c)
 set_source_files_properties(${cold} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 
