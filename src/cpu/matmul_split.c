@@ -3,6 +3,7 @@
  * the largest and, for several parts, the smallest numbers) is noticed while packing, and the rows of C
  * concerned are made again in f32. */
 #include "base/bf16.h"
+#include "base/team.h"
 #include "cpu/matmul_blocks.h"
 #include "cpu/split.h"
 
@@ -11,9 +12,9 @@
 /* Columns of one packed block of B, which stays in L2 (cj__split_depth), and rows of C for one task. */
 enum { BLOCK_COLUMNS = 512, TASK_ROWS = 1024 };
 /* Where a stage before has packed B, a task packs its rows of A once for all its columns: that many rows, so
- * that they and a block of B stay in L2. Less work than this (some 0.1 ms) is not worth a stage of its own,
- * nor is a larger B worth its memory. */
-enum { PACKED_ROWS = 256, FEWEST_ROWS = 64, WANTED_TASKS = 8 };
+ * that they and a block of B stay in L2, and more tasks than threads only read B again. Less work than this
+ * (some 0.1 ms) is not worth a stage of its own, nor is a larger B worth its memory. */
+enum { PACKED_ROWS = 256, FEWEST_ROWS = 64, MANY_THREADS = 8 };
 static const double stage_work = 1 << 23;
 static const size_t most_packed = (size_t)32 << 20;
 /* A strip of C that nobody needs whole stays in L2 beside what makes it. */
@@ -168,6 +169,15 @@ static int64_t packed_place(const cj__matmul_plan *plan, int64_t p, int64_t dept
     return (p / CJ__SPLIT_STEP * plan->panels + panel * cj__split_steps(depth)) * panel_step(plan);
 }
 
+/* Into tasks, at least as many as there are threads if that many are worth it. */
+static void cut_packed(cj__matmul_plan *plan, int64_t threads)
+{
+    int64_t m = plan->shape.m, rows = at_least(divide_up(m, PACKED_ROWS), at_most(threads, m / FEWEST_ROWS));
+    plan->row_blocks = at_least(1, at_most(rows, plan->strips));
+    plan->column_blocks = at_most(plan->panels, divide_up(threads, plan->row_blocks));
+}
+
+/* Groups of panels are the same for any number of threads: what bf16 cannot hold is made again by groups. */
 size_t cj__split_pack_before(cj__matmul_plan *plan, bool lasting)
 {
     const cj__matmul_shape *s = &plan->shape;
@@ -176,11 +186,10 @@ size_t cj__split_pack_before(cj__matmul_plan *plan, bool lasting)
     if (s->batch > 1 || packed_bytes(plan) > most_packed || (!lasting && (!again || work < stage_work)))
         return 0;
     plan->packed_before = true;
-    plan->row_blocks = at_least(divide_up(s->m, PACKED_ROWS), at_most(WANTED_TASKS, s->m / FEWEST_ROWS));
-    plan->row_blocks = at_least(1, at_most(plan->row_blocks, plan->strips));
-    plan->column_blocks = at_most(plan->panels, divide_up(WANTED_TASKS, plan->row_blocks));
+    cut_packed(plan, MANY_THREADS);
     plan->group_panels =
         at_most(BLOCK_COLUMNS / CJ__SPLIT_COLUMNS, divide_up(plan->panels, plan->column_blocks));
+    cut_packed(plan, cj__team_size());
     plan->column_blocks = at_most(plan->column_blocks, groups_of(plan));
     plan->tasks = plan->row_blocks * plan->column_blocks;
     plan_scratch(plan);

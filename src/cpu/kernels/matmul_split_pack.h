@@ -69,6 +69,15 @@ CJ__INLINE __m512i larger(__m512i largest, cj__floats x)
     return _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(x)));
 }
 
+/* With tiles products are so fast that packing waits for memory, whose lines lie too far apart to be guessed:
+ * while some numbers are packed, those this many lines or steps of k further on are asked for. */
+enum { AHEAD = 32, ASKS = ROWS == 32 };
+
+CJ__INLINE void ask_for_line(const void *number)
+{
+    if (ASKS) __builtin_prefetch(number);
+}
+
 /* One tile for each part, `part_stride` numbers apart. Memory runs along k (`along_k`) or along the lines;
  * the vectors wanted are one a line (`by_line`, A) or one a pair of k (B). Beyond `lines` and `k` come zeros.
  */
@@ -84,6 +93,8 @@ CJ__INLINE __m512i pack_tile(cj__matrix x, int64_t lines, int64_t k, int parts, 
         cj__mask far = along_k ? first(i < lines ? k - PAIRS : 0) : first(i + PAIRS < k ? lines : 0);
         low[i] = cj__v_load_masked(x.data + i * stride, near);
         high[i] = cj__v_load_masked(x.data + i * stride + half, far);
+        ask_for_line(x.data + (i + AHEAD) * stride);
+        ask_for_line(x.data + (i + AHEAD) * stride + half);
         largest = larger(larger(largest, low[i]), high[i]);
         pairs[i] = parts == 1 ? rounded_pairs(low[i], high[i]) : take_part(&low[i], &high[i]);
     }
@@ -155,11 +166,14 @@ CJ__INLINE void pack_bf16_tile(cj__bf16_matrix x, int64_t lines, int64_t k, bool
             int64_t count = i >= lines ? 0 : k < CJ__SPLIT_STEP ? k : CJ__SPLIT_STEP;
             __mmask32 there = (__mmask32)((1ull << count) - 1);
             pairs[i] = side_by_side(_mm512_maskz_loadu_epi16(there, x.data + i * x.row));
+            ask_for_line(x.data + (i + AHEAD) * x.row);
         } else {
             cj__mask near = first(i < k ? lines : 0), far = first(i + PAIRS < k ? lines : 0);
             __m256i low = _mm256_maskz_loadu_epi16(near, x.data + i * x.column);
             __m256i high = _mm256_maskz_loadu_epi16(far, x.data + (i + PAIRS) * x.column);
             pairs[i] = side_by_side(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+            ask_for_line(x.data + (i + AHEAD) * x.column);
+            ask_for_line(x.data + (i + AHEAD + PAIRS) * x.column);
         }
     }
     if (along_k != by_line) transpose(pairs);

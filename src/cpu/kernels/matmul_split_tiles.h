@@ -77,6 +77,20 @@ CJ__INLINE void store_sums(float *c, int64_t stride, bool two_rows, bool two_col
     if (two_rows && two_columns) _tile_stored(3, lower + 16, bytes);
 }
 
+/* Where steps are many, the lines that the sums will go to are asked for while the products are made: they
+ * lie apart, so that no processor guesses them, and a store would wait for each. */
+enum { ROWS_ASKED = 4, FEWEST_STEPS = 8 };
+
+CJ__INLINE void ask_for(const float *c, int64_t stride, int64_t step, int64_t steps)
+{
+    if (steps < FEWEST_STEPS || step >= FEWEST_STEPS) return;
+    for (int r = 0; r < ROWS_ASKED; r++) {
+        const float *row = c + (step * ROWS_ASKED + r) * stride;
+        __builtin_prefetch(row, 1);
+        __builtin_prefetch(row + 16, 1);
+    }
+}
+
 /* `c` has room for all the rows and columns of the tiles. */
 CJ__INLINE void multiply_panel(const cj__split_strip *s, const uint16_t *b, float *c, int64_t stride,
                                int parts, bool two_rows, bool two_columns)
@@ -86,8 +100,10 @@ CJ__INLINE void multiply_panel(const cj__split_strip *s, const uint16_t *b, floa
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t i = 0; i < s->steps; i++, a += 2 * parts * TILE, b += 2 * parts * TILE)
+    for (int64_t i = 0; i < s->steps; i++, a += 2 * parts * TILE, b += 2 * parts * TILE) {
+        if (two_rows) ask_for(c, stride, i, s->steps);
         step(a, b, parts, two_rows, two_columns);
+    }
     store_sums(c, stride, two_rows, two_columns);
 }
 
