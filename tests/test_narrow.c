@@ -15,17 +15,27 @@
 
 /* --- a network ----------------------------------------------------------------------------------------- */
 
-enum { ROWS = 96, MANY = 2312, WIDTH = 64, HIDDEN = 128, OUT = 48, RESULTS = 5 };
+enum {
+    ROWS = 96,
+    MANY = 2312,
+    TEXTS = 8,
+    STRIP = 32 /* at most */,
+    WIDTH = 64,
+    HIDDEN = 128,
+    OUT = 48,
+    RESULTS = 5
+};
 
 typedef struct {
     cj_precision precision;
     const cj__split_kernels *split;
-    bool wide;  /* by the same kernels, which say of none of their inputs that they read it as bf16 */
-    bool asked; /* the caller reads what products do */
-    bool many;  /* rows, so that products are made in parts */
-    bool relu;  /* for GELU: its slope is a byte, so that products alone read what is f32 */
-    bool huge;  /* an infinity among the inputs, and a number that bf16 rounds to one */
-    bool bias;  /* of the first product, with its gradient */
+    bool wide;    /* by the same kernels, which say of none of their inputs that they read it as bf16 */
+    bool asked;   /* the caller reads what products do */
+    bool many;    /* rows, so that products are made in parts */
+    bool relu;    /* for GELU: its slope is a byte, so that products alone read what is f32 */
+    bool huge;    /* an infinity among the inputs, and a number that bf16 rounds to one */
+    bool bias;    /* of the first product, with its gradient */
+    bool attends; /* in place of GELU, with twice as many queries as keys and values; many rows, and a bias */
 } way;
 
 static int64_t rows_of(const way *by)
@@ -36,6 +46,20 @@ static int64_t rows_of(const way *by)
 static cj_value weight(cj_graph *g, const char *name, cj_shape_t shape)
 {
     return cj_parameter(cj_at(cj_root(g), "%s", name), "weight", shape, (cj_init){CJ_INIT_HE_NORMAL, 0});
+}
+
+/* x [2312,64] → queries of four heads in eight texts, keys and values of two: more keys than make one block.
+ * A product's result with a bias is read by attention alone, its gradient by products and summed. */
+static cj_value attend(cj_graph *g, cj_value x, cj_value by_query, cj_value bias)
+{
+    cj_value of[3] = {cj_add(cj_matmul(x, by_query), bias)};
+    static const char *const names[] = {"", "key", "value"};
+    for (int i = 1; i < 3; i++)
+        of[i] = cj_add(cj_matmul(x, weight(g, names[i], cj_shape(WIDTH, HIDDEN / 2))),
+                       weight(g, i == 1 ? "key bias" : "value bias", cj_shape(HIDDEN / 2)));
+    for (int i = 0; i < 3; i++)
+        of[i] = cj_reshape(of[i], cj_shape(TEXTS, MANY / TEXTS, i == 0 ? 4 : 2, HIDDEN / 4));
+    return cj_attention(cj_root(g), of[0], .key = of[1], .value = of[2], .causal = true);
 }
 
 /* x [96,64], normalised → GELU of [96,128], seen as [8,12,128] → [96,48]; the loss, and its gradients by x
@@ -51,7 +75,9 @@ static void draw(cj_graph *g, const way *by)
     of[3] = weight(g, "bias", cj_shape(HIDDEN));
     cj_value up = cj_matmul(by->huge ? x : normal, of[1]);
     if (by->bias) up = cj_add(up, of[3]);
-    cj_value seen = by->relu ? cj_relu(up) : cj_gelu(up);
+    cj_value seen = by->attends ? attend(g, by->huge ? x : normal, of[1], of[3])
+                    : by->relu  ? cj_relu(up)
+                                : cj_gelu(up);
     if (!by->many) seen = cj_reshape(seen, cj_shape(8, rows / 8, HIDDEN));
     cj_value y = cj_matmul(cj_reshape(seen, cj_shape(rows, HIDDEN)), of[2]);
     cj_value loss = cj_mean(cj_square(y), CJ_ALL_AXES, CJ_DROP_AXES);
@@ -73,6 +99,7 @@ static cj_status compile_wide(cj_program **program, const cj_graph *graph, const
         assert_true(i < MOST);
         kernels[i] = *backend.kernels[i];
         kernels[i].reads_bf16 = NULL;
+        kernels[i].writes_bf16 = NULL;
         list[i] = &kernels[i];
     }
     backend.kernels = list;
@@ -309,6 +336,50 @@ static void test_rounded_for_a_bias(void **state)
     results_free(&wide);
 }
 
+/* What attention reads is rounded by its products anyway, and so are its gradients by those that read them:
+ * the sum for a bias alone differs. */
+static void test_attention(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        way by = {CJ_MEDIUM, both[i], .many = true, .bias = true, .attends = true};
+        results narrow = results_of(by);
+        by.wide = true;
+        results wide = results_of(by);
+        assert_int_equal(narrow.narrow, 8);
+        assert_true(narrow.slab < wide.slab);
+        for (int k = 0; k < 4; k++) assert_memory_equal(narrow.data[k], wide.data[k], bytes_of(&wide, k));
+        double error = apart(&narrow, &wide, 4);
+        assert_true(error > 0 && error < 3e-3);
+        results_free(&narrow);
+        results_free(&wide);
+    }
+}
+
+/* An infinity in the first text: what it reaches is no number either way. Of other texts only those rows
+ * differ, and by little, that share a strip of a product with the first. */
+static void test_attention_made_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        way by = {CJ_MEDIUM, both[i], .many = true, .bias = true, .attends = true, .huge = true};
+        results narrow = results_of(by);
+        by.wide = true;
+        results wide = results_of(by);
+        int64_t strange = 0;
+        for (int64_t k = 0; k < MANY * WIDTH; k++) {
+            assert_int_equal(isfinite(narrow.data[1][k]), isfinite(wide.data[1][k]));
+            strange += !isfinite(narrow.data[1][k]);
+        }
+        int64_t first = (MANY / TEXTS + STRIP) / STRIP * STRIP * WIDTH;
+        assert_true(strange > 0 && strange <= MANY / TEXTS * WIDTH);
+        assert_memory_equal(narrow.data[1] + first, wide.data[1] + first,
+                            (size_t)(MANY * WIDTH - first) * sizeof(float));
+        results_free(&narrow);
+        results_free(&wide);
+    }
+}
+
 static void expect_same_for_threads(way by)
 {
     static const int threads[] = {2, 3, 7};
@@ -329,6 +400,8 @@ static void test_threads(void **state)
     (void)state;
     expect_same_for_threads((way){CJ_MEDIUM, &cj__split_portable_vectors, .asked = false});
     expect_same_for_threads((way){CJ_MEDIUM, &cj__split_portable_vectors, .many = true});
+    expect_same_for_threads(
+        (way){CJ_MEDIUM, &cj__split_portable, .many = true, .bias = true, .attends = true});
 }
 
 /* --- convolutions of one pixel, which are products ------------------------------------------------------ */
@@ -382,7 +455,8 @@ static cj_status scenario(void *context)
 {
     cj_model *model;
     CJ__TRY(cj_model_new(&model, .seed = 3));
-    cj_status status = run(&(way){CJ_MEDIUM, &cj__split_portable_vectors, .many = true}, model, context);
+    cj_status status =
+        run(&(way){CJ_MEDIUM, &cj__split_portable_vectors, .many = true, .attends = true}, model, context);
     cj_model_free(model);
     return status;
 }
@@ -408,6 +482,8 @@ int main(void)
         cmocka_unit_test(test_parts_made_again),
         cmocka_unit_test(test_rounded_for_the_way_back),
         cmocka_unit_test(test_rounded_for_a_bias),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_attention_made_again),
         cmocka_unit_test(test_pointwise_convolutions),
         cmocka_unit_test(test_allocations),
     };

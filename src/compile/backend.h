@@ -49,6 +49,9 @@ typedef struct cj__kernel {
     /* Inputs (bit i: input i) that may be bf16 where the op has f32, since the kernel rounds them to that
      * anyway. NULL: none may. */
     uint64_t (*reads_bf16)(const cj__launch *launch);
+    /* Outputs (bit i: output i) that it can store as bf16 where the op has f32. NULL: none, but a chain any.
+     */
+    uint64_t (*writes_bf16)(const cj__launch *launch);
     /* Of a product with a chain: bytes of room for the part of its result that the chain takes at a time,
      * where none of the chain's outputs need be f32 to make the product in; 0, or NULL: one must be. */
     size_t (*part_bytes)(const cj__launch *launch);

@@ -16,8 +16,9 @@ typedef struct {
     const cj__backend *backend;
     int32_t *order;
     int64_t count;
-    uint8_t *use;    /* by value */
-    cj__type *types; /* room for those of any node */
+    uint8_t *use;      /* by value */
+    uint64_t *written; /* by position in `order`: the outputs that the node's kernel can store as bf16 */
+    cj__type *types;   /* room for those of any node */
 } narrowing;
 
 static const cj__chain *chain_of(const cj__node *node)
@@ -34,9 +35,10 @@ static int chain_input(const cj__node *node, int input)
     return node->op == CJ__OP_product_chain && input >= 2 ? input - 1 : -1;
 }
 
-/* Of the node's kernel: the inputs that it takes as bf16; whether it makes a product in parts. */
+/* Of the node's kernel: the inputs that it takes as bf16, the outputs that it can store so; whether it makes
+ * a product in parts. */
 typedef struct {
-    uint64_t inputs;
+    uint64_t inputs, outputs;
     bool in_parts;
 } ability;
 
@@ -48,6 +50,7 @@ static cj_status find_ability(const narrowing *n, const cj__node *node, ability 
     cj__launch launch = cj__launch_of(n->graph, n->backend, node, n->types);
     CJ__TRY(cj__select(n->backend, &launch, &s));
     if (s.kernel && s.kernel->reads_bf16) a->inputs = s.kernel->reads_bf16(&launch);
+    if (s.kernel && s.kernel->writes_bf16) a->outputs = s.kernel->writes_bf16(&launch);
     a->in_parts = s.kernel && s.kernel->part_bytes && s.kernel->part_bytes(&launch) > 0;
     return CJ_OK;
 }
@@ -73,6 +76,7 @@ static cj_status find_uses(narrowing *n)
         ability can;
         bool view = cj__info(node)->flags & CJ__VIEW;
         CJ__TRY(find_ability(n, node, &can));
+        n->written[i] = can.outputs;
         for (int k = 0; k < node->inputs_count; k++)
             n->use[node->inputs[k]] |= view                            ? n->use[node->first_output]
                                        : k < 64 && can.inputs >> k & 1 ? MULTIPLIED
@@ -136,6 +140,18 @@ static bool may_be_narrow(const narrowing *n, const cj__node *node, const cj__ch
     return n->use[node->first_output + i] == MULTIPLIED && (in_parts || !is_last_place(node, chain, i));
 }
 
+/* What a kernel without a chain stores, as attention its gradients: what products read, and may sum up for a
+ * bias. */
+static void narrow_written(narrowing *n, const cj__node *node, uint64_t written)
+{
+    for (int k = 0; k < node->outputs_count && k < 64; k++) {
+        int32_t value = node->first_output + k;
+        bool multiplied = n->use[value] == MULTIPLIED || n->use[value] == (MULTIPLIED | SUMMED);
+        if (multiplied && written >> k & 1 && n->graph->values[value].dtype == CJ_F32)
+            n->graph->values[value].dtype = CJ_BF16;
+    }
+}
+
 static cj_status narrow_outputs(narrowing *n, const cj__node *node)
 {
     const cj__chain *chain = chain_of(node);
@@ -166,6 +182,7 @@ static cj_status narrow(narrowing *n)
         const cj__node *node = &n->graph->nodes[n->order[i]];
         widen_inputs(n, node);
         CJ__TRY(narrow_outputs(n, node));
+        narrow_written(n, node, n->written[i]);
         if (cj__info(node)->flags & CJ__VIEW)
             values[node->first_output].dtype = values[node->inputs[0]].dtype;
     }
@@ -183,7 +200,10 @@ static cj_status begin(narrowing *n)
     }
     n->use = cj__allocate_zeroed((size_t)n->graph->value_count + 1);
     n->types = cj__allocate((size_t)most * sizeof *n->types);
-    return n->use && n->types ? CJ_OK : cj__out_of_memory((size_t)n->graph->value_count, "narrowing a graph");
+    n->written = cj__allocate_zeroed(((size_t)n->count + 1) * sizeof *n->written);
+    return n->use && n->types && n->written
+               ? CJ_OK
+               : cj__out_of_memory((size_t)n->graph->value_count, "narrowing a graph");
 }
 
 cj_status cj__narrow(cj_graph *graph, const cj__backend *backend)
@@ -195,6 +215,7 @@ cj_status cj__narrow(cj_graph *graph, const cj__backend *backend)
     if (status == CJ_OK) status = narrow(&n);
     cj__free(n.order);
     cj__free(n.use);
+    cj__free(n.written);
     cj__free(n.types);
     return status;
 }

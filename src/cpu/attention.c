@@ -38,9 +38,12 @@ cj_status cj__attention_plan_make(cj__attention_plan **plan, const cj__launch *l
     p->isa = isa;
     p->products = cj__matmul_kernels_of(isa);
     p->rows = tables[cj__isa_vectors(isa)];
+    for (int i = 0; i < launch->inputs_count + launch->outputs_count; i++)
+        if (launch->types[i].dtype == CJ_BF16) p->bf16 |= UINT64_C(1) << i;
     p->first_of_each = p->at.first >= 0 && launch->types[p->at.first].shape.rank > 0;
     find_strides(launch, p->at.bias, p->bias_stride);
     find_strides(launch, p->at.mask, p->mask_stride);
+    CJ__TRY(cj__vector_choose(&p->vectors));
     return cj__random_choose(&p->random);
 }
 
@@ -53,19 +56,27 @@ cj__attention_head cj__attention_head_at(const cj__attention_plan *p, void *cons
     return h;
 }
 
-float *cj__attention_query(const cj__attention_head *h, int operand, int64_t i)
+static int64_t place_of_query(const cj__attention_head *h, int64_t i)
 {
     const cj__attention_sizes *n = &h->plan->n;
-    int64_t row = (h->example * n->queries + i) * n->heads + h->head;
-    return (float *)h->operands[operand] + row * n->width;
+    return ((h->example * n->queries + i) * n->heads + h->head) * n->width;
+}
+
+static int64_t place_of_key(const cj__attention_head *h, int64_t j)
+{
+    const cj__attention_sizes *n = &h->plan->n;
+    int64_t head = h->head / (n->heads / n->key_heads);
+    return ((h->example * n->keys + j) * n->key_heads + head) * n->width;
+}
+
+float *cj__attention_query(const cj__attention_head *h, int operand, int64_t i)
+{
+    return (float *)h->operands[operand] + place_of_query(h, i);
 }
 
 float *cj__attention_key(const cj__attention_head *h, int operand, int64_t j)
 {
-    const cj__attention_sizes *n = &h->plan->n;
-    int64_t head = h->head / (n->heads / n->key_heads);
-    int64_t row = (h->example * n->keys + j) * n->key_heads + head;
-    return (float *)h->operands[operand] + row * n->width;
+    return (float *)h->operands[operand] + place_of_key(h, j);
 }
 
 int64_t cj__attention_seen(const cj__attention_head *h, int64_t i, int64_t from, int64_t count)
@@ -108,27 +119,79 @@ void cj__attention_drop(const cj__attention_head *h, int64_t i, int64_t from, in
     p->rows->drop(count, (float)p->a->rate, room, probabilities);
 }
 
-cj__matrix cj__attention_keys(const cj__attention_head *h, int operand, int64_t from)
+/* --- rows of operands ---------------------------------------------------------------------------------- */
+
+static bool is_bf16(const cj__attention_plan *p, int operand)
 {
-    return (cj__matrix){cj__attention_key(h, operand, from), h->plan->n.key_heads * h->plan->n.width, 1};
+    return p->bf16 >> operand & 1;
 }
 
-cj__matrix cj__attention_queries(const cj__attention_head *h, int operand, int64_t from)
+static cj__attention_rows rows_at(const cj__attention_head *h, int operand, int64_t place, int64_t heads)
 {
-    return (cj__matrix){cj__attention_query(h, operand, from), h->plan->n.heads * h->plan->n.width, 1};
+    bool bf16 = is_bf16(h->plan, operand);
+    size_t bytes = bf16 ? sizeof(uint16_t) : sizeof(float);
+    return (cj__attention_rows){(const char *)h->operands[operand] + (size_t)place * bytes,
+                                heads * h->plan->n.width, 1, bf16};
+}
+
+cj__attention_rows cj__attention_keys(const cj__attention_head *h, int operand, int64_t from)
+{
+    return rows_at(h, operand, place_of_key(h, from), h->plan->n.key_heads);
+}
+
+cj__attention_rows cj__attention_queries(const cj__attention_head *h, int operand, int64_t from)
+{
+    return rows_at(h, operand, place_of_query(h, from), h->plan->n.heads);
+}
+
+static void store(const cj__attention_head *h, int operand, int64_t place, const float *row)
+{
+    const cj__attention_plan *p = h->plan;
+    void *to = h->operands[operand];
+    if (is_bf16(p, operand))
+        p->vectors->narrow(p->n.width, row, (uint16_t *)to + place);
+    else
+        memcpy((float *)to + place, row, (size_t)p->n.width * sizeof *row);
+}
+
+void cj__attention_store_query(const cj__attention_head *h, int output, int64_t i, const float *row)
+{
+    store(h, h->plan->outputs + output, place_of_query(h, i), row);
+}
+
+void cj__attention_store_key(const cj__attention_head *h, int output, int64_t j, const float *row)
+{
+    store(h, h->plan->outputs + output, place_of_key(h, j), row);
+}
+
+cj__matrix cj__attention_in_f32(const cj__attention_plan *p, cj__attention_rows rows, int64_t count,
+                                float *room)
+{
+    int64_t width = p->n.width;
+    if (!rows.bf16) return (cj__matrix){rows.data, rows.row, rows.column};
+    for (int64_t i = 0; i < count; i++)
+        p->vectors->widen(width, (const uint16_t *)rows.data + i * rows.row, room + i * width);
+    return (cj__matrix){room, width, 1};
+}
+
+int64_t cj__attention_room(const cj__attention_plan *p)
+{
+    return p->bf16 ? CJ__ATTENTION_KEYS * p->n.width : 0;
 }
 
 void cj__attention_pack_columns(const cj__attention_head *h, int operand, int64_t from, int64_t count,
-                                float *panels)
+                                float *room, float *panels)
 {
-    cj__matrix keys = cj__attention_keys(h, operand, from), turned = {keys.data, keys.column, keys.row};
+    cj__matrix keys = cj__attention_in_f32(h->plan, cj__attention_keys(h, operand, from), count, room);
+    cj__matrix turned = {keys.data, keys.column, keys.row};
     h->plan->products->pack_panels(turned, h->plan->n.width, count, panels);
 }
 
 void cj__attention_pack_rows(const cj__attention_head *h, int operand, int64_t from, int64_t count,
-                             float *panels)
+                             float *room, float *panels)
 {
-    h->plan->products->pack_panels(cj__attention_keys(h, operand, from), count, h->plan->n.width, panels);
+    cj__matrix keys = cj__attention_in_f32(h->plan, cj__attention_keys(h, operand, from), count, room);
+    h->plan->products->pack_panels(keys, count, h->plan->n.width, panels);
 }
 
 int64_t cj__attention_column_panels(const cj__attention_plan *p)
@@ -170,6 +233,7 @@ typedef struct {
     float *sums;                                /* [queries][width]: of exponentials times values */
     float *top, *total;                         /* [queries] */
     float *room;                                /* [CJ__ATTENTION_KEYS] */
+    float *wide;                                /* for rows that are bf16 and must be f32 */
 } forward;
 
 /* Queries taken at a time. */
@@ -178,7 +242,7 @@ static int64_t strip_height(const cj__attention_plan *p)
     return p->parts ? p->split->tile_rows : p->products->tile_rows;
 }
 
-enum { PARTS = 10 };
+enum { PARTS = 11 };
 
 /* The sizes of the parts of scratch, in floats, in the order in which `forward_begin` hands them out. */
 static void part_sizes(const cj__attention_plan *p, int64_t sizes[PARTS])
@@ -192,7 +256,8 @@ static void part_sizes(const cj__attention_plan *p, int64_t sizes[PARTS])
                                 QUERIES * p->n.width,
                                 QUERIES,
                                 QUERIES,
-                                CJ__ATTENTION_KEYS};
+                                CJ__ATTENTION_KEYS,
+                                cj__attention_room(p)};
     memcpy(sizes, all, sizeof all);
 }
 
@@ -220,7 +285,7 @@ static forward forward_begin(const cj__launch *launch, void *const *operands, in
     f.key_parts.panels = (uint16_t *)parts[2], f.value_parts.panels = (uint16_t *)parts[3];
     f.strip = (uint16_t *)parts[4];
     f.scores = parts[5], f.sums = parts[6];
-    f.top = parts[7], f.total = parts[8], f.room = parts[9];
+    f.top = parts[7], f.total = parts[8], f.room = parts[9], f.wide = parts[10];
     memset(f.sums, 0, (size_t)((f.end - f.begin) * p->n.width) * sizeof *f.sums);
     for (int64_t i = 0; i < f.end - f.begin; i++) f.top[i] = -INFINITY, f.total[i] = 0;
     return f;
@@ -250,9 +315,9 @@ static void pack(forward *f, bool values)
 {
     if (values ? f->values_packed : f->keys_packed) return;
     if (values)
-        cj__attention_pack_rows(&f->head, VALUE, f->from, f->count, f->values);
+        cj__attention_pack_rows(&f->head, VALUE, f->from, f->count, f->wide, f->values);
     else
-        cj__attention_pack_columns(&f->head, KEY, f->from, f->count, f->keys);
+        cj__attention_pack_columns(&f->head, KEY, f->from, f->count, f->wide, f->keys);
     *(values ? &f->values_packed : &f->keys_packed) = true;
 }
 
@@ -261,8 +326,8 @@ static void make_scores(forward *f, int64_t i, int64_t rows, int64_t most)
 {
     const cj__attention_plan *p = f->head.plan;
     int64_t width = p->n.width, columns = p->products->tile_columns, height = p->products->tile_rows;
-    cj__matrix queries = cj__attention_queries(&f->head, QUERY, i);
-    if (cj__attention_pack_strip(p, queries, rows, width, &f->key_parts, f->strip)) {
+    cj__attention_rows lie = cj__attention_queries(&f->head, QUERY, i);
+    if (cj__attention_pack_strip(p, lie, rows, width, &f->key_parts, f->strip)) {
         cj__attention_multiply(p,
                                &(cj__attention_strip){.strip = f->strip,
                                                       .rows = rows,
@@ -274,6 +339,7 @@ static void make_scores(forward *f, int64_t i, int64_t rows, int64_t most)
         return;
     }
     pack(f, false);
+    cj__matrix queries = cj__attention_in_f32(p, lie, rows, f->wide);
     for (int64_t r = 0; r < rows; r += height)
         p->products->strip(&(cj__strip){.a = queries.data + r * queries.row,
                                         .a_row = queries.row,
@@ -297,7 +363,7 @@ static void add_values(forward *f, int64_t i, int64_t rows, int64_t most)
     int64_t width = p->n.width, columns = p->products->tile_columns, height = p->products->tile_rows;
     float *sums = f->sums + (i - f->begin) * width;
     if (p->parts && f->value_parts.fit) {
-        cj__matrix exponentials = {f->scores, CJ__ATTENTION_KEYS, 1};
+        cj__attention_rows exponentials = {f->scores, CJ__ATTENTION_KEYS, 1, false};
         (void)cj__attention_pack_strip(p, exponentials, rows, most, &f->value_parts, f->strip);
         cj__attention_multiply(p,
                                &(cj__attention_strip){.strip = f->strip,
@@ -349,9 +415,8 @@ static void forward_keys(forward *f, int64_t from, int64_t count)
     f->count = count;
     f->keys_packed = f->values_packed = false;
     if (p->parts) {
-        cj__matrix keys = cj__attention_keys(&f->head, KEY, from);
-        cj__matrix turned = {keys.data, keys.column, keys.row};
-        cj__attention_pack_parts(p, turned, p->n.width, count, &f->key_parts);
+        cj__attention_rows keys = cj__attention_keys(&f->head, KEY, from);
+        cj__attention_pack_parts(p, cj__attention_turned(keys), p->n.width, count, &f->key_parts);
         cj__attention_pack_parts(p, cj__attention_keys(&f->head, VALUE, from), count, p->n.width,
                                  &f->value_parts);
     }
@@ -375,9 +440,24 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
     }
 }
 
-const char *cj__attention_refuse(const cj__launch *launch)
+/* Query, key and value. */
+static uint64_t reads_bf16(const cj__launch *launch)
 {
-    return launch->types[0].dtype == CJ_F32 ? NULL : "it takes f32 only";
+    return cj__attention_multiplies_bf16(launch, false) ? 7 : 0;
+}
+
+const char *cj__attention_refuse(const cj__launch *launch, uint64_t reads, uint64_t writes)
+{
+    uint64_t may = reads | writes << launch->inputs_count;
+    for (int i = 0; i < launch->inputs_count + launch->outputs_count; i++)
+        if (launch->types[i].dtype == CJ_F64 || (launch->types[i].dtype == CJ_BF16 && !(may >> i & 1)))
+            return "it takes f32 only";
+    return NULL;
+}
+
+static const char *refuse(const cj__launch *launch)
+{
+    return cj__attention_refuse(launch, reads_bf16(launch), 0);
 }
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
@@ -398,7 +478,8 @@ const char *cj__attention_describe(const cj__launch *launch)
 
 const cj__kernel cj__attention_kernel = {.name = "attention f32",
                                          .op = CJ__OP_attention,
-                                         .refuse = cj__attention_refuse,
+                                         .refuse = refuse,
                                          .prepare = prepare,
                                          .run = run,
-                                         .describe = cj__attention_describe};
+                                         .describe = cj__attention_describe,
+                                         .reads_bf16 = reads_bf16};

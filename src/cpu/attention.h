@@ -7,6 +7,7 @@
 #include "cpu/backend.h"
 #include "cpu/matmul_blocks.h"
 #include "cpu/random.h"
+#include "cpu/vector.h"
 #include "ops/attention.h"
 
 /* Keys are taken in blocks of so many: packed twice over, they fit into L2, and a row of their scores into
@@ -20,6 +21,8 @@ typedef struct {
     const cj__matmul_kernels *products;
     const cj__attention_kernels *rows;
     const cj__random_table *random;
+    const cj__vector_table *vectors;
+    uint64_t bf16; /* operands (bit i: operand i, outputs after inputs) that are; else f32 */
     int64_t bias_stride[4], mask_stride[4]; /* 0: shared along this axis */
     bool first_of_each;                     /* each example has a first position of its own */
     int outputs;                            /* where the results stand among the operands */
@@ -40,7 +43,7 @@ typedef struct {
 
 cj__attention_head cj__attention_head_at(const cj__attention_plan *plan, void *const *operands,
                                          int64_t example, int64_t head);
-/* Row i of an operand that has the queries' shape, and row j of one that has the keys'. */
+/* Row i of an operand in f32 that has the queries' shape, and row j of one that has the keys'. */
 float *cj__attention_query(const cj__attention_head *head, int operand, int64_t i);
 float *cj__attention_key(const cj__attention_head *head, int operand, int64_t j);
 /* Of the keys [from, from + count), how many query i sees. */
@@ -51,24 +54,41 @@ const float *cj__attention_bias(const cj__attention_head *head, int64_t i, int64
 /* Drops some of the row's probabilities; from is a multiple of 4. */
 void cj__attention_drop(const cj__attention_head *head, int64_t i, int64_t from, int64_t count, float *room,
                         float *probabilities);
+
+/* Rows of an operand, or of what is made of them: element (i,j) is number i·row + j·column. */
+typedef struct {
+    const void *data;
+    int64_t row, column;
+    bool bf16; /* else f32 */
+} cj__attention_rows;
+/* From row `from` on: of an operand that has the keys' shape, and of one that has the queries'. */
+cj__attention_rows cj__attention_keys(const cj__attention_head *head, int operand, int64_t from);
+cj__attention_rows cj__attention_queries(const cj__attention_head *head, int operand, int64_t from);
+/* Stores a row of results, query i's or key j's, as the output wants it. */
+void cj__attention_store_query(const cj__attention_head *head, int output, int64_t i, const float *row);
+void cj__attention_store_key(const cj__attention_head *head, int output, int64_t j, const float *row);
+
+/* What is f32: the first `count` rows where they lie, or widened into `room`, which has the plan's
+ * cj__attention_room floats. */
+cj__matrix cj__attention_in_f32(const cj__attention_plan *plan, cj__attention_rows rows, int64_t count,
+                                float *room);
+int64_t cj__attention_room(const cj__attention_plan *plan);
 /* Operand `operand` of the keys [from, from + count), packed for products: as columns, a key each, or as
  * rows. */
 void cj__attention_pack_columns(const cj__attention_head *head, int operand, int64_t from, int64_t count,
-                                float *panels);
+                                float *room, float *panels);
 void cj__attention_pack_rows(const cj__attention_head *head, int operand, int64_t from, int64_t count,
-                             float *panels);
+                             float *room, float *panels);
 /* Floats that packing takes. */
 int64_t cj__attention_column_panels(const cj__attention_plan *plan);
 int64_t cj__attention_row_panels(const cj__attention_plan *plan, int64_t rows);
-
-/* The same as a matrix, from row `from` on, and rows of an operand of the queries' shape. */
-cj__matrix cj__attention_keys(const cj__attention_head *head, int operand, int64_t from);
-cj__matrix cj__attention_queries(const cj__attention_head *head, int operand, int64_t from);
 
 /* --- by parts of bf16 (attention_split.c) -------------------------------------------------------------- */
 
 /* Decides on `parts` and the plan's name: of attention, or of its gradient. */
 void cj__attention_choose_parts(cj__attention_plan *plan, const cj__launch *launch, bool gradient);
+/* Whether single bf16 make its products, so that operands may be that as well. */
+bool cj__attention_multiplies_bf16(const cj__launch *launch, bool gradient);
 /* Floats that packing [k,columns] takes, and a strip of rows k deep; 0 where all is f32. */
 int64_t cj__attention_parts_panels(const cj__attention_plan *plan, int64_t k, int64_t columns);
 int64_t cj__attention_parts_strip(const cj__attention_plan *plan, int64_t k);
@@ -79,11 +99,11 @@ typedef struct {
     int64_t k;
     bool fit; /* bf16 holds it */
 } cj__attention_parts;
-void cj__attention_pack_parts(const cj__attention_plan *plan, cj__matrix b, int64_t k, int64_t columns,
-                              cj__attention_parts *to);
+void cj__attention_pack_parts(const cj__attention_plan *plan, cj__attention_rows b, int64_t k,
+                              int64_t columns, cj__attention_parts *to);
 /* Packs rows of a [rows,k], at most split->tile_rows, to be multiplied with b; whether bf16 holds both. False
  * also where all is f32. */
-bool cj__attention_pack_strip(const cj__attention_plan *plan, cj__matrix a, int64_t rows, int64_t k,
+bool cj__attention_pack_strip(const cj__attention_plan *plan, cj__attention_rows a, int64_t rows, int64_t k,
                               const cj__attention_parts *b, uint16_t *strip);
 /* c [rows,columns] = strip · b, or += that. b may be deeper than k. */
 typedef struct {
@@ -100,8 +120,14 @@ void cj__attention_multiply(const cj__attention_plan *plan, const cj__attention_
  */
 void cj__attention_finish(const cj__attention_head *head, int64_t i, const float *sums, float top,
                           float total);
-const char *cj__attention_refuse(const cj__launch *launch);
+/* `reads`, `writes`: inputs and outputs that may be bf16 (bit i). */
+const char *cj__attention_refuse(const cj__launch *launch, uint64_t reads, uint64_t writes);
 const char *cj__attention_describe(const cj__launch *launch);
+
+static inline cj__attention_rows cj__attention_turned(cj__attention_rows a)
+{
+    return (cj__attention_rows){a.data, a.column, a.row, a.bf16};
+}
 
 /* Columns as far as the panels go that they begin in. */
 static inline int64_t whole_panels(int64_t columns)

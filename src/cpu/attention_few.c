@@ -16,7 +16,7 @@ typedef struct {
 static const char *refuse(const cj__launch *launch)
 {
     if (launch->types[0].shape.dims[1] > CJ__FEW_ROWS) return "there are more queries than it takes";
-    return cj__attention_refuse(launch);
+    return cj__attention_refuse(launch, 0, 0);
 }
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)

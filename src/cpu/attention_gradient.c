@@ -19,6 +19,11 @@ typedef struct {
     float *p, *ds;                /* [block][CJ__ATTENTION_KEYS]: probabilities, gradients of scores */
     float *key_sums, *value_sums; /* [CJ__ATTENTION_KEYS][width] */
     float *room, *draws;          /* [CJ__ATTENTION_KEYS] */
+    float *wide;                  /* for rows that are bf16 and must be f32 */
+    /* The gradient of the queries, where it is stored as bf16: of each head that shares the keys, [queries]
+     * [width]. */
+    float *query_sums;
+    int64_t first_head;
 } backward;
 
 /* A block of queries against a block of keys, of which they see the first `most`. */
@@ -39,13 +44,19 @@ static int64_t block_rows(const cj__attention_plan *p)
     return p->parts ? ROWS_BY_PARTS : rows_in_f32(p);
 }
 
-enum { PARTS = 16 };
+enum { PARTS = 18 };
+
+static bool sums_queries(const cj__attention_plan *p)
+{
+    return p->bf16 >> p->outputs & 1;
+}
 
 /* The sizes of the parts of scratch, in floats, in the order in which `begin` hands them out. */
 static void part_sizes(const cj__attention_plan *p, int64_t sizes[PARTS])
 {
     int64_t rows = block_rows(p), columns = cj__attention_column_panels(p), width = p->n.width;
     int64_t by_column = cj__attention_parts_panels(p, width, CJ__ATTENTION_KEYS);
+    int64_t sharing = p->n.heads / p->n.key_heads;
     int64_t all[PARTS] = {columns,
                           cj__attention_row_panels(p, CJ__ATTENTION_KEYS),
                           columns,
@@ -56,6 +67,8 @@ static void part_sizes(const cj__attention_plan *p, int64_t sizes[PARTS])
                           CJ__ATTENTION_KEYS * width,
                           CJ__ATTENTION_KEYS,
                           CJ__ATTENTION_KEYS,
+                          cj__attention_room(p),
+                          sums_queries(p) ? sharing * p->n.queries * width : 0,
                           by_column,
                           cj__attention_parts_panels(p, CJ__ATTENTION_KEYS, width),
                           by_column,
@@ -68,8 +81,8 @@ static void part_sizes(const cj__attention_plan *p, int64_t sizes[PARTS])
 static backward begin(const cj__attention_plan *p, char *scratch)
 {
     backward b = {.keys_packed = false};
-    float **const floats[] = {&b.keys, &b.key_rows, &b.values,     &b.rows, &b.p,
-                              &b.ds,   &b.key_sums, &b.value_sums, &b.room, &b.draws};
+    float **const floats[] = {&b.keys,     &b.key_rows,   &b.values, &b.rows,  &b.p,    &b.ds,
+                              &b.key_sums, &b.value_sums, &b.room,   &b.draws, &b.wide, &b.query_sums};
     uint16_t **const parts[] = {&b.key_parts.panels,   &b.key_row_parts.panels,   &b.value_parts.panels,
                                 &b.query_parts.panels, &b.cotangent_parts.panels, &b.strip};
     const int count = sizeof floats / sizeof *floats;
@@ -81,11 +94,33 @@ static backward begin(const cj__attention_plan *p, char *scratch)
     return b;
 }
 
-static void zero_queries(const backward *b)
+/* Where the gradient of query i of the head at hand is summed up, and how far apart those of two queries
+ * are. */
+static float *query_sum(const backward *b, int64_t i)
 {
     const cj__attention_plan *p = b->head.plan;
-    for (int64_t i = 0; i < p->n.queries; i++)
-        memset(cj__attention_query(&b->head, p->outputs, i), 0, (size_t)p->n.width * sizeof(float));
+    if (!sums_queries(p)) return cj__attention_query(&b->head, p->outputs, i);
+    return b->query_sums + ((b->head.head - b->first_head) * p->n.queries + i) * p->n.width;
+}
+
+static int64_t query_sum_row(const cj__attention_plan *p)
+{
+    return (sums_queries(p) ? 1 : p->n.heads) * p->n.width;
+}
+
+/* Of queries [from, to). */
+static void zero_queries(const backward *b, int64_t from, int64_t to)
+{
+    for (int64_t i = from; i < to; i++)
+        memset(query_sum(b, i), 0, (size_t)b->head.plan->n.width * sizeof(float));
+}
+
+/* Of the head at hand. */
+static void store_queries(const backward *b)
+{
+    const cj__attention_plan *p = b->head.plan;
+    for (int64_t i = 0; sums_queries(p) && i < p->n.queries; i++)
+        cj__attention_store_query(&b->head, 0, i, query_sum(b, i));
 }
 
 /* --- in f32 -------------------------------------------------------------------------------------------- */
@@ -94,9 +129,9 @@ static void zero_queries(const backward *b)
 static void pack_keys(backward *b, const pair *at)
 {
     if (b->keys_packed) return;
-    cj__attention_pack_columns(&b->head, KEY, at->from, at->count, b->keys);
-    cj__attention_pack_rows(&b->head, KEY, at->from, at->count, b->key_rows);
-    cj__attention_pack_columns(&b->head, VALUE, at->from, at->count, b->values);
+    cj__attention_pack_columns(&b->head, KEY, at->from, at->count, b->wide, b->keys);
+    cj__attention_pack_rows(&b->head, KEY, at->from, at->count, b->wide, b->key_rows);
+    cj__attention_pack_columns(&b->head, VALUE, at->from, at->count, b->wide, b->values);
     b->keys_packed = true;
 }
 
@@ -106,9 +141,10 @@ static void times_columns(const backward *b, int operand, int64_t i, int64_t row
 {
     const cj__attention_plan *p = b->head.plan;
     int64_t height = p->products->tile_rows, columns = p->products->tile_columns;
+    cj__matrix a = cj__attention_in_f32(p, cj__attention_queries(&b->head, operand, i), rows, b->wide);
     for (int64_t r = 0; r < rows; r += height)
-        p->products->strip(&(cj__strip){.a = cj__attention_query(&b->head, operand, i + r),
-                                        .a_row = p->n.heads * p->n.width,
+        p->products->strip(&(cj__strip){.a = a.data + r * a.row,
+                                        .a_row = a.row,
                                         .a_column = 1,
                                         .b = panels,
                                         .b_row = columns,
@@ -128,8 +164,9 @@ static void add_transposed(const backward *b, const float *x, const pair *at, in
     int64_t height = p->products->tile_rows, columns = p->products->tile_columns, most = rows_in_f32(p);
     for (int64_t r = 0; r < at->rows; r += most) {
         int64_t rows = at_most(most, at->rows - r);
-        cj__matrix packed = cj__attention_queries(&b->head, operand, at->i + r);
-        p->products->pack_panels(packed, rows, p->n.width, b->rows);
+        cj__attention_rows lie = cj__attention_queries(&b->head, operand, at->i + r);
+        cj__matrix wide = cj__attention_in_f32(p, lie, rows, b->wide);
+        p->products->pack_panels(wide, rows, p->n.width, b->rows);
         for (int64_t j = 0; j < keys; j += height)
             p->products->strip(&(cj__strip){.a = x + r * CJ__ATTENTION_KEYS + j,
                                             .a_row = 1,
@@ -146,7 +183,7 @@ static void add_transposed(const backward *b, const float *x, const pair *at, in
     }
 }
 
-/* The gradient of queries [i, i + rows) += ds times packed rows of `count` keys */
+/* The gradient of queries [i, i + rows) += ds times packed rows of `count` keys, or = for the first keys */
 static void add_rows(const backward *b, const float *ds, int64_t i, int64_t rows, const pair *at)
 {
     const cj__attention_plan *p = b->head.plan;
@@ -158,12 +195,12 @@ static void add_rows(const backward *b, const float *ds, int64_t i, int64_t rows
                                         .b = b->key_rows,
                                         .b_row = columns,
                                         .b_panel = columns * at->count,
-                                        .c = cj__attention_query(&b->head, p->outputs, i + r),
-                                        .c_row = p->n.heads * p->n.width,
+                                        .c = query_sum(b, i + r),
+                                        .c_row = query_sum_row(p),
                                         .rows = at_most(height, rows - r),
                                         .columns = p->n.width,
                                         .k = at->most,
-                                        .add = true});
+                                        .add = at->from > 0});
 }
 
 /* --- by parts of bf16, or else in f32 ------------------------------------------------------------------- */
@@ -171,13 +208,11 @@ static void add_rows(const backward *b, const float *ds, int64_t i, int64_t rows
 static void pack_keys_by_parts(backward *b, int64_t from, int64_t count)
 {
     const cj__attention_plan *p = b->head.plan;
-    cj__matrix keys = cj__attention_keys(&b->head, KEY, from);
-    cj__matrix values = cj__attention_keys(&b->head, VALUE, from);
-    cj__matrix turned = {keys.data, keys.column, keys.row};
-    cj__matrix turned_values = {values.data, values.column, values.row};
-    cj__attention_pack_parts(p, turned, p->n.width, count, &b->key_parts);
+    cj__attention_rows keys = cj__attention_keys(&b->head, KEY, from);
+    cj__attention_rows values = cj__attention_keys(&b->head, VALUE, from);
+    cj__attention_pack_parts(p, cj__attention_turned(keys), p->n.width, count, &b->key_parts);
     cj__attention_pack_parts(p, keys, count, p->n.width, &b->key_row_parts);
-    cj__attention_pack_parts(p, turned_values, p->n.width, count, &b->value_parts);
+    cj__attention_pack_parts(p, cj__attention_turned(values), p->n.width, count, &b->value_parts);
 }
 
 static void pack_rows_by_parts(backward *b, const pair *at)
@@ -197,7 +232,7 @@ static void make_products(backward *b, int operand, const pair *at, const cj__at
     int64_t height = p->parts ? p->split->tile_rows : at->rows, width = p->n.width;
     for (int64_t r = 0; r < at->rows; r += height, c += height * CJ__ATTENTION_KEYS) {
         int64_t rows = at_most(height, at->rows - r);
-        cj__matrix a = cj__attention_queries(&b->head, operand, at->i + r);
+        cj__attention_rows a = cj__attention_queries(&b->head, operand, at->i + r);
         if (cj__attention_pack_strip(p, a, rows, width, columns, b->strip)) {
             cj__attention_multiply(p,
                                    &(cj__attention_strip){.strip = b->strip,
@@ -222,7 +257,7 @@ static void add_to_keys(const backward *b, const float *x, const pair *at, const
     int64_t height = p->parts ? p->split->tile_rows : at->most, width = p->n.width;
     for (int64_t j = 0; j < at->most; j += height) {
         int64_t keys = at_most(height, at->most - j);
-        cj__matrix turned = {x + j, 1, CJ__ATTENTION_KEYS};
+        cj__attention_rows turned = {x + j, 1, CJ__ATTENTION_KEYS, false};
         if (cj__attention_pack_strip(p, turned, keys, at->rows, rows, b->strip))
             cj__attention_multiply(p,
                                    &(cj__attention_strip){.strip = b->strip,
@@ -238,28 +273,28 @@ static void add_to_keys(const backward *b, const float *x, const pair *at, const
     }
 }
 
-/* The gradient of the queries += ds times rows of keys. */
+/* The gradient of the queries += ds times rows of keys, or = for the first keys. */
 static void add_to_queries(backward *b, const pair *at)
 {
     const cj__attention_plan *p = b->head.plan;
     int64_t height = p->parts ? p->split->tile_rows : at->rows;
     for (int64_t r = 0; r < at->rows; r += height) {
         int64_t rows = at_most(height, at->rows - r);
-        cj__matrix ds = {b->ds + r * CJ__ATTENTION_KEYS, CJ__ATTENTION_KEYS, 1};
+        const float *row = b->ds + r * CJ__ATTENTION_KEYS;
+        cj__attention_rows ds = {row, CJ__ATTENTION_KEYS, 1, false};
         if (cj__attention_pack_strip(p, ds, rows, at->most, &b->key_row_parts, b->strip)) {
-            cj__attention_multiply(
-                p,
-                &(cj__attention_strip){.strip = b->strip,
-                                       .rows = rows,
-                                       .k = at->most,
-                                       .c = cj__attention_query(&b->head, p->outputs, at->i + r),
-                                       .c_row = p->n.heads * p->n.width,
-                                       .columns = p->n.width,
-                                       .add = true},
-                &b->key_row_parts);
+            cj__attention_multiply(p,
+                                   &(cj__attention_strip){.strip = b->strip,
+                                                          .rows = rows,
+                                                          .k = at->most,
+                                                          .c = query_sum(b, at->i + r),
+                                                          .c_row = query_sum_row(p),
+                                                          .columns = p->n.width,
+                                                          .add = at->from > 0},
+                                   &b->key_row_parts);
         } else {
             pack_keys(b, at);
-            add_rows(b, ds.data, at->i + r, rows, at);
+            add_rows(b, row, at->i + r, rows, at);
         }
     }
 }
@@ -288,7 +323,10 @@ static void query_block(backward *b, pair at)
 {
     const cj__attention_plan *p = b->head.plan;
     at.most = cj__attention_seen(&b->head, at.i + at.rows - 1, at.from, at.count);
-    if (at.most == 0) return;
+    if (at.most == 0) {
+        if (at.from == 0) zero_queries(b, at.i, at.i + at.rows);
+        return;
+    }
     if (p->parts) pack_rows_by_parts(b, &at);
     make_products(b, QUERY, &at, &b->key_parts, b->keys, b->p);
     make_products(b, COTANGENT, &at, &b->value_parts, b->values, b->ds);
@@ -302,11 +340,10 @@ static void query_block(backward *b, pair at)
 
 static void store_keys(const backward *b, int64_t from, int64_t count)
 {
-    const cj__attention_plan *p = b->head.plan;
-    size_t bytes = (size_t)p->n.width * sizeof(float);
+    int64_t width = b->head.plan->n.width;
     for (int64_t j = 0; j < count; j++) {
-        memcpy(cj__attention_key(&b->head, p->outputs + 1, from + j), b->key_sums + j * p->n.width, bytes);
-        memcpy(cj__attention_key(&b->head, p->outputs + 2, from + j), b->value_sums + j * p->n.width, bytes);
+        cj__attention_store_key(&b->head, 1, from + j, b->key_sums + j * width);
+        cj__attention_store_key(&b->head, 2, from + j, b->value_sums + j * width);
     }
 }
 
@@ -318,11 +355,9 @@ static void key_block(backward *b, int64_t head, int64_t from, int64_t count)
     if (p->parts) pack_keys_by_parts(b, from, count);
     memset(b->key_sums, 0, (size_t)(count * p->n.width) * sizeof(float));
     memset(b->value_sums, 0, (size_t)(count * p->n.width) * sizeof(float));
-    for (b->head.head = head; b->head.head < head + times; b->head.head++) {
-        if (from == 0) zero_queries(b);
+    for (b->head.head = head; b->head.head < head + times; b->head.head++)
         for (int64_t i = 0; i < p->n.queries; i += rows)
             query_block(b, (pair){i, at_most(rows, p->n.queries - i), from, count, 0});
-    }
     b->head.head = head;
     store_keys(b, from, count);
 }
@@ -333,9 +368,30 @@ static void run(const cj__launch *launch, void *const *operands, int64_t task, v
     backward b = begin(p, scratch);
     int64_t times = p->n.heads / p->n.key_heads, head = task % p->n.key_heads * times;
     b.head = cj__attention_head_at(p, operands, task / p->n.key_heads, head);
+    b.first_head = head;
     for (int64_t from = 0; from < p->n.keys; from += CJ__ATTENTION_KEYS)
         key_block(&b, head, from, at_most(CJ__ATTENTION_KEYS, p->n.keys - from));
-    for (; p->n.keys == 0 && b.head.head < head + times; b.head.head++) zero_queries(&b);
+    for (; b.head.head < head + times; b.head.head++) {
+        if (p->n.keys == 0) zero_queries(&b, 0, p->n.queries);
+        store_queries(&b);
+    }
+}
+
+/* Query, key, value and cotangent; all three gradients. */
+static uint64_t reads_bf16(const cj__launch *launch)
+{
+    const uint64_t all = 1 << QUERY | 1 << KEY | 1 << VALUE | 1 << COTANGENT;
+    return cj__attention_multiplies_bf16(launch, true) ? all : 0;
+}
+
+static uint64_t writes_bf16(const cj__launch *launch)
+{
+    return cj__attention_multiplies_bf16(launch, true) ? 7 : 0;
+}
+
+static const char *refuse(const cj__launch *launch)
+{
+    return cj__attention_refuse(launch, reads_bf16(launch), writes_bf16(launch));
 }
 
 static cj_status prepare(cj__launch *launch, cj__arena *arena)
@@ -353,7 +409,9 @@ static cj_status prepare(cj__launch *launch, cj__arena *arena)
 
 const cj__kernel cj__attention_gradient_kernel = {.name = "attention gradient f32",
                                                   .op = CJ__OP_attention_gradient,
-                                                  .refuse = cj__attention_refuse,
+                                                  .refuse = refuse,
                                                   .prepare = prepare,
                                                   .run = run,
-                                                  .describe = cj__attention_describe};
+                                                  .describe = cj__attention_describe,
+                                                  .reads_bf16 = reads_bf16,
+                                                  .writes_bf16 = writes_bf16};

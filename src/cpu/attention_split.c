@@ -6,10 +6,10 @@
 #include <stdio.h>
 
 /* Of each product's roles every one must be large enough. */
-static int parts_for(const cj__attention_plan *p, const cj__split_kernels *split, cj_precision precision,
+static int parts_for(cj__attention_sizes n, const cj__split_kernels *split, cj_precision precision,
                      bool gradient)
 {
-    int64_t queries = p->n.queries, keys = p->n.keys, width = p->n.width;
+    int64_t queries = n.queries, keys = n.keys, width = n.width;
     int parts = cj__split_parts(split, precision, queries, keys, width);
     if (!cj__split_parts(split, precision, queries, width, keys)) parts = 0;
     if (gradient && !cj__split_parts(split, precision, keys, width, queries)) parts = 0;
@@ -19,9 +19,17 @@ static int parts_for(const cj__attention_plan *p, const cj__split_kernels *split
 void cj__attention_choose_parts(cj__attention_plan *p, const cj__launch *launch, bool gradient)
 {
     p->split = cj__split_kernels_of(launch->own, p->isa);
-    p->parts = parts_for(p, p->split, launch->precision, gradient);
+    p->parts = parts_for(p->n, p->split, launch->precision, gradient);
     snprintf(p->name, sizeof p->name, "%s%s", p->parts ? p->split->name[p->parts - 1] : p->products->name,
              p->parts ? "" : cj__split_why_f32(p->split, p->isa, launch->precision));
+}
+
+bool cj__attention_multiplies_bf16(const cj__launch *launch, bool gradient)
+{
+    cj__isa isa;
+    if (cj__isa_choose(&isa) != CJ_OK) return false;
+    cj__attention_sizes n = cj__attention_sizes_of(launch->types[0].shape, launch->types[1].shape);
+    return parts_for(n, cj__split_kernels_of(launch->own, isa), launch->precision, gradient) == 1;
 }
 
 int64_t cj__attention_parts_panels(const cj__attention_plan *p, int64_t k, int64_t columns)
@@ -35,18 +43,35 @@ int64_t cj__attention_parts_strip(const cj__attention_plan *p, int64_t k)
     return p->parts ? cj__split_steps(k) * p->parts * p->split->tile_rows * CJ__SPLIT_STEP / 2 : 0;
 }
 
-void cj__attention_pack_parts(const cj__attention_plan *p, cj__matrix b, int64_t k, int64_t columns,
+static cj__matrix in_f32(cj__attention_rows a)
+{
+    return (cj__matrix){a.data, a.row, a.column};
+}
+
+static cj__bf16_matrix in_bf16(cj__attention_rows a)
+{
+    return (cj__bf16_matrix){a.data, a.row, a.column};
+}
+
+void cj__attention_pack_parts(const cj__attention_plan *p, cj__attention_rows b, int64_t k, int64_t columns,
                               cj__attention_parts *to)
 {
     to->k = k;
-    to->fit = cj__split_fits(p->split->pack_panels(b, k, columns, p->parts, to->panels), p->parts);
+    to->fit = true;
+    if (b.bf16)
+        p->split->pack_bf16_panels(in_bf16(b), k, columns, to->panels);
+    else
+        to->fit =
+            cj__split_fits(p->split->pack_panels(in_f32(b), k, columns, p->parts, to->panels), p->parts);
 }
 
-bool cj__attention_pack_strip(const cj__attention_plan *p, cj__matrix a, int64_t rows, int64_t k,
+bool cj__attention_pack_strip(const cj__attention_plan *p, cj__attention_rows a, int64_t rows, int64_t k,
                               const cj__attention_parts *b, uint16_t *strip)
 {
     if (!p->parts || !b->fit) return false;
-    return cj__split_fits(p->split->pack_rows(a, rows, k, p->parts, strip), p->parts);
+    if (!a.bf16) return cj__split_fits(p->split->pack_rows(in_f32(a), rows, k, p->parts, strip), p->parts);
+    p->split->pack_bf16_rows(in_bf16(a), rows, k, strip);
+    return true;
 }
 
 void cj__attention_multiply(const cj__attention_plan *p, const cj__attention_strip *a,
