@@ -34,25 +34,36 @@ static inline __attribute__((unused)) float round_bf16_of(float x)
     return from_bits(bf16_bits_of(x) << 16);
 }
 
+/* a·b + c, rounded once where the instruction set has that, else twice. */
+static inline __attribute__((unused)) float times_plus(float a, float b, float c)
+{
+#if defined __FMA__ || defined __ARM_FEATURE_FMA
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* exp r for |r| ≤ ln2/2: the series to r⁷ is good to 5e-9. Without its 1: expm1. */
 static inline __attribute__((unused)) float exp_series_minus_1(float r)
 {
     float p = 1.0f / 5040;
-    p = p * r + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    return p * r * r + r;
+    p = times_plus(p, r, 1.0f / 720);
+    p = times_plus(p, r, 1.0f / 120);
+    p = times_plus(p, r, 1.0f / 24);
+    p = times_plus(p, r, 1.0f / 6);
+    p = times_plus(p, r, 0.5f);
+    return times_plus(p * r, r, r);
 }
 
 static inline __attribute__((unused)) float exp_of(float x)
 {
     x = x > 89.0f ? 89.0f : x;
     x = x < -104.0f ? -104.0f : x;
-    float shifted = x * 1.44269504f + 12582912.0f; /* 1.5·2²³: the integer part lands in the low bits */
+    /* 1.5·2²³: the integer part lands in the low bits */
+    float shifted = times_plus(x, 1.44269504f, 12582912.0f);
     float n = shifted - 12582912.0f;
-    float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    float r = times_plus(n, -1.42860677e-6f, times_plus(n, -0.693145752f, x));
     int32_t power = (int32_t)to_bits(shifted) - 0x4b400000;
     power = power > 128 ? 128 : power < -150 ? -150 : power; /* NaN arrives here with any bits */
     int32_t half = power / 2;
@@ -66,9 +77,9 @@ static inline __attribute__((unused)) float exp_of(float x)
 static inline __attribute__((unused)) float exp_below(float x)
 {
     x = x < -104.0f ? -104.0f : x;
-    float shifted = x * 1.44269504f + 12582912.0f;
+    float shifted = times_plus(x, 1.44269504f, 12582912.0f);
     float n = shifted - 12582912.0f;
-    float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    float r = times_plus(n, -1.42860677e-6f, times_plus(n, -0.693145752f, x));
     int32_t power = (int32_t)to_bits(shifted) - 0x4b400000;
     power = power > 127 ? 127 : power < -127 ? -127 : power; /* NaN arrives here with any bits */
     return (exp_series_minus_1(r) + 1) * from_bits((uint32_t)(power + 127) << 23);
@@ -89,9 +100,13 @@ static inline __attribute__((unused)) float log_of(float x)
     float e = (float)((int32_t)bits >> 23) - (tiny ? 23.0f : 0.0f);
     float m = from_bits((bits & 0x7fffffu) + 0x3f3504f3u);
     float f = m - 1, s = f / (m + 1), z = s * s;
-    float p = z * (2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9 + z * (2.0f / 11)))));
+    float p = times_plus(z, 2.0f / 11, 2.0f / 9);
+    p = times_plus(z, p, 2.0f / 7);
+    p = times_plus(z, p, 2.0f / 5);
+    p = times_plus(z, p, 2.0f / 3);
     /* 2s = f - f·s, exact enough near 1 */
-    float result = e * 0.693145752f + (f - (f * s - (s * p + e * 1.42860677e-6f)));
+    float result = f - (f * s - times_plus(s, z * p, e * 1.42860677e-6f));
+    result = times_plus(e, 0.693145752f, result);
     result = x > 3.40282347e38f ? x : result;
     result = x == 0 ? -INFINITY : result;
     return x < 0 || x != x ? NAN : result;
@@ -116,19 +131,21 @@ static inline __attribute__((unused)) float erf_of(float x)
 {
     float z = x * x, a = x < 0 ? -x : x;
     float p = -1.0f / 76204800;
-    p = p * z + 1.0f / 6894720;
-    p = p * z - 1.0f / 685440;
-    p = p * z + 1.0f / 75600;
-    p = p * z - 1.0f / 9360;
-    p = p * z + 1.0f / 1320;
-    p = p * z - 1.0f / 216;
-    p = p * z + 1.0f / 42;
-    p = p * z - 0.1f;
-    p = p * z + 1.0f / 3;
-    float near = 1.12837917f * (x - x * z * p);
-    float t = 1 / (1 + 0.3275911f * a);
-    float q = t * (0.254829592f +
-                   t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
+    p = times_plus(p, z, 1.0f / 6894720);
+    p = times_plus(p, z, -1.0f / 685440);
+    p = times_plus(p, z, 1.0f / 75600);
+    p = times_plus(p, z, -1.0f / 9360);
+    p = times_plus(p, z, 1.0f / 1320);
+    p = times_plus(p, z, -1.0f / 216);
+    p = times_plus(p, z, 1.0f / 42);
+    p = times_plus(p, z, -0.1f);
+    p = times_plus(p, z, 1.0f / 3);
+    float near = 1.12837917f * times_plus(-x * z, p, x);
+    float t = 1 / times_plus(0.3275911f, a, 1);
+    float q = times_plus(t, 1.061405429f, -1.453152027f);
+    q = times_plus(t, q, 1.421413741f);
+    q = times_plus(t, q, -0.284496736f);
+    q = t * times_plus(t, q, 0.254829592f);
     float far = 1 - q * exp_of(-z);
     return a < 1 ? near : x < 0 ? -far : far;
 }
@@ -141,9 +158,11 @@ static inline __attribute__((unused)) float normal_density_of(float x)
 
 static inline __attribute__((unused)) float normal_below_of(float x, float density)
 {
-    float a = x < 0 ? -x : x, t = 1 / (1 + 0.231641888f * a);
-    float p = t * (0.319381530f +
-                   t * (-0.356563782f + t * (1.781477937f + t * (-1.821255978f + t * 1.330274429f))));
+    float a = x < 0 ? -x : x, t = 1 / times_plus(0.231641888f, a, 1);
+    float p = times_plus(t, 1.330274429f, -1.821255978f);
+    p = times_plus(t, p, 1.781477937f);
+    p = times_plus(t, p, -0.356563782f);
+    p = t * times_plus(t, p, 0.319381530f);
     float above = density * p;
     return x < 0 ? above : 1 - above;
 }

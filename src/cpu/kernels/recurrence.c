@@ -12,11 +12,11 @@ CJ__INLINE float expm1_within(float x)
 {
     x = x > 87.0f ? 87.0f : x;
     x = x < -87.0f ? -87.0f : x;
-    float shifted = x * 1.44269504f + 12582912.0f; /* as in exp_of */
+    float shifted = times_plus(x, 1.44269504f, 12582912.0f); /* as in exp_of */
     float n = shifted - 12582912.0f;
-    float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+    float r = times_plus(n, -1.42860677e-6f, times_plus(n, -0.693145752f, x));
     float scale = from_bits((to_bits(shifted) << 23) + (127u << 23));
-    return exp_series_minus_1(r) * scale + (scale - 1);
+    return times_plus(exp_series_minus_1(r), scale, scale - 1);
 }
 
 CJ__INLINE float sigmoid(float x)

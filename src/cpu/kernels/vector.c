@@ -1,5 +1,6 @@
 /* One source for every instruction set: plain C that the compiler turns into vectors, since no element
- * depends on another. Compiled once for each by cmake/kernels.cmake. Bits are the same on all of them. */
+ * depends on another. Compiled once for each by cmake/kernels.cmake. What is arithmetic alone has the same
+ * bits on all of them; functions have not where some of them round a product and a sum once (functions.h). */
 #include "cpu/kernels/functions.h"
 #include "cpu/simd.h"
 #include "cpu/vector.h"
@@ -31,26 +32,26 @@ static inline float sigmoid_of(float x)
 
 static inline float gelu_slope_of(float x, float density, float below)
 {
-    return below + x * density;
+    return times_plus(x, density, below);
 }
 
 /* (1 + tanh u) / 2 is the sigmoid of 2u. */
 static inline float bent_of(float x)
 {
-    return 0.797884561f * x * (1 + 0.044715f * (x * x));
+    return 0.797884561f * x * times_plus(0.044715f, x * x, 1);
 }
 
 /* s: of 2 · bent_of(x) */
 static inline float gelu_tanh_slope_of(float x, float s)
 {
-    float rise = 0.797884561f * (1 + 3 * 0.044715f * (x * x));
-    return s + 2 * x * (s * (1 - s)) * rise;
+    float rise = 0.797884561f * times_plus(3 * 0.044715f, x * x, 1);
+    return times_plus(2 * x * (s * (1 - s)), rise, s);
 }
 
 /* s: of x */
 static inline float silu_slope_of(float x, float s)
 {
-    return s * (1 + x * (1 - s));
+    return s * times_plus(x, 1 - s, 1);
 }
 
 VECTOR(add, a + b)
