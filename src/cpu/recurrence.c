@@ -2,6 +2,7 @@
  * units with their gates side by side, is multiplied group by group, and each group's gates are made while
  * their products are in L1. The states of the step before lie in scratch. */
 #include "cpu/recurrence.h"
+#include "base/team.h"
 #include "cpu/matmul_blocks.h"
 #include "cpu/split.h"
 
@@ -26,7 +27,19 @@ static int64_t pitch_of(int64_t floats)
     return (floats + 15) / 16 * 16 + 16;
 }
 
-/* Rows of a task, the product's height, are at most the first one's and one more. */
+static int64_t blocks_of(int64_t rows)
+{
+    return divide_up(rows, rows >= MANY ? ROWS_OF_MANY : ROWS_OF_FEW);
+}
+
+/* Tiles take more rows in the same time: fewer tasks, if all threads have one, read the weight less often. */
+static int64_t blocks_of_tiles(const cj__recurrence_plan *p)
+{
+    int64_t height = at_most(p->split.kernels->tile_rows, CJ__MOST_ROWS);
+    return at_most(p->blocks, at_least(divide_up(p->rows, height), cj__team_size()));
+}
+
+/* That they pay must not depend on threads: rows of a task as they would be without any. */
 static void choose_split(cj__recurrence_plan *p, const cj__launch *launch, cj__isa isa,
                          cj__recurrence_product product)
 {
@@ -38,7 +51,9 @@ static void choose_split(cj__recurrence_plan *p, const cj__launch *launch, cj__i
     w->k = product.k;
     w->groups = product.groups;
     w->panels = product.panels;
+    w->largest = p->table->largest;
     if (w->parts) w->k_block = cj__split_depth(split, w->parts, w->k);
+    if (w->parts) p->blocks = blocks_of_tiles(p);
     static const char *const cells[] = {"rnn tanh", "rnn relu", "lstm", "gru"};
     snprintf(p->name, sizeof p->name, "%s, %s%s", cells[p->cell],
              p->few     ? "few rows"
@@ -64,7 +79,7 @@ cj_status cj__recurrence_plan_make(cj__recurrence_plan **plan, const cj__launch 
                                .steps = states.dims[1],
                                .units = states.dims[2]};
     p->few = p->rows <= CJ__FEW_ROWS;
-    p->blocks = divide_up(p->rows, p->rows >= MANY ? ROWS_OF_MANY : ROWS_OF_FEW);
+    p->blocks = blocks_of(p->rows);
     p->pitch = pitch_of(p->units);
     p->d_pitch = pitch_of(p->gates * p->units);
     choose_split(p, launch, isa, product);
@@ -290,13 +305,10 @@ static void multiply_tiles(const walk *w, int64_t group)
 static void multiply_parts(const walk *w, int64_t group)
 {
     const cj__weight_parts *split = &w->plan->split;
-    int64_t columns = w->plan->gates * CJ__UNITS_AT_ONCE, strips = w->parts.strips;
+    int64_t columns = w->plan->gates * CJ__UNITS_AT_ONCE;
     cj__row_parts_multiply(split, &w->parts, w->packed, group, w->product, columns, columns);
-    for (int64_t s = 0; s < strips; s++) {
-        int64_t row = part_start(w->within, strips, s);
-        if (!cj__row_parts_fit(split, &w->parts, w->packed, group, s))
-            multiply_rows(w, group, row, part_start(w->within, strips, s + 1) - row);
-    }
+    for (int64_t r = 0; r < w->within; r++)
+        if (!cj__row_parts_fit(split, &w->parts, w->packed, group, r)) multiply_rows(w, group, r, 1);
 }
 
 static void multiply(const walk *w, int64_t group)

@@ -37,6 +37,7 @@ typedef struct {
     void (*step[CJ__CELL_COUNT])(const cj__cell_step *s);
     void (*back[CJ__CELL_COUNT])(const cj__cell_back *s);
     void (*add)(int64_t n, const float *x, float *to);
+    uint32_t (*largest)(int64_t n, const float *x); /* magnitude, as bits: NaN is above infinity */
 } cj__recurrence_table;
 
 extern const cj__recurrence_table cj__recurrence_scalar, cj__recurrence_neon, cj__recurrence_avx2,
@@ -48,10 +49,11 @@ typedef struct {
     const cj__split_kernels *kernels;
     int parts; /* 0: it is multiplied in f32 */
     int64_t k, k_block, groups, panels;
+    uint32_t (*largest)(int64_t n, const float *x); /* of the table below */
 } cj__weight_parts;
 
 /* How a recurrence is walked, forwards or back: a task takes some rows through all steps, so nobody waits for
- * anybody. A row's bits do not depend on the others, but where some number is too large or small for bf16. */
+ * anybody. A row's bits do not depend on the others. */
 typedef struct {
     const cj__recurrence_table *table;
     const cj__matmul_kernels *matmul;
@@ -115,7 +117,7 @@ void cj__weight_parts_note(int64_t group, uint32_t largest, void *workspace);
 /* Rows packed by parts, to be multiplied with all groups; evenly in strips of at most a tile's height. */
 typedef struct {
     int64_t rows, strips;
-    uint32_t *largest; /* of each strip, as bits */
+    uint32_t *largest; /* of each row, as bits */
     uint16_t *packed;
 } cj__row_parts;
 
@@ -126,9 +128,9 @@ cj__row_parts cj__row_parts_pack(const cj__weight_parts *w, const float *x, int6
 /* c [rows,columns] = x · a group. */
 void cj__row_parts_multiply(const cj__weight_parts *w, const cj__row_parts *x, const void *workspace,
                             int64_t group, float *c, int64_t c_pitch, int64_t columns);
-/* Whether bf16 held the strip's rows and the group. If not, its rows are to be made again in f32. */
+/* Whether bf16 held the row and the group. If not, it is to be made again in f32. */
 bool cj__row_parts_fit(const cj__weight_parts *w, const cj__row_parts *x, const void *workspace,
-                       int64_t group, int64_t strip);
+                       int64_t group, int64_t row);
 
 const char *cj__recurrence_describe(const cj__launch *launch);
 

@@ -156,11 +156,8 @@ static void multiply_parts(const walk *w)
     for (int64_t group = 0; group < split->groups; group++) {
         int64_t column = group * COLUMNS, columns = at_most(COLUMNS, h - column);
         cj__row_parts_multiply(split, &d, w->packed, group, w->dh + column, h, columns);
-        for (int64_t s = 0; s < d.strips; s++) {
-            int64_t row = part_start(w->within, d.strips, s);
-            if (!cj__row_parts_fit(split, &d, w->packed, group, s))
-                multiply_rows(w, row, part_start(w->within, d.strips, s + 1) - row, column, columns);
-        }
+        for (int64_t r = 0; r < w->within; r++)
+            if (!cj__row_parts_fit(split, &d, w->packed, group, r)) multiply_rows(w, r, 1, column, columns);
     }
 }
 

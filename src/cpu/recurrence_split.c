@@ -76,14 +76,13 @@ cj__row_parts cj__row_parts_pack(const cj__weight_parts *w, const float *x, int6
                         .largest = scratch,
                         .packed = (uint16_t *)(void *)((char *)scratch + largest_bytes())};
     uint16_t *packed = to.packed;
+    for (int64_t r = 0; r < rows; r++) to.largest[r] = w->largest(w->k, x + r * pitch);
     for (int64_t s = 0; s < to.strips; s++) {
         int64_t row = part_start(rows, to.strips, s), count = part_start(rows, to.strips, s + 1) - row;
-        to.largest[s] = 0;
         for (int64_t p = 0; p < w->k; p += w->k_block) {
             int64_t depth = at_most(w->k_block, w->k - p);
             cj__matrix a = {x + row * pitch + p, pitch, 1};
-            uint32_t largest = w->kernels->pack_rows(a, count, depth, w->parts, packed);
-            to.largest[s] = largest > to.largest[s] ? largest : to.largest[s];
+            w->kernels->pack_rows(a, count, depth, w->parts, packed);
             packed += cj__split_steps(depth) * strip_step(w);
         }
     }
@@ -112,8 +111,8 @@ void cj__row_parts_multiply(const cj__weight_parts *w, const cj__row_parts *x, c
 }
 
 bool cj__row_parts_fit(const cj__weight_parts *w, const cj__row_parts *x, const void *workspace,
-                       int64_t group, int64_t strip)
+                       int64_t group, int64_t row)
 {
-    return cj__split_fits(x->largest[strip], w->parts) &&
+    return cj__split_fits(x->largest[row], w->parts) &&
            cj__split_fits(((const uint32_t *)workspace)[group], w->parts);
 }

@@ -196,6 +196,16 @@ static void add(int64_t n, const float *restrict x, float *restrict to)
     for (int64_t i = 0; i < n; i++) to[i] += x[i];
 }
 
+static uint32_t largest(int64_t n, const float *x)
+{
+    uint32_t most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits = to_bits(x[i]) & 0x7fffffffu;
+        most = bits > most ? bits : most;
+    }
+    return most;
+}
+
 const cj__recurrence_table CJ__NAME(cj__recurrence) = {
     .step = {[CJ__RNN_TANH] = rnn_tanh_units,
              [CJ__RNN_RELU] = rnn_relu_units,
@@ -206,4 +216,5 @@ const cj__recurrence_table CJ__NAME(cj__recurrence) = {
              [CJ__LSTM] = lstm_back_units,
              [CJ__GRU] = gru_back_units},
     .add = add,
+    .largest = largest,
 };
