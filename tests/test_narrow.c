@@ -29,7 +29,7 @@ enum {
 typedef struct {
     cj_precision precision;
     const cj__split_kernels *split;
-    bool wide;    /* by the same kernels, which say of none of their inputs that they read it as bf16 */
+    bool wide;    /* by the same kernels, which say of nothing that they read or write it as bf16 */
     bool asked;   /* the caller reads what products do */
     bool many;    /* rows, so that products are made in parts */
     bool relu;    /* for GELU: its slope is a byte, so that products alone read what is f32 */
