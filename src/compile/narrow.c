@@ -1,8 +1,8 @@
 /* Narrowing, between fusion and the plan: what a chain, or attention, makes for products of bf16 is stored as
  * bf16. Where they alone read it, they would round it to that while packing, so no bit changes; it takes half
- * the bytes, from the way forth to the way back, and packing it takes less. Two more are rounded, as PyTorch's
- * autocast rounds all results of products: what is kept of an activation for the way back, its slope or what
- * it was given, and gradients that are multiplied and also summed for a bias. */
+ * the bytes, from the way forth to the way back, and packing it takes less. Two more are rounded, as
+ * PyTorch's autocast rounds all results of products: what is kept of an activation for the way back, its
+ * slope or what it was given, and gradients that are multiplied and also summed for a bias. */
 #include "compile/chain.h"
 #include "compile/passes.h"
 #include "compile/select.h"
