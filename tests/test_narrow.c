@@ -200,21 +200,41 @@ static double apart(const results *a, const results *b, int i)
     return sqrt(difference / norm);
 }
 
+/* The same program with what may be narrow so, and with nothing narrowed. */
+typedef struct {
+    results narrow, wide;
+} both_ways;
+
+static both_ways both_ways_of(way by)
+{
+    both_ways r;
+    by.wide = false;
+    r.narrow = results_of(by);
+    by.wide = true;
+    r.wide = results_of(by);
+    return r;
+}
+
+static void both_ways_free(both_ways *r)
+{
+    results_free(&r->narrow);
+    results_free(&r->wide);
+}
+
 /* --- the tests ----------------------------------------------------------------------------------------- */
+
+static const cj__split_kernels *const both[] = {&cj__split_portable_vectors, &cj__split_portable};
 
 static void test_same_bits_in_less_memory(void **state)
 {
     (void)state;
-    const cj__split_kernels *const splits[] = {&cj__split_portable_vectors, &cj__split_portable};
     for (int i = 0; i < 2; i++) {
-        results narrow = results_of((way){CJ_MEDIUM, splits[i], .wide = false});
-        results wide = results_of((way){CJ_MEDIUM, splits[i], .wide = true});
-        assert_int_equal(narrow.narrow, 4);
-        assert_int_equal(wide.narrow, 0);
-        assert_true(narrow.slab < wide.slab);
-        expect_same(&narrow, &wide);
-        results_free(&narrow);
-        results_free(&wide);
+        both_ways r = both_ways_of((way){CJ_MEDIUM, both[i], .relu = false});
+        assert_int_equal(r.narrow.narrow, 4);
+        assert_int_equal(r.wide.narrow, 0);
+        assert_true(r.narrow.slab < r.wide.slab);
+        expect_same(&r.narrow, &r.wide);
+        both_ways_free(&r);
     }
 }
 
@@ -254,23 +274,17 @@ static void test_not_without_products_of_bf16(void **state)
 
 /* --- products in parts --------------------------------------------------------------------------------- */
 
-static const cj__split_kernels *const both[] = {&cj__split_portable_vectors, &cj__split_portable};
-
 /* With a ReLU nothing is rounded that products would not round: the same bits, though no value of the hidden
  * layer's size is f32 any more. */
 static void test_parts_have_the_same_bits(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        way by = {CJ_MEDIUM, both[i], .many = true, .relu = true};
-        results narrow = results_of(by);
-        by.wide = true;
-        results wide = results_of(by);
-        assert_int_equal(narrow.wide, 0);
-        assert_true(wide.wide >= 2);
-        expect_same(&narrow, &wide);
-        results_free(&narrow);
-        results_free(&wide);
+        both_ways r = both_ways_of((way){CJ_MEDIUM, both[i], .many = true, .relu = true});
+        assert_int_equal(r.narrow.wide, 0);
+        assert_true(r.wide.wide >= 2);
+        expect_same(&r.narrow, &r.wide);
+        both_ways_free(&r);
     }
 }
 
@@ -280,20 +294,16 @@ static void test_parts_made_again(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        way by = {CJ_MEDIUM, both[i], .many = true, .relu = true, .huge = true};
-        results narrow = results_of(by);
-        by.wide = true;
-        results wide = results_of(by);
+        both_ways r = both_ways_of((way){CJ_MEDIUM, both[i], .many = true, .relu = true, .huge = true});
         int64_t strange = 0;
         for (int64_t k = 0; k < MANY * WIDTH; k++) {
-            float x = narrow.data[1][k], y = wide.data[1][k];
+            float x = r.narrow.data[1][k], y = r.wide.data[1][k];
             assert_int_equal(fpclassify(x), fpclassify(y));
             assert_true(!isfinite(x) || fabsf(x - y) <= 1e-2f * fabsf(y) + 1e-6f);
             strange += !isfinite(x);
         }
         assert_true(strange > 0 && strange < MANY * WIDTH / 10);
-        results_free(&narrow);
-        results_free(&wide);
+        both_ways_free(&r);
     }
 }
 
@@ -303,20 +313,16 @@ static void test_rounded_for_the_way_back(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        way by = {CJ_MEDIUM, both[i], .many = true};
-        results narrow = results_of(by);
-        by.wide = true;
-        results wide = results_of(by);
-        assert_int_equal(narrow.narrow, 5);
-        assert_int_equal(narrow.wide, 0);
-        assert_memory_equal(narrow.data[0], wide.data[0], sizeof(float));
-        assert_memory_equal(narrow.data[3], wide.data[3], bytes_of(&wide, 3));
+        both_ways r = both_ways_of((way){CJ_MEDIUM, both[i], .many = true});
+        assert_int_equal(r.narrow.narrow, 5);
+        assert_int_equal(r.narrow.wide, 0);
+        assert_memory_equal(r.narrow.data[0], r.wide.data[0], sizeof(float));
+        assert_memory_equal(r.narrow.data[3], r.wide.data[3], bytes_of(&r.wide, 3));
         for (int k = 1; k < 3; k++) {
-            double error = apart(&narrow, &wide, k);
+            double error = apart(&r.narrow, &r.wide, k);
             assert_true(error > 0 && error < 3e-3);
         }
-        results_free(&narrow);
-        results_free(&wide);
+        both_ways_free(&r);
     }
 }
 
@@ -324,16 +330,13 @@ static void test_rounded_for_the_way_back(void **state)
 static void test_rounded_for_a_bias(void **state)
 {
     (void)state;
-    way by = {CJ_MEDIUM, &cj__split_portable_vectors, .many = true, .relu = true, .bias = true};
-    results narrow = results_of(by);
-    by.wide = true;
-    results wide = results_of(by);
-    assert_int_equal(narrow.wide, 0);
-    for (int i = 0; i < 4; i++) assert_memory_equal(narrow.data[i], wide.data[i], bytes_of(&wide, i));
-    double error = apart(&narrow, &wide, 4);
+    both_ways r =
+        both_ways_of((way){CJ_MEDIUM, &cj__split_portable_vectors, .many = true, .relu = true, .bias = true});
+    assert_int_equal(r.narrow.wide, 0);
+    for (int i = 0; i < 4; i++) assert_memory_equal(r.narrow.data[i], r.wide.data[i], bytes_of(&r.wide, i));
+    double error = apart(&r.narrow, &r.wide, 4);
     assert_true(error > 0 && error < 3e-3);
-    results_free(&narrow);
-    results_free(&wide);
+    both_ways_free(&r);
 }
 
 /* What attention reads is rounded by its products anyway, and so are its gradients by those that read them:
@@ -342,17 +345,14 @@ static void test_attention(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        way by = {CJ_MEDIUM, both[i], .many = true, .bias = true, .attends = true};
-        results narrow = results_of(by);
-        by.wide = true;
-        results wide = results_of(by);
-        assert_int_equal(narrow.narrow, 8);
-        assert_true(narrow.slab < wide.slab);
-        for (int k = 0; k < 4; k++) assert_memory_equal(narrow.data[k], wide.data[k], bytes_of(&wide, k));
-        double error = apart(&narrow, &wide, 4);
+        both_ways r = both_ways_of((way){CJ_MEDIUM, both[i], .many = true, .bias = true, .attends = true});
+        assert_int_equal(r.narrow.narrow, 8);
+        assert_true(r.narrow.slab < r.wide.slab);
+        for (int k = 0; k < 4; k++)
+            assert_memory_equal(r.narrow.data[k], r.wide.data[k], bytes_of(&r.wide, k));
+        double error = apart(&r.narrow, &r.wide, 4);
         assert_true(error > 0 && error < 3e-3);
-        results_free(&narrow);
-        results_free(&wide);
+        both_ways_free(&r);
     }
 }
 
@@ -362,21 +362,18 @@ static void test_attention_made_again(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        way by = {CJ_MEDIUM, both[i], .many = true, .bias = true, .attends = true, .huge = true};
-        results narrow = results_of(by);
-        by.wide = true;
-        results wide = results_of(by);
+        both_ways r = both_ways_of(
+            (way){CJ_MEDIUM, both[i], .many = true, .bias = true, .attends = true, .huge = true});
         int64_t strange = 0;
         for (int64_t k = 0; k < MANY * WIDTH; k++) {
-            assert_int_equal(isfinite(narrow.data[1][k]), isfinite(wide.data[1][k]));
-            strange += !isfinite(narrow.data[1][k]);
+            assert_int_equal(isfinite(r.narrow.data[1][k]), isfinite(r.wide.data[1][k]));
+            strange += !isfinite(r.narrow.data[1][k]);
         }
         int64_t first = (MANY / TEXTS + STRIP) / STRIP * STRIP * WIDTH;
         assert_true(strange > 0 && strange <= MANY / TEXTS * WIDTH);
-        assert_memory_equal(narrow.data[1] + first, wide.data[1] + first,
+        assert_memory_equal(r.narrow.data[1] + first, r.wide.data[1] + first,
                             (size_t)(MANY * WIDTH - first) * sizeof(float));
-        results_free(&narrow);
-        results_free(&wide);
+        both_ways_free(&r);
     }
 }
 

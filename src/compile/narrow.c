@@ -11,14 +11,21 @@
  * columns as they are; or by somebody who needs f32, as a loss does. */
 enum { MULTIPLIED = 1, IN_CHAIN = 2, SUMMED = 4, WIDE = 8 };
 
+/* Of a node's kernel: the inputs that it takes as bf16, the outputs that it can store so; whether it makes a
+ * product in parts. */
+typedef struct {
+    uint64_t reads, writes;
+    bool in_parts;
+} ability;
+
 typedef struct {
     cj_graph *graph;
     const cj__backend *backend;
     int32_t *order;
     int64_t count;
-    uint8_t *use;      /* by value */
-    uint64_t *written; /* by position in `order`: the outputs that the node's kernel can store as bf16 */
-    cj__type *types;   /* room for those of any node */
+    uint8_t *use;    /* by value */
+    ability *can;    /* by position in `order` */
+    cj__type *types; /* room for those of any node */
 } narrowing;
 
 static const cj__chain *chain_of(const cj__node *node)
@@ -35,22 +42,14 @@ static int chain_input(const cj__node *node, int input)
     return node->op == CJ__OP_product_chain && input >= 2 ? input - 1 : -1;
 }
 
-/* Of the node's kernel: the inputs that it takes as bf16, the outputs that it can store so; whether it makes
- * a product in parts. */
-typedef struct {
-    uint64_t inputs, outputs;
-    bool in_parts;
-} ability;
-
 static cj_status find_ability(const narrowing *n, const cj__node *node, ability *a)
 {
     cj__selection s;
-    *a = (ability){0};
     if (cj__info(node)->flags & (CJ__SOURCE | CJ__VIEW | CJ__EFFECT)) return CJ_OK;
     cj__launch launch = cj__launch_of(n->graph, n->backend, node, n->types);
     CJ__TRY(cj__select(n->backend, &launch, &s));
-    if (s.kernel && s.kernel->reads_bf16) a->inputs = s.kernel->reads_bf16(&launch);
-    if (s.kernel && s.kernel->writes_bf16) a->outputs = s.kernel->writes_bf16(&launch);
+    if (s.kernel && s.kernel->reads_bf16) a->reads = s.kernel->reads_bf16(&launch);
+    if (s.kernel && s.kernel->writes_bf16) a->writes = s.kernel->writes_bf16(&launch);
     a->in_parts = s.kernel && s.kernel->part_bytes && s.kernel->part_bytes(&launch) > 0;
     return CJ_OK;
 }
@@ -73,14 +72,12 @@ static cj_status find_uses(narrowing *n)
     if (g->guard >= 0) n->use[g->guard] |= WIDE;
     for (int64_t i = n->count - 1; i >= 0; i--) {
         const cj__node *node = &g->nodes[n->order[i]];
-        ability can;
         bool view = cj__info(node)->flags & CJ__VIEW;
-        CJ__TRY(find_ability(n, node, &can));
-        n->written[i] = can.outputs;
+        CJ__TRY(find_ability(n, node, &n->can[i]));
         for (int k = 0; k < node->inputs_count; k++)
-            n->use[node->inputs[k]] |= view                            ? n->use[node->first_output]
-                                       : k < 64 && can.inputs >> k & 1 ? MULTIPLIED
-                                                                       : use_in_chain(node, k);
+            n->use[node->inputs[k]] |= view                                 ? n->use[node->first_output]
+                                       : k < 64 && n->can[i].reads >> k & 1 ? MULTIPLIED
+                                                                            : use_in_chain(node, k);
     }
     return CJ_OK;
 }
@@ -140,6 +137,17 @@ static bool may_be_narrow(const narrowing *n, const cj__node *node, const cj__ch
     return n->use[node->first_output + i] == MULTIPLIED && (in_parts || !is_last_place(node, chain, i));
 }
 
+/* What a chain stores. */
+static void narrow_chain(narrowing *n, const cj__node *node, bool in_parts)
+{
+    const cj__chain *chain = chain_of(node);
+    for (int32_t i = 0; chain && i < chain->outputs_count; i++) {
+        if (!may_be_narrow(n, node, chain, i, in_parts)) continue;
+        chain->outputs[i].dtype = CJ_BF16;
+        n->graph->values[node->first_output + i].dtype = CJ_BF16;
+    }
+}
+
 /* What a kernel without a chain stores, as attention its gradients: what products read, and may sum up for a
  * bias. */
 static void narrow_written(narrowing *n, const cj__node *node, uint64_t written)
@@ -152,19 +160,6 @@ static void narrow_written(narrowing *n, const cj__node *node, uint64_t written)
     }
 }
 
-static cj_status narrow_outputs(narrowing *n, const cj__node *node)
-{
-    const cj__chain *chain = chain_of(node);
-    ability can = {.in_parts = false};
-    if (node->op == CJ__OP_product_chain) CJ__TRY(find_ability(n, node, &can));
-    for (int32_t i = 0; chain && i < chain->outputs_count; i++) {
-        if (!may_be_narrow(n, node, chain, i, can.in_parts)) continue;
-        chain->outputs[i].dtype = CJ_BF16;
-        n->graph->values[node->first_output + i].dtype = CJ_BF16;
-    }
-    return CJ_OK;
-}
-
 /* What a chain reads may be narrow by now. */
 static void widen_inputs(const narrowing *n, const cj__node *node)
 {
@@ -175,18 +170,17 @@ static void widen_inputs(const narrowing *n, const cj__node *node)
     }
 }
 
-static cj_status narrow(narrowing *n)
+static void narrow(narrowing *n)
 {
     cj__value *values = n->graph->values;
     for (int64_t i = 0; i < n->count; i++) {
         const cj__node *node = &n->graph->nodes[n->order[i]];
         widen_inputs(n, node);
-        CJ__TRY(narrow_outputs(n, node));
-        narrow_written(n, node, n->written[i]);
+        narrow_chain(n, node, n->can[i].in_parts);
+        narrow_written(n, node, n->can[i].writes);
         if (cj__info(node)->flags & CJ__VIEW)
             values[node->first_output].dtype = values[node->inputs[0]].dtype;
     }
-    return CJ_OK;
 }
 
 static cj_status begin(narrowing *n)
@@ -200,8 +194,8 @@ static cj_status begin(narrowing *n)
     }
     n->use = cj__allocate_zeroed((size_t)n->graph->value_count + 1);
     n->types = cj__allocate((size_t)most * sizeof *n->types);
-    n->written = cj__allocate_zeroed(((size_t)n->count + 1) * sizeof *n->written);
-    return n->use && n->types && n->written
+    n->can = cj__allocate_zeroed(((size_t)n->count + 1) * sizeof *n->can);
+    return n->use && n->types && n->can
                ? CJ_OK
                : cj__out_of_memory((size_t)n->graph->value_count, "narrowing a graph");
 }
@@ -212,10 +206,10 @@ cj_status cj__narrow(cj_graph *graph, const cj__backend *backend)
     if (graph->precision != CJ_MEDIUM) return CJ_OK;
     cj_status status = begin(&n);
     if (status == CJ_OK) status = find_uses(&n);
-    if (status == CJ_OK) status = narrow(&n);
+    if (status == CJ_OK) narrow(&n);
     cj__free(n.order);
     cj__free(n.use);
-    cj__free(n.written);
+    cj__free(n.can);
     cj__free(n.types);
     return status;
 }

@@ -126,20 +126,18 @@ static bool is_bf16(const cj__attention_plan *p, int operand)
     return p->bf16 >> operand & 1;
 }
 
-static cj__attention_rows rows_at(const cj__attention_head *h, int operand, int64_t place, int64_t heads)
+static cj__split_operand rows_at(const cj__attention_head *h, int operand, int64_t place, int64_t heads)
 {
-    bool bf16 = is_bf16(h->plan, operand);
-    size_t bytes = bf16 ? sizeof(uint16_t) : sizeof(float);
-    return (cj__attention_rows){(const char *)h->operands[operand] + (size_t)place * bytes,
-                                heads * h->plan->n.width, 1, bf16};
+    cj__split_operand rows = {h->operands[operand], heads * h->plan->n.width, 1, is_bf16(h->plan, operand)};
+    return cj__split_from(rows, place);
 }
 
-cj__attention_rows cj__attention_keys(const cj__attention_head *h, int operand, int64_t from)
+cj__split_operand cj__attention_keys(const cj__attention_head *h, int operand, int64_t from)
 {
     return rows_at(h, operand, place_of_key(h, from), h->plan->n.key_heads);
 }
 
-cj__attention_rows cj__attention_queries(const cj__attention_head *h, int operand, int64_t from)
+cj__split_operand cj__attention_queries(const cj__attention_head *h, int operand, int64_t from)
 {
     return rows_at(h, operand, place_of_query(h, from), h->plan->n.heads);
 }
@@ -164,16 +162,6 @@ void cj__attention_store_key(const cj__attention_head *h, int output, int64_t j,
     store(h, h->plan->outputs + output, place_of_key(h, j), row);
 }
 
-cj__matrix cj__attention_in_f32(const cj__attention_plan *p, cj__attention_rows rows, int64_t count,
-                                float *room)
-{
-    int64_t width = p->n.width;
-    if (!rows.bf16) return (cj__matrix){rows.data, rows.row, rows.column};
-    for (int64_t i = 0; i < count; i++)
-        p->vectors->widen(width, (const uint16_t *)rows.data + i * rows.row, room + i * width);
-    return (cj__matrix){room, width, 1};
-}
-
 int64_t cj__attention_room(const cj__attention_plan *p)
 {
     return p->bf16 ? CJ__ATTENTION_KEYS * p->n.width : 0;
@@ -182,7 +170,7 @@ int64_t cj__attention_room(const cj__attention_plan *p)
 void cj__attention_pack_columns(const cj__attention_head *h, int operand, int64_t from, int64_t count,
                                 float *room, float *panels)
 {
-    cj__matrix keys = cj__attention_in_f32(h->plan, cj__attention_keys(h, operand, from), count, room);
+    cj__matrix keys = cj__split_in_f32(cj__attention_keys(h, operand, from), count, h->plan->n.width, room);
     cj__matrix turned = {keys.data, keys.column, keys.row};
     h->plan->products->pack_panels(turned, h->plan->n.width, count, panels);
 }
@@ -190,7 +178,7 @@ void cj__attention_pack_columns(const cj__attention_head *h, int operand, int64_
 void cj__attention_pack_rows(const cj__attention_head *h, int operand, int64_t from, int64_t count,
                              float *room, float *panels)
 {
-    cj__matrix keys = cj__attention_in_f32(h->plan, cj__attention_keys(h, operand, from), count, room);
+    cj__matrix keys = cj__split_in_f32(cj__attention_keys(h, operand, from), count, h->plan->n.width, room);
     h->plan->products->pack_panels(keys, count, h->plan->n.width, panels);
 }
 
@@ -326,7 +314,7 @@ static void make_scores(forward *f, int64_t i, int64_t rows, int64_t most)
 {
     const cj__attention_plan *p = f->head.plan;
     int64_t width = p->n.width, columns = p->products->tile_columns, height = p->products->tile_rows;
-    cj__attention_rows lie = cj__attention_queries(&f->head, QUERY, i);
+    cj__split_operand lie = cj__attention_queries(&f->head, QUERY, i);
     if (cj__attention_pack_strip(p, lie, rows, width, &f->key_parts, f->strip)) {
         cj__attention_multiply(p,
                                &(cj__attention_strip){.strip = f->strip,
@@ -339,7 +327,7 @@ static void make_scores(forward *f, int64_t i, int64_t rows, int64_t most)
         return;
     }
     pack(f, false);
-    cj__matrix queries = cj__attention_in_f32(p, lie, rows, f->wide);
+    cj__matrix queries = cj__split_in_f32(lie, rows, width, f->wide);
     for (int64_t r = 0; r < rows; r += height)
         p->products->strip(&(cj__strip){.a = queries.data + r * queries.row,
                                         .a_row = queries.row,
@@ -363,7 +351,7 @@ static void add_values(forward *f, int64_t i, int64_t rows, int64_t most)
     int64_t width = p->n.width, columns = p->products->tile_columns, height = p->products->tile_rows;
     float *sums = f->sums + (i - f->begin) * width;
     if (p->parts && f->value_parts.fit) {
-        cj__attention_rows exponentials = {f->scores, CJ__ATTENTION_KEYS, 1, false};
+        cj__split_operand exponentials = {f->scores, CJ__ATTENTION_KEYS, 1, false};
         (void)cj__attention_pack_strip(p, exponentials, rows, most, &f->value_parts, f->strip);
         cj__attention_multiply(p,
                                &(cj__attention_strip){.strip = f->strip,
@@ -415,8 +403,8 @@ static void forward_keys(forward *f, int64_t from, int64_t count)
     f->count = count;
     f->keys_packed = f->values_packed = false;
     if (p->parts) {
-        cj__attention_rows keys = cj__attention_keys(&f->head, KEY, from);
-        cj__attention_pack_parts(p, cj__attention_turned(keys), p->n.width, count, &f->key_parts);
+        cj__split_operand keys = cj__attention_keys(&f->head, KEY, from);
+        cj__attention_pack_parts(p, cj__split_transposed(keys), p->n.width, count, &f->key_parts);
         cj__attention_pack_parts(p, cj__attention_keys(&f->head, VALUE, from), count, p->n.width,
                                  &f->value_parts);
     }

@@ -7,6 +7,7 @@
 #include "cpu/backend.h"
 #include "cpu/matmul_blocks.h"
 #include "cpu/random.h"
+#include "cpu/split.h"
 #include "cpu/vector.h"
 #include "ops/attention.h"
 
@@ -55,23 +56,14 @@ const float *cj__attention_bias(const cj__attention_head *head, int64_t i, int64
 void cj__attention_drop(const cj__attention_head *head, int64_t i, int64_t from, int64_t count, float *room,
                         float *probabilities);
 
-/* Rows of an operand, or of what is made of them: element (i,j) is number i·row + j·column. */
-typedef struct {
-    const void *data;
-    int64_t row, column;
-    bool bf16; /* else f32 */
-} cj__attention_rows;
 /* From row `from` on: of an operand that has the keys' shape, and of one that has the queries'. */
-cj__attention_rows cj__attention_keys(const cj__attention_head *head, int operand, int64_t from);
-cj__attention_rows cj__attention_queries(const cj__attention_head *head, int operand, int64_t from);
+cj__split_operand cj__attention_keys(const cj__attention_head *head, int operand, int64_t from);
+cj__split_operand cj__attention_queries(const cj__attention_head *head, int operand, int64_t from);
 /* Stores a row of results, query i's or key j's, as the output wants it. */
 void cj__attention_store_query(const cj__attention_head *head, int output, int64_t i, const float *row);
 void cj__attention_store_key(const cj__attention_head *head, int output, int64_t j, const float *row);
 
-/* What is f32: the first `count` rows where they lie, or widened into `room`, which has the plan's
- * cj__attention_room floats. */
-cj__matrix cj__attention_in_f32(const cj__attention_plan *plan, cj__attention_rows rows, int64_t count,
-                                float *room);
+/* Floats that widening takes (cj__split_in_f32), of a block of keys or less. */
 int64_t cj__attention_room(const cj__attention_plan *plan);
 /* Operand `operand` of the keys [from, from + count), packed for products: as columns, a key each, or as
  * rows. */
@@ -99,11 +91,11 @@ typedef struct {
     int64_t k;
     bool fit; /* bf16 holds it */
 } cj__attention_parts;
-void cj__attention_pack_parts(const cj__attention_plan *plan, cj__attention_rows b, int64_t k,
-                              int64_t columns, cj__attention_parts *to);
+void cj__attention_pack_parts(const cj__attention_plan *plan, cj__split_operand b, int64_t k, int64_t columns,
+                              cj__attention_parts *to);
 /* Packs rows of a [rows,k], at most split->tile_rows, to be multiplied with b; whether bf16 holds both. False
  * also where all is f32. */
-bool cj__attention_pack_strip(const cj__attention_plan *plan, cj__attention_rows a, int64_t rows, int64_t k,
+bool cj__attention_pack_strip(const cj__attention_plan *plan, cj__split_operand a, int64_t rows, int64_t k,
                               const cj__attention_parts *b, uint16_t *strip);
 /* c [rows,columns] = strip · b, or += that. b may be deeper than k. */
 typedef struct {
@@ -123,11 +115,6 @@ void cj__attention_finish(const cj__attention_head *head, int64_t i, const float
 /* `reads`, `writes`: inputs and outputs that may be bf16 (bit i). */
 const char *cj__attention_refuse(const cj__launch *launch, uint64_t reads, uint64_t writes);
 const char *cj__attention_describe(const cj__launch *launch);
-
-static inline cj__attention_rows cj__attention_turned(cj__attention_rows a)
-{
-    return (cj__attention_rows){a.data, a.column, a.row, a.bf16};
-}
 
 /* Columns as far as the panels go that they begin in. */
 static inline int64_t whole_panels(int64_t columns)

@@ -141,7 +141,7 @@ static void times_columns(const backward *b, int operand, int64_t i, int64_t row
 {
     const cj__attention_plan *p = b->head.plan;
     int64_t height = p->products->tile_rows, columns = p->products->tile_columns;
-    cj__matrix a = cj__attention_in_f32(p, cj__attention_queries(&b->head, operand, i), rows, b->wide);
+    cj__matrix a = cj__split_in_f32(cj__attention_queries(&b->head, operand, i), rows, p->n.width, b->wide);
     for (int64_t r = 0; r < rows; r += height)
         p->products->strip(&(cj__strip){.a = a.data + r * a.row,
                                         .a_row = a.row,
@@ -164,8 +164,8 @@ static void add_transposed(const backward *b, const float *x, const pair *at, in
     int64_t height = p->products->tile_rows, columns = p->products->tile_columns, most = rows_in_f32(p);
     for (int64_t r = 0; r < at->rows; r += most) {
         int64_t rows = at_most(most, at->rows - r);
-        cj__attention_rows lie = cj__attention_queries(&b->head, operand, at->i + r);
-        cj__matrix wide = cj__attention_in_f32(p, lie, rows, b->wide);
+        cj__split_operand lie = cj__attention_queries(&b->head, operand, at->i + r);
+        cj__matrix wide = cj__split_in_f32(lie, rows, p->n.width, b->wide);
         p->products->pack_panels(wide, rows, p->n.width, b->rows);
         for (int64_t j = 0; j < keys; j += height)
             p->products->strip(&(cj__strip){.a = x + r * CJ__ATTENTION_KEYS + j,
@@ -208,11 +208,11 @@ static void add_rows(const backward *b, const float *ds, int64_t i, int64_t rows
 static void pack_keys_by_parts(backward *b, int64_t from, int64_t count)
 {
     const cj__attention_plan *p = b->head.plan;
-    cj__attention_rows keys = cj__attention_keys(&b->head, KEY, from);
-    cj__attention_rows values = cj__attention_keys(&b->head, VALUE, from);
-    cj__attention_pack_parts(p, cj__attention_turned(keys), p->n.width, count, &b->key_parts);
+    cj__split_operand keys = cj__attention_keys(&b->head, KEY, from);
+    cj__split_operand values = cj__attention_keys(&b->head, VALUE, from);
+    cj__attention_pack_parts(p, cj__split_transposed(keys), p->n.width, count, &b->key_parts);
     cj__attention_pack_parts(p, keys, count, p->n.width, &b->key_row_parts);
-    cj__attention_pack_parts(p, cj__attention_turned(values), p->n.width, count, &b->value_parts);
+    cj__attention_pack_parts(p, cj__split_transposed(values), p->n.width, count, &b->value_parts);
 }
 
 static void pack_rows_by_parts(backward *b, const pair *at)
@@ -232,7 +232,7 @@ static void make_products(backward *b, int operand, const pair *at, const cj__at
     int64_t height = p->parts ? p->split->tile_rows : at->rows, width = p->n.width;
     for (int64_t r = 0; r < at->rows; r += height, c += height * CJ__ATTENTION_KEYS) {
         int64_t rows = at_most(height, at->rows - r);
-        cj__attention_rows a = cj__attention_queries(&b->head, operand, at->i + r);
+        cj__split_operand a = cj__attention_queries(&b->head, operand, at->i + r);
         if (cj__attention_pack_strip(p, a, rows, width, columns, b->strip)) {
             cj__attention_multiply(p,
                                    &(cj__attention_strip){.strip = b->strip,
@@ -257,7 +257,7 @@ static void add_to_keys(const backward *b, const float *x, const pair *at, const
     int64_t height = p->parts ? p->split->tile_rows : at->most, width = p->n.width;
     for (int64_t j = 0; j < at->most; j += height) {
         int64_t keys = at_most(height, at->most - j);
-        cj__attention_rows turned = {x + j, 1, CJ__ATTENTION_KEYS, false};
+        cj__split_operand turned = {x + j, 1, CJ__ATTENTION_KEYS, false};
         if (cj__attention_pack_strip(p, turned, keys, at->rows, rows, b->strip))
             cj__attention_multiply(p,
                                    &(cj__attention_strip){.strip = b->strip,
@@ -281,7 +281,7 @@ static void add_to_queries(backward *b, const pair *at)
     for (int64_t r = 0; r < at->rows; r += height) {
         int64_t rows = at_most(height, at->rows - r);
         const float *row = b->ds + r * CJ__ATTENTION_KEYS;
-        cj__attention_rows ds = {row, CJ__ATTENTION_KEYS, 1, false};
+        cj__split_operand ds = {row, CJ__ATTENTION_KEYS, 1, false};
         if (cj__attention_pack_strip(p, ds, rows, at->most, &b->key_row_parts, b->strip)) {
             cj__attention_multiply(p,
                                    &(cj__attention_strip){.strip = b->strip,

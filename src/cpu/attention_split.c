@@ -43,35 +43,18 @@ int64_t cj__attention_parts_strip(const cj__attention_plan *p, int64_t k)
     return p->parts ? cj__split_steps(k) * p->parts * p->split->tile_rows * CJ__SPLIT_STEP / 2 : 0;
 }
 
-static cj__matrix in_f32(cj__attention_rows a)
-{
-    return (cj__matrix){a.data, a.row, a.column};
-}
-
-static cj__bf16_matrix in_bf16(cj__attention_rows a)
-{
-    return (cj__bf16_matrix){a.data, a.row, a.column};
-}
-
-void cj__attention_pack_parts(const cj__attention_plan *p, cj__attention_rows b, int64_t k, int64_t columns,
+void cj__attention_pack_parts(const cj__attention_plan *p, cj__split_operand b, int64_t k, int64_t columns,
                               cj__attention_parts *to)
 {
     to->k = k;
-    to->fit = true;
-    if (b.bf16)
-        p->split->pack_bf16_panels(in_bf16(b), k, columns, to->panels);
-    else
-        to->fit =
-            cj__split_fits(p->split->pack_panels(in_f32(b), k, columns, p->parts, to->panels), p->parts);
+    to->fit = cj__split_fits(cj__split_pack_panels(p->split, b, k, columns, p->parts, to->panels), p->parts);
 }
 
-bool cj__attention_pack_strip(const cj__attention_plan *p, cj__attention_rows a, int64_t rows, int64_t k,
+bool cj__attention_pack_strip(const cj__attention_plan *p, cj__split_operand a, int64_t rows, int64_t k,
                               const cj__attention_parts *b, uint16_t *strip)
 {
     if (!p->parts || !b->fit) return false;
-    if (!a.bf16) return cj__split_fits(p->split->pack_rows(in_f32(a), rows, k, p->parts, strip), p->parts);
-    p->split->pack_bf16_rows(in_bf16(a), rows, k, strip);
-    return true;
+    return cj__split_fits(cj__split_pack_rows(p->split, a, rows, k, p->parts, strip), p->parts);
 }
 
 void cj__attention_multiply(const cj__attention_plan *p, const cj__attention_strip *a,

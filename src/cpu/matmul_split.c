@@ -2,7 +2,6 @@
  * are always packed, B once by a stage before where it is worth one. What bf16 cannot hold (infinities, NaN,
  * the largest and, for several parts, the smallest numbers) is noticed while packing, and the rows of C
  * concerned are made again in f32. */
-#include "base/bf16.h"
 #include "base/team.h"
 #include "cpu/matmul_blocks.h"
 #include "cpu/split.h"
@@ -93,56 +92,30 @@ bool cj__split_plan(cj__matmul_plan *plan, const cj__split_kernels *split)
 
 /* --- operands ------------------------------------------------------------------------------------------ */
 
-/* As it lies in memory: element (i,p) is number first + i·row + p·column. */
-typedef struct {
-    const void *data; /* f32, or bf16 where whoever made it kept it so */
-    int64_t first, row, column;
-    bool bf16;
-} source;
-
-static source source_a(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t)
+static cj__split_operand operand_a(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t)
 {
     const cj__matmul_shape *s = &plan->shape;
-    return (source){call->a, t->batch * s->m * s->k, t->a.row, t->a.column, s->bf16_a};
+    cj__split_operand a = {call->a, t->a.row, t->a.column, s->bf16_a};
+    return cj__split_from(a, t->batch * s->m * s->k);
 }
 
-static source source_b(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t)
+static cj__split_operand operand_b(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t)
 {
     const cj__matmul_shape *s = &plan->shape;
-    int64_t first = s->shared_b ? 0 : t->batch * s->k * s->n;
-    return (source){call->b, first, t->b.row, t->b.column, s->bf16_b};
+    cj__split_operand b = {call->b, t->b.row, t->b.column, s->bf16_b};
+    return s->shared_b ? b : cj__split_from(b, t->batch * s->k * s->n);
 }
 
-/* The part of it that begins at (i,p). */
-static source part_of(source s, int64_t i, int64_t p)
+static uint32_t pack_rows(const cj__matmul_plan *plan, cj__split_operand a, int64_t rows, int64_t k,
+                          uint16_t *to)
 {
-    s.first += i * s.row + p * s.column;
-    return s;
+    return cj__split_pack_rows(plan->split, a, rows, k, plan->parts, to);
 }
 
-static cj__matrix in_f32(source s)
+static uint32_t pack_panels(const cj__matmul_plan *plan, cj__split_operand b, int64_t k, int64_t columns,
+                            uint16_t *to)
 {
-    return (cj__matrix){(const float *)s.data + s.first, s.row, s.column};
-}
-
-static cj__bf16_matrix in_bf16(source s)
-{
-    return (cj__bf16_matrix){(const uint16_t *)s.data + s.first, s.row, s.column};
-}
-
-/* Both return the largest magnitude of what had to be rounded, as bits. */
-static uint32_t pack_rows(const cj__matmul_plan *plan, source a, int64_t rows, int64_t k, uint16_t *to)
-{
-    if (!a.bf16) return plan->split->pack_rows(in_f32(a), rows, k, plan->parts, to);
-    plan->split->pack_bf16_rows(in_bf16(a), rows, k, to);
-    return 0;
-}
-
-static uint32_t pack_panels(const cj__matmul_plan *plan, source b, int64_t k, int64_t columns, uint16_t *to)
-{
-    if (!b.bf16) return plan->split->pack_panels(in_f32(b), k, columns, plan->parts, to);
-    plan->split->pack_bf16_panels(in_bf16(b), k, columns, to);
-    return 0;
+    return cj__split_pack_panels(plan->split, b, k, columns, plan->parts, to);
 }
 
 /* --- B packed before ----------------------------------------------------------------------------------- */
@@ -218,7 +191,7 @@ void cj__split_pack(const cj__matmul_plan *plan, const float *data, int64_t task
     int64_t first = task / k_blocks(plan) * plan->group_panels;
     int64_t last = at_most(first + plan->group_panels, plan->panels);
     cj__matrix lies = operand(data, s->transpose_b, s->k, s->n);
-    source b = {data, 0, lies.row, lies.column, s->bf16_b};
+    cj__split_operand b = {data, lies.row, lies.column, s->bf16_b};
     int64_t at_once = b.column == 1 ? CJ__SPLIT_STEP : depth;
     uint32_t largest = 0;
     for (int64_t i = 0; i < depth; i += at_once)
@@ -226,25 +199,15 @@ void cj__split_pack(const cj__matmul_plan *plan, const float *data, int64_t task
             int64_t column = panel * CJ__SPLIT_COLUMNS;
             uint16_t *to = (uint16_t *)workspace + packed_place(plan, p, depth, panel) +
                            i / CJ__SPLIT_STEP * panel_step(plan);
-            uint32_t here = pack_panels(plan, part_of(b, p + i, column), at_most(at_once, depth - i),
-                                        at_most(CJ__SPLIT_COLUMNS, s->n - column), to);
+            uint32_t here =
+                pack_panels(plan, cj__split_part_of(b, p + i, column), at_most(at_once, depth - i),
+                            at_most(CJ__SPLIT_COLUMNS, s->n - column), to);
             largest = here > largest ? here : largest;
         }
     ((uint32_t *)(void *)((char *)workspace + packed_bytes(plan)))[task] = largest;
 }
 
 /* --- what bf16 cannot hold ----------------------------------------------------------------------------- */
-
-/* An operand's part in f32: where it lies, or in `to`. */
-static cj__matrix widened(source s, int64_t rows, int64_t columns, float *to)
-{
-    if (!s.bf16) return in_f32(s);
-    cj__bf16_matrix m = in_bf16(s);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t p = 0; p < columns; p++)
-            to[i * columns + p] = cj__bf16_to_float(m.data[i * m.row + p * m.column]);
-    return (cj__matrix){to, columns, 1};
-}
 
 /* Where row `row` of C lies, with which the strip at hand begins: a part of C is one strip, whole rows. */
 static float *strip_of_c(const cj__matmul_plan *plan, const cj__matmul_call *call, const block *t,
@@ -259,7 +222,7 @@ static void redo(const cj__matmul_plan *plan, const cj__matmul_call *call, const
 {
     const cj__matmul_kernels *kernels = plan->kernels;
     int64_t n = plan->shape.n, k = plan->shape.k, width = kernels->tile_columns;
-    source a = source_a(plan, call, t), b = source_b(plan, call, t);
+    cj__split_operand a = operand_a(plan, call, t), b = operand_b(plan, call, t);
     float *wide_b = panel + redone_panel(plan), *wide_a = wide_b + (b.bf16 ? redone_panel(plan) : 0);
     float *c = strip_of_c(plan, call, t, row);
     for (int64_t j = t->column; j < t->column + t->columns; j += width)
@@ -270,11 +233,11 @@ static void redo(const cj__matmul_plan *plan, const cj__matmul_call *call, const
                                .columns = at_most(width, t->column + t->columns - j),
                                .k = at_most(REDONE_DEPTH, k - p),
                                .add = p > 0};
-            cj__matrix of_b = widened(part_of(b, p, j), strip.k, strip.columns, wide_b);
+            cj__matrix of_b = cj__split_in_f32(cj__split_part_of(b, p, j), strip.k, strip.columns, wide_b);
             kernels->pack_panels(of_b, strip.k, strip.columns, panel);
             for (int64_t i = row; i < row + rows; i += kernels->tile_rows) {
                 strip.rows = at_most(kernels->tile_rows, row + rows - i);
-                cj__matrix of_a = widened(part_of(a, i, p), strip.rows, strip.k, wide_a);
+                cj__matrix of_a = cj__split_in_f32(cj__split_part_of(a, i, p), strip.rows, strip.k, wide_a);
                 strip.a = of_a.data, strip.a_row = of_a.row, strip.a_column = of_a.column;
                 strip.c = c + (i - row) * n + j;
                 kernels->strip(&strip);
@@ -314,11 +277,11 @@ static void complete(const cj__matmul_plan *plan, const cj__matmul_call *call, c
 
 /* A strip of A, or the next of several, at k block [p, p + depth): notes the largest that it has met so far.
  */
-static void pack_strip(const cj__matmul_plan *plan, source a, const block *t, int64_t i, int64_t p,
+static void pack_strip(const cj__matmul_plan *plan, cj__split_operand a, const block *t, int64_t i, int64_t p,
                        int64_t depth, uint16_t *to, uint32_t *largest)
 {
     int64_t row = strip_row(plan, t->strip + i), rows = strip_row(plan, t->strip + i + 1) - row;
-    uint32_t here = pack_rows(plan, part_of(a, row, p), rows, depth, to);
+    uint32_t here = pack_rows(plan, cj__split_part_of(a, row, p), rows, depth, to);
     if (p == 0 || here > largest[i]) largest[i] = here;
 }
 
@@ -350,11 +313,12 @@ static void multiply_strip(const cj__matmul_plan *plan, const cj__matmul_call *c
 static void run_whole(const cj__matmul_plan *plan, const cj__matmul_call *call, int64_t task, space to)
 {
     block t = tiles_of(plan, call, task);
-    source a = source_a(plan, call, &t), b = source_b(plan, call, &t);
+    cj__split_operand a = operand_a(plan, call, &t), b = operand_b(plan, call, &t);
     uint32_t largest_b = 0;
     for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
         k_step k = {p, at_most(plan->k_block, plan->shape.k - p), to.panels, false};
-        uint32_t largest = pack_panels(plan, part_of(b, p, t.column), k.depth, t.columns, to.panels);
+        uint32_t largest =
+            pack_panels(plan, cj__split_part_of(b, p, t.column), k.depth, t.columns, to.panels);
         if (largest > largest_b) largest_b = largest;
         k.fits_b = cj__split_fits(largest_b, plan->parts);
         for (int64_t i = 0; i < t.strips; i++) {
@@ -366,8 +330,8 @@ static void run_whole(const cj__matmul_plan *plan, const cj__matmul_call *call, 
 
 /* All strips of a task. Where memory runs along the rows of a transposed A, a step of k of all of them before
  * the next: each line of memory is read once. */
-static void pack_strips(const cj__matmul_plan *plan, source a, const block *t, int64_t p, int64_t depth,
-                        space to)
+static void pack_strips(const cj__matmul_plan *plan, cj__split_operand a, const block *t, int64_t p,
+                        int64_t depth, space to)
 {
     int64_t strip = cj__split_steps(depth) * strip_step(plan);
     int64_t at_once = a.column == 1 ? depth : CJ__SPLIT_STEP;
@@ -393,7 +357,7 @@ static void run_packed(const cj__matmul_plan *plan, const cj__matmul_call *call,
     for (int64_t p = 0; p < plan->shape.k; p += plan->k_block) {
         k_step k = {.p = p, .depth = at_most(plan->k_block, plan->shape.k - p)};
         int64_t strip = cj__split_steps(k.depth) * strip_step(plan);
-        pack_strips(plan, source_a(plan, call, &t), &t, p, k.depth, to);
+        pack_strips(plan, operand_a(plan, call, &t), &t, p, k.depth, to);
         for (int64_t group = part_start(groups, plan->column_blocks, part); group < last; group++) {
             int64_t panel = group * plan->group_panels;
             t.column = panel * CJ__SPLIT_COLUMNS;

@@ -1,6 +1,7 @@
 /* Where products by parts of bf16 are made, for the matrix product and for what multiplies within other ops
  * (recurrences, attention): rules of shape, precision and instruction set. */
 #include "cpu/split.h"
+#include "base/bf16.h"
 #include "cpu/matmul_blocks.h"
 
 static const cj__split_kernels *const split_of[CJ__ISA_COUNT] = {
@@ -61,4 +62,58 @@ bool cj__split_all_fit(const uint32_t *largest, int64_t count, int parts)
     for (int64_t i = 0; i < count; i++)
         if (!cj__split_fits(largest[i], parts)) return false;
     return true;
+}
+
+/* --- operands ------------------------------------------------------------------------------------------ */
+
+cj__split_operand cj__split_from(cj__split_operand a, int64_t number)
+{
+    a.data = (const char *)a.data + number * (int64_t)(a.bf16 ? sizeof(uint16_t) : sizeof(float));
+    return a;
+}
+
+cj__split_operand cj__split_part_of(cj__split_operand a, int64_t i, int64_t p)
+{
+    return cj__split_from(a, i * a.row + p * a.column);
+}
+
+cj__split_operand cj__split_transposed(cj__split_operand a)
+{
+    return (cj__split_operand){a.data, a.column, a.row, a.bf16};
+}
+
+static cj__matrix as_f32(cj__split_operand a)
+{
+    return (cj__matrix){a.data, a.row, a.column};
+}
+
+static cj__bf16_matrix as_bf16(cj__split_operand a)
+{
+    return (cj__bf16_matrix){a.data, a.row, a.column};
+}
+
+uint32_t cj__split_pack_rows(const cj__split_kernels *split, cj__split_operand a, int64_t rows, int64_t k,
+                             int parts, uint16_t *to)
+{
+    if (!a.bf16) return split->pack_rows(as_f32(a), rows, k, parts, to);
+    split->pack_bf16_rows(as_bf16(a), rows, k, to);
+    return 0;
+}
+
+uint32_t cj__split_pack_panels(const cj__split_kernels *split, cj__split_operand b, int64_t k,
+                               int64_t columns, int parts, uint16_t *to)
+{
+    if (!b.bf16) return split->pack_panels(as_f32(b), k, columns, parts, to);
+    split->pack_bf16_panels(as_bf16(b), k, columns, to);
+    return 0;
+}
+
+cj__matrix cj__split_in_f32(cj__split_operand a, int64_t rows, int64_t columns, float *room)
+{
+    if (!a.bf16) return as_f32(a);
+    const uint16_t *from = a.data;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t p = 0; p < columns; p++)
+            room[i * columns + p] = cj__bf16_to_float(from[i * a.row + p * a.column]);
+    return (cj__matrix){room, columns, 1};
 }

@@ -20,4 +20,23 @@ bool cj__split_fits(uint32_t largest, int parts);
 /* Of each of so many packings. */
 bool cj__split_all_fit(const uint32_t *largest, int64_t count, int parts);
 
+/* An operand, or a part of one, as it lies in memory: element (i,p) is number i·row + p·column. */
+typedef struct {
+    const void *data;
+    int64_t row, column;
+    bool bf16; /* as whoever made it kept it; else f32 */
+} cj__split_operand;
+/* The parts of it that begin at a number and at (i,p), and its transpose. */
+cj__split_operand cj__split_from(cj__split_operand a, int64_t number);
+cj__split_operand cj__split_part_of(cj__split_operand a, int64_t i, int64_t p);
+cj__split_operand cj__split_transposed(cj__split_operand a);
+/* Rows [0,rows) of A, and B, packed as the kernels want them. Both return the largest magnitude of what had
+ * to be rounded, as bits: 0 of bf16, which is taken as it is. */
+uint32_t cj__split_pack_rows(const cj__split_kernels *split, cj__split_operand a, int64_t rows, int64_t k,
+                             int parts, uint16_t *to);
+uint32_t cj__split_pack_panels(const cj__split_kernels *split, cj__split_operand b, int64_t k,
+                               int64_t columns, int parts, uint16_t *to);
+/* Its first [rows,columns] in f32: where they lie, or widened into `room`. */
+cj__matrix cj__split_in_f32(cj__split_operand a, int64_t rows, int64_t columns, float *room);
+
 #endif
