@@ -211,6 +211,21 @@ static void test_loss_without_a_value(void **state)
     cj_model_free(model);
 }
 
+/* The graph is known from x alone. */
+static void test_gradients_of_no_value(void **state)
+{
+    (void)state;
+    cj_graph *g;
+    cj_value gradient;
+    expect_ok(cj_graph_new(&g, NULL));
+    cj_value x = cj_input(g, "x", CJ_F32, cj_shape(2));
+    cj_gradients(none, 1, &x, &gradient);
+    assert_false(cj_value_ok(gradient));
+    expect_status(cj_graph_status(g), CJ_INVALID_ARGUMENT);
+    expect_message("gradients: y and every x must be good values of one graph");
+    cj_graph_free(g);
+}
+
 static cj_value returns_nothing(cj_scope s, cj_value x, void *context)
 {
     (void)context;
@@ -242,8 +257,11 @@ static void test_network_without_outputs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_missing), cmocka_unit_test(test_wrong), cmocka_unit_test(test_of_another_graph),
-        cmocka_unit_test(test_loss_without_a_value), cmocka_unit_test(test_network_without_outputs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_missing),
+                                       cmocka_unit_test(test_wrong),
+                                       cmocka_unit_test(test_of_another_graph),
+                                       cmocka_unit_test(test_loss_without_a_value),
+                                       cmocka_unit_test(test_gradients_of_no_value),
+                                       cmocka_unit_test(test_network_without_outputs)};
     return cmocka_run_group_tests_name("forgotten", tests, NULL, NULL);
 }

@@ -116,6 +116,7 @@ static void test_nothing_given(void **state)
 {
     (void)state;
     cj_program *program;
+    char *text;
     for (int i = 0; i < 5; i++) {
         cj_graph *g;
         expect_ok(cj_graph_new(&g, NULL));
@@ -130,6 +131,10 @@ static void test_nothing_given(void **state)
     }
     expect_status(cj_compile(&program, NULL), CJ_INVALID_ARGUMENT);
     expect_message("cj_compile needs a graph, found NULL");
+    expect_status(cj_graph_dump(NULL, CJ_DUMP_TEXT, &text), CJ_INVALID_ARGUMENT);
+    expect_message("cj_graph_dump needs a graph, found NULL");
+    expect_status(cj_graph_dump_after(NULL, "fuse", CJ_DUMP_TEXT, &text), CJ_INVALID_ARGUMENT);
+    assert_null(text);
     expect_status(cj_program_run(NULL), CJ_INVALID_ARGUMENT);
 }
 

@@ -11,6 +11,11 @@ void *cj__allocate_zeroed(size_t size);
 void *cj__resize(void *block, size_t size);
 void cj__free(void *block);
 char *cj__copy_string(const char *text);
+/* So many bytes up to the end of a line, where what is laid out behind them may begin. */
+static inline size_t cj__whole_lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
 /* Bytes this thread has taken less those it has given back: what lies between two calls, others' work aside.
  */
 int64_t cj__thread_bytes(void);

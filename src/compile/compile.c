@@ -86,6 +86,8 @@ cj_status cj_graph_dump_after(const cj_graph *graph, const char *pass, cj_dump_f
     cj_graph *graphs[PASSES];
     int last = 0;
     *text = NULL;
+    CJ__TRY(cj__need(graph, "cj_graph_dump_after", "a graph"));
+    CJ__TRY(cj__need(pass, "cj_graph_dump_after", "a pass"));
     while (last < PASSES && strcmp(pass_names[last], pass) != 0) last++;
     if (last == PASSES)
         return cj__fail(CJ_INVALID_ARGUMENT, "there is no pass '%.80s'; there are draw, simplify and fuse",

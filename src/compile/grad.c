@@ -168,21 +168,22 @@ static cj_status draw_gradients(cj_value y, int count, const cj_value *x, cj_val
 
 void cj_gradients(cj_value y, int count, const cj_value *x, cj_value *gradients)
 {
-    bool ok = cj_value_ok(y) && y.graph->status == CJ_OK;
+    cj_graph *graph = y.graph; /* or that of an x, where y is no value of any */
+    bool ok = cj_value_ok(y) && graph->status == CJ_OK;
+    for (int i = 0; i < count && !graph; i++) graph = x[i].graph;
     for (int i = 0; i < count; i++) {
-        gradients[i] = cj__poison(y.graph);
-        ok = ok && cj_value_ok(x[i]) && x[i].graph == y.graph;
+        gradients[i] = cj__poison(graph);
+        ok = ok && cj_value_ok(x[i]) && x[i].graph == graph;
     }
-    if (!y.graph) return;
+    if (!graph) return;
     if (!ok) {
-        cj__graph_error(y.graph, CJ_INVALID_ARGUMENT,
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                         "gradients: y and every x must be good values of one graph");
     } else if (!cj__dtype_is_float(cj_value_dtype(y))) {
-        cj__graph_error(y.graph, CJ_INVALID_ARGUMENT,
-                        "gradients: y is %s; only floating point has a gradient",
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "gradients: y is %s; only floating point has a gradient",
                         cj_dtype_name(cj_value_dtype(y)));
     } else {
         cj_status status = draw_gradients(y, count, x, gradients);
-        if (status != CJ_OK) cj__graph_error(y.graph, status, "gradients: %s", cj_status_sentence(status));
+        if (status != CJ_OK) cj__graph_error(graph, status, "gradients: %s", cj_status_sentence(status));
     }
 }

@@ -11,7 +11,7 @@ static size_t reserve(cj__loop *loop, const cj__type *type)
 {
     size_t at = loop->workspace_bytes,
            bytes = (size_t)cj_shape_count(type->shape) * cj_dtype_size(type->dtype);
-    loop->workspace_bytes = (at + bytes + 63) / 64 * 64;
+    loop->workspace_bytes = cj__whole_lines(at + bytes);
     return at;
 }
 
@@ -19,7 +19,7 @@ static size_t reserve(cj__loop *loop, const cj__type *type)
 static void lay_out(cj__loop *loop)
 {
     const cj_program *body = loop->body;
-    loop->workspace_bytes = (body->slab_bytes + 63) / 64 * 64;
+    loop->workspace_bytes = cj__whole_lines(body->slab_bytes);
     for (int64_t i = 0; i < loop->scan.sequences; i++)
         loop->slices[i] = reserve(loop, &body->buffers[body->inputs[loop->scan.carries + i]].type);
     for (int64_t i = 0; i < loop->scan.carries; i++) {

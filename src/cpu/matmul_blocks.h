@@ -3,6 +3,7 @@
 #ifndef CJ__MATMUL_BLOCKS_H
 #define CJ__MATMUL_BLOCKS_H
 
+#include "base/memory.h"
 #include "cpu/matmul.h"
 #include "cpu/matmul_kernels.h"
 
@@ -29,7 +30,7 @@ static inline int64_t part_start(int64_t count, int64_t parts, int64_t i)
 
 static inline size_t aligned_bytes(int64_t count, size_t size)
 {
-    return ((size_t)count * size + 63) / 64 * 64;
+    return cj__whole_lines((size_t)count * size);
 }
 
 static inline int64_t strip_row(const cj__matmul_plan *plan, int64_t strip)

@@ -159,8 +159,8 @@ static bool find_result(const cj__chain *chain, chained_data *data)
 /* Where the scratch of the product alone ends, that of the chain begins, then perhaps that of a part. */
 static void divide_scratch(cj__launch *launch, chained_data *data, size_t part)
 {
-    data->chain_from = (data->alone.launch.scratch_bytes + 63) / 64 * 64;
-    data->part_from = (data->chain_from + data->chain.scratch_bytes + 63) / 64 * 64;
+    data->chain_from = cj__whole_lines(data->alone.launch.scratch_bytes);
+    data->part_from = cj__whole_lines(data->chain_from + data->chain.scratch_bytes);
     launch->scratch_bytes = data->part_from + part;
 }
 

@@ -59,7 +59,7 @@ cj_status cj__batch_maker_begin(cj__batch_maker *m, const cj_loader_options *o)
  * mixing a batch takes. */
 static size_t row_room(const cj__batch_maker *m)
 {
-    return m->data->maker.make ? (m->x_bytes + 63) / 64 * 64 : 0;
+    return m->data->maker.make ? cj__whole_lines(m->x_bytes) : 0;
 }
 
 size_t cj__batch_scratch(const cj__batch_maker *m)

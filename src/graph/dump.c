@@ -78,6 +78,8 @@ static void put_picture(cj__text *w, const cj_graph *graph, int64_t index, bool 
 cj_status cj_graph_dump(const cj_graph *graph, cj_dump_format format, char **text)
 {
     cj__text w = {0};
+    *text = NULL;
+    CJ__TRY(cj__need(graph, "cj_graph_dump", "a graph"));
     if (format == CJ_DUMP_MERMAID) cj__text_print(&w, "flowchart TD\n");
     if (format == CJ_DUMP_DOT) cj__text_print(&w, "digraph cajal {\n");
     for (int64_t i = 0; i < graph->node_count; i++) {

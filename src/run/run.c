@@ -103,7 +103,7 @@ static size_t kept_bytes(const cj_program *p)
 /* A thread's part begins on a line of its own. */
 static size_t scratch_part(const cj_program *p)
 {
-    return (p->scratch_bytes + 63) / 64 * 64;
+    return cj__whole_lines(p->scratch_bytes);
 }
 
 cj_program_facts cj_program_describe(const cj_program *p)
