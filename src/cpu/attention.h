@@ -35,6 +35,15 @@ typedef struct {
 
 CJ_MUST_CHECK cj_status cj__attention_plan_make(cj__attention_plan **plan, const cj__launch *launch,
                                                 int tensors, cj__arena *arena);
+/* Decides on `parts` and the plan's name: of attention, or of its gradient. */
+void cj__attention_choose_parts(cj__attention_plan *plan, const cj__launch *launch, bool gradient);
+/* Whether single bf16 make its products, so that operands may be that as well. */
+bool cj__attention_multiplies_bf16(const cj__launch *launch, bool gradient);
+/* `reads`, `writes`: inputs and outputs that may be bf16 (bit i). */
+const char *cj__attention_refuse(const cj__launch *launch, uint64_t reads, uint64_t writes);
+const char *cj__attention_describe(const cj__launch *launch);
+
+/* --- a head of an example (attention_plan.c) ------------------------------------------------------------ */
 
 typedef struct {
     const cj__attention_plan *plan;
@@ -63,71 +72,71 @@ cj__split_operand cj__attention_queries(const cj__attention_head *head, int oper
 void cj__attention_store_query(const cj__attention_head *head, int output, int64_t i, const float *row);
 void cj__attention_store_key(const cj__attention_head *head, int output, int64_t j, const float *row);
 
-/* Floats that widening takes (cj__split_in_f32), of a block of keys or less. */
-int64_t cj__attention_room(const cj__attention_plan *plan);
-/* Operand `operand` of the keys [from, from + count), packed for products: as columns, a key each, or as
- * rows. */
-void cj__attention_pack_columns(const cj__attention_head *head, int operand, int64_t from, int64_t count,
-                                float *room, float *panels);
-void cj__attention_pack_rows(const cj__attention_head *head, int operand, int64_t from, int64_t count,
-                             float *room, float *panels);
-/* Floats that packing takes. */
-int64_t cj__attention_column_panels(const cj__attention_plan *plan);
-int64_t cj__attention_row_panels(const cj__attention_plan *plan, int64_t rows);
-
-/* --- by parts of bf16 (attention_split.c) -------------------------------------------------------------- */
-
-/* Decides on `parts` and the plan's name: of attention, or of its gradient. */
-void cj__attention_choose_parts(cj__attention_plan *plan, const cj__launch *launch, bool gradient);
-/* Whether single bf16 make its products, so that operands may be that as well. */
-bool cj__attention_multiplies_bf16(const cj__launch *launch, bool gradient);
-/* Floats that packing [k,columns] takes, and a strip of rows k deep; 0 where all is f32. */
-int64_t cj__attention_parts_panels(const cj__attention_plan *plan, int64_t k, int64_t columns);
-int64_t cj__attention_parts_strip(const cj__attention_plan *plan, int64_t k);
-
-/* A matrix [k,columns], packed. */
-typedef struct {
-    uint16_t *panels;
-    int64_t k;
-    bool fit; /* bf16 holds it */
-} cj__attention_parts;
-void cj__attention_pack_parts(const cj__attention_plan *plan, cj__split_operand b, int64_t k, int64_t columns,
-                              cj__attention_parts *to);
-/* Packs rows of a [rows,k], at most split->tile_rows, to be multiplied with b; whether bf16 holds both. False
- * also where all is f32. */
-bool cj__attention_pack_strip(const cj__attention_plan *plan, cj__split_operand a, int64_t rows, int64_t k,
-                              const cj__attention_parts *b, uint16_t *strip);
-/* c [rows,columns] = strip · b, or += that. b may be deeper than k. */
-typedef struct {
-    const uint16_t *strip;
-    int64_t rows, k;
-    float *c;
-    int64_t c_row, columns;
-    bool add;
-} cj__attention_strip;
-void cj__attention_multiply(const cj__attention_plan *plan, const cj__attention_strip *a,
-                            const cj__attention_parts *b);
-
 /* Query i's results, of its sum of exponentials times values, its largest score and the sum of exponentials.
  */
 void cj__attention_finish(const cj__attention_head *head, int64_t i, const float *sums, float top,
                           float total);
-/* `reads`, `writes`: inputs and outputs that may be bf16 (bit i). */
-const char *cj__attention_refuse(const cj__launch *launch, uint64_t reads, uint64_t writes);
-const char *cj__attention_describe(const cj__launch *launch);
 
-/* Columns as far as the panels go that they begin in. */
+/* --- a thread's scratch (attention_product.c) ----------------------------------------------------------- */
+
+enum { CJ__ATTENTION_PIECES = 20 };
+
+/* What a thread needs, piece by piece, and the pointers to where each is. */
+typedef struct {
+    struct {
+        void *pointer; /* to a pointer to floats or to bf16 */
+        size_t bytes;
+    } of[CJ__ATTENTION_PIECES];
+    int count;
+} cj__attention_scratch;
+void cj__attention_reserve(cj__attention_scratch *scratch, void *pointer, int64_t floats);
+size_t cj__attention_scratch_bytes(const cj__attention_scratch *scratch);
+void cj__attention_hand_out(const cj__attention_scratch *scratch, char *memory);
+
+/* --- products (attention_product.c) --------------------------------------------------------------------- */
+
+/* A matrix [k,columns] by which rows are multiplied. */
+typedef struct {
+    cj__split_operand of;
+    int64_t k, columns;
+    uint16_t *parts; /* packed by parts of bf16, where the plan says so */
+    bool fit;        /* bf16 holds it */
+    float *panels;   /* packed for f32, */
+    bool packed;     /* once a product has needed it so */
+} cj__attention_block;
+/* Room for the rows of a product: packed by parts, or widened. */
+typedef struct {
+    uint16_t *parts;
+    float *wide;
+} cj__attention_rows;
+/* For blocks of at most [k,columns], and for rows of k numbers at most. */
+void cj__attention_reserve_block(cj__attention_scratch *scratch, const cj__attention_plan *plan,
+                                 cj__attention_block *block, int64_t k, int64_t columns);
+void cj__attention_reserve_rows(cj__attention_scratch *scratch, const cj__attention_plan *plan,
+                                cj__attention_rows *rows, int64_t k);
+/* Packs [k,columns] by parts, if they are to be used. What it is of must stay as long as the block is used.
+ */
+void cj__attention_take(cj__attention_block *block, const cj__attention_plan *plan, cj__split_operand of,
+                        int64_t k, int64_t columns);
+
+/* c [rows,columns] = a [rows,k] · b, or += that. b may be deeper than k and wider than that. */
+typedef struct {
+    cj__split_operand a;
+    int64_t rows, k, columns;
+    cj__attention_block *b;
+    float *c;
+    int64_t c_row;
+    bool add;
+    bool held;  /* whether bf16 holds a need not be looked at */
+    bool whole; /* c has room as far as the panels go in which its columns end */
+} cj__attention_product;
+void cj__attention_multiply(const cj__attention_plan *plan, const cj__attention_product *product,
+                            const cj__attention_rows *room);
+
+/* Columns as far as the panels go that they end in. */
 static inline int64_t whole_panels(int64_t columns)
 {
     return divide_up(columns, CJ__SPLIT_COLUMNS) * CJ__SPLIT_COLUMNS;
-}
-
-/* A part of a thread's scratch, and the next one behind it. */
-static inline float *cj__attention_part(char **scratch, int64_t floats)
-{
-    float *part = (float *)(void *)*scratch;
-    *scratch += aligned_bytes(floats, sizeof *part);
-    return part;
 }
 
 #endif
