@@ -40,13 +40,17 @@ static void end_passes(cj_graph *graphs[PASSES])
     for (int i = SIMPLIFY; i < PASSES; i++) cj_graph_free(graphs[i]);
 }
 
-cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_program **program)
+/* run_bytes NULL: within no limit. */
+static cj_status compile(const cj_graph *graph, const cj__backend *backend,
+                         size_t (*run_bytes)(const cj_program *), cj_program **program)
 {
     cj_graph *graphs[PASSES];
     *program = NULL;
-    cj_status status = run_passes(graph, FUSE, graphs);
+    cj_status status = run_passes(graph, run_bytes ? SIMPLIFY : FUSE, graphs);
     if (status == CJ_OK && graph->guard >= 0) status = cj__keep(graphs[SIMPLIFY]);
-    if (status == CJ_OK) status = cj__plan(graphs[FUSE], backend, false, program);
+    if (status == CJ_OK)
+        status = run_bytes ? cj__within(graphs[SIMPLIFY], backend, graph->memory, run_bytes, program)
+                           : cj__plan(graphs[FUSE], backend, false, program);
     if (status == CJ_OK && (*program)->guard >= 0) {
         (*program)->plain = graphs[SIMPLIFY];
         graphs[SIMPLIFY] = NULL;
@@ -55,20 +59,15 @@ cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_prog
     return status;
 }
 
+cj_status cj__compile(const cj_graph *graph, const cj__backend *backend, cj_program **program)
+{
+    return compile(graph, backend, NULL, program);
+}
+
 cj_status cj__compile_within(const cj_graph *graph, const cj__backend *backend,
                              size_t (*run_bytes)(const cj_program *), cj_program **program)
 {
-    cj_graph *graphs[PASSES];
-    *program = NULL;
-    cj_status status = run_passes(graph, SIMPLIFY, graphs);
-    if (status == CJ_OK && graph->guard >= 0) status = cj__keep(graphs[SIMPLIFY]);
-    if (status == CJ_OK) status = cj__within(graphs[SIMPLIFY], backend, graph->memory, run_bytes, program);
-    if (status == CJ_OK && (*program)->guard >= 0) {
-        (*program)->plain = graphs[SIMPLIFY];
-        graphs[SIMPLIFY] = NULL;
-    }
-    end_passes(graphs);
-    return status;
+    return compile(graph, backend, graph->memory > 0 ? run_bytes : NULL, program);
 }
 
 cj_status cj__compile_plain(const cj_graph *graph, const cj__backend *backend, cj_program **program)

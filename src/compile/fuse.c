@@ -341,11 +341,7 @@ static cj_status fuse(const cj_graph *from, unsigned what, cj_graph **to)
         status = cj__write_groups(&f);
     }
     fusion_end(&f);
-    *to = f.to;
-    if (status == CJ_OK) return CJ_OK;
-    cj_graph_free(f.to);
-    *to = NULL;
-    return status;
+    return cj__hand_over(status, f.to, to);
 }
 
 cj_status cj__fuse(const cj_graph *from, unsigned what, cj_graph **to)

@@ -275,15 +275,25 @@ static cj_status emit_in_turn(fusion *f, int32_t index)
     return status;
 }
 
+typedef struct {
+    fusion *f;
+    cj_status status;
+} emission;
+
+static int32_t emit_result(void *context, int32_t value)
+{
+    emission *e = context;
+    int32_t emitted = emit_value(e->f, value, &e->status);
+    return e->status == CJ_OK ? emitted : -1;
+}
+
 cj_status cj__write_groups(fusion *f)
 {
     const cj_graph *from = f->from;
     cj_status status = cj__copy_inputs(f->to, from, f->map);
     for (int64_t i = 0; i < f->count && status == CJ_OK; i++) status = emit_in_turn(f, f->order[i]);
-    for (int64_t i = 0; i < from->output_count && status == CJ_OK; i++) {
-        int32_t value = emit_value(f, from->outputs[i].value, &status);
-        if (status == CJ_OK) cj_output(f->to, from->outputs[i].name, cj__make_value(f->to, value));
-    }
-    if (from->guard >= 0) f->to->guard = emit_value(f, from->guard, &status);
-    return status == CJ_OK ? cj_graph_status(f->to) : status;
+    CJ__TRY(status);
+    emission e = {f, CJ_OK};
+    CJ__TRY(cj__copy_outputs(f->to, from, emit_result, &e));
+    return e.status;
 }

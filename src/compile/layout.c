@@ -4,11 +4,10 @@
 #include "compile/layout.h"
 #include "base/shape.h"
 #include "compile/loop.h"
+#include "compile/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { ALIGNMENT = 64 };
 
 /* Of one buffer, or of several in turn that are written over each other. */
 typedef struct {
@@ -29,19 +28,7 @@ typedef struct {
 size_t cj__buffer_bytes(const cj__buffer *buffer)
 {
     size_t bytes = (size_t)cj_shape_count(buffer->type.shape) * cj_dtype_size(buffer->type.dtype);
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
-/* Whether another step of the group reads a buffer. */
-static bool read_beside(const cj_program *program, const cj__group *group, const cj__step *step,
-                        int32_t buffer)
-{
-    for (int32_t s = group->first; s < group->first + group->count; s++) {
-        const cj__step *other = &program->steps[s];
-        for (int i = 0; other != step && i < other->launch.inputs_count; i++)
-            if (other->operands[i] == buffer) return true;
-    }
-    return false;
+    return cj__whole_lines(bytes);
 }
 
 /* --- who needs a place, and for how long --------------------------------------------------------------- */
@@ -69,13 +56,14 @@ static bool may_lie_on(const cj__step *step, int o, int32_t buffer)
 static bool reuse_input(layout *l, int32_t at, const cj__step *step, int o)
 {
     const cj_program *p = l->program;
-    int32_t output = step->operands[step->launch.inputs_count + o];
+    int32_t output = cj__output(step, o);
     const cj__buffer *out = &p->buffers[output];
     for (int i = 0; step->kernel->lies_on && i < step->launch.inputs_count; i++) {
         int32_t input = step->operands[i];
         const cj__buffer *in = &p->buffers[input];
         bool dies = in->storage == CJ__SLAB && l->last_use[input] == at && l->place_of[input] >= 0;
-        if (!dies || !may_lie_on(step, o, input) || read_beside(p, &p->groups[at], step, input)) continue;
+        if (!dies || !may_lie_on(step, o, input) || cj__read_beside(p, &p->groups[at], step, input, NULL))
+            continue;
         place *there = &l->places[l->place_of[input]];
         bool same = cj_dtype_size(in->type.dtype) == cj_dtype_size(out->type.dtype) &&
                     cj__buffer_bytes(in) == cj__buffer_bytes(out);
@@ -95,7 +83,7 @@ static void find_places(layout *l)
             const cj__step *step = &p->steps[s];
             if (step->loop) add_place(l, step->loop->workspace, g);
             for (int i = 0; i < step->launch.outputs_count; i++) {
-                int32_t output = step->operands[step->launch.inputs_count + i];
+                int32_t output = cj__output(step, i);
                 if (p->buffers[output].storage == CJ__SLAB && !reuse_input(l, g, step, i))
                     add_place(l, output, g);
             }

@@ -1,5 +1,5 @@
 /* Selection and planning: from the fused graph to steps with kernels, their groups, and every value's place
- * in memory. Updates of variables are made in place where nothing reads the old value afterwards. */
+ * in memory. */
 #include "base/shape.h"
 #include "compile/chain.h"
 #include "compile/layout.h"
@@ -273,124 +273,6 @@ static cj_status place_node(planner *p, const cj__node *node)
     return CJ_OK;
 }
 
-/* --- updates in place ---------------------------------------------------------------------------------- */
-
-/* The last group that reads the variable's old value. */
-static int32_t last_read(const planner *p, const cj__variable *variable)
-{
-    int32_t last = -1;
-    for (int64_t b = 0; b < p->program->buffer_count; b++)
-        if (p->program->buffers[b].storage == CJ__VARIABLE && p->program->buffers[b].variable == variable &&
-            p->last_use[b] > last)
-            last = p->last_use[b];
-    return last;
-}
-
-static bool is_output(const planner *p, int32_t buffer)
-{
-    for (int64_t i = 0; i < p->program->output_count; i++)
-        if (p->program->outputs[i] == buffer) return true;
-    return false;
-}
-
-/* A variable is also an output: its old value is copied out at the end of the run. */
-static bool variable_is_output(const planner *p, const cj__variable *variable)
-{
-    for (int64_t i = 0; i < p->program->output_count; i++) {
-        const cj__buffer *buffer = &p->program->buffers[p->program->outputs[i]];
-        if (buffer->storage == CJ__VARIABLE && buffer->variable == variable) return true;
-    }
-    return false;
-}
-
-/* Whether another step of the group reads a variable. */
-static bool variable_read_beside(const planner *p, const cj__group *group, const cj__step *step,
-                                 const cj__variable *variable)
-{
-    for (int32_t s = group->first; s < group->first + group->count; s++) {
-        const cj__step *other = &p->program->steps[s];
-        for (int i = 0; other != step && i < other->launch.inputs_count; i++) {
-            const cj__buffer *read = &p->program->buffers[other->operands[i]];
-            if (read->storage == CJ__VARIABLE && read->variable == variable) return true;
-        }
-    }
-    return false;
-}
-
-/* Whether any output may lie on input i. */
-static bool all_lie_on(const cj__step *step, int i)
-{
-    for (int o = 0; o < step->launch.outputs_count; o++)
-        if (!step->kernel->lies_on(&step->launch, o, i)) return false;
-    return true;
-}
-
-/* An input of a variable that the same step writes, a broadcast one say, would be read too late unless the
- * kernel reads each of its elements before it writes there. */
-static bool reads_too_late(const planner *p, const cj__step *step)
-{
-    for (int i = 0; i < step->launch.inputs_count; i++) {
-        const cj__buffer *in = &p->program->buffers[step->operands[i]];
-        if (in->storage != CJ__VARIABLE || all_lie_on(step, i)) continue;
-        for (int64_t c = 0; c < p->program->commit_count; c++)
-            if (p->program->commits[c].variable == in->variable) return true;
-    }
-    return false;
-}
-
-/* Whether a result may be written over its one variable's old value, which nobody needs from then on. Others
- * may read the result, unless it stays away when the guard is false. */
-static bool output_in_place(const planner *p, const cj__group *group, const cj__step *step, int32_t output)
-{
-    int32_t at = p->made_at[output];
-    int owners = 0;
-    if (is_output(p, output) || output == p->program->guard) return false;
-    if (p->last_use[output] >= 0 && p->program->guard >= 0) return false;
-    for (int64_t c = 0; c < p->program->commit_count; c++) {
-        const cj__commit *commit = &p->program->commits[c];
-        if (commit->buffer != output) continue;
-        if (owners++ || last_read(p, commit->variable) > at || variable_is_output(p, commit->variable) ||
-            variable_read_beside(p, group, step, commit->variable))
-            return false;
-    }
-    return true;
-}
-
-static bool can_update_in_place(const planner *p, const cj__group *group, const cj__step *step)
-{
-    if (!step->kernel->lies_on || !cj__only_commits(p->program, step) || reads_too_late(p, step))
-        return false;
-    for (int i = 0; i < step->launch.outputs_count; i++)
-        if (!output_in_place(p, group, step, step->operands[step->launch.inputs_count + i])) return false;
-    return true;
-}
-
-static void update_in_place(planner *p, cj__step *step)
-{
-    step->guarded = true;
-    for (int i = 0; i < step->launch.outputs_count; i++)
-        for (int64_t c = 0; c < p->program->commit_count; c++) {
-            cj__commit *commit = &p->program->commits[c];
-            if (commit->buffer != step->operands[step->launch.inputs_count + i]) continue;
-            p->program->buffers[commit->buffer].storage = CJ__VARIABLE;
-            p->program->buffers[commit->buffer].variable = commit->variable;
-            commit->in_place = true;
-        }
-}
-
-/* A step whose every result is a new value of a variable, read by nobody else, writes the variables
- * themselves, in a group after the one in which the guard becomes known. */
-static void commit_in_place(planner *p)
-{
-    for (int64_t g = 0; g < p->program->group_count; g++) {
-        const cj__group *group = &p->program->groups[g];
-        if (p->program->guard >= 0 && p->made_at[p->program->guard] >= g) continue;
-        for (int32_t s = group->first; s < group->first + group->count; s++)
-            if (can_update_in_place(p, group, &p->program->steps[s]))
-                update_in_place(p, &p->program->steps[s]);
-    }
-}
-
 /* --- what is kept -------------------------------------------------------------------------------------- */
 
 /* Results that lie there from run to run should be no larger than what they are made of. A workspace may be:
@@ -406,7 +288,8 @@ static bool small_enough(const cj_program *program, const cj__step *step)
 
 static bool leaves(const planner *p, int32_t buffer)
 {
-    return cj__commit_of(p->program, buffer) || is_output(p, buffer) || buffer == p->program->guard;
+    return cj__commit_of(p->program, buffer) || cj__is_output(p->program, buffer) ||
+           buffer == p->program->guard;
 }
 
 /* Steps that would make the same in every run: stages before a kernel, and others that have none themselves.
@@ -501,7 +384,7 @@ static cj_status make_program(planner *p)
     for (int64_t c = 0; c < program->commit_count; c++)
         if (program->buffers[program->commits[c].buffer].storage == CJ__VARIABLE)
             p->last_use[program->commits[c].buffer] = INT32_MAX;
-    commit_in_place(p);
+    cj__update_in_place(program, p->made_at, p->last_use);
     return lay_out(p);
 }
 

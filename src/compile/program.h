@@ -55,6 +55,11 @@ static inline int32_t cj__read(const cj__step *step, int i)
     return step->operands[i < step->launch.inputs_count ? i : i + step->launch.outputs_count];
 }
 
+static inline int32_t cj__output(const cj__step *step, int i)
+{
+    return step->operands[step->launch.inputs_count + i];
+}
+
 /* Steps that need nothing of each other. */
 typedef struct {
     int32_t first, count; /* steps */

@@ -85,16 +85,19 @@ static void emit(recomputing *r, int32_t index)
     if (r->to->status == CJ_OK) append(r, node, r->late[index], r->map);
 }
 
+static int32_t result_of(void *context, int32_t value)
+{
+    const recomputing *r = context;
+    return r->map[value];
+}
+
 static cj_status walk(recomputing *r, const int32_t *order, int64_t count)
 {
     const cj_graph *from = r->from;
     CJ__TRY(cj__copy_inputs(r->to, from, r->map));
     for (int64_t i = 0; i < count && r->to->status == CJ_OK; i++)
         if (from->nodes[order[i]].op != CJ__OP_input) emit(r, order[i]);
-    for (int64_t i = 0; i < from->output_count && r->to->status == CJ_OK; i++)
-        cj_output(r->to, from->outputs[i].name, cj__make_value(r->to, r->map[from->outputs[i].value]));
-    if (from->guard >= 0 && r->to->status == CJ_OK) r->to->guard = r->map[from->guard];
-    return cj_graph_status(r->to);
+    return cj__copy_outputs(r->to, from, result_of, r);
 }
 
 static cj_status begin(recomputing *r)
@@ -133,9 +136,5 @@ cj_status cj__recompute(const cj_graph *from, const bool *again, cj_graph **to)
     }
     cj__free(order);
     end(&r);
-    *to = r.to;
-    if (status == CJ_OK) return CJ_OK;
-    cj_graph_free(r.to);
-    *to = NULL;
-    return status;
+    return cj__hand_over(status, r.to, to);
 }

@@ -67,8 +67,9 @@ static void emit(repeating *r, const cj__node *node)
 }
 
 /* Outputs and the guard, which are users too. */
-static int32_t emit_result(repeating *r, int32_t value)
+static int32_t emit_result(void *context, int32_t value)
 {
+    repeating *r = context;
     const cj__node *node = maker_of(r, value);
     return is_cheap(r, node) ? copy(r, node) : r->map[value];
 }
@@ -82,11 +83,7 @@ static cj_status walk(repeating *r, const int32_t *order, int64_t count)
     CJ__TRY(cj__copy_inputs(r->to, from, r->map));
     for (int64_t i = 0; i < count && r->to->status == CJ_OK; i++)
         if (from->nodes[order[i]].op != CJ__OP_input) emit(r, &from->nodes[order[i]]);
-    for (int64_t i = 0; i < from->output_count && r->to->status == CJ_OK; i++)
-        cj_output(r->to, from->outputs[i].name,
-                  cj__make_value(r->to, emit_result(r, from->outputs[i].value)));
-    if (from->guard >= 0 && r->to->status == CJ_OK) r->to->guard = emit_result(r, from->guard);
-    return cj_graph_status(r->to);
+    return cj__copy_outputs(r->to, from, emit_result, r);
 }
 
 cj_status cj__repeat_cheap(const cj_graph *from, cj_graph **to)
@@ -103,9 +100,5 @@ cj_status cj__repeat_cheap(const cj_graph *from, cj_graph **to)
     cj__free(order);
     cj__free(r.map);
     cj__free(r.uses);
-    *to = r.to;
-    if (status == CJ_OK) return CJ_OK;
-    cj_graph_free(r.to);
-    *to = NULL;
-    return status;
+    return cj__hand_over(status, r.to, to);
 }

@@ -27,11 +27,6 @@ typedef struct {
     int32_t count;
 } scheduler;
 
-static int32_t output_of(const cj__step *step, int i)
-{
-    return step->operands[step->launch.inputs_count + i];
-}
-
 const cj__commit *cj__commit_of(const cj_program *p, int32_t buffer)
 {
     for (int64_t c = 0; c < p->commit_count; c++)
@@ -42,8 +37,29 @@ const cj__commit *cj__commit_of(const cj_program *p, int32_t buffer)
 bool cj__only_commits(const cj_program *p, const cj__step *step)
 {
     for (int i = 0; i < step->launch.outputs_count; i++)
-        if (!cj__commit_of(p, output_of(step, i))) return false;
+        if (!cj__commit_of(p, cj__output(step, i))) return false;
     return true;
+}
+
+bool cj__is_output(const cj_program *p, int32_t buffer)
+{
+    for (int64_t i = 0; i < p->output_count; i++)
+        if (p->outputs[i] == buffer) return true;
+    return false;
+}
+
+bool cj__read_beside(const cj_program *p, const cj__group *group, const cj__step *step, int32_t buffer,
+                     const cj__variable *variable)
+{
+    for (int32_t s = group->first; s < group->first + group->count; s++) {
+        const cj__step *other = &p->steps[s];
+        for (int i = 0; other != step && i < other->launch.inputs_count; i++) {
+            const cj__buffer *read = &p->buffers[other->operands[i]];
+            if (other->operands[i] == buffer) return true;
+            if (variable && read->storage == CJ__VARIABLE && read->variable == variable) return true;
+        }
+    }
+    return false;
 }
 
 /* --- groups -------------------------------------------------------------------------------------------- */
@@ -77,7 +93,7 @@ static int32_t earliest(const scheduler *s, int64_t index)
         if (maker >= 0) group = later(group, s->group_of[maker] + 1);
     }
     for (int i = 0; i < step->launch.outputs_count; i++) {
-        const cj__commit *commit = cj__commit_of(p, output_of(step, i));
+        const cj__commit *commit = cj__commit_of(p, cj__output(step, i));
         if (commit) group = later(group, after_readers(s, commit->variable));
     }
     int32_t guard = p->guard >= 0 ? s->step_of[p->guard] : -1;
@@ -183,7 +199,7 @@ static cj_status begin(scheduler *s)
     memset(s->read_at, 0xff, buffers * 4);
     for (int64_t i = 0; i < p->step_count; i++)
         for (int k = 0; k < p->steps[i].launch.outputs_count; k++)
-            s->step_of[output_of(&p->steps[i], k)] = (int32_t)i;
+            s->step_of[cj__output(&p->steps[i], k)] = (int32_t)i;
     return CJ_OK;
 }
 

@@ -231,6 +231,12 @@ static cj_status emit(rebuild *r, int32_t index)
     return CJ_OK;
 }
 
+static int32_t result_of(void *context, int32_t value)
+{
+    const rebuild *r = context;
+    return r->map[cj__resolve(r->from, value)];
+}
+
 static cj_status one_walk(rebuild *r)
 {
     int32_t *order = NULL;
@@ -241,11 +247,7 @@ static cj_status one_walk(rebuild *r)
         if (r->from->nodes[order[i]].op != CJ__OP_input) status = emit(r, order[i]);
     cj__free(order);
     CJ__TRY(status);
-    for (int64_t i = 0; i < r->from->output_count; i++)
-        cj_output(r->to, r->from->outputs[i].name,
-                  cj__make_value(r->to, r->map[cj__resolve(r->from, r->from->outputs[i].value)]));
-    if (r->from->guard >= 0) r->to->guard = r->map[cj__resolve(r->from, r->from->guard)];
-    return cj_graph_status(r->to);
+    return cj__copy_outputs(r->to, r->from, result_of, r);
 }
 
 static cj_status rebuild_once(const cj_graph *from, cj_graph **to, bool *composites)
@@ -258,11 +260,7 @@ static cj_status rebuild_once(const cj_graph *from, cj_graph **to, bool *composi
     cj__free(r.map);
     cj__free(r.buckets);
     *composites = r.composites;
-    *to = r.to;
-    if (status == CJ_OK) return CJ_OK;
-    cj_graph_free(r.to);
-    *to = NULL;
-    return status;
+    return cj__hand_over(status, r.to, to);
 }
 
 cj_status cj__lower_and_simplify(const cj_graph *from, cj_graph **to)

@@ -317,6 +317,25 @@ void cj_output(cj_graph *graph, const char *name, cj_value value)
         graph->outputs[graph->output_count++] = (cj__binding){copy, value.id};
 }
 
+cj_status cj__copy_outputs(cj_graph *to, const cj_graph *from,
+                           int32_t (*value_of)(void *context, int32_t value), void *context)
+{
+    for (int64_t i = 0; i < from->output_count && to->status == CJ_OK; i++) {
+        int32_t value = value_of(context, from->outputs[i].value);
+        if (value < 0) return cj_graph_status(to);
+        cj_output(to, from->outputs[i].name, cj__make_value(to, value));
+    }
+    if (from->guard >= 0 && to->status == CJ_OK) to->guard = value_of(context, from->guard);
+    return cj_graph_status(to);
+}
+
+cj_status cj__hand_over(cj_status status, cj_graph *graph, cj_graph **to)
+{
+    if (status != CJ_OK) cj_graph_free(graph);
+    *to = status == CJ_OK ? graph : NULL;
+    return status;
+}
+
 cj_value cj_constant(cj_graph *graph, cj_dtype dtype, double value)
 {
     cj__constant_attributes attributes = {.dtype = dtype, .value = value};

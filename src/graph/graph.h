@@ -81,6 +81,12 @@ CJ_MUST_CHECK cj_status cj__graph_like(cj_graph **graph, const cj_graph *from);
 /* Inputs of `to` like those of `from`, in their order, whether live or not, so that binding by position
  * holds; map: value of `from` → value of `to`. */
 CJ_MUST_CHECK cj_status cj__copy_inputs(cj_graph *to, const cj_graph *from, int32_t *map);
+/* Outputs and the guard, each the value that value_of gives for it; -1 ends it, and the status is the
+ * caller's to know. */
+CJ_MUST_CHECK cj_status cj__copy_outputs(cj_graph *to, const cj_graph *from,
+                                         int32_t (*value_of)(void *context, int32_t value), void *context);
+/* *to = graph if all went well; else it is freed, and *to NULL. Returns the status. */
+CJ_MUST_CHECK cj_status cj__hand_over(cj_status status, cj_graph *graph, cj_graph **to);
 /* Follows replacements to the value that stands for `id`. */
 int32_t cj__resolve(const cj_graph *graph, int32_t id);
 cj_value cj__make_value(cj_graph *graph, int32_t id);

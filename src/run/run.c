@@ -36,8 +36,7 @@ cj_status cj_compile(cj_program **program, const cj_graph *graph)
                         CJ_MAX_BINDINGS);
     cj__backend backend = cj__cpu_backend;
     CJ__TRY(usable_choices(graph, &backend.choices));
-    if (graph->memory > 0) return cj__compile_within(graph, &backend, run_bytes, program);
-    return cj__compile(graph, &backend, program);
+    return cj__compile_within(graph, &backend, run_bytes, program);
 }
 
 cj_tensor cj_program_output(const cj_program *p, int64_t index)
