@@ -1,4 +1,4 @@
-/* A picture as a run's network gets it, and what the network answers: shared by predict and explain. */
+/* A picture as a run's network gets it, and what the network answers: shared by predict, explain and ask. */
 #ifndef CAJAL_ANSWER_H
 #define CAJAL_ANSWER_H
 

@@ -1,4 +1,4 @@
-/* Reading text: what tokenize and score take their input from. */
+/* Reading text: what generate, translate, ask, predict, explain, tokenize and score take their input from. */
 #include "lines.h"
 #include "cli.h"
 

@@ -13,10 +13,10 @@ extern "C" {
 
 /* --- reading ------------------------------------------------------------------------------------------- */
 
-/* Draws logits [N,1,vocabulary] of a reading that has a position and a last token: cj_gpt and cj_llama do.
- * What it has to know of earlier tokens it keeps in variables of the role CJ_CARRIED with N as first axis and
- * 0 as first value: keys and values by position, or a recurrent state, which must not count tokens after the
- * last. */
+/* Draws logits [N,1,vocabulary] of a reading that has a position and a last token, as every language model
+ * and translator of language.h does. What it has to know of earlier tokens it keeps in variables of the role
+ * CJ_CARRIED with N as first axis and 0 as first value: keys and values by position, or a recurrent state,
+ * which must not count tokens after the last. */
 typedef cj_value (*cj_reader)(cj_scope scope, const cj_reading *reading, void *context);
 
 typedef struct cj_generator cj_generator;

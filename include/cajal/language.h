@@ -1,7 +1,8 @@
 /* Language models: functions that draw logits over a vocabulary for tokens, under the names of parameters
  * that their originals have, so that weights travel both ways. The same drawing serves three ends: whole
  * texts (training, evaluation), a prompt, and one token more; the last two go on from keys and values that
- * are kept from run to run. generate.h makes texts with them. */
+ * are kept from run to run. generate.h makes texts with them. Beside them translators, which read a source
+ * too, and a memory network, which answers questions about stories. */
 #ifndef CAJAL_LANGUAGE_H
 #define CAJAL_LANGUAGE_H
 

@@ -20,7 +20,7 @@ typedef struct cj_recipe cj_recipe;
 typedef struct {
     const char *name;     /* "optimizer.name" */
     const char *kind;     /* "text", "number", "whole number", "truth", "choice", "list",
-                           * "mapping" or "list of mappings" */
+                           * "mapping", "list of mappings" or "bytes" */
     const char *standard; /* what it is where the recipe says nothing, "adam" */
     const char *choices;  /* "sgd|adam|lion"; of a list of mappings the fields; NULL: it is neither */
 } cj_recipe_key;
@@ -44,9 +44,12 @@ CJ_API CJ_MUST_CHECK cj_status cj_recipe_text(const cj_recipe *recipe, char **te
 /* The same into a file, which is replaced whole or not at all; its folder is made where missing. */
 CJ_API CJ_MUST_CHECK cj_status cj_recipe_save(const cj_recipe *recipe, const char *path);
 
-/* Draws the recipe's layers: a cj_forward whose context is the recipe. */
+/* Draws the recipe's network, which is named or a list of layers: a cj_forward whose context is the recipe.
+ */
 CJ_API cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *recipe);
-CJ_API int64_t cj_recipe_classes(const cj_recipe *recipe); /* units of the last dense layer */
+/* How many logits that ends in: `model.classes` of a named network, or what it has where nothing is said (of
+ * one for texts 0 until the data are opened); of a list the units of its last dense layer. */
+CJ_API int64_t cj_recipe_classes(const cj_recipe *recipe);
 /* What the class with that label is called; NULL: it has no name. */
 CJ_API const char *cj_recipe_class(const cj_recipe *recipe, int64_t label);
 CJ_API cj_loss_kind cj_recipe_loss(const cj_recipe *recipe);

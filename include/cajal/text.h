@@ -1,4 +1,5 @@
-/* Text: tokenizers, which turn it into numbers and back. */
+/* Text: tokenizers, which turn it into numbers and back; and how good texts are: BLEU and chrF of
+ * translations, perplexity and bits of what a language model says. */
 #ifndef CAJAL_TEXT_H
 #define CAJAL_TEXT_H
 

@@ -45,9 +45,8 @@ typedef struct cj__chain {
     cj__folding folding; /* the same for all that are */
 } cj__chain;
 
-/* Sees x, reduced over the axes of the mask, as [rows, columns]; false where they stand neither first nor
- * last. */
-/* parts: 1. */
+/* Sees x, reduced over the axes of the mask, as [rows, columns] in one part; false where these axes stand
+ * neither first nor last. */
 bool cj__folding_of(cj_shape_t x, uint32_t axes, cj__folding *folding);
 
 #endif

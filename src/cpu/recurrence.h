@@ -49,7 +49,7 @@ typedef struct {
     const cj__split_kernels *kernels;
     int parts; /* 0: it is multiplied in f32 */
     int64_t k, k_block, groups, panels;
-    uint32_t (*largest)(int64_t n, const float *x); /* of the table below */
+    uint32_t (*largest)(int64_t n, const float *x); /* of the table above */
 } cj__weight_parts;
 
 /* How a recurrence is walked, forwards or back: a task takes some rows through all steps, so nobody waits for

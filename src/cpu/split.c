@@ -1,5 +1,6 @@
-/* Where products by parts of bf16 are made, for the matrix product and for what multiplies within other ops
- * (recurrences, attention): rules of shape, precision and instruction set. */
+/* Where products by parts of bf16 are made, for the matrix product, for convolutions and for what multiplies
+ * within other ops (recurrences, attention): rules of shape, precision and instruction set. And their
+ * operands, of f32 or bf16, packed for such products, or widened for those in f32. */
 #include "cpu/split.h"
 #include "base/bf16.h"
 #include "cpu/matmul_blocks.h"

@@ -1,5 +1,6 @@
-/* Products by parts of bf16, as all that multiplies by them chooses them (src/cpu/split.c): where they are
- * faster than f32, of how many parts, and what they cannot hold. */
+/* Products by parts of bf16, as all that multiplies by them chooses them (src/cpu/split.c), convolutions
+ * among them: where they are faster than f32, of how many parts, and what they cannot hold; and operands of
+ * f32 or bf16, packed for them or widened to f32. */
 #ifndef CJ__CPU_SPLIT_H
 #define CJ__CPU_SPLIT_H
 

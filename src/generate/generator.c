@@ -185,8 +185,7 @@ static cj_status check_token(const cj_generator *g, int32_t token)
                     (long long)g->vocabulary);
 }
 
-/* Tokens `first` to `first + count` of each text, which lie `pitch` apart; pitch 0: all texts have the same.
- */
+/* The next `count` tokens of each text, which lie `pitch` apart; pitch 0: all texts have the same. */
 static cj_status read_part(cj_generator *g, const int32_t *tokens, int64_t pitch, int64_t count)
 {
     int64_t width = count > 1 ? g->o.chunk : 1;

@@ -1,5 +1,5 @@
 /* Random draws: element i of a draw is a function of (key, run counter, i). The key hashes the scope path,
- * the ordinal of the draw in its graph, and the model's seed. */
+ * the ordinal of the draw in its scope, and the model's seed. */
 #include "base/random.h"
 #include "ops/ops.h"
 

@@ -1,5 +1,5 @@
 /* Tokenizers of every kind: making, looking into, encoding and decoding. What a kind does is its row of the
- * table here, and its own file. */
+ * table here, whose functions are in the kind's file (tokenizer.h). */
 #include "text/tokenizer.h"
 #include "text/unicode.h"
 

@@ -1,5 +1,5 @@
-/* A tokenizer inside: pieces, special tokens, and what its kind does with them. Each kind is one file, and a
- * row of the table in tokenizer.c. */
+/* A tokenizer inside: pieces, special tokens, and what its kind does with them. Each kind is a row of the
+ * table in tokenizer.c; characters and bytes are in one file, BPE is in two, the other kinds in one each. */
 #ifndef CJ__TOKENIZER_H
 #define CJ__TOKENIZER_H
 
