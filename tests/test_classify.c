@@ -554,17 +554,34 @@ static void recipes_that_cannot_be(void **state)
          "model.layers is '2', which gru-attention has no use for"},
         {"model: {name: lenet5, width: 8}\n",
          "which lenet5 has no use for: it takes classes|channels|whiten"},
+        {"data:\n  text: a.txt\n  longest: 3\nmodel: {name: bigram}\n",
+         "r.yaml:3: data.longest is '3', which a plain text has no use for: it takes text|"},
+        {"data: {text: a.txt, format: labelled, order: lanes}\nmodel: {name: textcnn}\n",
+         "data.order is 'lanes', which a text of labelled sentences has no use for"},
+        {"data: {name: mnist, drop: [a]}\nmodel: {name: lenet5}\n",
+         "data.drop is 'a', which a data set known by name has no use for"},
+        {"data: {text: a.txt, order: lanes, windows: 3}\nmodel: {name: bigram}\n",
+         "data.windows is '3', but must be 0 where data.order is lanes"},
+        {"data: {text: a.txt, window: 9}\nmodel: {name: gpt, layers: 1, heads: 1, width: 8, block: 8}\n",
+         "model.block is '8', but must be at least data.window, which is 9, or 0 for the same"},
+        {"data: {text: a.txt}\nmodel: {name: bigram}\nensemble: {members: 2}\n",
+         "ensemble.members is '2', but must be 1 where the network predicts tokens"},
+        {"model: {name: lenet5}\nschedule: {name: step}\n", "schedule.every is '0', but must be how many"},
+        {"model: {name: lenet5}\nschedule: {name: exponential}\n",
+         "schedule.every is '0', but must be how many"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cj_recipe *r;
         expect_status(cj_recipe_read(&r, write_text("r.yaml", bad[i].yaml), 0, NULL), CJ_INVALID_ARGUMENT);
         expect_message(bad[i].sentence);
     }
-    static const char *const over[] = {"model.heads=2"};
+    static const char *const over[] = {"model.heads=2"}, *const none[] = {"training.batch_size=0"};
     cj_recipe *r;
     const char *path = write_text("r.yaml", "model: [flatten, dense: 10]\n");
     expect_status(cj_recipe_read(&r, path, 1, over), CJ_INVALID_ARGUMENT);
     expect_message("override: model.heads is '2', which a list of layers has no use for");
+    expect_status(cj_recipe_read(&r, path, 1, none), CJ_INVALID_ARGUMENT);
+    expect_message("override: training.batch_size is '0', but must be 1 or more");
 }
 
 /* A recipe as it is written out has every key, and says where it ends: one that was cut short is not taken

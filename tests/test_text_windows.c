@@ -313,6 +313,41 @@ static void test_recipe(void **state)
     cj_test_remove_folder(folder);
 }
 
+/* Validation and test from files of their own leave all of the text to the training; a character there that
+ * the text does not have is named with its line. */
+static void test_recipe_with_files(void **state)
+{
+    (void)state;
+    skip_without_recipes();
+    char *folder = cj_test_new_folder(), validation[600], test[600];
+    cj_recipe *r = write_recipe(folder, "abcdeabcdeabcdeabcde", NULL);
+    cj_recipe_sets sets;
+    snprintf(validation, sizeof validation, "data.validation_text=%s", cj_test_path(folder, "v.txt"));
+    snprintf(test, sizeof test, "data.test_text=%s", cj_test_path(folder, "t.txt"));
+    cj_test_write_file(cj_test_path(folder, "v.txt"), "edcba", 5);
+    cj_test_write_file(cj_test_path(folder, "t.txt"), "aabaxb", 6);
+    cj_recipe_free(r);
+    expect_ok(cj_recipe_read(&r, cj_test_path(folder, "r.yaml"), 1, (const char *[]){validation}));
+    expect_ok(cj_recipe_open_data(r, &sets));
+    assert_int_equal(cj_dataset_text(sets.training).tokens, 20);
+    assert_int_equal(cj_dataset_text(sets.validation).tokens, 5);
+    assert_null(sets.test);
+    cj_recipe_close_data(&sets);
+    cj_recipe_free(r);
+    expect_ok(cj_recipe_read(&r, cj_test_path(folder, "r.yaml"), 2, (const char *[]){validation, test}));
+    expect_status(cj_recipe_open_data(r, &sets), CJ_NOT_FOUND);
+    expect_message("t.txt: line 1: 'x'");
+    cj_test_write_file(cj_test_path(folder, "t.txt"), "aab", 3);
+    expect_ok(cj_recipe_open_data(r, &sets));
+    assert_int_equal(cj_dataset_text(sets.test).bytes, 3);
+    cj_recipe_close_data(&sets);
+    cj_test_write_file(cj_test_path(folder, "t.txt"), "", 0);
+    expect_status(cj_recipe_open_data(r, &sets), CJ_FORMAT_ERROR);
+    expect_message("t.txt: the file is empty, expected a text");
+    cj_recipe_free(r);
+    cj_test_remove_folder(folder);
+}
+
 /* How the recipe has text brought to one form, and what it does with bytes that are none. */
 static void test_recipe_cleaning(void **state)
 {
@@ -516,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_scores_count_tokens),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_recipe_with_files),
         cmocka_unit_test(test_recipe_cleaning),
         cmocka_unit_test(test_recipe_cleaning_by_a_file),
         cmocka_unit_test(test_recipe_in_lanes),

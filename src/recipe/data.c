@@ -31,6 +31,55 @@ static cj_split_options split_of(const cj_recipe *r, bool has_test)
                               .seed = (uint64_t)cj__recipe_count(r, CJ__KEY_data_seed)};
 }
 
+/* --- which data there is ------------------------------------------------------------------------------- */
+
+/* Pictures and their labels in one archive. */
+static bool is_archive(const cj_recipe *r)
+{
+    const char *file = r->values[CJ__KEY_data_file];
+    size_t size = strlen(file);
+    return size > 4 && strcmp(file + size - 4, ".npz") == 0;
+}
+
+bool cj_recipe_is_table(const cj_recipe *r)
+{
+    return is_set(r, CJ__KEY_data_file) && !is_archive(r) && !has_pictures(r);
+}
+
+/* Texts as data.format orders them, then the others. */
+enum { PLAIN, LINES, LABELLED, PAIRS, STORIES, MASKED, NAMED, ARCHIVE, TABLE, PICTURES };
+
+#define SPLIT     "split|validation|test|seed"
+#define PIXELS    "shape|classes|scale|shift|mean|deviation|normalise"
+#define TOKENS    "text|format|tokenizer|vocabulary|least|lower|form|invalid|shape|validation_text|test_text"
+#define SENTENCES TOKENS "|longest|bucket|" SPLIT
+
+/* The keys of `data` that are of use to it, with those that a run remembers of it. */
+static const struct {
+    const char *what, *takes;
+} kinds[] = {
+    [PLAIN] = {"a plain text", TOKENS "|window|windows|order|validation|test"},
+    [LINES] = {"a text of lines", SENTENCES "|window"},
+    [LABELLED] = {"a text of labelled sentences", SENTENCES "|classes"},
+    [PAIRS] = {"a text of pairs", SENTENCES "|target_text|validation_target|test_target|target_tokenizer|"
+                                            "target_vocabulary"},
+    [STORIES] = {"a text of stories", SENTENCES "|memory|classes"},
+    [MASKED] = {"a text with masked words", SENTENCES "|more_text"},
+    [NAMED] = {"a data set known by name", "name|" PIXELS "|" SPLIT},
+    [ARCHIVE] = {"an archive", "file|" PIXELS "|" SPLIT},
+    [TABLE] = {"a table", "file|target|target_is_number|drop|categories|missing|missing_indicators|scaling|"
+                          "shape|classes|" SPLIT},
+    [PICTURES] = {"a set of pictures",
+                  "file|folder|pictures|target|target_is_number|crop|skip_damaged|" PIXELS "|" SPLIT},
+};
+
+static int kind_of(const cj_recipe *r)
+{
+    if (cj_recipe_is_text(r)) return PLAIN + cj__recipe_choice(r, CJ__KEY_data_format);
+    if (has_pictures(r)) return PICTURES;
+    return cj_recipe_is_table(r) ? TABLE : is_archive(r) ? ARCHIVE : NAMED;
+}
+
 /* --- settings ------------------------------------------------------------------------------------------ */
 
 static cj_status read_normalisation(cj_recipe *r)
@@ -68,6 +117,8 @@ cj_status cj__recipe_check_data(cj_recipe *r)
                                     "the column of data.file with paths in data.folder");
     CJ__TRY(cj__recipe_check_text(r));
     CJ__TRY(read_normalisation(r));
+    CJ__TRY(cj__recipe_check_taken(r, CJ__KEY_data_name, CJ__KEY_data_seed, kinds[kind_of(r)].what,
+                                   kinds[kind_of(r)].takes));
     return read_classes(r);
 }
 
@@ -77,19 +128,6 @@ const char *cj_recipe_class(const cj_recipe *recipe, int64_t label)
 }
 
 /* --- tables, archives, names --------------------------------------------------------------------------- */
-
-/* Pictures and their labels in one archive. */
-static bool is_archive(const cj_recipe *r)
-{
-    const char *file = r->values[CJ__KEY_data_file];
-    size_t size = strlen(file);
-    return size > 4 && strcmp(file + size - 4, ".npz") == 0;
-}
-
-bool cj_recipe_is_table(const cj_recipe *r)
-{
-    return is_set(r, CJ__KEY_data_file) && !is_archive(r) && !has_pictures(r);
-}
 
 cj_status cj_recipe_read_table(const cj_recipe *r, const char *path, cj_table **table)
 {

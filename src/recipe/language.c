@@ -3,6 +3,7 @@
 #include "graph/graph.h"
 #include "recipe/recipe.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const cj__network_keys networks[] = {
@@ -71,8 +72,12 @@ static cj_status check_language(const cj_recipe *r)
         return cj__recipe_bad_value(r, CJ__KEY_model_kv_heads, "a divisor of model.heads");
     if (language_of(r) == LLAMA && width / heads % 2)
         return cj__recipe_bad_value(r, CJ__KEY_model_width, "an even multiple of model.heads");
-    if (cj_recipe_block(r) < cj__recipe_count(r, CJ__KEY_data_window) && cj__recipe_is_plain_text(r))
-        return cj__recipe_bad_value(r, CJ__KEY_model_block, "as large as data.window, or 0 for the same");
+    if (cj_recipe_block(r) < cj__recipe_count(r, CJ__KEY_data_window) && cj__recipe_is_plain_text(r)) {
+        char wanted[120];
+        snprintf(wanted, sizeof wanted, "at least data.window, which is %.40s, or 0 for the same",
+                 r->values[CJ__KEY_data_window]);
+        return cj__recipe_bad_value(r, CJ__KEY_model_block, wanted);
+    }
     return CJ_OK;
 }
 

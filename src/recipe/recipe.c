@@ -318,13 +318,15 @@ static cj_status override(cj_recipe *r, const char *text)
     memcpy(key, text, (size_t)(equals - text));
     key[equals - text] = 0;
     if (strcmp(key, "augment") == 0) return cj__recipe_augment_instead(r, equals + 1);
-    return cj__recipe_set(r, 0, key, equals + 1);
+    CJ__TRY(cj__recipe_set(r, 0, key, equals + 1));
+    r->overridden[cj__recipe_key_named(key) - keys] = true;
+    return CJ_OK;
 }
 
 cj_status cj__recipe_bad_value(const cj_recipe *r, cj__key key, const char *wanted)
 {
-    return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s", r->path, keys[key].name,
-                    r->values[key], wanted);
+    return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s",
+                    r->overridden[key] ? "override" : r->path, keys[key].name, r->values[key], wanted);
 }
 
 cj_status cj__recipe_check_share(const cj_recipe *r, cj__key key)
@@ -354,16 +356,22 @@ static bool is_standard(const cj_recipe *r, int key)
            is_number(keys[key].standard, &standard) && given == standard;
 }
 
+cj_status cj__recipe_check_taken(const cj_recipe *r, cj__key first, cj__key last, const char *user,
+                                 const char *takes)
+{
+    char where[300];
+    for (int i = (int)first; i <= (int)last; i++)
+        if (cj__text_choice(takes, strchr(keys[i].name, '.') + 1) < 0 && !is_standard(r, i))
+            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', which %s has no use for: it takes %s",
+                            cj__recipe_place(r, r->lines[i], where), keys[i].name, r->values[i], user,
+                            *takes ? takes : "none of these keys");
+    return CJ_OK;
+}
+
 /* The keys of `model` that the network has no use for. */
 static cj_status check_taken(const cj_recipe *r, const char *network, const char *takes)
 {
-    char where[300];
-    for (int i = CJ__KEY_model_classes; i <= CJ__KEY_model_epsilon; i++)
-        if (cj__text_choice(takes, strchr(keys[i].name, '.') + 1) < 0 && !is_standard(r, i))
-            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', which %s has no use for: it takes %s",
-                            cj__recipe_place(r, r->lines[i], where), keys[i].name, r->values[i], network,
-                            *takes ? takes : "none of `model`");
-    return CJ_OK;
+    return cj__recipe_check_taken(r, CJ__KEY_model_classes, CJ__KEY_model_epsilon, network, takes);
 }
 
 static cj_status check_model(cj_recipe *r)
@@ -414,6 +422,37 @@ static bool is_shape(const cj_recipe *r)
     return good && cj__shape_valid(cj_recipe_shape(r));
 }
 
+/* Of labelled sentences the classes are known when they have been read. */
+cj_status cj__recipe_check_weights(const cj_recipe *r)
+{
+    int64_t weights = cj__recipe_list(r, CJ__KEY_class_weights, NULL, 0);
+    int64_t classes = cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r);
+    if (weights <= 0 || weights == classes || classes == 0) return CJ_OK;
+    return cj__recipe_bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
+}
+
+/* A rate that a decay of a tenth meets in every step is nothing after ten. */
+static cj_status check_schedule(const cj_recipe *r)
+{
+    cj_schedule_kind kind = (cj_schedule_kind)cj__recipe_choice(r, CJ__KEY_schedule);
+    bool factor = cj__recipe_number(r, CJ__KEY_schedule_factor) != 0;
+    if (cj__recipe_count(r, CJ__KEY_schedule_every) > 0) return CJ_OK;
+    if (kind == CJ_SCHEDULE_STEP || (kind == CJ_SCHEDULE_EXPONENTIAL && !factor))
+        return cj__recipe_bad_value(r, CJ__KEY_schedule_every,
+                                    "how many steps it takes until the rate is schedule.factor times as "
+                                    "large");
+    return CJ_OK;
+}
+
+static cj_status check_members(const cj_recipe *r)
+{
+    CJ__TRY(cj__recipe_check_range(r, CJ__KEY_members, 1, 64, "1 or more, and 64 at most"));
+    if (cj_recipe_members(r) == 1 || !cj_recipe_predicts_tokens(r)) return CJ_OK;
+    return cj__recipe_bad_value(r, CJ__KEY_members,
+                                "1 where the network predicts tokens: no mean of several is made of those; "
+                                "hint: train them one by one with --seed");
+}
+
 /* What no single value shows to be wrong. */
 static cj_status check(cj_recipe *r)
 {
@@ -433,13 +472,10 @@ static cj_status check(cj_recipe *r)
                                     "a list of up to 7 dimensions that fit in memory: [28, 28]");
     if (!are_weights(r->class_weights, weights))
         return cj__recipe_bad_value(r, CJ__KEY_class_weights, "a list of numbers from 0 on: [1, 3.5]");
-    if (weights > 0 && weights != (cj_recipe_loss(r) == CJ_BINARY_CROSS_ENTROPY ? 2 : cj_recipe_classes(r)))
-        return cj__recipe_bad_value(r, CJ__KEY_class_weights, "a list of one number for each class");
+    CJ__TRY(cj__recipe_check_weights(r));
+    CJ__TRY(check_schedule(r));
     CJ__TRY(cj__recipe_check_data(r));
-    if (cj__recipe_number(r, CJ__KEY_members) < 1)
-        return cj__recipe_bad_value(r, CJ__KEY_members, "1 or more");
-    if (cj__recipe_number(r, CJ__KEY_members) > 64)
-        return cj__recipe_bad_value(r, CJ__KEY_members, "64 at most");
+    CJ__TRY(check_members(r));
     return cj__recipe_resolve_lists(r);
 }
 

@@ -174,7 +174,8 @@ struct cj_recipe {
     cj__arena arena;
     const char *path;
     const char *values[CJ__KEY_COUNT];
-    int lines[CJ__KEY_COUNT];                 /* where the file sets them; 0: it does not */
+    int lines[CJ__KEY_COUNT]; /* where the file sets them; 0: it does not */
+    bool overridden[CJ__KEY_COUNT];
     cj_layer layers[CJ__MOST_LAYERS + 1];     /* ended by one without a type */
     const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
@@ -226,8 +227,13 @@ const cj__key_facts *cj__recipe_key_named(const char *name);
 bool cj__recipe_mapping_fits(const cj__key_facts *key, const char *value);
 /* Fills the arrays above from the values. */
 CJ_MUST_CHECK cj_status cj__recipe_resolve_lists(cj_recipe *recipe);
-/* "RECIPE: KEY is 'VALUE', but must be WANTED." */
+/* "RECIPE: KEY is 'VALUE', but must be WANTED", where an override says so beginning with that. */
 cj_status cj__recipe_bad_value(const cj_recipe *recipe, cj__key key, const char *wanted);
+/* The keys from `first` to `last` must be standard, or among what `user` takes: "a|b|c". */
+CJ_MUST_CHECK cj_status cj__recipe_check_taken(const cj_recipe *recipe, cj__key first, cj__key last,
+                                               const char *user, const char *takes);
+/* One weight for each class, as soon as it is known how many there are. */
+CJ_MUST_CHECK cj_status cj__recipe_check_weights(const cj_recipe *recipe);
 /* What the keys of data say together; reads mean, deviation and classes from their lists: data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_check_data(cj_recipe *recipe);
 /* What the keys of a text say together, and opening it, as windows of tokens: text_data.c. */

@@ -1,4 +1,5 @@
-/* A recipe's text: its tokenizer made or read, the text split by position, and each part cut into windows. */
+/* A recipe's text: its tokenizer made or read, the text split by position, unless validation or test have a
+ * file of their own, and each part cut into windows. */
 #include "base/text.h"
 #include "data/source.h"
 #include "recipe/recipe.h"
@@ -62,6 +63,11 @@ static cj_status check_tokenizers(const cj_recipe *r)
     return own ? check_tokenizer(r, CJ__KEY_data_target_tokenizer) : CJ_OK;
 }
 
+static bool in_lanes(const cj_recipe *r)
+{
+    return cj__recipe_choice(r, CJ__KEY_data_order) == 1;
+}
+
 cj_status cj__recipe_check_text(const cj_recipe *r)
 {
     CJ__TRY(check_tokenizers(r));
@@ -74,6 +80,9 @@ cj_status cj__recipe_check_text(const cj_recipe *r)
     if (!cj__recipe_is_plain_text(r)) return cj__recipe_check_sentences(r);
     if (cj__recipe_count(r, CJ__KEY_data_window) < 1)
         return cj__recipe_bad_value(r, CJ__KEY_data_window, "1 or more");
+    if (in_lanes(r) && cj__recipe_count(r, CJ__KEY_data_windows) > 0)
+        return cj__recipe_bad_value(r, CJ__KEY_data_windows,
+                                    "0 where data.order is lanes, which read the whole text in each epoch");
     return CJ_OK;
 }
 
@@ -187,7 +196,7 @@ cj_status cj__recipe_fit_classes(cj_recipe *r, int64_t count)
 {
     if (*r->values[CJ__KEY_model_name] && cj__recipe_count(r, CJ__KEY_model_classes) == 0)
         CJ__TRY(cj__recipe_set_count(r, CJ__KEY_model_classes, count));
-    if (cj_recipe_classes(r) >= count) return CJ_OK;
+    if (cj_recipe_classes(r) >= count) return cj__recipe_check_weights(r);
     return cj__fail(CJ_INVALID_ARGUMENT,
                     "%s: the network ends in %lld logits, but the text has %lld different %s: expected one "
                     "logit for each",
@@ -201,7 +210,7 @@ static cj_status cut(const opening *o, const cj_tokens *tokens, const cj_text_fa
                      cj_dataset **part)
 {
     const cj_recipe *r = o->r;
-    bool lanes = cj__recipe_choice(r, CJ__KEY_data_order) == 1;
+    bool lanes = in_lanes(r);
     int64_t window = cj__recipe_count(r, CJ__KEY_data_window),
             drawn = cj__recipe_count(r, CJ__KEY_data_windows);
     if (drawn == 0) drawn = (tokens->count + window - 1) / window;
@@ -237,33 +246,61 @@ static cj_status make_part(const opening *o, const cj_tokenizer *tokenizer, int6
     return status;
 }
 
+/* Of a key's file; the text is the caller's to free. */
+static cj_status read_text(opening *o, cj__key key)
+{
+    CJ__TRY(cj_data_find(o->r->values[key], o->path, sizeof o->path));
+    CJ__TRY(cj__source_read_text(o->path, &o->text, &o->size));
+    o->all = cj_count_characters(o->text, o->size);
+    return o->size > 0 ? CJ_OK : cj__fail(CJ_FORMAT_ERROR, "%s: the file is empty, expected a text", o->path);
+}
+
+/* The share of the text that a part takes which has no file of its own. */
+static double share_of(const cj_recipe *r, cj__key share, cj__key file)
+{
+    return *r->values[file] ? 0 : cj__recipe_number(r, share);
+}
+
 /* By position, as a text is one thing: first what is trained on, then validation, then the test. */
 static cj_status find_parts(opening *o)
 {
-    double test = cj__recipe_number(o->r, CJ__KEY_data_test);
-    double training = 1 - cj__recipe_number(o->r, CJ__KEY_data_validation) - test;
-    o->all = cj_count_characters(o->text, o->size);
+    double test = share_of(o->r, CJ__KEY_data_test, CJ__KEY_data_test_text);
+    double training = 1 - share_of(o->r, CJ__KEY_data_validation, CJ__KEY_data_validation_text) - test;
     o->training = (int64_t)((double)o->all * training);
     o->validation = (int64_t)((double)o->all * (1 - test));
-    if (o->size == 0) return cj__fail(CJ_FORMAT_ERROR, "%s: the file is empty, expected a text", o->path);
     if (o->training > 0) return CJ_OK;
     return cj__fail(CJ_INVALID_ARGUMENT, "%s: %lld characters leave none for training", o->path,
                     (long long)o->all);
 }
 
+/* The whole of the file that a key names. */
+static cj_status make_part_of_file(cj_recipe *r, const cj_tokenizer *tokenizer, cj__key key, const char *name,
+                                   cj_dataset **part)
+{
+    opening o = {.r = r};
+    cj_status status = read_text(&o, key);
+    if (status == CJ_OK) status = make_part(&o, tokenizer, 0, o.all, name, part);
+    cj__free(o.text);
+    return status;
+}
+
 static cj_status make_parts(const opening *o, cj_recipe_sets *sets)
 {
+    const cj__key validation = CJ__KEY_data_validation_text, test = CJ__KEY_data_test_text;
     CJ__TRY(make_part(o, sets->tokenizer, 0, o->training, "training", &sets->training));
     CJ__TRY(make_part(o, sets->tokenizer, o->training, o->validation, "validation", &sets->validation));
-    return make_part(o, sets->tokenizer, o->validation, o->all, "test", &sets->test);
+    CJ__TRY(make_part(o, sets->tokenizer, o->validation, o->all, "test", &sets->test));
+    if (*o->r->values[validation])
+        CJ__TRY(make_part_of_file(o->r, sets->tokenizer, validation, "validation", &sets->validation));
+    if (*o->r->values[test]) CJ__TRY(make_part_of_file(o->r, sets->tokenizer, test, "test", &sets->test));
+    return CJ_OK;
 }
 
 cj_status cj__recipe_open_text(cj_recipe *r, cj_recipe_sets *sets)
 {
     opening o = {.r = r};
-    CJ__TRY(cj_data_find(r->values[CJ__KEY_data_text], o.path, sizeof o.path));
-    CJ__TRY(cj__source_read_text(o.path, &o.text, &o.size));
-    cj_status status = find_parts(&o);
+    cj_status status = read_text(&o, CJ__KEY_data_text);
+    if (status == CJ_OK) status = find_parts(&o);
     if (status == CJ_OK) status = open_tokenizer(&o, &sets->tokenizer);
     if (status == CJ_OK) status = remember_vocabulary(r, cj_tokenizer_count(sets->tokenizer));
     if (status == CJ_OK) status = make_parts(&o, sets);
