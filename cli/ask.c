@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum { MOST_HOPS = 30, MOST_FACTS = 3 };
-static const float LEAST_WEIGHT = 0.05F; /* of a fact that is told */
+static const float LEAST_WEIGHT = 0.05F; /* of a fact that is told behind the weightiest */
 
 typedef struct {
     char *text;
@@ -159,7 +159,7 @@ static void tell_hop(const asking *a, int64_t hop)
     int64_t place = -1;
     for (int told = 0; told < MOST_FACTS; told++) {
         place = next_of(weights, a->sentences, place);
-        if (place < 0 || weights[place] < LEAST_WEIGHT || !fact_at(a, place)) return;
+        if (place < 0 || !fact_at(a, place) || (told > 0 && weights[place] < LEAST_WEIGHT)) return;
         printf(told ? "         " : "  look %lld ", (long long)hop + 1);
         printf(" %.2f  %lld %s\n", (double)weights[place], (long long)(a->count - a->sentences + place + 1),
                fact_at(a, place)->text);

@@ -52,6 +52,16 @@ static int read_stream(FILE *from, bytes *b)
     return check_input(from, b->name);
 }
 
+/* Recipes unpack their texts themselves; here what was packed would be taken for text. */
+static int refuse_packed(const bytes *b)
+{
+    if (b->size < 2 || memcmp(b->data, "\x1f\x8b", 2) != 0) return EXIT_OK;
+    return fprintf(stderr,
+                   "cajal: %s: found data packed by gzip, expected text; hint: zcat FILE | cajal ... -\n",
+                   b->name),
+           EXIT_FAILED;
+}
+
 int read_bytes(const char *path, bytes *b)
 {
     *b = (bytes){.size = 0};
@@ -59,7 +69,7 @@ int read_bytes(const char *path, bytes *b)
     if (!from) return EXIT_FAILED;
     int code = read_stream(from, b);
     close_input(from);
-    return code;
+    return code == EXIT_OK ? refuse_packed(b) : code;
 }
 
 bool next_line(line *l, FILE *from)

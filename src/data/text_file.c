@@ -9,6 +9,7 @@
 #include "text/unicode.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,12 +90,18 @@ static cj_status read_story_line(const lines *l, story_line *s)
 
 /* --- examples ------------------------------------------------------------------------------------------ */
 
+/* A label in the reading's arena, and where it stands. */
+typedef struct {
+    const char *text;
+    int64_t line;
+} given_label;
+
 typedef struct {
     const cj_text_file_options *o;
     lines l, target; /* `target` of pairs */
     cj__sequences s;
     cj__arena arena;     /* names of classes */
-    const char **labels; /* [rows] in `arena`, until they are classes */
+    given_label *labels; /* [rows], until they are classes */
     int64_t label_room;
     cj__names classes;
     stretch *memory; /* [memory_count] the story so far */
@@ -142,7 +149,7 @@ static cj_status put_label(reading *r, stretch label)
     memcpy(copy, label.from, size);
     if (!cj__name_fits(copy) || strlen(copy) != size) return wrong(&r->l, "a label in UTF-8 without commas");
     CJ__TRY(cj__grow(&r->labels, &r->label_room, r->s.rows, sizeof *r->labels));
-    r->labels[r->s.rows++] = copy;
+    r->labels[r->s.rows++] = (given_label){copy, r->l.number};
     return CJ_OK;
 }
 
@@ -270,9 +277,10 @@ static bool has_given_classes(const reading *r)
 static cj_status find_classes(reading *r)
 {
     if (has_given_classes(r)) return cj__names_split(&r->classes, &r->arena, r->o->classes);
-    const char **names = cj__arena_copy(&r->arena, r->labels, (size_t)r->s.rows * sizeof *names);
+    const char **names = cj__arena_allocate(&r->arena, ((size_t)r->s.rows + 1) * sizeof *names);
     int64_t count = 0;
     if (!names) return cj__out_of_memory((size_t)r->s.rows * sizeof *names, "names of classes");
+    for (int64_t i = 0; i < r->s.rows; i++) names[i] = r->labels[i].text;
     qsort(names, (size_t)r->s.rows, sizeof *names, by_name);
     for (int64_t i = 0; i < r->s.rows; i++)
         if (i == 0 || strcmp(names[i], names[count - 1]) != 0) names[count++] = names[i];
@@ -289,15 +297,22 @@ static int64_t class_of(const reading *r, const char *label)
     return found ? found - (const char *const *)names->names : -1;
 }
 
+static cj_status unknown_label(const reading *r, const given_label *label)
+{
+    char known[200] = "";
+    for (int64_t i = 0; i < r->classes.count && strlen(known) < 100; i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s'%.60s'", i ? ", " : "",
+                 r->classes.names[i]);
+    return cj__fail(CJ_FORMAT_ERROR, "%s: line %lld: found label '%.60s', expected one of the %lld known: %s",
+                    r->l.path, (long long)label->line, label->text, (long long)r->classes.count, known);
+}
+
 static cj_status label_rows(reading *r)
 {
     CJ__TRY(find_classes(r));
     for (int64_t i = 0; i < r->s.rows; i++) {
-        int64_t label = class_of(r, r->labels[i]);
-        if (label < 0)
-            return cj__fail(CJ_FORMAT_ERROR,
-                            "%s: example %lld: found label '%.60s', expected one of the %lld known",
-                            r->l.path, (long long)i + 1, r->labels[i], (long long)r->classes.count);
+        int64_t label = class_of(r, r->labels[i].text);
+        if (label < 0) return unknown_label(r, &r->labels[i]);
         CJ__TRY(cj_tokens_add(&r->s.y, (int32_t)label));
     }
     return CJ_OK;

@@ -47,7 +47,7 @@ bool cj_recipe_is_table(const cj_recipe *r)
 }
 
 /* Texts as data.format orders them, then the others. */
-enum { PLAIN, LINES, LABELLED, PAIRS, STORIES, MASKED, NAMED, ARCHIVE, TABLE, PICTURES };
+enum { PLAIN, LINES, LABELLED, PAIRS, STORIES, MASKED, WRITTEN, NAMED, ARCHIVE, TABLE, PICTURES };
 
 #define SPLIT     "split|validation|test|seed"
 #define PIXELS    "shape|classes|scale|shift|mean|deviation|normalise"
@@ -65,6 +65,9 @@ static const struct {
                                             "target_vocabulary"},
     [STORIES] = {"a text of stories", SENTENCES "|memory|classes"},
     [MASKED] = {"a text with masked words", SENTENCES "|more_text"},
+    /* A tokenizer and no text: the network is not trained, but writes. */
+    [WRITTEN] = {"a tokenizer without a text", SENTENCES "|window|order|memory|target_tokenizer|"
+                                                         "target_vocabulary"},
     [NAMED] = {"a data set known by name", "name|" PIXELS "|" SPLIT},
     [ARCHIVE] = {"an archive", "file|" PIXELS "|" SPLIT},
     [TABLE] = {"a table", "file|target|target_is_number|drop|categories|missing|missing_indicators|scaling|"
@@ -77,7 +80,8 @@ static int kind_of(const cj_recipe *r)
 {
     if (cj_recipe_is_text(r)) return PLAIN + cj__recipe_choice(r, CJ__KEY_data_format);
     if (has_pictures(r)) return PICTURES;
-    return cj_recipe_is_table(r) ? TABLE : is_archive(r) ? ARCHIVE : NAMED;
+    if (is_set(r, CJ__KEY_data_file)) return is_archive(r) ? ARCHIVE : TABLE;
+    return cj__recipe_names_file(r->values[CJ__KEY_data_tokenizer]) ? WRITTEN : NAMED;
 }
 
 /* --- settings ------------------------------------------------------------------------------------------ */
