@@ -125,9 +125,22 @@ DRAW(number_mask,
      cj_attention(s, HEADS, .key = HEADS, .value = HEADS, .mask = given(s, CJ_I32, cj_shape(2, 3))))
 DRAW(few_firsts, cj_rotary(HEADS, .first = given(s, CJ_I32, cj_shape(3))))
 DRAW(float_first, cj_learned_positions(s, X, .count = 9, .first = given(s, CJ_F32, cj_shape(2))))
+DRAW(swapped_keys,
+     cj_additive_attention(s, ROWS, X, .units = 3, .projected = given(s, CJ_F32, cj_shape(2, 4, 4))).context)
+DRAW(whole_rotary, cj_rotary(given(s, CJ_I32, cj_shape(2, 3, 1, 4))))
+DRAW(whole_sines, cj_sinusoidal_positions(given(s, CJ_I32, cj_shape(2, 3, 4))))
+DRAW(no_theta, cj_rotary(HEADS, .theta = -5))
+DRAW(no_scale, cj_attention(s, HEADS, .key = HEADS, .value = HEADS, .scale = (double)NAN))
+DRAW(all_dropped, cj_attention(s, HEADS, .key = HEADS, .value = HEADS, .dropout = 1))
+DRAW(byte_rows, cj_embedding(s, given(s, CJ_U8, cj_shape(2, 3)), .count = 4, .width = 3, .has_padding = true))
 
 SLIPS(wrong, {no_units, "dense at 's' has 0 units, expected 1 or more"},
-      {no_layers, "transformer_encoder at 's' has 0 layers"}, {no_width, "embedding at 's' has 0 columns"},
+      {no_layers, "transformer_encoder at 's' has 0 layers"},
+      {swapped_keys, "projected is [2,4,4], expected [2,"},
+      {whole_rotary, "rotary positions need floating point, not i32"},
+      {whole_sines, "sinusoidal positions need floating point, not i32"}, {no_theta, "theta is -5"},
+      {no_scale, "the scale is nan"}, {all_dropped, "attention at 's' has a dropout of 1"},
+      {byte_rows, "the rows are u8, expected i32 or i64"}, {no_width, "embedding at 's' has 0 columns"},
       {no_count, "embedding at 's' has 0 rows"}, {no_hidden, "dense at 's.gate_proj' has 0 units"},
       {no_key_units, "dense at 's.key' has 0 units"},
       {no_attention_units, "additive_attention at 's' has 0 units"},
@@ -186,8 +199,23 @@ static void test_of_another_graph(void **state)
     expect_status(cj_graph_status(other), CJ_INVALID_ARGUMENT);
     expect_message("dense at 's' was given input of another graph");
     expect_ok(cj_graph_status(one));
-    cj_graph_free(one);
     cj_graph_free(other);
+    for (int i = 0; i < 4; i++) {
+        static const char *const said[] = {"output 'y' is of another graph", "layer l is of another graph",
+                                           "assign: the value is of another graph",
+                                           "lstm at 's' was given lengths of another graph"};
+        expect_ok(cj_graph_new(&other, model));
+        if (i == 0) cj_output(other, "y", x);
+        if (i == 1) cj_note_layer(cj_root(other), "l", x);
+        if (i == 2) cj_assign(cj_state(cj_root(other), "state", CJ_STATISTIC, CJ_F32, cj_shape(2, 3), 0), x);
+        if (i == 3)
+            cj_lstm(cj_at(cj_root(other), "s"), cj_input(other, "z", CJ_F32, cj_shape(2, 3, 4)), .units = 2,
+                    .lengths = cj_cast(cj_slice(x, 1, 0, 1, 1), CJ_I32));
+        expect_status(cj_graph_status(other), CJ_INVALID_ARGUMENT);
+        expect_message(said[i]);
+        cj_graph_free(other);
+    }
+    cj_graph_free(one);
     cj_model_free(model);
 }
 

@@ -401,6 +401,7 @@ static void probabilities_by_hand(void **state)
     expect_shares((cj_sampling){.temperature = 1, .top_k = 60}, shares);
     expect_shares((cj_sampling){.temperature = 1, .top_p = 1}, shares);
     expect_shares((cj_sampling){.temperature = 1, .top_p = 0.39}, (double[]){0, 1, 0, 0, 0, 0});
+    expect_shares((cj_sampling){.temperature = 9, .top_p = 0.001}, (double[]){0, 1, 0, 0, 0, 0});
     expect_shares((cj_sampling){.temperature = 1, .top_p = 0.41}, (double[]){0, 2 / 3.0, 1 / 3.0, 0, 0, 0});
     expect_shares((cj_sampling){.temperature = 1, .top_p = 0.75}, (double[]){0, 0.5, 0.25, 0.25, 0, 0});
     expect_shares((cj_sampling){.temperature = 1, .top_p = 0.96}, shares);

@@ -313,6 +313,8 @@ void cj_output(cj_graph *graph, const char *name, cj_value value)
         cj__graph_error(graph, CJ_OUT_OF_MEMORY, "out of memory for output '%s'", name);
     else if (!cj_value_ok(value))
         cj__graph_error(graph, CJ_INVALID_ARGUMENT, "output '%s' has no value", name);
+    else if (value.graph != graph)
+        cj__graph_error(graph, CJ_INVALID_ARGUMENT, "output '%s' is of another graph", name);
     else
         graph->outputs[graph->output_count++] = (cj__binding){copy, value.id};
 }
@@ -388,6 +390,9 @@ cj_value cj_note_layer(cj_scope scope, const char *type, cj_value output)
 {
     cj_graph *g = scope.graph;
     if (!cj_value_ok(output)) return output;
+    if (output.graph != g)
+        return cj__graph_error(g, CJ_INVALID_ARGUMENT, "layer %s at '%s' is of another graph", type,
+                               scope.path);
     cj_status status = cj__grow(&g->layers, &g->layer_capacity, g->layer_count, sizeof *g->layers);
     if (status != CJ_OK) return cj__graph_error(g, status, "out of memory for the list of layers");
     g->layers[g->layer_count++] = (cj__layer_note){scope.path, type, output.id};

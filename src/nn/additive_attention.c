@@ -12,6 +12,20 @@ typedef struct {
     bool several; /* queries [N,L,A] */
 } sizes;
 
+static bool projected_fits(cj_scope s, const cj_additive_attention_options *o, const sizes *z)
+{
+    char found[CJ__SHAPE_TEXT], wanted[CJ__SHAPE_TEXT];
+    cj_shape_t shape = cj_value_shape(o->projected), all = cj_shape(z->rows, z->keys, o->units);
+    if (!cj__given(s, "additive_attention", "projected", o->projected)) return false;
+    if (cj_shape_equal(shape, all)) return true;
+    cj__graph_error(
+        s.graph, CJ_SHAPE_ERROR,
+        "additive_attention at '%s': projected is %s, expected %s, as cj_additive_keys makes it of "
+        "these keys",
+        s.path, cj__shape_text(shape, found), cj__shape_text(all, wanted));
+    return false;
+}
+
 static bool check(cj_scope s, const cj_additive_attention_options *o, sizes *z)
 {
     static const char name[] = "additive_attention";
@@ -27,6 +41,7 @@ static bool check(cj_scope s, const cj_additive_attention_options *o, sizes *z)
                                      s.path),
                false;
     *z = (sizes){k.dims[0], q.rank == 3 ? q.dims[1] : 1, k.dims[1], q.rank == 3};
+    if (o->projected.graph && !projected_fits(s, o, z)) return false;
     return cj__lengths_fit(s, name, "lengths", o->lengths, z->rows);
 }
 

@@ -44,11 +44,18 @@ static cj_value masked(cj_dtype dtype, cj_value mask)
 static bool operands_ok(cj_scope scope, const cj_attention_options *o)
 {
     static const char name[] = "attention";
+    static const char *const names[] = {"first", "lengths", "mask", "bias"};
     const cj_value more[] = {o->first, o->lengths, o->mask, o->bias};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
-        if (more[i].graph && !cj_value_ok(more[i])) return false;
-    return cj__given(scope, name, "query", o->query) && cj__given(scope, name, "key", o->key) &&
-           cj__given(scope, name, "value", o->value) && (!o->mask.graph || mask_fits(scope, o));
+        if (more[i].graph && !cj__given(scope, name, names[i], more[i])) return false;
+    if (!isfinite(o->scale))
+        return (void)cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT,
+                                     "attention at '%s': the scale is %g, expected a finite number",
+                                     scope.path, o->scale),
+               false;
+    return cj__rate_fits(scope, name, o->dropout) && cj__given(scope, name, "query", o->query) &&
+           cj__given(scope, name, "key", o->key) && cj__given(scope, name, "value", o->value) &&
+           (!o->mask.graph || mask_fits(scope, o));
 }
 
 static cj_value draw_attention(cj_scope scope, const cj_attention_options *o)

@@ -13,6 +13,8 @@ bool cj__given(cj_scope scope, const char *layer, const char *name, cj_value val
 bool cj__sized(cj_scope scope, const char *layer, const char *name, int64_t size);
 /* Whether lengths, if given, are integers, one a row. */
 bool cj__lengths_fit(cj_scope scope, const char *layer, const char *name, cj_value lengths, int64_t rows);
+/* Whether a rate of dropout is from 0 up to 1, 1 itself left out. */
+bool cj__rate_fits(cj_scope scope, const char *layer, double rate);
 /* Of a norm: 0 is the usual one, 1e-5. */
 double cj__epsilon(cj_scope scope, const char *layer, double epsilon);
 

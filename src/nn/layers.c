@@ -60,6 +60,10 @@ cj_value cj_embedding(cj_scope scope, const cj_embedding_options *o)
         return cj__graph_error(scope.graph, CJ_INVALID_ARGUMENT,
                                "embedding at '%s': padding is %lld, which is none of %lld rows", scope.path,
                                (long long)o->padding, (long long)o->count);
+    if (cj_value_dtype(o->input) != CJ_I32 && cj_value_dtype(o->input) != CJ_I64)
+        return cj__graph_error(scope.graph, CJ_SHAPE_ERROR,
+                               "embedding at '%s': the rows are %s, expected i32 or i64", scope.path,
+                               cj_dtype_name(cj_value_dtype(o->input)));
     const char *outer = cj__enter(scope.graph, scope.path);
     cj_init init = o->weight_init.kind == CJ_INIT_DEFAULT ? (cj_init){CJ_INIT_NORMAL, 1} : o->weight_init;
     cj_value weight = cj_parameter(scope, "weight", cj_shape(o->count, o->width), init);

@@ -53,6 +53,16 @@ static cj_value angles(cj_value x, cj_value first, double theta, int64_t width, 
     return cj_value_dtype(x) == CJ_F64 ? cj_cast(angle, CJ_F64) : angle;
 }
 
+/* Sines would be cut to whole numbers. */
+static bool is_float(cj_value x, const char *type)
+{
+    cj_dtype dtype = cj_value_dtype(x);
+    if (dtype == CJ_F32 || dtype == CJ_F64 || dtype == CJ_BF16) return true;
+    cj__graph_error(x.graph, CJ_SHAPE_ERROR, "%s positions need floating point, not %s; hint: cj_cast", type,
+                    cj_dtype_name(dtype));
+    return false;
+}
+
 /* --- rotary -------------------------------------------------------------------------------------------- */
 
 /* Two numbers of each pair, [N,T,H,width/2] each, turned against each other; put side by side along `axis`.
@@ -97,6 +107,11 @@ cj_value cj_rotary(const cj_rotary_options *o)
             "rotary positions need [N,T,heads,width] and an even number of a head's numbers to "
             "turn, not %lld of %lld in %lld dimensions",
             (long long)width, (long long)all, (long long)shape.rank);
+    if (!is_float(x, "rotary")) return cj__poison(x.graph);
+    if (!(o->theta >= 0 && isfinite(o->theta)))
+        return cj__graph_error(x.graph, CJ_INVALID_ARGUMENT,
+                               "rotary positions: theta is %g, expected a number above 0, or 0 for 10000",
+                               o->theta);
     cj_value angle = angles(x, o->first, o->theta == 0 ? 10000 : o->theta, width, true);
     cj_value turned = width < all ? cj_slice(x, 3, 0, width, 1) : x;
     turned = (o->interleaved ? turn_pairs : turn_halves)(turned, angle);
@@ -137,7 +152,7 @@ cj_value cj_learned_positions(cj_scope scope, const cj_positions_options *o)
 cj_value cj_sinusoidal_positions(const cj_positions_options *o)
 {
     cj_value x = o->input;
-    if (wrong_rank(x, "sinusoidal")) return cj__poison(x.graph);
+    if (wrong_rank(x, "sinusoidal") || !is_float(x, "sinusoidal")) return cj__poison(x.graph);
     cj_shape_t shape = cj_value_shape(x);
     int64_t width = shape.dims[2];
     if (width < 2 || width % 2)
