@@ -114,6 +114,29 @@ static void test_bleu_in_lower_case(void **state)
     expect_bleu(&o, f.figures[2]);
 }
 
+/* As Python's lower(), and so sacreBLEU's: by what stands around a sigma, and one letter that becomes two. */
+static void test_lower_case_in_full(void **state)
+{
+    (void)state;
+    static const char said[] = "ΟΔΟΣ, ΣΑΣ'Σ Σ ΑΣ. ΑΣΒ ΆΣ\u0301 İİa";
+    static const char wanted[] = "οδος, σασ'ς σ ας. ασβ άς\u0301 i\u0307i\u0307a";
+    char *clean;
+    size_t size;
+    skip_without_utf8proc();
+    expect_ok(cj_text_clean(&(cj_text_cleaning){.lower = true, .in_full = true}, said, strlen(said), &clean,
+                            &size));
+    assert_string_equal(clean, wanted);
+    cj_text_free(clean);
+    cj_score_options o = options();
+    o.said = (const char *[]){"İstanbul is a big old city"};
+    o.references = (const char *[]){"istanbul is a big old city"};
+    o.count = 1;
+    o.lower = true;
+    cj_bleu_score b;
+    expect_ok(cj_bleu(&o, &b));
+    assert_true(fabs(b.score - 75.98356856515926) < 1e-9);
+}
+
 static void test_chrf(void **state)
 {
     (void)state;
@@ -246,10 +269,15 @@ static void test_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bleu),       cmocka_unit_test(test_bleu_in_lower_case),
-        cmocka_unit_test(test_chrf),       cmocka_unit_test(test_each_by_itself),
-        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_command),
-        cmocka_unit_test(test_long_words), cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_bleu),
+        cmocka_unit_test(test_bleu_in_lower_case),
+        cmocka_unit_test(test_lower_case_in_full),
+        cmocka_unit_test(test_chrf),
+        cmocka_unit_test(test_each_by_itself),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, read_fixture, free_fixture);
 }

@@ -63,7 +63,9 @@ typedef struct {
     /* How many bytes a run of the program may take besides the model's variables, as cj_program_facts has
      * them (run_bytes); 0: as many as it needs. To stay within it, the compiler has values of the forward
      * pass computed again for gradients rather than kept: first those that cost least a byte, then whole
-     * stretches of the pass. Bits are the same. If it cannot, cj_compile says what the least is. */
+     * stretches of the pass. Bits are the same, but at CJ_MEDIUM, where what is kept for a gradient may be
+     * rounded to bf16 and what is computed again is not: there they agree as closely as bf16 tells numbers
+     * apart. If it cannot, cj_compile says what the least is. */
     size_t memory;
 } cj_graph_options;
 

@@ -49,6 +49,8 @@ typedef struct {
     bool strip_accents; /* decompose, and leave out marks that take no room of their own */
     bool text_only;     /* so it is with BPE, bytes and scored pieces, too; else they take bytes that are no
                            UTF-8 as they are, unless there is more to do than to look for these */
+    bool in_full; /* lower case as Unicode has it in full, as scores take it: a capital sigma at the end of
+                     a word, and the one letter that becomes two */
 } cj_text_cleaning;
 /* The text so cleaned, `*clean_size` bytes and a zero behind them; free with cj_text_free. A zero byte is no
  * text either. */

@@ -115,7 +115,7 @@ static void cut_13a(cj__text *line)
 
 cj_status cj__score_line(const cj_score_options *o, bool cut, const char *line, cj__text *out)
 {
-    cj_text_cleaning cleaning = {.replace_invalid = true, .lower = o->lower};
+    cj_text_cleaning cleaning = {.replace_invalid = true, .lower = o->lower, .in_full = true};
     cj__text room = {0};
     cj__passage clean = {line, strlen(line), 0};
     cj_status status = cj__text_clean(&cleaning, &clean, &room);

@@ -113,11 +113,58 @@ static utf8proc_option_t decomposition(const cj_text_cleaning *cleaning)
     return (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0));
 }
 
+enum { SIGMA = 0x3a3, FINAL_SIGMA = 0x3c2, DOTTED_I = 0x130, DOT_ABOVE = 0x307 };
+
+static bool is_cased(utf8proc_int32_t code)
+{
+    utf8proc_category_t c = utf8proc_category(code);
+    return c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT;
+}
+
+/* What stands within words or on letters: marks, and signs such as apostrophes. */
+static bool is_passed_over(utf8proc_int32_t code)
+{
+    static const utf8proc_int32_t signs[] = {'\'',   '.',    ':',    0xb7,   0x387,  0x55f,
+                                             0x5f4,  0x2018, 0x2019, 0x2024, 0x2027, 0xfe13,
+                                             0xfe52, 0xfe55, 0xff07, 0xff0e, 0xff1a};
+    utf8proc_category_t c = utf8proc_category(code);
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (code == signs[i]) return true;
+    return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_ME || c == UTF8PROC_CATEGORY_CF ||
+           c == UTF8PROC_CATEGORY_LM || c == UTF8PROC_CATEGORY_SK;
+}
+
+/* Whether a letter stands before the first or behind the last of codes [at], signs passed over. */
+static bool joins_letter(const utf8proc_int32_t *codes, utf8proc_ssize_t count, utf8proc_ssize_t at, int step)
+{
+    for (at += step; at >= 0 && at < count; at += step)
+        if (!is_passed_over(codes[at])) return is_cased(codes[at]);
+    return false;
+}
+
+/* codes: [count] of room for twice as many. What neighbours or length decide of lower case; how many there
+ * are then. */
+static utf8proc_ssize_t lower_in_full(utf8proc_int32_t *codes, utf8proc_ssize_t count)
+{
+    utf8proc_ssize_t more = 0;
+    for (utf8proc_ssize_t i = 0; i < count; i++) {
+        more += codes[i] == DOTTED_I;
+        if (codes[i] == SIGMA && joins_letter(codes, count, i, -1) && !joins_letter(codes, count, i, 1))
+            codes[i] = FINAL_SIGMA;
+    }
+    for (utf8proc_ssize_t from = count - 1, to = count + more - 1; from >= 0 && to > from; from--) {
+        if (codes[from] == DOTTED_I) codes[to--] = DOT_ABOVE;
+        codes[to--] = codes[from] == DOTTED_I ? 'i' : codes[from];
+    }
+    return count + more;
+}
+
 /* In lower case, without marks; how many are left. */
 static utf8proc_ssize_t change(const cj_text_cleaning *cleaning, utf8proc_int32_t *codes,
                                utf8proc_ssize_t count)
 {
     utf8proc_ssize_t kept = 0;
+    if (cleaning->lower && cleaning->in_full) count = lower_in_full(codes, count);
     for (utf8proc_ssize_t i = 0; i < count; i++) {
         if (cleaning->strip_accents && utf8proc_category(codes[i]) == UTF8PROC_CATEGORY_MN) continue;
         codes[kept++] = cleaning->lower ? utf8proc_tolower(codes[i]) : codes[i];
@@ -125,7 +172,7 @@ static utf8proc_ssize_t change(const cj_text_cleaning *cleaning, utf8proc_int32_
     return kept;
 }
 
-/* codes: [count + 1] become UTF-8 where they lie. */
+/* codes: [2·count + 1] become UTF-8 where they lie. */
 static cj_status encode(const cj_text_cleaning *cleaning, utf8proc_int32_t *codes, utf8proc_ssize_t count,
                         cj__text *out)
 {
@@ -143,7 +190,7 @@ static cj_status normalise(const cj_text_cleaning *cleaning, const char *text, s
     utf8proc_option_t option = decomposition(cleaning);
     utf8proc_ssize_t count = utf8proc_decompose(bytes, (utf8proc_ssize_t)size, NULL, 0, option);
     if (count < 0) return cj__fail(CJ_FORMAT_ERROR, "utf8proc: %s", utf8proc_errmsg(count));
-    size_t room = ((size_t)count + 1) * sizeof(utf8proc_int32_t);
+    size_t room = (2 * (size_t)count + 1) * sizeof(utf8proc_int32_t);
     utf8proc_int32_t *codes = cj__allocate(room);
     if (!codes) return cj__out_of_memory(room, "a text's characters");
     count = utf8proc_decompose(bytes, (utf8proc_ssize_t)size, codes, count, option);
