@@ -52,6 +52,10 @@ grep -q '"answers": \[{"answer": "office"' "$scratch/out" || { cat "$scratch/out
 grep -o '"weights": [^]]*' "$scratch/out" | sed 's/.*\[//; s/,//' |
     awk '{ a += $1; b += $2 } END { exit !(a > 0.9999 && a < 1.0001 && b > 0.9999 && b < 1.0001) }'
 
+# the weightiest fact is told even where many share a look
+"$cajal" ask "$scratch/world" "$scratch/story.txt" >"$scratch/out"
+[ "$(grep -c '^  look 1 ' "$scratch/out")" = "$(grep -c '?$' "$scratch/out")" ] || { cat "$scratch/out"; exit 1; }
+
 # a story may be longer than all before, and a sentence too; a question may have no story
 printf 'Mary went to the the the the the the kitchen.\nWhere is Mary?\n' | "$cajal" ask "$scratch/world" >"$scratch/out"
 printf 'Where is Mary?\n' | "$cajal" ask "$scratch/world" >"$scratch/out"

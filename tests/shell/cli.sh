@@ -297,6 +297,10 @@ fails 2 "--length-penalty goes with --beams" generate "$scratch/cat" --prompt "c
 fails 2 "'data.text=new.txt' has no effect" generate "$scratch/cat" --prompt "c" data.text=new.txt
 fails 0 "c" generate "$scratch/cat" --prompt "c" --tokens 1 data.invalid=replace
 fails 1 "the prompt: line 1: 'X' (U+0058)" generate "$scratch/cat" --prompt "X"
+# a vocabulary too small for the text: what a prompt has beyond it is told, unless --quiet
+fails 0 "saved in" train "$scratch/cat.yaml" data.vocabulary=6 data.windows=40 training.epochs=1 --output "$scratch/few" --quiet
+fails 0 "the network has never read all of 'Xat'; it goes on" generate "$scratch/few" --prompt "a Xat" --tokens 1
+"$cajal" generate "$scratch/few" --prompt "a Xat" --tokens 1 --quiet 2>&1 | grep "never read" && exit 1
 printf '\357\273\277sat on' | "$cajal" generate "$scratch/cat" --prompt - --temperature 0 --tokens 9 --quiet >"$scratch/out"
 grep -q "^sat on the mat\.$" "$scratch/out" || { cat "$scratch/out"; exit 1; }
 printf '\357\273\277cat' | "$cajal" tokenize "$scratch/cat" --counts | grep -q "^tokens 3$"

@@ -62,6 +62,8 @@ fails 1 "empty: found nothing for a character tokenizer to learn in 0 bytes" tok
 [ ! -e "$scratch/none.json" ] || { echo "a tokenizer of nothing was written"; exit 1; }
 printf 'a\377' >"$scratch/bad"
 fails 1 "bad: line 1: found byte 0xff" tokenize --train character --out "$scratch/none.json" "$scratch/bad"
+printf 'a text' | gzip >"$scratch/packed.gz"
+fails 1 "packed.gz: found data packed by gzip, expected text" tokenize "$scratch/character.json" "$scratch/packed.gz"
 fails 2 "--train wants --out" tokenize --train byte "$scratch/text"
 fails 2 "made from one file" tokenize --train byte --out "$scratch/none.json" "$scratch/text" "$scratch/text"
 fails 2 "--train is 'letter', but must be one of character|byte|word|bpe|wordpiece" tokenize --train letter --out "$scratch/none.json"
