@@ -355,10 +355,7 @@ static cj_status explain_masked(task *t, text *x)
 static int64_t class_wanted(const task *t, const float *logits, int64_t classes)
 {
     char number[24], digits[24];
-    int64_t best = 0;
-    for (int64_t c = 1; c < classes; c++)
-        if (logits[c] > logits[best]) best = c;
-    if (!t->o->class) return best;
+    if (!t->o->class) return next_likely(logits, classes, NULL, 0);
     for (int64_t c = 0; c < classes; c++) {
         snprintf(digits, sizeof digits, "%lld", (long long)c);
         if (strcmp(class_name(t->run, c, number), t->o->class) == 0 || strcmp(digits, t->o->class) == 0)
@@ -610,7 +607,7 @@ static cj_status write_cells(task *t)
 {
     const text *x = &t->texts[0];
     cj_cell_values cells;
-    int64_t room = t->o->cells ? strtoll(t->o->cells, NULL, 10) : CELLS_SHOWN, count = 0;
+    int64_t room = whole_option(t->o->cells, CELLS_SHOWN), count = 0;
     cj_cell_options o = {.size = sizeof o,
                          .model = t->run->models[0],
                          .reader = cj_recipe_reader,

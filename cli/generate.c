@@ -27,16 +27,6 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double decimal(const char *option, double standard)
-{
-    return option ? strtod(option, NULL) : standard;
-}
-
-static int64_t whole(const char *option, int64_t standard)
-{
-    return option ? strtoll(option, NULL, 10) : standard;
-}
-
 /* --- the prompt ---------------------------------------------------------------------------------------- */
 
 static int find_prompt(generation *g)
@@ -143,25 +133,26 @@ static void put_prompt(const generation *g)
 static cj_status sample(generation *g, int64_t text, int64_t *count)
 {
     put_prompt(g);
-    cj_generate_options options = {.size = sizeof options,
-                                   .generator = g->generator,
-                                   .prompt = g->tokens.ids,
-                                   .prompt_count = g->tokens.count,
-                                   .tokens = whole(g->o->tokens, 256),
-                                   .sampling = {.temperature = decimal(g->o->temperature, 0.8),
-                                                .top_k = whole(g->o->top_k, 0),
-                                                .top_p = decimal(g->o->top_p, 1),
-                                                .repetition_penalty = decimal(g->o->repetition_penalty, 1),
-                                                .seed = seed_of(g, text)},
-                                   .each = tell,
-                                   .context = g};
+    cj_generate_options options = {
+        .size = sizeof options,
+        .generator = g->generator,
+        .prompt = g->tokens.ids,
+        .prompt_count = g->tokens.count,
+        .tokens = whole_option(g->o->tokens, 256),
+        .sampling = {.temperature = decimal_option(g->o->temperature, 0.8),
+                     .top_k = whole_option(g->o->top_k, 0),
+                     .top_p = decimal_option(g->o->top_p, 1),
+                     .repetition_penalty = decimal_option(g->o->repetition_penalty, 1),
+                     .seed = seed_of(g, text)},
+        .each = tell,
+        .context = g};
     return (cj_generate)(count, &options);
 }
 
 static bool tell_searched(int64_t count, void *context)
 {
     const generation *g = context;
-    tell_waiting(count, whole(g->o->tokens, 256));
+    tell_waiting(count, whole_option(g->o->tokens, 256));
     return !interrupted();
 }
 
@@ -172,10 +163,10 @@ static cj_status search(generation *g, int64_t *count)
                                .generator = g->generator,
                                .prompt = g->tokens.ids,
                                .prompt_count = g->tokens.count,
-                               .tokens = whole(g->o->tokens, 256),
+                               .tokens = whole_option(g->o->tokens, 256),
                                .has_stop = end >= 0,
                                .stop = end,
-                               .length_penalty = decimal(g->o->length_penalty, 0),
+                               .length_penalty = decimal_option(g->o->length_penalty, 0),
                                .each = tell_searched,
                                .context = g};
     options.made = calloc((size_t)options.tokens + 1, sizeof *options.made);
@@ -201,7 +192,7 @@ static cj_status make_text(generation *g, int64_t text, int64_t *count)
 static int64_t texts_of(const generation *g)
 {
     bool several = cj_recipe_reads_lines(g->run.recipe) && g->prompt_size == 0 && !g->o->beams;
-    return whole(g->o->texts, several ? 10 : 1);
+    return whole_option(g->o->texts, several ? 10 : 1);
 }
 
 static cj_status generate(generation *g)
@@ -224,7 +215,7 @@ static cj_status open_generator(generation *g)
                                     .reader = cj_recipe_reader,
                                     .context = g->run.recipe,
                                     .block = cj_recipe_block(g->run.recipe),
-                                    .texts = whole(g->o->beams, 1),
+                                    .texts = whole_option(g->o->beams, 1),
                                     .vocabulary = cj_tokenizer_count(g->tokenizer),
                                     .precision = cj_recipe_evaluate_options(g->run.recipe).precision};
     return (cj_generator_new)(&g->generator, &options);

@@ -2,6 +2,7 @@
 #include "lines.h"
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,12 @@ int read_lines(const char *path, lines *l)
         if (stop > l->list[i] && stop[-1] == '\r') stop[-1] = 0;
     }
     return EXIT_OK;
+}
+
+bool is_blank(const char *text, size_t size)
+{
+    while (size && isspace((unsigned char)text[size - 1])) size--;
+    return size == 0;
 }
 
 size_t before_label(const char *line, size_t size)

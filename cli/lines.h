@@ -43,6 +43,7 @@ typedef struct {
 /* A zero byte within a line is an error. free_lines is due either way. */
 int read_lines(const char *path, lines *l);
 void free_lines(lines *l);
+bool is_blank(const char *text, size_t size);
 /* How much of a line is its sentence: what stands before the last tab, behind which files to learn from have
  * a label. */
 size_t before_label(const char *line, size_t size);

@@ -1,8 +1,8 @@
 /* A run's translator at work: sentences are cut into tokens, searched for their likeliest translation, and
  * put together again as text; and how near the translations of a test come to its own. */
 #include "translation.h"
+#include "lines.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,12 +70,6 @@ static cj_status search(translation *t, int64_t *count)
     cj_status status = (cj_beam_search)(count, &options);
     if (status == CJ_OK && *count < options.tokens) t->made[(*count)++] = options.stop;
     return status;
-}
-
-static bool is_blank(const char *text, size_t size)
-{
-    while (size && isspace((unsigned char)text[size - 1])) size--;
-    return size == 0;
 }
 
 /* A line break within a sentence would make two of it. */
