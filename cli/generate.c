@@ -1,4 +1,5 @@
 /* cajal generate: a language model goes on with a prompt, on standard output as it comes. */
+#include "clock.h"
 #include "lines.h"
 #include "run.h"
 
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct {
     const options *o;
@@ -19,13 +19,6 @@ typedef struct {
     cj_tokens tokens; /* of the prompt */
     int32_t previous; /* token told last */
 } generation;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- the prompt ---------------------------------------------------------------------------------------- */
 
@@ -198,13 +191,13 @@ static int64_t texts_of(const generation *g)
 static cj_status generate(generation *g)
 {
     int64_t all = 0, count, texts = texts_of(g);
-    double start = now();
+    double start = clock_now();
     cj_status status = CJ_OK;
     for (int64_t text = 0; text < texts && status == CJ_OK && !interrupted(); text++) {
         status = make_text(g, text, &count);
         if (status == CJ_OK) all += count;
     }
-    if (status == CJ_OK) tell_speed(g, all, now() - start);
+    if (status == CJ_OK) tell_speed(g, all, clock_now() - start);
     return status;
 }
 

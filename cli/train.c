@@ -1,17 +1,10 @@
 /* cajal train: a recipe's network trained, saved and tested. An ensemble is so many of them, and their mean.
  */
+#include "clock.h"
 #include "judgement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 typedef struct {
     const options *o;
@@ -211,7 +204,7 @@ static void tell(const training *t, double seconds)
 int command_train(const options *o)
 {
     training t = {.o = o};
-    double start = now();
+    double start = clock_now();
     int code = open_training(&t);
     if (code == EXIT_OK) t.run.count = cj_recipe_members(t.run.recipe);
     if (code == EXIT_OK) code = choose_folder(&t);
@@ -219,7 +212,7 @@ int command_train(const options *o)
         catch_signals();
         cj_status status = train(&t);
         if (status == CJ_OK)
-            tell(&t, now() - start);
+            tell(&t, clock_now() - start);
         else
             code = failed(status);
     }
