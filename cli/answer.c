@@ -84,13 +84,22 @@ double probability(const run *r, const float *row, int64_t c)
     return cj_recipe_classes(r->recipe) > 1 ? (double)row[c] : c ? (double)row[0] : 1 - (double)row[0];
 }
 
+int64_t next_likely(const float *x, int64_t count, const int64_t *told, int64_t told_count)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < count; i++) {
+        bool already = false;
+        for (int64_t k = 0; k < told_count; k++) already |= told[k] == i;
+        if (!already && (best < 0 || x[i] > x[best])) best = i;
+    }
+    return best;
+}
+
 int64_t said_class(const run *r, const float *row)
 {
-    int64_t best = 0, width = cj_recipe_classes(r->recipe);
+    int64_t width = cj_recipe_classes(r->recipe);
     if (width == 1) return (double)row[0] > cj_recipe_threshold(r->recipe);
-    for (int64_t c = 1; c < width; c++)
-        if (row[c] > row[best]) best = c;
-    return best;
+    return next_likely(row, width, NULL, 0);
 }
 
 const char *class_name(const run *r, int64_t c, char number[24])

@@ -17,6 +17,9 @@ bool classifies(const run *r);
 /* The classes in question: a single probability stands for two of them. */
 int64_t classes_in_question(const run *r);
 double probability(const run *r, const float *row, int64_t c);
+enum { MOST_TOLD = 64 }; /* as many as --top may ask for */
+/* The place of the largest of `x` that is not among those told already; the first of several, -1 of none. */
+int64_t next_likely(const float *x, int64_t count, const int64_t *told, int64_t told_count);
 /* What is said first: the likeliest class; of two, by the recipe's threshold. */
 int64_t said_class(const run *r, const float *row);
 /* The name, or the number written into `number`. */

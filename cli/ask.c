@@ -129,21 +129,12 @@ static cj_status ask(asking *a)
 
 /* --- telling ------------------------------------------------------------------------------------------- */
 
-/* The likeliest that is less likely than `before`, or as likely and behind it; -1: the first of all. */
-static int64_t next_of(const float *x, int64_t count, int64_t before)
+/* How many answers are wanted, and which, the likeliest first. */
+static int64_t rank(const asking *a, int64_t *told)
 {
-    int64_t best = -1;
-    for (int64_t i = 0; i < count; i++) {
-        if (before >= 0 && (x[i] > x[before] || (x[i] == x[before] && i <= before))) continue;
-        if (best < 0 || x[i] > x[best]) best = i;
-    }
-    return best;
-}
-
-static int64_t answers_wanted(const asking *a)
-{
-    int64_t top = a->o->top ? strtoll(a->o->top, NULL, 10) : 1;
-    return top < a->classes ? top : a->classes;
+    int64_t top = whole_option(a->o->top, 1), count = top < a->classes ? top : a->classes;
+    for (int64_t i = 0; i < count; i++) told[i] = next_likely(a->answer, a->classes, told, i);
+    return count;
 }
 
 /* Of the network's places those that hold a sentence: what stands there, or NULL. */
@@ -156,11 +147,11 @@ static const sentence *fact_at(const asking *a, int64_t place)
 static void tell_hop(const asking *a, int64_t hop)
 {
     const float *weights = a->attention[hop];
-    int64_t place = -1;
-    for (int told = 0; told < MOST_FACTS; told++) {
-        place = next_of(weights, a->sentences, place);
-        if (place < 0 || !fact_at(a, place) || (told > 0 && weights[place] < LEAST_WEIGHT)) return;
-        printf(told ? "         " : "  look %lld ", (long long)hop + 1);
+    int64_t told[MOST_FACTS];
+    for (int i = 0; i < MOST_FACTS; i++) {
+        int64_t place = told[i] = next_likely(weights, a->sentences, told, i);
+        if (place < 0 || !fact_at(a, place) || (i > 0 && weights[place] < LEAST_WEIGHT)) return;
+        printf(i ? "         " : "  look %lld ", (long long)hop + 1);
         printf(" %.2f  %lld %s\n", (double)weights[place], (long long)(a->count - a->sentences + place + 1),
                fact_at(a, place)->text);
     }
@@ -169,12 +160,10 @@ static void tell_hop(const asking *a, int64_t hop)
 static void tell(const asking *a)
 {
     char number[24];
-    int64_t c = -1, wanted = answers_wanted(a);
+    int64_t told[MOST_TOLD], count = rank(a, told);
     if (!a->talks) printf("%s\n", a->question.text);
-    for (int64_t i = 0; i < wanted; i++) {
-        c = next_of(a->answer, a->classes, c);
-        printf("%s  %.4f\n", class_name(&a->run, c, number), (double)a->answer[c]);
-    }
+    for (int64_t i = 0; i < count; i++)
+        printf("%s  %.4f\n", class_name(&a->run, told[i], number), (double)a->answer[told[i]]);
     for (int64_t i = 0; i < a->hops; i++) tell_hop(a, i);
     fflush(stdout);
 }
@@ -182,12 +171,11 @@ static void tell(const asking *a)
 static void json_answers(const asking *a)
 {
     char number[24];
-    int64_t c = -1, wanted = answers_wanted(a);
-    for (int64_t i = 0; i < wanted; i++) {
-        c = next_of(a->answer, a->classes, c);
+    int64_t told[MOST_TOLD], count = rank(a, told);
+    for (int64_t i = 0; i < count; i++) {
         printf(i ? ", {\"answer\": " : "{\"answer\": ");
-        json_string(class_name(&a->run, c, number));
-        printf(", \"probability\": %.9g}", (double)a->answer[c]);
+        json_string(class_name(&a->run, told[i], number));
+        printf(", \"probability\": %.9g}", (double)a->answer[told[i]]);
     }
 }
 

@@ -267,7 +267,7 @@ static void begin(const bench *b, const char *instructions)
 int command_bench(const options *o)
 {
     const char *instructions;
-    bench b = {.o = o, .seconds = o->seconds ? atof(o->seconds) : 1, .precision = precision_of(o)};
+    bench b = {.o = o, .seconds = (double)whole_option(o->seconds, 1), .precision = precision_of(o)};
     int code = check_names(o);
     if (code == EXIT_OK) code = use_threads(o);
     if (code != EXIT_OK) return code;

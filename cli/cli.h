@@ -13,6 +13,10 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 
 /* EXIT_OK, or a sentence on standard error and EXIT_USAGE. */
 int read_options(options *o, const command_facts *command, int count, char **arguments);
+/* The number that an option of `options` was given, which read_options has checked; `standard` without one.
+ */
+int64_t whole_option(const char *value, int64_t standard);
+double decimal_option(const char *value, double standard);
 
 /* What a command does, with options and examples; all commands, a line each. */
 void help_command(FILE *to, const command_facts *command);

@@ -1,7 +1,6 @@
 /* cajal evaluate: the network of a finished run, or of a recipe that names its weights, on rows of data, its
  * test rows unless told otherwise. */
-#include "run.h"
-#include "translation.h"
+#include "judgement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +19,7 @@ static int report_on(const options *o, run *r, const cj_recipe_sets *sets, const
     char weights[MOST_MEMBERS][65];
     if (!rows) return fprintf(stderr, "cajal: the recipe keeps no %s rows\n", part), EXIT_FAILED;
     cj_status status = begin_report(&result, r->recipe, part);
-    begin_waiting(o, "evaluating");
-    if (status == CJ_OK) status = evaluate_run(r, rows, &result);
-    begin_waiting(o, "translating");
-    if (status == CJ_OK && r->count == 1) status = score_translations(r, &result);
-    end_waiting();
+    if (status == CJ_OK) status = evaluate_run(o, "evaluating", r, rows, &result);
     for (int64_t i = 0; i < r->count; i++) cj_model_digest(r->models[i], weights[i]);
     if (status == CJ_OK && o->json)
         show_json(&(results){.recipe = cj_recipe_name(r->recipe),

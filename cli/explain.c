@@ -267,11 +267,6 @@ static int choose_class(explaining *e)
 
 /* --- one picture --------------------------------------------------------------------------------------- */
 
-static int64_t option_number(const char *text)
-{
-    return text ? strtoll(text, NULL, 10) : 0;
-}
-
 static void set_options(explaining *e)
 {
     cj_evaluate_options options = cj_recipe_evaluate_options(e->run.recipe);
@@ -282,9 +277,9 @@ static void set_options(explaining *e)
                                       .loss = options.loss,
                                       .precision = options.precision,
                                       .layer = e->o->layer,
-                                      .samples = option_number(e->o->samples),
-                                      .steps = option_number(e->o->steps),
-                                      .window = option_number(e->o->window),
+                                      .samples = whole_option(e->o->samples, 0),
+                                      .steps = whole_option(e->o->steps, 0),
+                                      .window = whole_option(e->o->window, 0),
                                       .seed = cj_recipe_seed(e->run.recipe)};
 }
 

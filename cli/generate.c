@@ -1,4 +1,5 @@
 /* cajal generate: a language model goes on with a prompt, on standard output as it comes. */
+#include "clock.h"
 #include "lines.h"
 #include "run.h"
 
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct {
     const options *o;
@@ -19,23 +19,6 @@ typedef struct {
     cj_tokens tokens; /* of the prompt */
     int32_t previous; /* token told last */
 } generation;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static double decimal(const char *option, double standard)
-{
-    return option ? strtod(option, NULL) : standard;
-}
-
-static int64_t whole(const char *option, int64_t standard)
-{
-    return option ? strtoll(option, NULL, 10) : standard;
-}
 
 /* --- the prompt ---------------------------------------------------------------------------------------- */
 
@@ -143,25 +126,26 @@ static void put_prompt(const generation *g)
 static cj_status sample(generation *g, int64_t text, int64_t *count)
 {
     put_prompt(g);
-    cj_generate_options options = {.size = sizeof options,
-                                   .generator = g->generator,
-                                   .prompt = g->tokens.ids,
-                                   .prompt_count = g->tokens.count,
-                                   .tokens = whole(g->o->tokens, 256),
-                                   .sampling = {.temperature = decimal(g->o->temperature, 0.8),
-                                                .top_k = whole(g->o->top_k, 0),
-                                                .top_p = decimal(g->o->top_p, 1),
-                                                .repetition_penalty = decimal(g->o->repetition_penalty, 1),
-                                                .seed = seed_of(g, text)},
-                                   .each = tell,
-                                   .context = g};
+    cj_generate_options options = {
+        .size = sizeof options,
+        .generator = g->generator,
+        .prompt = g->tokens.ids,
+        .prompt_count = g->tokens.count,
+        .tokens = whole_option(g->o->tokens, 256),
+        .sampling = {.temperature = decimal_option(g->o->temperature, 0.8),
+                     .top_k = whole_option(g->o->top_k, 0),
+                     .top_p = decimal_option(g->o->top_p, 1),
+                     .repetition_penalty = decimal_option(g->o->repetition_penalty, 1),
+                     .seed = seed_of(g, text)},
+        .each = tell,
+        .context = g};
     return (cj_generate)(count, &options);
 }
 
 static bool tell_searched(int64_t count, void *context)
 {
     const generation *g = context;
-    tell_waiting(count, whole(g->o->tokens, 256));
+    tell_waiting(count, whole_option(g->o->tokens, 256));
     return !interrupted();
 }
 
@@ -172,10 +156,10 @@ static cj_status search(generation *g, int64_t *count)
                                .generator = g->generator,
                                .prompt = g->tokens.ids,
                                .prompt_count = g->tokens.count,
-                               .tokens = whole(g->o->tokens, 256),
+                               .tokens = whole_option(g->o->tokens, 256),
                                .has_stop = end >= 0,
                                .stop = end,
-                               .length_penalty = decimal(g->o->length_penalty, 0),
+                               .length_penalty = decimal_option(g->o->length_penalty, 0),
                                .each = tell_searched,
                                .context = g};
     options.made = calloc((size_t)options.tokens + 1, sizeof *options.made);
@@ -201,19 +185,19 @@ static cj_status make_text(generation *g, int64_t text, int64_t *count)
 static int64_t texts_of(const generation *g)
 {
     bool several = cj_recipe_reads_lines(g->run.recipe) && g->prompt_size == 0 && !g->o->beams;
-    return whole(g->o->texts, several ? 10 : 1);
+    return whole_option(g->o->texts, several ? 10 : 1);
 }
 
 static cj_status generate(generation *g)
 {
     int64_t all = 0, count, texts = texts_of(g);
-    double start = now();
+    double start = clock_now();
     cj_status status = CJ_OK;
     for (int64_t text = 0; text < texts && status == CJ_OK && !interrupted(); text++) {
         status = make_text(g, text, &count);
         if (status == CJ_OK) all += count;
     }
-    if (status == CJ_OK) tell_speed(g, all, now() - start);
+    if (status == CJ_OK) tell_speed(g, all, clock_now() - start);
     return status;
 }
 
@@ -224,7 +208,7 @@ static cj_status open_generator(generation *g)
                                     .reader = cj_recipe_reader,
                                     .context = g->run.recipe,
                                     .block = cj_recipe_block(g->run.recipe),
-                                    .texts = whole(g->o->beams, 1),
+                                    .texts = whole_option(g->o->beams, 1),
                                     .vocabulary = cj_tokenizer_count(g->tokenizer),
                                     .precision = cj_recipe_evaluate_options(g->run.recipe).precision};
     return (cj_generator_new)(&g->generator, &options);

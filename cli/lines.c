@@ -2,6 +2,7 @@
 #include "lines.h"
 #include "cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,22 @@ bool next_line(line *l, FILE *from)
     return true;
 }
 
+bool split_lines(lines *l, size_t size)
+{
+    for (size_t i = 0; i < size; i++) l->count += l->data[i] == '\n' || i + 1 == size;
+    l->list = calloc((size_t)l->count + 1, sizeof *l->list);
+    if (!l->list) return false;
+    char *at = l->data;
+    for (int64_t i = 0; i < l->count; i++) {
+        char *stop = at + strcspn(at, "\n");
+        l->list[i] = at;
+        at = stop + (*stop != 0);
+        *stop = 0;
+        if (stop > l->list[i] && stop[-1] == '\r') stop[-1] = 0;
+    }
+    return true;
+}
+
 int read_lines(const char *path, lines *l)
 {
     bytes b;
@@ -90,18 +107,13 @@ int read_lines(const char *path, lines *l)
     if (code != EXIT_OK) return code;
     const char *zero = memchr(b.data, 0, b.size);
     if (zero) return fprintf(stderr, "cajal: %s: found a zero byte, expected text\n", b.name), EXIT_FAILED;
-    for (size_t i = 0; i < b.size; i++) l->count += b.data[i] == '\n' || i + 1 == b.size;
-    l->list = calloc((size_t)l->count + 1, sizeof *l->list);
-    if (!l->list) return out_of_memory(b.name);
-    char *at = b.data;
-    for (int64_t i = 0; i < l->count; i++) {
-        char *stop = at + strcspn(at, "\n");
-        l->list[i] = at;
-        at = stop + (*stop != 0);
-        *stop = 0;
-        if (stop > l->list[i] && stop[-1] == '\r') stop[-1] = 0;
-    }
-    return EXIT_OK;
+    return split_lines(l, b.size) ? EXIT_OK : out_of_memory(b.name);
+}
+
+bool is_blank(const char *text, size_t size)
+{
+    while (size && isspace((unsigned char)text[size - 1])) size--;
+    return size == 0;
 }
 
 size_t before_label(const char *line, size_t size)

@@ -40,9 +40,12 @@ typedef struct {
     const char **list; /* [count] */
     int64_t count;
 } lines;
+/* Lists the lines of l->data, so many bytes with a zero behind them, where they lie. False: out of memory. */
+bool split_lines(lines *l, size_t size);
 /* A zero byte within a line is an error. free_lines is due either way. */
 int read_lines(const char *path, lines *l);
 void free_lines(lines *l);
+bool is_blank(const char *text, size_t size);
 /* How much of a line is its sentence: what stands before the last tab, behind which files to learn from have
  * a label. */
 size_t before_label(const char *line, size_t size);

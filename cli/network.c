@@ -149,7 +149,7 @@ int show_network(const options *o)
                EXIT_USAGE;
     int code = use_threads(o);
     if (code != EXIT_OK) return code;
-    cj_status status = draw_network(n.name, picture, o->classes ? atoll(o->classes) : 0, &d);
+    cj_status status = draw_network(n.name, picture, whole_option(o->classes, 0), &d);
     if (status == CJ_OK) status = cj_compile(&d.program, d.graph);
     if (status == CJ_OK) status = print_network(&n, &d);
     if (status != CJ_OK) code = failed(status);

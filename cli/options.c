@@ -113,6 +113,16 @@ int read_options(options *o, const command_facts *command, int count, char **arg
     return EXIT_OK;
 }
 
+int64_t whole_option(const char *value, int64_t standard)
+{
+    return value ? strtoll(value, NULL, 10) : standard;
+}
+
+double decimal_option(const char *value, double standard)
+{
+    return value ? strtod(value, NULL) : standard;
+}
+
 int failed(cj_status status)
 {
     /* On a terminal a line of progress may stand there still. */
@@ -134,7 +144,7 @@ static int check_threads(const char *text)
 int use_threads(const options *o)
 {
     if (!o->threads) return check_threads(getenv("CAJAL_THREADS"));
-    cj_status status = cj_set_threads(atoi(o->threads));
+    cj_status status = cj_set_threads((int)whole_option(o->threads, 1));
     return status == CJ_OK ? EXIT_OK : failed(status);
 }
 

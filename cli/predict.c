@@ -3,7 +3,6 @@
 #include "answer.h"
 #include "lines.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,29 +21,17 @@ typedef struct {
 
 /* --- ranking ------------------------------------------------------------------------------------------- */
 
-/* The class that comes after those in `told`, by probability. */
-static int64_t next_likely(const run *r, const float *row, const int64_t *told, int64_t count)
-{
-    int64_t best = -1;
-    for (int64_t c = 0; c < classes_in_question(r); c++) {
-        bool already = false;
-        for (int64_t i = 0; i < count; i++) already |= told[i] == c;
-        if (!already && (best < 0 || probability(r, row, c) > probability(r, row, best))) best = c;
-    }
-    return best;
-}
-
+/* One output stands for two classes: behind the one that is said comes the other. */
 static int64_t rank(const prediction *p, const float *row, int64_t *told)
 {
     int64_t classes = classes_in_question(&p->run), count = p->top < classes ? p->top : classes;
     told[0] = said_class(&p->run, row);
-    for (int64_t i = 1; i < count; i++) told[i] = next_likely(&p->run, row, told, i);
+    for (int64_t i = 1; i < count; i++)
+        told[i] = p->width == 1 ? 1 - told[0] : next_likely(row, classes, told, i);
     return count;
 }
 
 /* --- telling ------------------------------------------------------------------------------------------- */
-
-enum { MOST_TOLD = 64 }; /* as many as --top may ask for */
 
 static void tell_object(prediction *p, const char *name, const float *row)
 {
@@ -285,17 +272,11 @@ static int predict_table(prediction *p, const char *path)
 
 enum { SENTENCES_AT_ONCE = 256 };
 
-static bool is_blank(const char *sentence)
-{
-    while (isspace((unsigned char)*sentence)) sentence++;
-    return !*sentence;
-}
-
 /* A line out for each line in; nothing is said of nothing. */
 static void tell_sentences(prediction *p, const char *const *sentences, int64_t count, const float *outputs)
 {
     for (int64_t i = 0; i < count; i++) {
-        bool blank = is_blank(sentences[i]);
+        bool blank = is_blank(sentences[i], strlen(sentences[i]));
         if (p->o->json && !blank) tell_object(p, sentences[i], outputs + i * p->width);
         if (p->o->json) continue;
         if (!blank) tell_ranking(p, outputs + i * p->width);
@@ -369,7 +350,7 @@ static int open_sentences(prediction *p)
 static int open_prediction(prediction *p)
 {
     int code = open_run(p->o, p->o->operands[0], p->o->files, &p->run);
-    p->top = p->o->top ? atoi(p->o->top) : 1;
+    p->top = whole_option(p->o->top, 1);
     if (code != EXIT_OK) return code;
     const char *other = other_use(p->run.recipe);
     if (other) return fprintf(stderr, "cajal: %s: the network %s\n", p->o->operands[0], other), EXIT_USAGE;

@@ -23,11 +23,6 @@ typedef struct {
 
 /* --- the sheet ----------------------------------------------------------------------------------------- */
 
-static int64_t option_number(const char *text, int64_t standard)
-{
-    return text ? strtoll(text, NULL, 10) : standard;
-}
-
 /* The value that the loader has scaled, brought back to a byte. */
 static uint8_t to_byte(const preview *p, float value, int64_t channel)
 {
@@ -167,8 +162,8 @@ static cj_status open_rows(preview *p, const options *o)
     p->fit.validation_dataset = p->sets.validation;
     status = cj_fit_loader(&p->fit, &p->loader);
     if (status != CJ_OK) return status;
-    cj_loader_seek(p->loader, option_number(o->epoch, 1) - 1, 0);
-    p->rows = option_number(o->rows, STANDARD_ROWS);
+    cj_loader_seek(p->loader, whole_option(o->epoch, 1) - 1, 0);
+    p->rows = whole_option(o->rows, STANDARD_ROWS);
     if (p->rows > cj_loader_rows(p->loader)) p->rows = cj_loader_rows(p->loader);
     return CJ_OK;
 }

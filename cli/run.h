@@ -35,17 +35,4 @@ void member_folder(const char *folder, int64_t member, int64_t members, char pat
 /* Which pictures the recipe has left out, on standard error. */
 void tell_skipped(const cj_recipe_sets *sets);
 
-/* Scores and confusion matrix of the run's mean prediction on the rows. */
-cj_status evaluate_run(run *r, const cj_dataset *rows, report *result);
-/* Writes the scores to the folder's log, and its report with them: confusion matrix, pictures of mistakes.
- * `weights`: their SHA-256, or NULL. */
-enum { MOST_NAMES = 1024 };
-cj_status report_run(const run *r, const char *folder, const cj_dataset *rows, const report *result,
-                     const char *weights);
-/* Where the recipe has it chosen, the threshold that does best on the validation rows becomes the recipe's.
- */
-cj_status choose_threshold(run *r, const cj_dataset *validation);
-/* Makes room for the confusion matrix: report.confusion is to be freed. */
-cj_status begin_report(report *r, const cj_recipe *recipe, const char *part);
-
 #endif

@@ -160,8 +160,8 @@ static int train(const options *o)
                                       .text = b.data,
                                       .bytes = b.size,
                                       .cleaning.lower = o->lower,
-                                      .vocabulary = o->size ? atoll(o->size) : 0,
-                                      .least = o->least ? atoll(o->least) : 0};
+                                      .vocabulary = whole_option(o->size, 0),
+                                      .least = whole_option(o->least, 0)};
     if (code == EXIT_OK) status = cj_tokenizer_train(&t, &training);
     if (status != CJ_OK) code = status == CJ_INVALID_ARGUMENT ? failed(status) : failed_in(b.name);
     if (code == EXIT_OK && (status = cj_tokenizer_save(t, o->out)) != CJ_OK) code = failed(status);

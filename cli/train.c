@@ -1,19 +1,10 @@
 /* cajal train: a recipe's network trained, saved and tested. An ensemble is so many of them, and their mean.
  */
-#include "cli.h"
-#include "run.h"
-#include "translation.h"
+#include "clock.h"
+#include "judgement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 typedef struct {
     const options *o;
@@ -47,21 +38,12 @@ static cj_status fit_one(training *t, int64_t member, const char *folder)
     return status;
 }
 
-static cj_status evaluate_on(training *t, run *r, const cj_dataset *rows)
-{
-    begin_waiting(t->o, "testing");
-    cj_status status = evaluate_run(r, rows, &t->report);
-    if (status == CJ_OK && r->count == 1) status = score_translations(r, &t->report);
-    end_waiting();
-    return status;
-}
-
 /* A text often has no test part: its validation is told in full then. */
 static cj_status judge_text(training *t)
 {
     if (!cj_recipe_predicts_tokens(t->run.recipe) || t->sets.test || !t->sets.validation) return CJ_OK;
     t->report.part = "validation";
-    return evaluate_on(t, &t->run, t->sets.validation);
+    return evaluate_run(t->o, "testing", &t->run, t->sets.validation, &t->report);
 }
 
 /* The test of one member, or of the whole run when `member` is -1. */
@@ -70,7 +52,7 @@ static cj_status test(training *t, int64_t member, const char *folder)
     run one = t->run;
     if (!t->sets.test) return CJ_OK;
     if (member >= 0) one = (run){.recipe = t->run.recipe, .models = {t->run.models[member]}, .count = 1};
-    cj_status status = evaluate_on(t, &one, t->sets.test);
+    cj_status status = evaluate_run(t->o, "testing", &one, t->sets.test, &t->report);
     if (status != CJ_OK || !*folder) return status;
     return report_run(&one, folder, t->sets.test, &t->report,
                       one.count == 1 ? t->weights[member < 0 ? 0 : member] : NULL);
@@ -222,7 +204,7 @@ static void tell(const training *t, double seconds)
 int command_train(const options *o)
 {
     training t = {.o = o};
-    double start = now();
+    double start = clock_now();
     int code = open_training(&t);
     if (code == EXIT_OK) t.run.count = cj_recipe_members(t.run.recipe);
     if (code == EXIT_OK) code = choose_folder(&t);
@@ -230,7 +212,7 @@ int command_train(const options *o)
         catch_signals();
         cj_status status = train(&t);
         if (status == CJ_OK)
-            tell(&t, now() - start);
+            tell(&t, clock_now() - start);
         else
             code = failed(status);
     }

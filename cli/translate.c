@@ -46,8 +46,8 @@ static int translate_lines(translating *t)
 
 static int run_command(translating *t)
 {
-    int64_t beams = t->o->beams ? strtoll(t->o->beams, NULL, 10) : TRANSLATION_BEAMS;
-    double penalty = t->o->length_penalty ? strtod(t->o->length_penalty, NULL) : TRANSLATION_PENALTY;
+    int64_t beams = whole_option(t->o->beams, TRANSLATION_BEAMS);
+    double penalty = decimal_option(t->o->length_penalty, TRANSLATION_PENALTY);
     int code = open_run(t->o, t->o->operands[0], t->o->files, &t->run);
     if (code == EXIT_OK)
         code = check_kind(&t->run, t->o->operands[0], cj_recipe_translates(t->run.recipe),

@@ -1,8 +1,8 @@
 /* A run's translator at work: sentences are cut into tokens, searched for their likeliest translation, and
  * put together again as text; and how near the translations of a test come to its own. */
 #include "translation.h"
+#include "lines.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,12 +72,6 @@ static cj_status search(translation *t, int64_t *count)
     return status;
 }
 
-static bool is_blank(const char *text, size_t size)
-{
-    while (size && isspace((unsigned char)text[size - 1])) size--;
-    return size == 0;
-}
-
 /* A line break within a sentence would make two of it. */
 static void flatten(char *text, size_t size)
 {
@@ -106,36 +100,21 @@ cj_status translate_sentence(translation *t, const char *sentence, size_t size, 
 
 /* --- a test -------------------------------------------------------------------------------------------- */
 
-/* A file's lines, taken apart where they lie. */
-typedef struct {
-    const char *path;
-    char *text;
-    char **list; /* [count] */
-    int64_t count;
-} sentences;
-
-static cj_status read_sentences(const char *path, sentences *s)
+/* As the training read them. */
+static cj_status read_sentences(const char *path, lines *l)
 {
     size_t size;
-    s->path = path;
-    cj_status status = cj_text_of_file(CJ_TEXT_PAIRS, path, &s->text, &size);
+    l->name = path;
+    cj_status status = cj_text_of_file(CJ_TEXT_PAIRS, path, &l->data, &size);
     if (status != CJ_OK) return status;
-    for (size_t i = 0; i < size; i++) s->count += s->text[i] == '\n';
-    s->list = calloc((size_t)s->count + 1, sizeof *s->list);
-    if (!s->list) return CJ_OUT_OF_MEMORY;
-    char *at = s->text;
-    for (int64_t i = 0; i < s->count; i++) {
-        s->list[i] = at;
-        at += strcspn(at, "\n");
-        *at++ = 0;
-    }
-    return CJ_OK;
+    return split_lines(l, size) ? CJ_OK : CJ_OUT_OF_MEMORY;
 }
 
-static void free_sentences(sentences *s)
+/* The text is the library's. */
+static void free_sentences(lines *l)
 {
-    cj_text_free(s->text);
-    free(s->list);
+    cj_text_free(l->data);
+    free(l->list);
 }
 
 static void free_translations(char **said, int64_t count)
@@ -145,7 +124,7 @@ static void free_translations(char **said, int64_t count)
 }
 
 /* As cajal translate has it: what cannot be translated leaves an empty line, and counts as that. */
-static cj_status translate_all(translation *t, const sentences *from, char **said)
+static cj_status translate_all(translation *t, const lines *from, char **said)
 {
     cj_status status = CJ_OK;
     for (int64_t i = 0; i < from->count && status == CJ_OK; i++) {
@@ -153,19 +132,19 @@ static cj_status translate_all(translation *t, const sentences *from, char **sai
         tell_waiting(i + 1, from->count);
         if (status == CJ_OK || status == CJ_OUT_OF_MEMORY) continue;
         end_waiting();
-        fprintf(stderr, "cajal: %s, line %lld: %s; an empty translation is scored in its place\n", from->path,
+        fprintf(stderr, "cajal: %s, line %lld: %s; an empty translation is scored in its place\n", from->name,
                 (long long)i + 1, cj_error_message());
         status = translate_sentence(t, "", 0, &said[i]);
     }
     return status;
 }
 
-static cj_status score(char **said, const sentences *references, report *result)
+static cj_status score(char **said, const lines *references, report *result)
 {
     cj_bleu_score bleu;
     cj_score_options options = {.size = sizeof options,
                                 .said = (const char *const *)said,
-                                .references = (const char *const *)references->list,
+                                .references = references->list,
                                 .count = references->count};
     cj_status status = cj_bleu(&options, &bleu);
     if (status != CJ_OK) return status;
@@ -178,7 +157,7 @@ static cj_status score(char **said, const sentences *references, report *result)
     return CJ_OK;
 }
 
-static cj_status translate_and_score(run *r, const sentences *from, const sentences *to, report *result)
+static cj_status translate_and_score(run *r, const lines *from, const lines *to, report *result)
 {
     translation t;
     char **said = calloc((size_t)from->count + 1, sizeof *said);
@@ -194,7 +173,7 @@ static cj_status translate_and_score(run *r, const sentences *from, const senten
 cj_status score_translations(run *r, report *result)
 {
     char from_path[MOST_PATH], to_path[MOST_PATH];
-    sentences from = {0}, to = {0};
+    lines from = {0}, to = {0};
     bool test = strcmp(result->part, "test") == 0;
     if (!cj_recipe_translates(r->recipe) || (!test && strcmp(result->part, "validation") != 0)) return CJ_OK;
     cj_status status = cj_recipe_find_pairs(r->recipe, test, from_path, to_path, MOST_PATH);

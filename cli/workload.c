@@ -1,11 +1,10 @@
 /* The workloads of `cajal bench` and of bench/: networks on random batches, shapes of products, and the
- * clock. */
+ * times that they take. */
 #include "workload.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TRY(call)                                                                                            \
     do {                                                                                                     \
@@ -290,13 +289,6 @@ const char *product_layouts(const product_shape *shape)
 
 /* --- times -------------------------------------------------------------------------------------------------
  */
-
-double clock_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int compare_doubles(const void *a, const void *b)
 {

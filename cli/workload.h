@@ -3,6 +3,8 @@
 #ifndef CAJAL_WORKLOAD_H
 #define CAJAL_WORKLOAD_H
 
+#include "clock.h"
+
 #include <cajal/cajal.h>
 
 /* --- networks: names of parameters as PyTorch's, so that one file serves both ------------------------------
@@ -72,7 +74,6 @@ typedef struct {
     int64_t runs;
 } timing;
 
-double clock_now(void); /* in seconds, since some moment */
 /* Runs it again and again for so many seconds, and at least `fewest` times. */
 cj_status time_runs(cj_status (*run)(void *context), void *context, double seconds, int64_t fewest,
                     timing *t);

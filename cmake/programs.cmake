@@ -36,7 +36,8 @@ endif()
 
 file(GLOB fetch_sources CONFIGURE_DEPENDS cli/fetch/*.c)
 if(fetch_sources AND CURL_FOUND)
-    add_executable(cajal-fetch ${fetch_sources})
+    add_executable(cajal-fetch ${fetch_sources} cli/clock.c)
+    target_include_directories(cajal-fetch PRIVATE cli)
     target_link_libraries(cajal-fetch PRIVATE cajal_static PkgConfig::CURL)
     target_compile_definitions(cajal-fetch PRIVATE CJ_HAVE_CURL=1)
     if(ARCHIVE_FOUND)
@@ -71,7 +72,7 @@ endif()
 if(CAJAL_BENCH)
     cajal_programs(bench bench_)
     foreach(name ${programs})
-        target_sources(bench_${name} PRIVATE cli/workload.c) # what `cajal bench` times as well
+        target_sources(bench_${name} PRIVATE cli/workload.c cli/clock.c) # what `cajal bench` times as well
         target_include_directories(bench_${name} PRIVATE src bench cli)
         target_link_libraries(bench_${name} PRIVATE cajal_optional)
     endforeach()

@@ -1,6 +1,8 @@
 /* The helpers of support.h: outside the library and above it, so they may print, assert and fork. */
 #include "support.h"
 
+#include "cajal/cajal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -21,6 +23,14 @@ void cj_test_expect_message(const char *text, const char *file, int line)
     if (strstr(cj_error_message(), text)) return;
     print_error("the error message is\n  %s\nand lacks\n  %s\n", cj_error_message(), text);
     _fail(file, line);
+}
+
+bool cj_test_has_library(const char *name)
+{
+    cj_library library;
+    for (int64_t i = 0; cj_library_at(i, &library); i++)
+        if (strcmp(library.name, name) == 0 && !library.version) return false;
+    return true;
 }
 
 /* ---- the failing allocator ---- */
@@ -125,6 +135,42 @@ void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *
     if (!counted) cj_test_allocator_install();
     fail_one_by_one(scenario, context);
     if (!counted) cj_test_allocator_remove();
+}
+
+cj_status cj_test_read_and_load(void *options)
+{
+    cj_dataset *d = NULL;
+    cj_loader *l = NULL;
+    cj_batch batch;
+    cj_status status = cj_dataset_read_text(&d, options);
+    if (status == CJ_OK) status = cj_loader_new(&l, d, .batch_size = 2, .prefetch = -1);
+    if (status == CJ_OK && !cj_loader_next(l, &batch)) status = cj_loader_status(l);
+    cj_loader_free(l);
+    cj_dataset_free(d);
+    return status;
+}
+
+/* ---- networks and batches ---- */
+
+void cj_test_expect_drawing_error(cj_value (*draw)(cj_scope s, cj_value x), cj_dtype dtype, cj_shape_t shape,
+                                  const char *message)
+{
+    cj_model *model;
+    cj_graph *graph;
+    expect_ok(cj_model_new(&model, .seed = 1));
+    expect_ok(cj_graph_new(&graph, model));
+    draw(cj_root(graph), cj_input(graph, "x", dtype, shape));
+    assert_true(cj_graph_status(graph) != CJ_OK);
+    expect_message(message);
+    cj_graph_free(graph);
+    cj_model_free(model);
+}
+
+void cj_test_expect_same_batch(const cj_batch *a, const cj_batch *b)
+{
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->x.data, b->x.data, cj_tensor_bytes(&a->x));
+    assert_memory_equal(a->y.data, b->y.data, cj_tensor_bytes(&a->y));
 }
 
 /* ---- files ---- */

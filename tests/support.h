@@ -13,7 +13,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "cajal/base.h"
+#include "cajal/data.h"
+#include "cajal/graph.h"
 
 /* Fails the test with the library's own sentence. */
 #define expect_ok(call)             cj_test_expect_status((call), CJ_OK, #call, __FILE__, __LINE__)
@@ -30,6 +31,12 @@ void cj_test_expect_message(const char *text, const char *file, int line);
         printf("\n");                                                                                        \
         skip();                                                                                              \
     } while (0)
+/* The same, where this build is without that library. */
+#define skip_without(library)                                                                                \
+    do {                                                                                                     \
+        if (!cj_test_has_library(library)) skip_because("this build is without %s", library);                \
+    } while (0)
+bool cj_test_has_library(const char *name);
 
 /* An allocator that counts and can fail. Blocks that were there before it was installed count when they are
  * given back; `cj_test_allocator_remove` puts the C library's back. Safe across threads. */
@@ -52,6 +59,15 @@ cj_test_allocations cj_test_allocator_counts(void);
  * each must leave as many live blocks as it found. The scenario frees what it makes, on every path, and
  * returns the first status that is not CJ_OK. The allocator is installed for as long if it was not. */
 void cj_test_every_allocation_fails(cj_status (*scenario)(void *context), void *context);
+
+/* A scenario for it: the file of text that cj_text_file_options describe, and the first batch of it. */
+cj_status cj_test_read_and_load(void *options);
+
+/* A network that an input of that type and shape does not fit: the graph must say so. */
+void cj_test_expect_drawing_error(cj_value (*draw)(cj_scope s, cj_value x), cj_dtype dtype, cj_shape_t shape,
+                                  const char *message);
+/* As many rows of the same bits. */
+void cj_test_expect_same_batch(const cj_batch *a, const cj_batch *b);
 
 /* A new empty folder, to be removed by `cj_test_remove_folder`; the path is freed by the latter. */
 char *cj_test_new_folder(void);

@@ -524,13 +524,6 @@ static const cj_augmentation everything[] = {
     {"cutmix", "probability: 0.7"},
     {0}};
 
-static void expect_same(const cj_batch *a, const cj_batch *b)
-{
-    assert_int_equal(a->count, b->count);
-    assert_memory_equal(a->x.data, b->x.data, cj_tensor_bytes(&a->x));
-    assert_memory_equal(a->y.data, b->y.data, cj_tensor_bytes(&a->y));
-}
-
 /* Alone or on any number of threads, and after seeks into the middle of epochs. */
 static void test_any_number_of_threads(void **state)
 {
@@ -551,7 +544,7 @@ static void test_any_number_of_threads(void **state)
             }
             bool more = cj_loader_next(now, &a);
             assert_int_equal(cj_loader_next(early, &b), more);
-            if (more) expect_same(&a, &b);
+            if (more) cj_test_expect_same_batch(&a, &b);
         }
         cj_loader_free(now);
         cj_loader_free(early);

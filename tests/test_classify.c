@@ -283,19 +283,6 @@ static void empty_sentences(void **state)
     }
 }
 
-static void expect_drawing_error(network draw, cj_dtype dtype, cj_shape_t shape, const char *message)
-{
-    cj_model *model;
-    cj_graph *graph;
-    expect_ok(cj_model_new(&model, .seed = 1));
-    expect_ok(cj_graph_new(&graph, model));
-    draw(cj_root(graph), cj_input(graph, "x", dtype, shape));
-    assert_true(cj_graph_status(graph) != CJ_OK);
-    expect_message(message);
-    cj_graph_free(graph);
-    cj_model_free(model);
-}
-
 static void train_on_nothing(network draw)
 {
     cj_model *model;
@@ -353,27 +340,21 @@ static cj_value no_classes(cj_scope s, cj_value tokens)
 static void sizes_that_do_not_fit(void **state)
 {
     (void)state;
-    expect_drawing_error(text_cnn, CJ_F32, cj_shape(2, 3), "textcnn reads tokens, i32 [N,T], not f32");
-    expect_drawing_error(bilstm_last, CJ_I32, cj_shape(2),
-                         "bilstm reads tokens, i32 [N,T], not i32 of rank 1");
-    expect_drawing_error(bert, CJ_I32, cj_shape(2, 10), "bert: 10 tokens are more than its block of 9");
-    expect_drawing_error(bert_classes, CJ_I32, cj_shape(2, 0),
-                         "bert: sentences without a token have no class");
-    expect_drawing_error(uneven_heads, CJ_I32, cj_shape(2, 3), "a width of 12 has no 5 equal heads");
-    expect_drawing_error(no_classes, CJ_I32, cj_shape(2, 3), "textcnn has a size of 0");
+    cj_test_expect_drawing_error(text_cnn, CJ_F32, cj_shape(2, 3),
+                                 "textcnn reads tokens, i32 [N,T], not f32");
+    cj_test_expect_drawing_error(bilstm_last, CJ_I32, cj_shape(2),
+                                 "bilstm reads tokens, i32 [N,T], not i32 of rank 1");
+    cj_test_expect_drawing_error(bert, CJ_I32, cj_shape(2, 10),
+                                 "bert: 10 tokens are more than its block of 9");
+    cj_test_expect_drawing_error(bert_classes, CJ_I32, cj_shape(2, 0),
+                                 "bert: sentences without a token have no class");
+    cj_test_expect_drawing_error(uneven_heads, CJ_I32, cj_shape(2, 3), "a width of 12 has no 5 equal heads");
+    cj_test_expect_drawing_error(no_classes, CJ_I32, cj_shape(2, 3), "textcnn has a size of 0");
 }
 
 /* --- recipes ------------------------------------------------------------------------------------------- */
 
 static char *folder;
-
-static void skip_without(const char *name)
-{
-    cj_library library;
-    for (int64_t i = 0; cj_library_at(i, &library); i++)
-        if (strcmp(library.name, name) == 0 && !library.version)
-            skip_because("this build is without %s", name);
-}
 
 static const char *write_text(const char *name, const char *text)
 {

@@ -327,20 +327,6 @@ static void llama_with_its_names(void **state)
 
 /* --- what does not fit --------------------------------------------------------------------------------- */
 
-static void expect_drawing_error(cj_value (*draw)(cj_scope, cj_value), cj_dtype dtype, cj_shape_t shape,
-                                 const char *message)
-{
-    cj_model *model;
-    cj_graph *graph;
-    expect_ok(cj_model_new(&model, .seed = 1));
-    expect_ok(cj_graph_new(&graph, model));
-    draw(cj_root(graph), cj_input(graph, "x", dtype, shape));
-    assert_true(cj_graph_status(graph) != CJ_OK);
-    expect_message(message);
-    cj_graph_free(graph);
-    cj_model_free(model);
-}
-
 static cj_value uneven_heads(cj_scope s, cj_value tokens)
 {
     return cj_gpt(s, &(cj_gpt_options){.size = sizeof(cj_gpt_options),
@@ -355,10 +341,12 @@ static cj_value uneven_heads(cj_scope s, cj_value tokens)
 static void sizes_that_do_not_fit(void **state)
 {
     (void)state;
-    expect_drawing_error(nano_gpt, CJ_F32, cj_shape(ROWS, BLOCK), "gpt reads tokens, i32 [N,T], not f32");
-    expect_drawing_error(llama, CJ_I32, cj_shape(ROWS, BLOCK + 1),
-                         "llama: 11 tokens are more than its block");
-    expect_drawing_error(uneven_heads, CJ_I32, cj_shape(ROWS, BLOCK), "the width a multiple of the heads");
+    cj_test_expect_drawing_error(nano_gpt, CJ_F32, cj_shape(ROWS, BLOCK),
+                                 "gpt reads tokens, i32 [N,T], not f32");
+    cj_test_expect_drawing_error(llama, CJ_I32, cj_shape(ROWS, BLOCK + 1),
+                                 "llama: 11 tokens are more than its block");
+    cj_test_expect_drawing_error(uneven_heads, CJ_I32, cj_shape(ROWS, BLOCK),
+                                 "the width a multiple of the heads");
 }
 
 static void expect_bad_file(const void *data, size_t size, const char *message)

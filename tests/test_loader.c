@@ -40,13 +40,6 @@ static cj_status new_dataset(cj_dataset **d, making *m)
     return cj__dataset_adopt_maker(d, (cj__row_maker){.make = make_row, .context = m}, x, y);
 }
 
-static void expect_same(const cj_batch *a, const cj_batch *b)
-{
-    assert_int_equal(a->count, b->count);
-    assert_memory_equal(a->x.data, b->x.data, cj_tensor_bytes(&a->x));
-    assert_memory_equal(a->y.data, b->y.data, cj_tensor_bytes(&a->y));
-}
-
 /* Its own pictures over again, which no label counts. */
 static void expect_filled_up(const cj_batch *batch)
 {
@@ -78,7 +71,7 @@ static void test_any_number_of_threads(void **state)
             }
             bool more = cj_loader_next(now, &a);
             assert_int_equal(cj_loader_next(early, &b), more);
-            if (more) expect_same(&a, &b);
+            if (more) cj_test_expect_same_batch(&a, &b);
             if (more) expect_filled_up(&a);
             expect_ok(cj_loader_status(early));
         }

@@ -26,9 +26,7 @@ static cj_tokenizer *words(void)
     char text[600] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
     for (int i = 0; i < 40; i++) snprintf(text + strlen(text), sizeof text - strlen(text), "w%d\n", i);
     cj_text_cleaning none = {0};
-    cj_library library;
-    for (int64_t i = 0; cj_library_at(i, &library); i++)
-        if (strcmp(library.name, "utf8proc") == 0 && !library.version) return NULL;
+    if (!cj_test_has_library("utf8proc")) return NULL;
     expect_ok(cj_tokenizer_read_wordpiece(&t, write_text("vocab.txt", text), &none));
     return t;
 }
@@ -290,19 +288,6 @@ static void sentences_without_labels(void **state)
 
 /* --- allocations --------------------------------------------------------------------------------------- */
 
-static cj_status read_and_load(void *context)
-{
-    cj_dataset *d = NULL;
-    cj_loader *l = NULL;
-    cj_batch batch;
-    cj_status status = cj_dataset_read_text(&d, context);
-    if (status == CJ_OK) status = cj_loader_new(&l, d, .batch_size = 2, .prefetch = -1);
-    if (status == CJ_OK && !cj_loader_next(l, &batch)) status = cj_loader_status(l);
-    cj_loader_free(l);
-    cj_dataset_free(d);
-    return status;
-}
-
 static cj_status ask(void *context)
 {
     cj_dataset *d = NULL;
@@ -327,7 +312,7 @@ static void allocations(void **state)
                               .more = list,
                               .more_count = 1};
     cj_sentences asked = {.size = sizeof asked, .sentences = said, .count = 2, .tokenizer = t};
-    cj_test_every_allocation_fails(read_and_load, &o);
+    cj_test_every_allocation_fails(cj_test_read_and_load, &o);
     cj_test_every_allocation_fails(ask, &asked);
     cj_tokenizer_free(t);
 }

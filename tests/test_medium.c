@@ -126,9 +126,14 @@ static float run(const network *n, cj_program *program, int32_t *x, int32_t *y)
 /* What the ops and the plain products of a step are made by. */
 static void expect_parts(const network *n, const cj_program *step, const cj_test_way *way)
 {
-    const char *name = way->split ? way->split->name[0] : "";
-    for (int i = 0; i < 2; i++) assert_non_null(strstr(cj_test_described(step, n->ops[i]), name));
-    assert_non_null(strstr(cj_test_described(step, CJ__OP_matmul), name));
+    const cj__op ops[] = {n->ops[0], n->ops[1], CJ__OP_matmul};
+    for (int i = 0; i < 3; i++) {
+        const char *parts = strstr(cj_test_described(step, ops[i]), cj__split_portable.name[0]);
+        if (way->split)
+            assert_non_null(parts);
+        else
+            assert_null(parts);
+    }
 }
 
 /* The loss on held-out text after training. */

@@ -419,14 +419,6 @@ static void test_padding_counts_for_nothing(void **state)
 
 /* --- recipes ------------------------------------------------------------------------------------------- */
 
-static void skip_without(const char *name)
-{
-    cj_library library;
-    for (int64_t i = 0; cj_library_at(i, &library); i++)
-        if (strcmp(library.name, name) == 0 && !library.version)
-            skip_because("this build is without %s", name);
-}
-
 static cj_recipe *read_recipe(const char *yaml)
 {
     cj_recipe *r;
@@ -611,19 +603,6 @@ static void test_public_sets(void **state)
 
 /* --- allocations --------------------------------------------------------------------------------------- */
 
-static cj_status read_and_load(void *context)
-{
-    cj_dataset *d = NULL;
-    cj_loader *l = NULL;
-    cj_batch batch;
-    cj_status status = cj_dataset_read_text(&d, context);
-    if (status == CJ_OK) status = cj_loader_new(&l, d, .batch_size = 2, .prefetch = -1);
-    if (status == CJ_OK && !cj_loader_next(l, &batch)) status = cj_loader_status(l);
-    cj_loader_free(l);
-    cj_dataset_free(d);
-    return status;
-}
-
 static void test_allocations(void **state)
 {
     (void)state;
@@ -639,9 +618,9 @@ static void test_allocations(void **state)
                               .tokenizer = t,
                               .memory = 3,
                               .bucket = 2};
-    cj_test_every_allocation_fails(read_and_load, &o);
+    cj_test_every_allocation_fails(cj_test_read_and_load, &o);
     o.format = CJ_TEXT_PAIRS;
-    cj_test_every_allocation_fails(read_and_load, &o);
+    cj_test_every_allocation_fails(cj_test_read_and_load, &o);
     cj_tokenizer_free(t);
 }
 

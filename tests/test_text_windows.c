@@ -272,25 +272,10 @@ static cj_recipe *write_recipe(const char *folder, const char *text, const char 
     return recipe;
 }
 
-static void skip_without_recipes(void)
-{
-    cj_library library;
-    for (int64_t i = 0; cj_library_at(i, &library); i++)
-        if (strcmp(library.name, "libyaml") == 0 && !library.version) skip_because("recipes need libyaml");
-}
-
-static bool has_unicode(void)
-{
-    cj_library library;
-    for (int64_t i = 0; cj_library_at(i, &library); i++)
-        if (strcmp(library.name, "utf8proc") == 0) return library.version != NULL;
-    return false;
-}
-
 static void test_recipe(void **state)
 {
     (void)state;
-    skip_without_recipes();
+    skip_without("libyaml");
     char *folder = cj_test_new_folder();
     cj_recipe *r = write_recipe(folder, "abcdeabcdeabcdeabcdeabcdeabcdeabcdeabcde", "data.test=0.2");
     cj_recipe_sets sets;
@@ -318,7 +303,7 @@ static void test_recipe(void **state)
 static void test_recipe_with_files(void **state)
 {
     (void)state;
-    skip_without_recipes();
+    skip_without("libyaml");
     char *folder = cj_test_new_folder(), validation[600], test[600];
     cj_recipe *r = write_recipe(folder, "abcdeabcdeabcdeabcde", NULL);
     cj_recipe_sets sets;
@@ -367,9 +352,9 @@ static void test_recipe_cleaning(void **state)
         {"data.form=nfkd", "b\xe2\x91\xa0\xc3\xa9", "1", 4},
         {"data.lower=true", "aB", "b", 2},
     };
-    skip_without_recipes();
+    skip_without("libyaml");
     char *folder = cj_test_new_folder(), text[200];
-    for (size_t i = 0; i < sizeof forms / sizeof *forms && (i < 2 || has_unicode()); i++) {
+    for (size_t i = 0; i < sizeof forms / sizeof *forms && (i < 2 || cj_test_has_library("utf8proc")); i++) {
         text[0] = 0;
         for (int k = 0; k < 20; k++) strcat(text, forms[i].text);
         cj_recipe *r = write_recipe(folder, text, forms[i].override);
@@ -388,8 +373,8 @@ static void test_recipe_cleaning_by_a_file(void **state)
 {
     (void)state;
     static const char *const overrides[] = {"data.lower=true", "data.form=nfc"};
-    skip_without_recipes();
-    if (!has_unicode()) skip_because("normal forms need utf8proc");
+    skip_without("libyaml");
+    skip_without("utf8proc");
     char *folder = cj_test_new_folder(), change[600];
     cj_tokenizer *t;
     cj_tokenizer_training training = {
@@ -416,7 +401,7 @@ static void test_recipe_cleaning_by_a_file(void **state)
 static void test_recipe_in_lanes(void **state)
 {
     (void)state;
-    skip_without_recipes();
+    skip_without("libyaml");
     char *folder = cj_test_new_folder();
     cj_recipe *r = write_recipe(folder, "abcdeabcdeabcdeabcdeabcdeabcdeabcdeabcde", "data.order=lanes");
     cj_recipe_sets sets;
@@ -447,7 +432,7 @@ static void test_recipe_errors(void **state)
         {"abc", "data.tokenizer=none.json", "none.json"},
         {"abc", "data.text=none.txt", "none.txt"},
     };
-    skip_without_recipes();
+    skip_without("libyaml");
     char *folder = cj_test_new_folder();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cj_recipe *r = write_recipe(folder, bad[i].text, bad[i].override);
@@ -478,7 +463,7 @@ static void test_shakespeare(void **state)
     (void)state;
     const char *path = cj_test_data("text/tinyshakespeare.txt");
     if (!path) skip_because("CAJAL_DATA has no text/tinyshakespeare.txt");
-    skip_without_recipes();
+    skip_without("libyaml");
     char *folder = cj_test_new_folder();
     const char *overrides[] = {"data.text=text/tinyshakespeare.txt", "data.window=64"};
     cj_recipe *r = write_recipe(folder, "abc", NULL);
@@ -532,7 +517,7 @@ static void test_allocations(void **state)
     (void)state;
     char path[600];
     cj_test_every_allocation_fails(make_and_load, NULL);
-    skip_without_recipes();
+    skip_without("libyaml");
     char *folder = cj_test_new_folder();
     cj_recipe_free(write_recipe(folder, "abcdeabcdeabcdeabcdeabcdeabcdeabcdeabcdeabcdeabcdeabcde", NULL));
     snprintf(path, sizeof path, "%s", cj_test_path(folder, "r.yaml"));

@@ -155,13 +155,6 @@ static void test_bytes(void **state)
 
 /* --- words --------------------------------------------------------------------------------------------- */
 
-static void skip_without_utf8proc(void)
-{
-    cj_library library;
-    for (int64_t i = 0; cj_library_at(i, &library); i++)
-        if (strcmp(library.name, "utf8proc") == 0 && !library.version) skip_because("words need utf8proc");
-}
-
 static void expect_words(const cj_tokenizer *t, const char *text, const char *const *words)
 {
     cj_tokens tokens = {0};
@@ -179,7 +172,7 @@ static void test_words(void **state)
     (void)state;
     static const char text[] =
         "don't stop: well-known 3.5, 10,000! 's (\xc3\xa9t\xc3\xa9)\xc2\xa0 a.b -x x- end.";
-    skip_without_utf8proc();
+    skip_without("utf8proc");
     cj_tokenizer *t;
     expect_ok(train(&t, CJ_TOKENS_WORD, text, 0));
     expect_words(
@@ -198,7 +191,7 @@ static void test_long_words(void **state)
     (void)state;
     enum { LONG = 100000 };
     static char text[LONG + 3];
-    skip_without_utf8proc();
+    skip_without("utf8proc");
     cj_tokenizer *t;
     size_t size;
     memset(text, 'a', LONG);
@@ -215,7 +208,7 @@ static void test_long_words(void **state)
 static void test_words_in_order(void **state)
 {
     (void)state;
-    skip_without_utf8proc();
+    skip_without("utf8proc");
     cj_tokenizer *t;
     cj_tokenizer_training training = {.size = sizeof training,
                                       .kind = CJ_TOKENS_WORD,
@@ -261,7 +254,7 @@ static void test_cleaning(void **state)
     cj_text_free(clean);
     expect_clean((cj_text_cleaning){.lower = true}, "AbC z", "abc z");
     expect_clean((cj_text_cleaning){.replace_invalid = true}, "a\xff", "a\xef\xbf\xbd");
-    skip_without_utf8proc();
+    skip_without("utf8proc");
     static const char text[] = "\xc3\x89"
                                "e\xcc\x81 \xef\xac\x81 \xe2\x91\xa0"; /* Ée◌́ ﬁ ① */
     expect_clean((cj_text_cleaning){.form = CJ_FORM_NFC}, text, "\xc3\x89\xc3\xa9 \xef\xac\x81 \xe2\x91\xa0");
@@ -320,7 +313,7 @@ static void test_nothing_to_learn(void **state)
     cj_tokenizer_free(t);
     expect_status(train(&t, CJ_TOKENS_CHARACTER, "", 0), CJ_FORMAT_ERROR);
     expect_message("found nothing for a character tokenizer to learn in 0 bytes of text");
-    skip_without_utf8proc();
+    skip_without("utf8proc");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         cj_tokenizer_training training = {.size = sizeof training, .kind = kinds[i], .specials = true};
         training.text = " \n";

@@ -9,14 +9,6 @@
 
 #include <string.h>
 
-static void skip_without(const char *name)
-{
-    cj_library library;
-    for (int64_t i = 0; cj_library_at(i, &library); i++)
-        if (strcmp(library.name, name) == 0 && !library.version)
-            skip_because("this build is without %s", name);
-}
-
 /* One line: {"text": …, "ids": […]}. */
 static bool read_line(cj__json *json, cj__arena *arena, const char **text, cj_tokens *ids)
 {

@@ -1,5 +1,6 @@
 /* A download: its addresses in turn, each with some patience, until what came is the file that was expected.
  */
+#include "clock.h"
 #include "fetch.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@ static bool pause_before(int retry, int64_t asked)
     double seconds = 0.5 * (double)(1 << retry), end;
     if ((double)asked > seconds) seconds = (double)asked;
     if (seconds > LONGEST_PAUSE) seconds = LONGEST_PAUSE;
-    for (end = now() + seconds; now() < end && !stopped();)
+    for (end = clock_now() + seconds; clock_now() < end && !stopped();)
         nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
     return !stopped();
 }

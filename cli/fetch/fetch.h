@@ -30,7 +30,6 @@ typedef struct {
     double begun, shown;
 } progress;
 
-double now(void);
 void progress_begin(progress *p, const char *name, int64_t before, bool quiet);
 /* A live line on a terminal, from time to time; total 0: not known. */
 void progress_show(progress *p, int64_t bytes, int64_t total);

@@ -1,21 +1,14 @@
 /* How a download is getting on: a bar on standard error, as `cajal train` has it. */
+#include "clock.h"
 #include "fetch.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void progress_begin(progress *p, const char *name, int64_t before, bool quiet)
 {
-    *p = (progress){.name = name, .quiet = quiet, .before = before, .begun = now()};
+    *p = (progress){.name = name, .quiet = quiet, .before = before, .begun = clock_now()};
 }
 
 static void bar(int64_t bytes, int64_t total, char text[32])
@@ -28,7 +21,7 @@ static void bar(int64_t bytes, int64_t total, char text[32])
 static void line(const progress *p, int64_t bytes, int64_t total, const char *end)
 {
     char text[32] = "";
-    double seconds = now() - p->begun, rate = seconds > 0 ? (double)(bytes - p->before) / seconds : 0;
+    double seconds = clock_now() - p->begun, rate = seconds > 0 ? (double)(bytes - p->before) / seconds : 0;
     fprintf(stderr, "%s  %.1f", p->name, (double)bytes / 1e6);
     if (total) {
         bar(bytes < total ? bytes : total, total, text);
@@ -41,7 +34,7 @@ static void line(const progress *p, int64_t bytes, int64_t total, const char *en
 
 void progress_show(progress *p, int64_t bytes, int64_t total)
 {
-    double time = now();
+    double time = clock_now();
     if (p->quiet || !isatty(STDERR_FILENO) || time - p->shown < 0.1) return;
     line(p, bytes, total, "\033[K\r");
     p->shown = time;

@@ -27,7 +27,7 @@ fails 0 '"figures": [{"name": "inference", "what": "mlp, batch 1", "runs": ' ben
 grep -q '"best_us": [0-9.]*, "median_us": [0-9.]*, "gflops": [0-9.]*}\]}$' "$scratch/out" || { cat "$scratch/out"; exit 1; }
 fails 0 "start      cajal version, to its end" bench start --seconds 1
 fails 1 "no-such.yaml" train "$scratch/no-such.yaml"
-grep -q 'libyaml' "$scratch/out" && exit 77
+grep -q 'libyaml' "$scratch/err" && exit 77
 fails 2 "--threads is 'many'" train "$source/recipes/mnist-mlp.yaml" --threads many
 fails 2 "did you mean 'training.epochs'" train "$source/recipes/mnist-mlp.yaml" training.epoch=1
 for recipe in "$source"/recipes/*.yaml; do fails 0 "model:" check "$recipe"; done
@@ -260,7 +260,7 @@ optimizer: {name: adamw, learning_rate: 0.01}
 END
 fails 0 "saved in" train "$scratch/cat.yaml" --output "$scratch/cat" --quiet
 fails 0 "cat sat on the mat. the cat sat on the mat. the cat sat" generate "$scratch/cat" --prompt "cat" --temperature 0 --tokens 60
-grep -q "^60 tokens, [0-9]* a second$" "$scratch/out"
+grep -q "^60 tokens, [0-9]* a second$" "$scratch/err"
 fails 0 "the network sees 24 at once" generate "$scratch/cat" --prompt "cat sat on the mat. the cat sat on the mat. the" --tokens 3
 fails 0 "mat. the cat" generate "$scratch/cat" --prompt "mat." --beams 3 --tokens 8 --quiet
 # of more logits than there are tokens those behind are never drawn; a run's recipe that was cut short is none
@@ -308,7 +308,7 @@ printf '\357\273\277cat' | "$cajal" tokenize "$scratch/cat" --counts | grep -q "
 # overrides may not make it another network than was trained, nor may its tokenizer or its recipe be gone
 fails 0 "saved in" train "$scratch/cat.yaml" model.layers=2 data.windows=8 --output "$scratch/deep" --quiet
 fails 2 "deep/model.safetensors: the network does not use the weights 'transformer.h.1." generate "$scratch/deep" --prompt "c" model.layers=1
-grep -q " and [0-9]* more: it is another than was trained" "$scratch/out" || { cat "$scratch/out"; exit 1; }
+grep -q " and [0-9]* more: it is another than was trained" "$scratch/err" || { cat "$scratch/err"; exit 1; }
 fails 2 "deep/model.safetensors: the loaded weights have no 'transformer.h.2." generate "$scratch/deep" --prompt "c" model.layers=3
 fails 2 "deep/model.safetensors: variable 'transformer" generate "$scratch/deep" --prompt "c" model.width=16
 cp "$scratch/deep/recipe.yaml" "$scratch/recipe.yaml"
@@ -425,7 +425,7 @@ fails 0 "two-gradient-input.html" explain "$scratch/films" "$scratch/two.txt" --
 cmp "$scratch/why/two-gradient-input.html" "$scratch/unlabelled.html"
 printf 'a bad film\na good film\n' >"$scratch/two.txt"
 fails 2 "--class is 'middling', but must be one of the 2 classes" explain "$scratch/films" "$scratch/two.txt" --out "$scratch/why" --class middling
-[ "$(wc -l <"$scratch/out")" = 2 ] || { cat "$scratch/out"; exit 1; } # the file, and one sentence
+[ "$(cat "$scratch/out" "$scratch/err" | wc -l)" = 2 ] || { cat "$scratch/out" "$scratch/err"; exit 1; } # the file, and one sentence
 fails 0 "bad 0." predict "$scratch/films" "$scratch/two.txt"
 answer=$(head -n 1 "$scratch/out") # a sentence's answer does not hang on the length of its neighbours
 printf 'a bad film\na good film a good film a good film a good film\n' >"$scratch/long.txt"

@@ -49,9 +49,9 @@ training: {epochs: 6, batch_size: 8, unfreeze: [{epoch: 5, parameters: '2.*'}]}
 optimizer: {learning_rate: 0.01, freeze: ['*', '!4.*'], groups: [{parameters: '4.*', learning_rate: 0.05}, {parameters: '*.bias', weight_decay: 0.1}]}
 END
 fails 0 "saved in" train "$scratch/transfer.yaml" --output "$scratch/transfer"
-grep -q 'weights: 4 loaded from' "$scratch/out"
-grep -q "2 left out: '4.weight', '4.bias'" "$scratch/out"
-grep -q 'epoch 5: more of the network is trained from here on' "$scratch/out"
+grep -q 'weights: 4 loaded from' "$scratch/err"
+grep -q "2 left out: '4.weight', '4.bias'" "$scratch/err"
+grep -q 'epoch 5: more of the network is trained from here on' "$scratch/err"
 grep -q 'test accuracy 100.00 %' "$scratch/out" || { cat "$scratch/out"; exit 1; }
 fails 0 "100.00 %" evaluate "$scratch/transfer"
 fails 0 "data:" check "$scratch/transfer/recipe.yaml"
@@ -93,4 +93,4 @@ printf 'weights: {map: {a: "b,c"}}\n' >"$scratch/bad.yaml"
 fails 2 "a mapping here is of plain values without" check "$scratch/bad.yaml"
 fixtures=$source/tests/fixtures/pytorch
 fails 1 "command.pt: data.pkl: byte" evaluate "$scratch/same.yaml" "weights.from=$fixtures/command.pt"
-grep -q 'refused to use posix.system' "$scratch/out"
+grep -q 'refused to use posix.system' "$scratch/err"

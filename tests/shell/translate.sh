@@ -5,13 +5,7 @@
 # level: quick
 set -eu
 cajal=$build/cajal
-fails() { # CODE TEXT ARGUMENTS...: the command must end with CODE and say TEXT
-    code=$1 text=$2 got=0
-    shift 2
-    "$cajal" "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || got=$?
-    [ "$got" = "$code" ] || { echo "cajal $*: exit $got, not $code"; cat "$scratch/err"; exit 1; }
-    grep -qF -- "$text" "$scratch/err" || { echo "cajal $*: no '$text' in:"; cat "$scratch/err"; exit 1; }
-}
+. "$source/tests/shell/support/fails.sh"
 "$cajal" check "$source/recipes/mnist-mlp.yaml" 2>&1 | grep -q 'this build reads no recipes' && exit 77
 
 # "der rote Hund läuft" and the like: adjective and noun change places
