@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { METHODS = 3 };
 static const struct {
@@ -118,6 +119,10 @@ static int read_operand(task *t, bytes *b)
 {
     if (!is_sentence(t->path)) {
         int code = read_bytes(t->path, b);
+        if (code != EXIT_OK && access(t->path, F_OK) != 0)
+            fprintf(stderr,
+                    "cajal: a text of one word comes by standard input: echo '%s' | cajal explain RUN -\n",
+                    t->path);
         t->name = b->name;
         return code;
     }

@@ -17,6 +17,75 @@ typedef struct {
     double accuracies[MOST_MEMBERS];
 } training;
 
+/* --- folders ------------------------------------------------------------------------------------------- */
+
+static cj_status save_tokenizer(const cj_tokenizer *tokenizer, const char *folder, const char *name)
+{
+    char path[MOST_PATH + 32];
+    if (!tokenizer) return CJ_OK;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return cj_tokenizer_save(tokenizer, path);
+}
+
+/* The folder's own measured kernels are those that the recipe names from then on. */
+static cj_status save_kernels(const training *t)
+{
+    char path[MOST_PATH + 32];
+    const cj_kernels *kernels = cj_recipe_kernels(t->run.recipe);
+    if (!kernels) return CJ_OK;
+    snprintf(path, sizeof path, "%s/kernels.json", t->folder);
+    cj_status status = cj_kernels_save(kernels, path);
+    if (status == CJ_OK) status = cj_recipe_set_kernels(t->run.recipe, path);
+    return status == CJ_OK ? cj_recipe_open_kernels(t->run.recipe) : status;
+}
+
+static cj_status save_recipe(const cj_recipe *recipe, const char *folder)
+{
+    char path[MOST_PATH + 32];
+    if (!*folder) return CJ_OK;
+    snprintf(path, sizeof path, "%s/recipe.yaml", folder);
+    return cj_recipe_save(recipe, path);
+}
+
+/* The recipe, and what was made for it of the data. */
+static cj_status save_settings(const training *t, const cj_recipe *recipe, const char *folder)
+{
+    char path[MOST_PATH + 32];
+    cj_status status = save_recipe(recipe, folder);
+    if (status == CJ_OK) status = save_tokenizer(t->sets.tokenizer, folder, "tokenizer.json");
+    if (status == CJ_OK) status = save_tokenizer(t->sets.target_tokenizer, folder, "target-tokenizer.json");
+    if (status != CJ_OK || !t->sets.preprocessing) return status;
+    snprintf(path, sizeof path, "%s/preprocessing.json", folder);
+    return cj_preprocessing_save(t->sets.preprocessing, path);
+}
+
+static cj_status begin_folder(const training *t)
+{
+    if (!*t->folder) return CJ_OK;
+    cj_status status = save_kernels(t);
+    return status == CJ_OK ? save_settings(t, t->run.recipe, t->folder) : status;
+}
+
+/* So that a member's folder is a run by itself: the recipe for it alone. */
+static cj_status save_member(const training *t, int64_t member, const char *folder)
+{
+    char path[MOST_PATH + 32], seed[64], threshold[64];
+    const char *const overrides[] = {"ensemble.members=1", seed, threshold};
+    cj_recipe *alone;
+    if (!*folder) return CJ_OK;
+    snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
+    snprintf(seed, sizeof seed, "training.seed=%llu",
+             (unsigned long long)cj_recipe_seed(t->run.recipe) + (unsigned long long)member);
+    snprintf(threshold, sizeof threshold, "threshold.value=%.17g", cj_recipe_threshold(t->run.recipe));
+    cj_status status = cj_recipe_read(&alone, path, 3, overrides);
+    if (status != CJ_OK) return status;
+    status = save_settings(t, alone, folder);
+    cj_recipe_free(alone);
+    return status;
+}
+
+/* --- training ------------------------------------------------------------------------------------------ */
+
 static cj_status fit_one(training *t, int64_t member, const char *folder)
 {
     char *text = NULL;
@@ -38,22 +107,16 @@ static cj_status fit_one(training *t, int64_t member, const char *folder)
     return status;
 }
 
-/* A text often has no test part: its validation is told in full then. */
-static cj_status judge_text(training *t)
-{
-    if (!cj_recipe_predicts_tokens(t->run.recipe) || t->sets.test || !t->sets.validation) return CJ_OK;
-    t->report.part = "validation";
-    return evaluate_run(t->o, "testing", &t->run, t->sets.validation, &t->report);
-}
-
-/* The test of one member, or of the whole run when `member` is -1. */
+/* The test of one member, or of the whole run when `member` is -1. Where there is no test part, as of many
+ * texts, the validation is told in full. */
 static cj_status test(training *t, int64_t member, const char *folder)
 {
     run one = t->run;
-    if (!t->sets.test) return CJ_OK;
+    const cj_dataset *rows = t->sets.test ? t->sets.test : t->sets.validation;
+    if (!rows) return CJ_OK;
     if (member >= 0) one = (run){.recipe = t->run.recipe, .models = {t->run.models[member]}, .count = 1};
-    cj_status status = evaluate_run(t->o, "testing", &one, t->sets.test, &t->report);
-    if (status != CJ_OK || !*folder) return status;
+    cj_status status = evaluate_run(t->o, "testing", &one, rows, &t->report);
+    if (status != CJ_OK || !*folder || !t->sets.test) return status;
     return report_run(&one, folder, t->sets.test, &t->report,
                       one.count == 1 ? t->weights[member < 0 ? 0 : member] : NULL);
 }
@@ -71,7 +134,7 @@ static cj_status train_member(training *t, int64_t member)
     if (status == CJ_OK) status = choose_threshold(&one, t->sets.validation);
     if (status == CJ_OK) status = test(t, member, folder);
     t->accuracies[member] = t->report.scores.accuracy;
-    return status;
+    return status == CJ_OK && members > 1 ? save_member(t, member, folder) : status;
 }
 
 static void show_members(const training *t)
@@ -79,7 +142,7 @@ static void show_members(const training *t)
     double best = 0;
     for (int64_t i = 0; i < t->run.count; i++) {
         if (t->accuracies[i] > best) best = t->accuracies[i];
-        printf("member %lld: test accuracy %.2f %%, weights sha256 %s\n", (long long)i + 1,
+        printf("member %lld: %s accuracy %.2f %%, weights sha256 %s\n", (long long)i + 1, t->report.part,
                100 * t->accuracies[i], t->weights[i]);
     }
     printf("best member %.2f %%; the mean of their probabilities:\n", 100 * best);
@@ -87,62 +150,21 @@ static void show_members(const training *t)
 
 /* --- the command --------------------------------------------------------------------------------------- */
 
-static cj_status save_tokenizer(const training *t, const cj_tokenizer *tokenizer, const char *name)
-{
-    char path[MOST_PATH + 32];
-    if (!tokenizer) return CJ_OK;
-    snprintf(path, sizeof path, "%s/%s", t->folder, name);
-    return cj_tokenizer_save(tokenizer, path);
-}
-
-/* The folder's own measured kernels are those that the recipe names from then on. */
-static cj_status save_kernels(const training *t)
-{
-    char path[MOST_PATH + 32];
-    const cj_kernels *kernels = cj_recipe_kernels(t->run.recipe);
-    if (!kernels) return CJ_OK;
-    snprintf(path, sizeof path, "%s/kernels.json", t->folder);
-    cj_status status = cj_kernels_save(kernels, path);
-    if (status == CJ_OK) status = cj_recipe_set_kernels(t->run.recipe, path);
-    return status == CJ_OK ? cj_recipe_open_kernels(t->run.recipe) : status;
-}
-
-static cj_status save_recipe(const training *t)
-{
-    char path[MOST_PATH + 32];
-    if (!*t->folder) return CJ_OK;
-    snprintf(path, sizeof path, "%s/recipe.yaml", t->folder);
-    return cj_recipe_save(t->run.recipe, path);
-}
-
-/* The recipe, and what was made for it of the data. */
-static cj_status begin_folder(const training *t)
-{
-    char path[MOST_PATH + 32];
-    if (!*t->folder) return CJ_OK;
-    cj_status status = save_kernels(t);
-    if (status == CJ_OK) status = save_recipe(t);
-    if (status == CJ_OK) status = save_tokenizer(t, t->sets.tokenizer, "tokenizer.json");
-    if (status == CJ_OK) status = save_tokenizer(t, t->sets.target_tokenizer, "target-tokenizer.json");
-    if (status != CJ_OK || !t->sets.preprocessing) return status;
-    snprintf(path, sizeof path, "%s/preprocessing.json", t->folder);
-    return cj_preprocessing_save(t->sets.preprocessing, path);
-}
-
 static cj_status train(training *t)
 {
     cj_status status = cj_recipe_open_data(t->run.recipe, &t->sets);
     if (status == CJ_OK) tell_skipped(&t->sets);
     if (status == CJ_OK) tell_kernels(t->run.recipe);
-    if (status == CJ_OK) status = begin_report(&t->report, t->run.recipe, "test");
+    if (status == CJ_OK)
+        status = begin_report(&t->report, t->run.recipe, t->sets.test ? "test" : "validation");
     if (status == CJ_OK) status = begin_folder(t);
     for (int64_t i = 0; i < t->run.count && status == CJ_OK; i++) status = train_member(t, i);
     if (status == CJ_OK && t->run.count > 1) {
         status = choose_threshold(&t->run, t->sets.validation);
         if (status == CJ_OK) status = test(t, -1, t->folder);
     }
-    if (status == CJ_OK) status = judge_text(t);
-    return status == CJ_OK ? save_recipe(t) : status; /* with the threshold that was chosen */
+    return status == CJ_OK ? save_recipe(t->run.recipe, t->folder)
+                           : status; /* with the threshold that was chosen */
 }
 
 /* A new run takes the folder named, which may not hold one, or the next free one below runs/. */
@@ -171,10 +193,10 @@ static int open_training(training *t)
     return code == EXIT_OK ? use_kernels(&t->run, t->o->resume) : code;
 }
 
-static void show_duration(double seconds)
+static void show_duration(double seconds, bool tested)
 {
     bool long_one = seconds >= 120;
-    printf("\ntrained and tested in %.1f %s\n", long_one ? seconds / 60 : seconds,
+    printf("\ntrained%s in %.1f %s\n", tested ? " and tested" : "", long_one ? seconds / 60 : seconds,
            long_one ? "minutes" : "seconds");
 }
 
@@ -191,13 +213,14 @@ static void tell(const training *t, double seconds)
                              .last = &t->last,
                              .report = tested,
                              .models = t->run.count,
-                             .accuracies = ensemble ? t->accuracies : NULL});
+                             .accuracies = ensemble && tested ? t->accuracies : NULL});
         return;
     }
     if (ensemble && tested) show_members(t);
     if (tested) show_report(tested);
-    show_duration(seconds);
-    if (!ensemble) printf("weights sha256 %s\n", t->weights[0]);
+    show_duration(seconds, tested != NULL);
+    for (int64_t i = 0; i < t->run.count && !(ensemble && tested); i++)
+        printf("weights sha256 %s\n", t->weights[i]);
     if (*t->folder) printf("saved in %s; its curves: %s/report.html\n", t->folder, t->folder);
 }
 
