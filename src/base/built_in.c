@@ -11,12 +11,6 @@
 #else
 #define YAML_VERSION NULL
 #endif
-#ifdef CJ_HAVE_JANSSON
-#include <jansson.h>
-#define JSON_VERSION jansson_version_str()
-#else
-#define JSON_VERSION NULL
-#endif
 #ifdef CJ_HAVE_ZLIB
 #include <zlib.h>
 #define DEFLATE_VERSION zlibVersion()
@@ -73,7 +67,6 @@ bool cj_library_at(int64_t index, cj_library *library)
 {
     const cj_library libraries[] = {
         {"libyaml", YAML_VERSION, "recipes"},
-        {"Jansson", JSON_VERSION, "reading safetensors, resuming runs"},
         {"zlib", DEFLATE_VERSION, "compressed data sets"},
         {"libspng", PNG_VERSION, "PNG pictures"},
         {"libjpeg", JPEG_VERSION, "JPEG pictures"},
