@@ -1,6 +1,6 @@
 /* The rows of each part of a split, for whatever has rows: datasets and tables. */
-#ifndef CJ__SPLIT_H
-#define CJ__SPLIT_H
+#ifndef CJ__DATA_SPLIT_H
+#define CJ__DATA_SPLIT_H
 
 #include "base/status.h"
 #define CJ_NO_LOCATIONS

@@ -11,8 +11,9 @@ static bool is_set(const cj_recipe *r, cj__key key)
     return *r->values[key] != 0;
 }
 
-/* Whether the recipe leaves the key as it is. */
-static bool is_standard(const cj_recipe *r, cj__key key)
+/* Whether neither the recipe's file nor an override gives the key: its value is the standard itself, not a
+ * text that equals it. */
+static bool is_left_out(const cj_recipe *r, cj__key key)
 {
     return r->values[key] == cj__recipe_keys[key].standard;
 }
@@ -190,7 +191,7 @@ static cj_status open_archive(cj_recipe *r, cj_recipe_sets *sets)
     CJ__TRY(cj_data_find(r->values[CJ__KEY_data_file], path, sizeof path));
     CJ__TRY(cj_dataset_read_npz(path, &sets->whole, &sets->validation, &sets->test));
     prefer_share(r, sets);
-    if (cj_dataset_x(sets->whole).dtype == CJ_F32 && is_standard(r, CJ__KEY_data_scale))
+    if (cj_dataset_x(sets->whole).dtype == CJ_F32 && is_left_out(r, CJ__KEY_data_scale))
         r->values[CJ__KEY_data_scale] = "1";
     return CJ_OK;
 }
@@ -252,7 +253,7 @@ static cj_status open_pictures(cj_recipe *r, bool sample, cj_recipe_sets *sets)
     CJ__TRY(is_set(r, CJ__KEY_data_pictures) ? open_picture_table(r, sample, sets)
                                              : open_folder(r, sample, sets));
     prefer_share(r, sets);
-    if (is_standard(r, CJ__KEY_data_split))
+    if (is_left_out(r, CJ__KEY_data_split))
         r->values[CJ__KEY_data_split] = cj_dataset_y(sets->whole).dtype == CJ_I32 ? "stratified" : "random";
     return CJ_OK;
 }

@@ -242,7 +242,7 @@ CJ_MUST_CHECK cj_status cj__recipe_open_text(cj_recipe *recipe, cj_recipe_sets *
 bool cj__recipe_is_plain_text(const cj_recipe *recipe);
 /* The network must have a logit for each of so many tokens or labels: text_data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_fit_classes(cj_recipe *recipe, int64_t count);
-/* Opens files of sentences, each as a set of its own where there is one: sentences.c. */
+/* Opens files of sentences, each as a set of its own where there is one: sentence_data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_open_sentences(cj_recipe *recipe, cj_recipe_sets *sets);
 CJ_MUST_CHECK cj_status cj__recipe_check_sentences(const cj_recipe *recipe);
 /* Whether it is a file that data.tokenizer names, not a kind. */
@@ -271,8 +271,8 @@ typedef struct {
     cj_value (*draw)(cj_scope scope, cj_value x, cj_recipe *recipe);
 } cj__family;
 extern const cj__family cj__language_models; /* language.c */
-extern const cj__family cj__classifiers;     /* of sentences: classifier.c */
-extern const cj__family cj__memory_networks; /* which answer questions about stories: memory.c */
+extern const cj__family cj__classifiers;     /* of sentences: sentence_networks.c */
+extern const cj__family cj__memory_networks; /* which answer questions about stories: memory_network.c */
 extern const cj__family cj__translators;     /* translation.c */
 /* Which of the family's names the recipe has, from 0; as many as there are: none of them. */
 int cj__recipe_member(const cj_recipe *recipe, const cj__family *family);
@@ -289,7 +289,7 @@ cj_value cj__recipe_read_translation(cj_scope scope, const cj_reading *reading, 
  * that was cut short is not taken for one that leaves the rest to the standards. */
 #define CJ__RECIPE_FIRST_LINE "# every setting; the last line is '# end'"
 #define CJ__RECIPE_LAST_LINE  "# end"
-/* Reads the YAML file into the recipe: yaml.c. */
+/* Reads the YAML file into the recipe: yaml_read.c. */
 CJ_MUST_CHECK cj_status cj__recipe_parse(cj_recipe *recipe);
 /* Whether the recipe's name ends in .bin, and what a checkpoint of llama2.c says instead of one:
  * checkpoint.c. */

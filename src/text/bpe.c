@@ -1,22 +1,22 @@
 /* Byte-pair encoding: the text is cut by GPT-2's pattern, each stretch becomes its bytes' tokens, and these
  * are merged, the pair that was learned first before others. Sennrich et al., 2016; Radford et al., 2019. */
-#include "text/split.h"
+#include "text/pattern.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
 
 cj_status cj__bpe_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens)
 {
-    cj__splitting s;
+    cj__pattern_walk walk;
     const char *stretch;
     size_t bytes;
-    CJ__TRY(cj__split_begin(&s, t->pattern, p->text, p->size));
-    cj_status status = cj__split_next(&s, &stretch, &bytes);
+    CJ__TRY(cj__pattern_begin(&walk, t->pattern, p->text, p->size));
+    cj_status status = cj__pattern_next(&walk, &stretch, &bytes);
     while (status == CJ_OK && bytes > 0) {
         status = cj__bpe_encode_stretch(t, stretch, bytes, tokens);
-        if (status == CJ_OK) status = cj__split_next(&s, &stretch, &bytes);
+        if (status == CJ_OK) status = cj__pattern_next(&walk, &stretch, &bytes);
     }
-    cj__split_end(&s);
+    cj__pattern_end(&walk);
     return status;
 }
 

@@ -18,20 +18,20 @@ static cj_status add_bytes(cj_tokenizer *t)
 static cj_status count_stretches(const cj__pattern *pattern, const char *text, size_t size,
                                  cj__counts *counts)
 {
-    cj__splitting s;
+    cj__pattern_walk walk;
     const char *stretch;
     size_t bytes;
-    CJ__TRY(cj__split_begin(&s, pattern, text, size));
-    cj_status status = cj__split_next(&s, &stretch, &bytes);
+    CJ__TRY(cj__pattern_begin(&walk, pattern, text, size));
+    cj_status status = cj__pattern_next(&walk, &stretch, &bytes);
     while (status == CJ_OK && bytes > 0) {
         /* The parts of a longer one are counted alone. */
         for (size_t at = 0, part; at < bytes && status == CJ_OK; at += part) {
             part = bytes - at < CJ__LONGEST_STRETCH ? bytes - at : CJ__LONGEST_STRETCH;
             status = cj__counts_add(counts, stretch + at, part, 1);
         }
-        if (status == CJ_OK) status = cj__split_next(&s, &stretch, &bytes);
+        if (status == CJ_OK) status = cj__pattern_next(&walk, &stretch, &bytes);
     }
-    cj__split_end(&s);
+    cj__pattern_end(&walk);
     return status;
 }
 

@@ -2,7 +2,7 @@
  * What a file is, its contents tell. */
 #include "base/file.h"
 #include "base/json.h"
-#include "text/foreign.h"
+#include "text/tokenizer.h"
 #include "text/letters.h"
 #include "text/unicode.h"
 

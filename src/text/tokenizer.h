@@ -7,7 +7,7 @@
 #include "cajal/text.h"
 #include "text/merges.h"
 #include "text/pieces.h"
-#include "text/split.h"
+#include "text/pattern.h"
 #include "text/unicode.h"
 
 typedef struct {
@@ -87,6 +87,8 @@ cj_status cj__bpe_ready(cj_tokenizer *t);
 cj_status cj__wordpiece_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                               size_t size);
 cj_status cj__wordpiece_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
+/* Finds [PAD], [UNK], [CLS], [SEP] and [MASK] among the pieces, where they are; [UNK] must be. */
+CJ_MUST_CHECK cj_status cj__wordpiece_specials(cj_tokenizer *tokenizer);
 const char *cj__wordpiece_text(const cj_tokenizer *t, int32_t previous, int32_t token, size_t *size);
 
 cj_status cj__scored_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);

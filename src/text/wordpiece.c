@@ -2,7 +2,7 @@
  * character; a word that is no piece becomes the longest pieces of it that are, those within it with "##"
  * before them. Devlin et al., 2018. */
 #include "text/counts.h"
-#include "text/foreign.h"
+#include "text/tokenizer.h"
 #include "text/learn_merges.h"
 #include "text/unicode.h"
 

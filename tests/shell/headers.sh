@@ -1,10 +1,16 @@
 # Every public header compiles alone, as C17 and as C++17 and C++20, without a warning; so do the programs in
-# tests/cxx, which are linked and run as well.
+# tests/cxx, which are linked and run as well. Every include guard is one header's alone.
 # level: quick
 set -u
 cd "$source" || exit 1
 warnings="-Wall -Wextra -Wpedantic -Wshadow -Werror"
 wrong=0
+
+# guard FILE: what it defines right after asking whether it is defined.
+guard() { awk '$1 == "#ifndef" { asked = $2; next } $1 == "#define" && $2 == asked { print $2; exit } { asked = "" }' "$1"; }
+shared=$(find src include -name '*.h' | while read -r header; do guard "$header"; done | sort | uniq -d)
+[ -z "$shared" ] || { echo "include guards of more than one header:" $shared; wrong=1; }
+
 compilers=
 for compiler in gcc clang; do ! command -v $compiler >/dev/null || compilers="$compilers $compiler"; done
 for header in include/cajal/*.h; do

@@ -1,7 +1,7 @@
 /* GPT-2's pattern, by which a text is cut into stretches that no merge crosses: a word with the blank before
  * it, digits, signs, blanks. */
-#ifndef CJ__SPLIT_H
-#define CJ__SPLIT_H
+#ifndef CJ__PATTERN_H
+#define CJ__PATTERN_H
 
 #include "base/status.h"
 
@@ -17,11 +17,11 @@ typedef struct {
     const char *at, *end;
     const char *run; /* where the well-formed text ends that `at` is in */
     void *match;     /* what PCRE2 needs for it */
-} cj__splitting;
-CJ_MUST_CHECK cj_status cj__split_begin(cj__splitting *splitting, const cj__pattern *pattern,
-                                        const char *text, size_t size);
+} cj__pattern_walk;
+CJ_MUST_CHECK cj_status cj__pattern_begin(cj__pattern_walk *walk, const cj__pattern *pattern,
+                                          const char *text, size_t size);
 /* The next stretch; `*size` is 0 at the end. */
-CJ_MUST_CHECK cj_status cj__split_next(cj__splitting *splitting, const char **stretch, size_t *size);
-void cj__split_end(cj__splitting *splitting);
+CJ_MUST_CHECK cj_status cj__pattern_next(cj__pattern_walk *walk, const char **stretch, size_t *size);
+void cj__pattern_end(cj__pattern_walk *walk);
 
 #endif

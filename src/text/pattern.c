@@ -1,6 +1,6 @@
 /* GPT-2's pattern by PCRE2, compiled to machine code where that can be. That it is anchored is compiled in:
  * asked for at a match, it would be interpreted. */
-#include "text/split.h"
+#include "text/pattern.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "text/unicode.h"
@@ -71,27 +71,28 @@ void cj__pattern_free(cj__pattern *p)
     cj__free(p);
 }
 
-cj_status cj__split_begin(cj__splitting *s, const cj__pattern *p, const char *text, size_t size)
+cj_status cj__pattern_begin(cj__pattern_walk *walk, const cj__pattern *p, const char *text, size_t size)
 {
-    *s = (cj__splitting){.pattern = p, .at = text, .end = text + size, .run = text};
-    s->match = pcre2_match_data_create(1, p->memory);
-    return s->match ? CJ_OK : cj__out_of_memory(64, "a match of GPT-2's pattern");
+    *walk = (cj__pattern_walk){.pattern = p, .at = text, .end = text + size, .run = text};
+    walk->match = pcre2_match_data_create(1, p->memory);
+    return walk->match ? CJ_OK : cj__out_of_memory(64, "a match of GPT-2's pattern");
 }
 
-void cj__split_end(cj__splitting *s)
+void cj__pattern_end(cj__pattern_walk *walk)
 {
-    pcre2_match_data_free(s->match);
-    s->match = NULL;
+    pcre2_match_data_free(walk->match);
+    walk->match = NULL;
 }
 
 /* Where the stretch that begins at `at` ends. The pattern leaves nothing out. */
-static cj_status match(const cj__splitting *s, const char **end)
+static cj_status match(const cj__pattern_walk *walk, const char **end)
 {
-    PCRE2_SIZE rest = (PCRE2_SIZE)(s->run - s->at);
-    int count = pcre2_match(s->pattern->code, (PCRE2_SPTR)s->at, rest, 0, PCRE2_NO_UTF_CHECK, s->match, NULL);
+    PCRE2_SIZE rest = (PCRE2_SIZE)(walk->run - walk->at);
+    int count = pcre2_match(walk->pattern->code, (PCRE2_SPTR)walk->at, rest, 0, PCRE2_NO_UTF_CHECK,
+                            walk->match, NULL);
     if (count == PCRE2_ERROR_NOMEMORY) return cj__out_of_memory(64, "a match of GPT-2's pattern");
     if (count < 1) return cj__fail(CJ_INTERNAL_ERROR, "GPT-2's pattern fails: PCRE2's error %d", count);
-    *end = s->at + pcre2_get_ovector_pointer(s->match)[1];
+    *end = walk->at + pcre2_get_ovector_pointer(walk->match)[1];
     return CJ_OK;
 }
 #else
@@ -111,34 +112,34 @@ void cj__pattern_free(cj__pattern *p)
     (void)p;
 }
 
-cj_status cj__split_begin(cj__splitting *s, const cj__pattern *p, const char *text, size_t size)
+cj_status cj__pattern_begin(cj__pattern_walk *walk, const cj__pattern *p, const char *text, size_t size)
 {
-    *s = (cj__splitting){.pattern = p, .at = text, .end = text + size, .run = text};
+    *walk = (cj__pattern_walk){.pattern = p, .at = text, .end = text + size, .run = text};
     return CJ_OK;
 }
 
-void cj__split_end(cj__splitting *s)
+void cj__pattern_end(cj__pattern_walk *walk)
 {
-    (void)s;
+    (void)walk;
 }
 
-static cj_status match(const cj__splitting *s, const char **end)
+static cj_status match(const cj__pattern_walk *walk, const char **end)
 {
-    *end = s->run;
+    *end = walk->run;
     return CJ_OK;
 }
 #endif
 
-cj_status cj__split_next(cj__splitting *s, const char **stretch, size_t *size)
+cj_status cj__pattern_next(cj__pattern_walk *walk, const char **stretch, size_t *size)
 {
-    const char *end = s->at + 1;
-    *stretch = s->at;
+    const char *end = walk->at + 1;
+    *stretch = walk->at;
     *size = 0;
-    if (s->at == s->end) return CJ_OK;
-    if (s->at == s->run) s->run = cj__utf8_end(s->at, s->end);
-    if (s->run > s->at) CJ__TRY(match(s, &end));
-    if (s->run == s->at) s->run = end; /* a byte that is no UTF-8 */
-    *size = (size_t)(end - s->at);
-    s->at = end;
+    if (walk->at == walk->end) return CJ_OK;
+    if (walk->at == walk->run) walk->run = cj__utf8_end(walk->at, walk->end);
+    if (walk->run > walk->at) CJ__TRY(match(walk, &end));
+    if (walk->run == walk->at) walk->run = end; /* a byte that is no UTF-8 */
+    *size = (size_t)(end - walk->at);
+    walk->at = end;
     return CJ_OK;
 }
