@@ -60,8 +60,6 @@ static void writes_fields_in_order(void **state)
     cj__jsonl_number(&log, "third", 1.0 / 3);
     cj__jsonl_number(&log, "tenth", 0.1);
     cj__jsonl_integer(&log, "least", INT64_MIN);
-    cj__jsonl_boolean(&log, "yes", true);
-    cj__jsonl_boolean(&log, "no", false);
     expect_ok(cj__jsonl_end_line(&log));
     cj__jsonl_number(&log, "nan", NAN);
     cj__jsonl_number(&log, "infinite", -INFINITY);
@@ -71,7 +69,7 @@ static void writes_fields_in_order(void **state)
     cj__jsonl_close(&log);
     cj__jsonl_close(&log);
     expect_text(path, "{\"a\\\"\\\\\\n\\u0001\":\"\xc3\xa4\xef\xbf\xbd\",\"third\":0.3333333333333333,"
-                      "\"tenth\":0.1,\"least\":-9223372036854775808,\"yes\":true,\"no\":false}\n"
+                      "\"tenth\":0.1,\"least\":-9223372036854775808}\n"
                       "{\"nan\":null,\"infinite\":null}\n{}\n");
     cj_test_remove_folder(folder);
 }
@@ -131,7 +129,7 @@ static void full_disk_keeps_the_lines(void **state)
     expect_ok(cj__jsonl_open(&log, path));
     for (rlim_t room = 0; room < 12; room++) {
         limit_files(strlen(line) + room);
-        cj__jsonl_boolean(&log, "large", true);
+        cj__jsonl_integer(&log, "large", 1000);
         cj_status status = cj__jsonl_end_line(&log);
         limit_files(RLIM_INFINITY);
         expect_status(status, CJ_IO_ERROR);

@@ -63,7 +63,6 @@ struct cj_graph {
     int64_t node_capacity, value_capacity, input_capacity, output_capacity;
     int32_t guard;     /* -1, or the bool scalar that must be true for assignments to be committed */
     int64_t located;   /* nodes before this one have their file and line */
-    uint64_t draws;    /* random draws so far: the ordinal of the next */
     const char *scope; /* path given to nodes being drawn */
     cj_status status;
     char *error; /* the first error's sentence; NULL when even that could not be allocated */

@@ -114,8 +114,6 @@ typedef struct {
 } cj__op_info;
 
 extern const cj__op_info cj__ops[CJ__OP_COUNT];
-/* The op of that name, or -1. */
-int cj__op_find(const char *name);
 
 /* Prototypes of everything the rows demand. */
 #define CJ__DECLARE_SAMPLES(name)      void cj__##name##_samples(cj__samples *samples);

@@ -1,8 +1,6 @@
 /* The op table, expanded from ops.def: what drawing, autodiff, compiler and tests look ops up in. */
 #include "graph/graph.h"
 
-#include <string.h>
-
 #define DECLARE_INFER(rule)                                           cj_status cj__infer_##rule(cj__inference *i);
 #define OP(name, inputs, outputs, attributes, rule, flags)            DECLARE_INFER(rule)
 #define OP_NO_GRAD(name, inputs, outputs, attributes, rule, flags)    DECLARE_INFER(rule)
@@ -93,10 +91,3 @@ const cj__op_info cj__ops[CJ__OP_COUNT] = {
     {.name = #n, .inputs = i, .outputs = o, .attributes_size = sizeof(a), .flags = f, .infer = cj__infer_##n},
 #include "graph/ops.def"
 };
-
-int cj__op_find(const char *name)
-{
-    for (int op = 0; op < CJ__OP_COUNT; op++)
-        if (strcmp(cj__ops[op].name, name) == 0) return op;
-    return -1;
-}

@@ -61,12 +61,6 @@ void cj__jsonl_integer(cj__jsonl *log, const char *key, int64_t value)
     cj__text_print(&log->line, "%" PRId64, value);
 }
 
-void cj__jsonl_boolean(cj__jsonl *log, const char *key, bool value)
-{
-    put_key(log, key);
-    cj__text_put(&log->line, value ? "true" : "false");
-}
-
 cj_status cj__jsonl_end_line(cj__jsonl *log)
 {
     cj__text_put(&log->line, log->line.size ? "}\n" : "{}\n");

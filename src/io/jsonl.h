@@ -18,7 +18,6 @@ CJ_MUST_CHECK cj_status cj__jsonl_open(cj__jsonl *log, const char *path);
 void cj__jsonl_string(cj__jsonl *log, const char *key, const char *value);
 void cj__jsonl_number(cj__jsonl *log, const char *key, double value);
 void cj__jsonl_integer(cj__jsonl *log, const char *key, int64_t value);
-void cj__jsonl_boolean(cj__jsonl *log, const char *key, bool value);
 /* Writes the line. After a failure, memory included, the file is as it was, the line is forgotten, and the
  * next may be tried. */
 CJ_MUST_CHECK cj_status cj__jsonl_end_line(cj__jsonl *log);

@@ -3,7 +3,7 @@
 # level: quick
 set -u
 cd "$source" || exit 1
-rooms="base graph ops compile cpu cuda run model nn image text data io train models generate explain recipe"
+rooms="base graph ops compile cpu run model nn image text data io train models generate explain recipe"
 
 # includes FILE: its #include lines as "FILE:LINE <header>" or "FILE:LINE "header"".
 includes() {
