@@ -14,12 +14,18 @@ static inline float cj__bf16_to_float(uint16_t x)
     return f;
 }
 
-static inline uint16_t cj__bf16_from_float(float x)
+/* In the lower half of 32 bits, and without a branch, so that loops over it become vectors. */
+static inline uint32_t cj__bf16_bits(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, 4);
-    if (x != x) return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    uint32_t rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+    return x != x ? bits >> 16 | 0x40u : rounded >> 16;
+}
+
+static inline uint16_t cj__bf16_from_float(float x)
+{
+    return (uint16_t)cj__bf16_bits(x);
 }
 
 /* By way of an f32 that is odd in its last bit where it is not exact, so that nothing is rounded twice

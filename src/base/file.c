@@ -15,11 +15,6 @@
 
 enum { BUFFER = 64 * 1024 };
 
-static cj_status system_error(const char *path, const char *what, int error)
-{
-    return cj__fail(error == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: %s: %s", path, what, strerror(error));
-}
-
 /* --- reading ------------------------------------------------------------------------------------------- */
 
 static cj_status too_large(const char *path, size_t limit)
@@ -52,7 +47,7 @@ static cj_status read_growing(int file, const char *path, size_t first_room, siz
         if (!bigger) return cj__out_of_memory(room + 1, path);
         *data = bigger;
         ssize_t got = read_fully(file, *data + *size, room - *size);
-        if (got < 0) return system_error(path, "cannot be read", errno);
+        if (got < 0) return cj__system_error(path, "cannot be read", errno);
         *size += (size_t)got;
         if (*size > limit) return too_large(path, limit);
         if (*size < room) break;
@@ -65,7 +60,7 @@ static cj_status read_growing(int file, const char *path, size_t first_room, siz
 static cj_status read_open_file(int file, const char *path, size_t limit, char **data, size_t *size)
 {
     struct stat facts;
-    if (fstat(file, &facts) != 0) return system_error(path, "cannot be read", errno);
+    if (fstat(file, &facts) != 0) return cj__system_error(path, "cannot be read", errno);
     if (S_ISREG(facts.st_mode) && (uint64_t)facts.st_size > limit) return too_large(path, limit);
     size_t expected = S_ISREG(facts.st_mode) ? (size_t)facts.st_size : BUFFER;
     return read_growing(file, path, expected < limit ? expected + 1 : limit + 1, limit, data, size);
@@ -77,7 +72,7 @@ cj_status cj__file_read(const char *path, size_t limit, char **data, size_t *siz
     *size = 0;
     if (limit > SIZE_MAX / 4) limit = SIZE_MAX / 4;
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return system_error(path, "cannot be opened", errno);
+    if (file < 0) return cj__system_error(path, "cannot be opened", errno);
     cj_status status = read_open_file(file, path, limit, data, size);
     close(file);
     if (status == CJ_OK) return CJ_OK;
@@ -95,7 +90,7 @@ static cj_status make_one(const char *path)
     if (mkdir(path, 0777) == 0) return CJ_OK;
     int error = errno;
     if (error == EEXIST && stat(path, &facts) == 0 && S_ISDIR(facts.st_mode)) return CJ_OK;
-    return system_error(path, "the folder cannot be made", error);
+    return cj__system_error(path, "the folder cannot be made", error);
 }
 
 cj_status cj__folder_make(const char *path)
@@ -205,7 +200,7 @@ static cj_status open_beside(cj__file_writer *writer)
                         writer->path);
     if (!fault("open", NULL))
         writer->file = open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (writer->file < 0) return system_error(writer->path, "cannot be written", errno);
+    if (writer->file < 0) return cj__system_error(writer->path, "cannot be written", errno);
     if (exists && fchmod(writer->file, earlier.st_mode & 0777) != 0)
         fail_writing(writer, "cannot be given its permissions", errno);
     return CJ_OK;
@@ -300,7 +295,7 @@ cj_status cj__file_commit(cj__file_writer *writer)
         fail_writing(writer, "cannot be synced to the disk", errno);
     close_file(writer);
     take_the_place(writer);
-    cj_status status = writer->failed ? system_error(writer->path, writer->failed, writer->error) : CJ_OK;
+    cj_status status = writer->failed ? cj__system_error(writer->path, writer->failed, writer->error) : CJ_OK;
     if (*writer->temporary) unlink(writer->temporary);
     release(writer);
     return status;

@@ -1,6 +1,7 @@
 /* Status names and the per-thread error sentence. The first file to read: everything returns these codes. */
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,4 +72,9 @@ cj_status cj__need(const void *pointer, const char *call, const char *what)
 cj_status cj__out_of_memory(size_t bytes, const char *what)
 {
     return cj__fail(CJ_OUT_OF_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
+}
+
+cj_status cj__system_error(const char *path, const char *what, int error)
+{
+    return cj__fail(error == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: %s: %s", path, what, strerror(error));
 }

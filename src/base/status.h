@@ -13,6 +13,8 @@ cj_status cj__fail_within(cj_status status, const char *format, ...) __attribute
 cj_status cj__need(const void *pointer, const char *call, const char *what);
 /* Records "out of memory: N bytes for WHAT" and returns CJ_OUT_OF_MEMORY. */
 cj_status cj__out_of_memory(size_t bytes, const char *what);
+/* "PATH: WHAT: No such file or directory", as of an errno. */
+cj_status cj__system_error(const char *path, const char *what, int error);
 
 #define CJ__TRY(expression)                                                                                  \
     do {                                                                                                     \

@@ -16,8 +16,7 @@ enum { BLOCK = 1 << 16 };
 
 static cj_status refused(const char *path)
 {
-    return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be read: %s", path,
-                    strerror(errno));
+    return cj__system_error(path, "cannot be read", errno);
 }
 
 static void write_digest(cj__sha256 *hash, char digest[65])

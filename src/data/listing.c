@@ -135,9 +135,7 @@ static cj_status read_entries(entries *e, const char *folder)
     cj_status status = CJ_OK;
     *e = (entries){0};
     DIR *dir = opendir(folder);
-    if (!dir)
-        return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be listed: %s", folder,
-                        strerror(errno));
+    if (!dir) return cj__system_error(folder, "cannot be listed", errno);
     while (status == CJ_OK) {
         errno = 0;
         const struct dirent *d = readdir(dir);

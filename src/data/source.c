@@ -20,8 +20,7 @@ cj_status cj__source_open(cj__source *s, const char *path)
     s->file = fopen(path, "rb");
 #endif
     if (s->file) return CJ_OK;
-    return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", path,
-                    strerror(errno));
+    return cj__system_error(path, "cannot be opened", errno);
 }
 
 int64_t cj__source_stored(const cj__source *s)

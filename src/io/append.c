@@ -9,15 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static cj_status system_error(const char *path, const char *what, int error)
-{
-    return cj__fail(error == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: %s: %s", path, what, strerror(error));
-}
-
 static cj_status find_end(cj__append *append)
 {
     struct stat facts;
-    if (fstat(append->file, &facts) != 0) return system_error(append->path, "cannot be read", errno);
+    if (fstat(append->file, &facts) != 0) return cj__system_error(append->path, "cannot be read", errno);
     if (!S_ISREG(facts.st_mode))
         return cj__fail(CJ_INVALID_ARGUMENT, "%s: not a regular file, so no log can be kept in it",
                         append->path);
@@ -32,7 +27,7 @@ cj_status cj__append_open(cj__append *append, const char *path)
     if (!append->path) return cj__out_of_memory(strlen(path) + 1, "the name of a log");
     append->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
     cj_status status =
-        append->file < 0 ? system_error(path, "cannot be opened for writing", errno) : find_end(append);
+        append->file < 0 ? cj__system_error(path, "cannot be opened for writing", errno) : find_end(append);
     if (status != CJ_OK) cj__append_close(append);
     return status;
 }
@@ -43,7 +38,7 @@ cj_status cj__append_read(const cj__append *append, uint64_t offset, void *data,
     while (*got < room) {
         ssize_t part = pread(append->file, (char *)data + *got, room - *got, (off_t)(offset + *got));
         if (part < 0 && errno == EINTR) continue;
-        if (part < 0) return system_error(append->path, "cannot be read", errno);
+        if (part < 0) return cj__system_error(append->path, "cannot be read", errno);
         if (part == 0) break;
         *got += (size_t)part;
     }
@@ -53,7 +48,7 @@ cj_status cj__append_read(const cj__append *append, uint64_t offset, void *data,
 cj_status cj__append_cut(cj__append *append, uint64_t size)
 {
     if (ftruncate(append->file, (off_t)size) != 0)
-        return system_error(append->path, "its broken end cannot be cut off", errno);
+        return cj__system_error(append->path, "its broken end cannot be cut off", errno);
     append->size = size;
     return CJ_OK;
 }
@@ -78,7 +73,7 @@ cj_status cj__append_record(cj__append *append, const void *data, size_t size)
     int error = write_at(append->file, data, size, append->size);
     if (error) {
         CJ__TRY(cj__append_cut(append, append->size));
-        return system_error(append->path, "cannot be written", error);
+        return cj__system_error(append->path, "cannot be written", error);
     }
     append->size += size;
     return CJ_OK;

@@ -268,14 +268,9 @@ static cj_status add(cj_tensor_file *file, const char *name, const cj__member *m
 
 /* --- files --------------------------------------------------------------------------------------------- */
 
-static cj_status within(const cj_tensor_file *file, cj_status status)
-{
-    return status == CJ_OK || status == CJ_OUT_OF_MEMORY ? status : cj__fail_within(status, "%s", file->path);
-}
-
 cj_status cj__npy_load(cj_tensor_file *file)
 {
-    return within(file, add(file, "arr_0", &(cj__member){.packed = file->size, .size = file->size}));
+    return cj__within_file(file, add(file, "arr_0", &(cj__member){.packed = file->size, .size = file->size}));
 }
 
 /* What is no array has no place here. */
@@ -288,7 +283,7 @@ static cj_status add_member(cj_tensor_file *file, const char *name, size_t size,
 
 cj_status cj__npz_load(cj_tensor_file *file)
 {
-    return within(file, cj__zip_members(file, add_member));
+    return cj__within_file(file, cj__zip_members(file, add_member));
 }
 
 /* --- elements ------------------------------------------------------------------------------------------ */

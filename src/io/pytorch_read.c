@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cj_status within(const cj_tensor_file *file, cj_status status)
-{
-    return status == CJ_OK || status == CJ_OUT_OF_MEMORY ? status : cj__fail_within(status, "%s", file->path);
-}
-
 /* --- zip archives: ARCHIVE/data.pkl, ARCHIVE/data/KEY, ARCHIVE/byteorder -------------------------------- */
 
 typedef struct {
@@ -151,7 +146,7 @@ cj_status cj__torch_zip_load(cj_tensor_file *file)
     cj_status status = load_records(file, &r);
     file->visiting = NULL;
     cj__free(r.list);
-    return within(file, status);
+    return cj__within_file(file, status);
 }
 
 /* --- streams: magic number, version, facts of the machine, the object, keys, storages ------------------- */
@@ -288,7 +283,7 @@ cj_status cj__torch_stream_load(cj_tensor_file *file)
     cj_status status = cj__member_begin(&reader, file, &whole);
     if (status == CJ_OK) status = load_stream(file, &reader);
     cj__member_end(&reader);
-    return within(file, status);
+    return cj__within_file(file, status);
 }
 
 /* --- elements ------------------------------------------------------------------------------------------ */

@@ -35,8 +35,7 @@ static cj_status open_file(cj_tensor_file *file, const char *path)
     struct stat facts;
     file->file = open(path, O_RDONLY | O_CLOEXEC);
     if (file->file < 0 || fstat(file->file, &facts) != 0)
-        return cj__fail(errno == ENOENT ? CJ_NOT_FOUND : CJ_IO_ERROR, "%s: cannot be opened: %s", path,
-                        strerror(errno));
+        return cj__system_error(path, "cannot be opened", errno);
     if (!S_ISREG(facts.st_mode)) return cj__fail(CJ_IO_ERROR, "%s: not a regular file", path);
     file->size = (uint64_t)facts.st_size;
     return CJ_OK;
@@ -61,6 +60,11 @@ static cj_status sort_names(cj_tensor_file *file)
             return cj__fail(CJ_FORMAT_ERROR, "%s: tensor %.200s: found twice, expected once", file->path,
                             file->by_name[i]->name);
     return CJ_OK;
+}
+
+cj_status cj__within_file(const cj_tensor_file *file, cj_status status)
+{
+    return status == CJ_OK || status == CJ_OUT_OF_MEMORY ? status : cj__fail_within(status, "%s", file->path);
 }
 
 /* --- opening ------------------------------------------------------------------------------------------- */

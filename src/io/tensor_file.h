@@ -49,6 +49,9 @@ struct cj_tensor_file {
 CJ_MUST_CHECK cj_status cj__tensor_file_bytes(const cj_tensor_file *file, uint64_t offset, void *destination,
                                               size_t size);
 
+/* The path before the sentence of an error, unless it is of memory. */
+cj_status cj__within_file(const cj_tensor_file *file, cj_status status);
+
 /* Fill the index, and check it. */
 CJ_MUST_CHECK cj_status cj__safetensors_load(cj_tensor_file *file);
 CJ_MUST_CHECK cj_status cj__npy_load(cj_tensor_file *file);

@@ -9,12 +9,6 @@ static int64_t units_of(const cj_translator_options *o)
     return o->hidden ? o->hidden : o->width;
 }
 
-static cj_value dense(cj_scope s, cj_value x, int64_t units)
-{
-    cj_dense_options options = {.size = sizeof options, .input = x, .units = units};
-    return cj_dense(s, &options);
-}
-
 static cj_value embed(cj_scope s, const cj_translator_options *o, bool source)
 {
     return cj_dropout(cj_at(s, source ? "encoder.dropout" : "decoder.dropout"),
@@ -45,7 +39,7 @@ static memory encode(cj_scope s, const cj_translator_options *o)
                                     .lengths = lengths};
     cj_recurrent read = cj_gru(cj_at(s, "encoder.gru"), &options);
     return (memory){read.output, cj_additive_keys(attention_at(s), read.output, units_of(o)), lengths,
-                    cj_tanh(dense(cj_at(s, "decoder.begin"), read.last, units_of(o)))};
+                    cj_tanh(cj__dense(cj_at(s, "decoder.begin"), read.last, units_of(o), false))};
 }
 
 static cj_value remember(cj_scope s, const cj_translator_options *o, const memory *m)
@@ -137,6 +131,7 @@ cj_value cj_gru_translator(cj_scope s, const cj_translator_options *o)
                             time_and_rows_swapped(written.outputs[2]));
     cj_value parts[] = {states, time_and_rows_swapped(written.outputs[1]), tokens};
     cj_value x = cj__wanted_rows(&o->input, cj_concatenate(3, parts, 2));
-    x = dense(cj_at(s, "decoder.output"), cj_dropout(cj_at(s, "output_dropout"), x, o->dropout), o->width);
+    x = cj__dense(cj_at(s, "decoder.output"), cj_dropout(cj_at(s, "output_dropout"), x, o->dropout), o->width,
+                  false);
     return cj__translator_logits(s, o, x);
 }

@@ -11,12 +11,6 @@ static cj_value norm(cj_scope s, cj_value x)
     return cj_layer_norm(s, &options);
 }
 
-static cj_value dense(cj_scope s, cj_value x, int64_t units)
-{
-    cj_dense_options options = {.size = sizeof options, .input = x, .units = units};
-    return cj_dense(s, &options);
-}
-
 /* Embeddings and places: [N,T,W] */
 static cj_value embed(cj_scope s, const cj_translator_options *o, bool source)
 {
@@ -88,7 +82,7 @@ static cj_value attend_to_self(cj_scope s, const cj_translator_options *o, cj_va
     cj_value parts[3];
     for (int i = 0; i < 3; i++) parts[i] = cj__project_part(s, x, i, o->heads, false);
     x = cj__attend_to_past(s, &o->input, o->block, parts[0], parts[1], parts[2], o->dropout);
-    return dense(cj_at(s, "out_proj"), x, o->width);
+    return cj__dense(cj_at(s, "out_proj"), x, o->width, false);
 }
 
 static cj_value attend_to_source(cj_scope s, const cj_translator_options *o, const memory *m, cj_value x)
@@ -100,13 +94,13 @@ static cj_value attend_to_source(cj_scope s, const cj_translator_options *o, con
                                     .value = m->values,
                                     .lengths = m->lengths,
                                     .dropout = o->dropout};
-    return dense(cj_at(s, "out_proj"), cj_reshape(cj_attention(s, &options), shape), o->width);
+    return cj__dense(cj_at(s, "out_proj"), cj_reshape(cj_attention(s, &options), shape), o->width, false);
 }
 
 static cj_value feed_forward(cj_scope s, const cj_translator_options *o, cj_value x)
 {
-    x = cj_relu(dense(cj_at(s, "linear1"), x, o->hidden ? o->hidden : 4 * o->width));
-    return dense(cj_at(s, "linear2"), cj_dropout(cj_at(s, "dropout"), x, o->dropout), o->width);
+    x = cj_relu(cj__dense(cj_at(s, "linear1"), x, o->hidden ? o->hidden : 4 * o->width, false));
+    return cj__dense(cj_at(s, "linear2"), cj_dropout(cj_at(s, "dropout"), x, o->dropout), o->width, false);
 }
 
 static cj_value draw_layer(cj_scope s, const cj_translator_options *o, const memory *m, cj_value x)

@@ -4,6 +4,7 @@
 
 #include "models/language.h"
 #include "models/sentences.h"
+#include "nn/projection.h"
 
 /* Whether the options and what is read fit together; else the graph has the error. */
 bool cj__translator_check(cj_scope s, const cj_translator_options *o, const char *name);

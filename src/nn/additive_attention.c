@@ -5,6 +5,7 @@
 #include "graph/graph.h"
 #include "nn/check.h"
 #include "nn/padding.h"
+#include "nn/projection.h"
 #include "ops/ops.h"
 
 typedef struct {
@@ -45,12 +46,6 @@ static bool check(cj_scope s, const cj_additive_attention_options *o, sizes *z)
     return cj__lengths_fit(s, name, "lengths", o->lengths, z->rows);
 }
 
-static cj_value dense(cj_scope s, cj_value x, int64_t units, bool no_bias)
-{
-    cj_dense_options options = {.size = sizeof options, .input = x, .units = units, .no_bias = no_bias};
-    return cj_dense(s, &options);
-}
-
 /* scores: [N,L,T] → softmax over those of the keys that there are; of none zeros */
 static cj_value weights_of(cj_value scores, cj_value lengths, const sizes *z)
 {
@@ -64,7 +59,7 @@ static cj_value weights_of(cj_value scores, cj_value lengths, const sizes *z)
 cj_value cj_additive_keys(cj_scope s, cj_value keys, int64_t units)
 {
     if (!cj__given(s, "additive_attention", "keys", keys)) return cj__poison(s.graph);
-    return dense(cj_at(s, "key"), keys, units, false);
+    return cj__dense(cj_at(s, "key"), keys, units, false);
 }
 
 static cj_additive_attention_result draw(cj_scope s, const cj_additive_attention_options *o, const sizes *z)
@@ -72,11 +67,11 @@ static cj_additive_attention_result draw(cj_scope s, const cj_additive_attention
     int64_t width = cj__channels_of(o->keys);
     bool clean = o->projected.graph || !o->lengths.graph;
     cj_value keys = clean ? o->keys : cj__without_padding(o->keys, o->lengths);
-    cj_value query = dense(cj_at(s, "query"), o->query, o->units, true);
+    cj_value query = cj__dense(cj_at(s, "query"), o->query, o->units, true);
     cj_value key = o->projected.graph ? o->projected : cj_additive_keys(s, keys, o->units);
     query = cj_reshape(query, cj_shape(z->rows, z->queries, 1, o->units));
     key = cj_reshape(key, cj_shape(z->rows, 1, z->keys, o->units));
-    cj_value scores = dense(cj_at(s, "score"), cj_tanh(cj_add(query, key)), 1, true);
+    cj_value scores = cj__dense(cj_at(s, "score"), cj_tanh(cj_add(query, key)), 1, true);
     scores = cj_reshape(scores, cj_shape(z->rows, z->queries, z->keys));
     cj_value weights = weights_of(scores, o->lengths, z), context = cj_matmul(weights, keys);
     if (z->several) return (cj_additive_attention_result){context, weights};

@@ -3,6 +3,7 @@
 #include "cajal/nn.h"
 #include "graph/graph.h"
 #include "nn/check.h"
+#include "nn/projection.h"
 #include "ops/ops.h"
 
 cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
@@ -19,6 +20,12 @@ cj_value cj_dense(cj_scope scope, const cj_dense_options *o)
     }
     cj__enter(scope.graph, outer);
     return cj_note_layer(scope, "dense", y);
+}
+
+cj_value cj__dense(cj_scope scope, cj_value x, int64_t units, bool no_bias)
+{
+    cj_dense_options options = {.size = sizeof options, .input = x, .units = units, .no_bias = no_bias};
+    return cj_dense(scope, &options);
 }
 
 /* A parameter, or `value` everywhere where there is none. */

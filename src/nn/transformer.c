@@ -5,6 +5,7 @@
 #include "cajal/nn.h"
 #include "graph/graph.h"
 #include "nn/check.h"
+#include "nn/projection.h"
 #include "ops/ops.h"
 
 cj_value cj_rms_norm(cj_scope scope, const cj_rms_norm_options *o)
@@ -19,18 +20,12 @@ cj_value cj_rms_norm(cj_scope scope, const cj_rms_norm_options *o)
     return cj_note_layer(scope, "rms_norm", y);
 }
 
-static cj_value dense(cj_scope scope, cj_value x, int64_t units, bool no_bias)
-{
-    cj_dense_options options = {.size = sizeof options, .input = x, .units = units, .no_bias = no_bias};
-    return cj_dense(scope, &options);
-}
-
 cj_value cj_swiglu(cj_scope scope, cj_value x, int64_t hidden)
 {
     int64_t width = cj__channels_of(x);
-    cj_value gate = cj_silu(dense(cj_at(scope, "gate_proj"), x, hidden, true));
-    x = cj_mul(gate, dense(cj_at(scope, "up_proj"), x, hidden, true));
-    return dense(cj_at(scope, "down_proj"), x, width, true);
+    cj_value gate = cj_silu(cj__dense(cj_at(scope, "gate_proj"), x, hidden, true));
+    x = cj_mul(gate, cj__dense(cj_at(scope, "up_proj"), x, hidden, true));
+    return cj__dense(cj_at(scope, "down_proj"), x, width, true);
 }
 
 /* --- the parts of a layer ------------------------------------------------------------------------------ */
@@ -73,10 +68,10 @@ static cj_value cross_attention(cj_scope scope, const options *o, cj_value x)
 static cj_value feed_forward(cj_scope scope, const options *o, cj_value x)
 {
     int64_t width = cj__channels_of(x);
-    cj_value y = dense(cj_at(scope, "linear1"), x, o->hidden ? o->hidden : 4 * width, o->no_bias);
+    cj_value y = cj__dense(cj_at(scope, "linear1"), x, o->hidden ? o->hidden : 4 * width, o->no_bias);
     y = o->activation == CJ_FEED_GELU ? cj_gelu(y) : cj_relu(y);
-    return dense(cj_at(scope, "linear2"), cj_dropout(cj_at(scope, "dropout"), y, o->dropout), width,
-                 o->no_bias);
+    return cj__dense(cj_at(scope, "linear2"), cj_dropout(cj_at(scope, "dropout"), y, o->dropout), width,
+                     o->no_bias);
 }
 
 typedef enum { SELF, CAUSAL, CROSS, FEED } part;

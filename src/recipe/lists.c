@@ -7,12 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static cj_status bad_value(const cj_recipe *r, cj__key key, const char *wanted)
-{
-    return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', but must be %s", r->path,
-                    cj__recipe_keys[key].name, r->values[key], wanted);
-}
-
 /* The items, each a text of its own. */
 static cj_status split(cj_recipe *r, cj__key key, int most, const char **items, int64_t *count)
 {
@@ -22,7 +16,7 @@ static cj_status split(cj_recipe *r, cj__key key, int most, const char **items, 
     while (*at) {
         size_t end = strcspn(at, ",");
         snprintf(wanted, sizeof wanted, "a list of at most %d", most);
-        if (*count == most) return bad_value(r, key, wanted);
+        if (*count == most) return cj__recipe_bad_value(r, key, wanted);
         items[*count] = cj__arena_format(&r->arena, "%.*s", (int)end, at);
         if (!items[(*count)++]) return cj__out_of_memory(end, "a recipe");
         at += end + (at[end] == ',');
@@ -86,7 +80,7 @@ static cj_status number_of(cj_recipe *r, cj__key key, const char *record, const 
     *there = text != NULL;
     *number = text ? cj__parse_number(text, &end) : 0;
     if (text && (!*text || *end || !(*number >= 0) || *number - *number != 0))
-        return bad_value(r, key, wanted);
+        return cj__recipe_bad_value(r, key, wanted);
     return CJ_OK;
 }
 
@@ -94,7 +88,7 @@ static cj_status pattern_of(cj_recipe *r, cj__key key, const char *record, const
                             const char **pattern)
 {
     CJ__TRY(field_of(r, record, "parameters", pattern));
-    return *pattern && **pattern ? CJ_OK : bad_value(r, key, wanted);
+    return *pattern && **pattern ? CJ_OK : cj__recipe_bad_value(r, key, wanted);
 }
 
 /* --- what they are for --------------------------------------------------------------------------------- */
@@ -126,7 +120,7 @@ static cj_status truth_of(cj_recipe *r, cj__key key, const char *record, const c
     const char *text;
     CJ__TRY(field_of(r, record, name, &text));
     *truth = text && strcmp(text, "true") == 0;
-    return !text || *truth || strcmp(text, "false") == 0 ? CJ_OK : bad_value(r, key, wanted);
+    return !text || *truth || strcmp(text, "false") == 0 ? CJ_OK : cj__recipe_bad_value(r, key, wanted);
 }
 
 /* The formula of a group that names an optimizer. */
@@ -145,13 +139,14 @@ static cj_status resolve_formula(cj_recipe *r, const char *record, const char *w
     CJ__TRY(truth_of(r, key, record, "keep_norm", wanted, &o->keep_norm));
     *has_formula = name != NULL;
     if (!name)
-        return of_momentum || of_iterations || o->nesterov || o->keep_norm ? bad_value(r, key, wanted)
-                                                                           : CJ_OK;
+        return of_momentum || of_iterations || o->nesterov || o->keep_norm
+                   ? cj__recipe_bad_value(r, key, wanted)
+                   : CJ_OK;
     int kind = cj__text_choice(cj__recipe_keys[CJ__KEY_optimizer].choices, name);
     bool of_muon = of_iterations || o->keep_norm;
     if (kind < 0 || iterations > CJ_MAX_ITERATIONS || iterations != (double)(int)iterations ||
         (of_muon && kind != CJ_MUON))
-        return bad_value(r, key, wanted);
+        return cj__recipe_bad_value(r, key, wanted);
     o->kind = (cj_optimizer_kind)kind;
     o->iterations = (int)iterations;
     return CJ_OK;
@@ -173,9 +168,11 @@ static cj_status resolve_group(cj_recipe *r, const char *record, cj_parameter_gr
     CJ__TRY(number_of(r, key, record, "learning_rate", wanted, &rate, &has_rate));
     CJ__TRY(number_of(r, key, record, "weight_decay", wanted, &decay, &has_decay));
     CJ__TRY(resolve_formula(r, record, wanted, formula, &has_formula));
-    if (!(has_rate || has_decay || has_formula) || (has_rate && rate == 0)) return bad_value(r, key, wanted);
+    if (!(has_rate || has_decay || has_formula) || (has_rate && rate == 0))
+        return cj__recipe_bad_value(r, key, wanted);
     if (has_rate && !(base > 0))
-        return bad_value(r, CJ__KEY_learning_rate, "above 0 where optimizer.groups has learning rates");
+        return cj__recipe_bad_value(r, CJ__KEY_learning_rate,
+                                    "above 0 where optimizer.groups has learning rates");
     group->learning_rate_factor = has_rate ? rate / base : 0;
     group->weight_decay = decay;
     group->no_weight_decay = has_decay && decay == 0;
@@ -192,8 +189,8 @@ static cj_status resolve_groups(cj_recipe *r)
         r->groups[i] = (cj_parameter_group){.pattern = items[i], .no_weight_decay = true};
     CJ__TRY(split(r, CJ__KEY_groups, CJ_MAX_PARAMETER_GROUPS, items, &count));
     if (plain + count > CJ_MAX_PARAMETER_GROUPS)
-        return bad_value(r, CJ__KEY_groups,
-                         "a list of 8 at most, the patterns of optimizer.no_decay included");
+        return cj__recipe_bad_value(r, CJ__KEY_groups,
+                                    "a list of 8 at most, the patterns of optimizer.no_decay included");
     for (int64_t i = 0; i < count; i++)
         CJ__TRY(resolve_group(r, items[i], &r->groups[plain + i], &r->formulas[plain + i]));
     return CJ_OK;
@@ -212,7 +209,7 @@ static cj_status resolve_changes(cj_recipe *r, cj__key key, cj_freezing *list, i
         CJ__TRY(pattern_of(r, key, items[i], wanted, &list[i].parameters));
         CJ__TRY(number_of(r, key, items[i], "epoch", wanted, &epoch, &there));
         if (!(epoch >= 1 && epoch < 1e15) || epoch != (double)(int64_t)epoch)
-            return bad_value(r, key, wanted);
+            return cj__recipe_bad_value(r, key, wanted);
         list[i].epoch = (int64_t)epoch;
     }
     return CJ_OK;

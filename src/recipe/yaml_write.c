@@ -2,18 +2,10 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "recipe/recipe.h"
+#include "text/unicode.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* The character's code point; `length` is what cj__utf8_length says. */
-static uint32_t code_of(const char *text, int length)
-{
-    static const unsigned char first[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t code = (unsigned char)*text & first[length];
-    for (int i = 1; i < length; i++) code = code << 6 | ((unsigned char)text[i] & 0x3f);
-    return code;
-}
 
 /* What YAML forbids, or takes for the end of a line. */
 static bool is_awkward(uint32_t code)
@@ -26,7 +18,7 @@ static bool is_tame(const char *text, size_t size)
 {
     for (const char *end = text + size; text < end;) {
         int length = cj__utf8_length(text, end);
-        if (length == 0 || is_awkward(code_of(text, length))) return false;
+        if (length == 0 || is_awkward(cj__utf8_code(text, length))) return false;
         text += length;
     }
     return true;
@@ -38,7 +30,7 @@ static void put_escaped(cj__text *t, const char *text, size_t size)
     cj__text_put(t, "\"");
     for (const char *end = text + size; text < end;) {
         int length = cj__utf8_length(text, end);
-        uint32_t code = length ? code_of(text, length) : 0xfffd;
+        uint32_t code = length ? cj__utf8_code(text, length) : 0xfffd;
         if (length == 0 || is_awkward(code))
             cj__text_print(t, "\\u%04x", (unsigned)code);
         else if (*text == '"' || *text == '\\')

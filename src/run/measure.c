@@ -2,6 +2,7 @@
  * kept weights and the sharing out of tasks are as in a run of the whole. */
 #define CJ_NO_LOCATIONS
 #include "base/bf16.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "compile/choices.h"
 #include "compile/loop.h"
@@ -10,20 +11,12 @@
 #include "run/run.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { FEWEST_RUNS = 3 };
 /* Another kernel than the rules' must be faster by one part in so many, and by so many seconds: clocks and
  * caches are no finer. */
 enum { MARGIN = 30 };
 static const double least_gain = 1e-6;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- a step alone -------------------------------------------------------------------------------------- */
 
@@ -133,10 +126,10 @@ static cj_status time_runs(const trial *t, cj_program *program, double seconds, 
             run.inputs[given++] = (cj_tensor){t->inputs[i].data, t->inputs[i].dtype, t->inputs[i].shape};
     CJ__TRY(cj_program_run(&run));
     *best = 1e30;
-    for (double start = now(); runs < FEWEST_RUNS || now() - start < seconds; runs++) {
-        double begun = now();
+    for (double start = cj__now(); runs < FEWEST_RUNS || cj__now() - start < seconds; runs++) {
+        double begun = cj__now();
         CJ__TRY(cj_program_run(&run));
-        double each = now() - begun;
+        double each = cj__now() - begun;
         if (each < *best) *best = each;
     }
     return CJ_OK;

@@ -1,5 +1,6 @@
 /* fit: a training program and a validation program of one model, and the loop around them. Everything it
  * needs to go on later is in its state, which checkpoints keep: checkpoint.c. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "cajal/io.h"
 #include "data/augment.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -42,13 +42,6 @@ typedef struct {
     double started, reported; /* when the epoch began; when the report was last written */
 } fit;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* --- telling ------------------------------------------------------------------------------------------- */
 
 static cj_status save_checkpoint(fit *f)
@@ -74,7 +67,7 @@ static cj_status tell(fit *f)
 {
     f->progress.note = *f->note ? f->note : NULL;
     if (f->progress.note) CJ__TRY(cj__run_log_note(&f->log, &f->progress));
-    f->progress.seconds = now() - f->started;
+    f->progress.seconds = cj__now() - f->started;
     f->progress.updates = f->state.updates;
     cj_verdict verdict = ask_callbacks(f);
     *f->note = 0;
@@ -297,7 +290,7 @@ static cj_status judge_epoch(fit *f)
     cj_status status = CJ_OK;
     cj_model_swap_averages(f->o->model);
     if (f->validates) status = cj__evaluation_run(&f->validation, &f->progress.validation);
-    f->progress.seconds = now() - f->started;
+    f->progress.seconds = cj__now() - f->started;
     if (status == CJ_OK) status = record_epoch(f);
     cj_model_swap_averages(f->o->model);
     return status;
@@ -317,8 +310,8 @@ static cj_status save_after_epoch(fit *f)
 static cj_status write_report(fit *f, bool now_please)
 {
     enum { SECONDS = 5 };
-    if (!f->o->folder || (!now_please && now() - f->reported < SECONDS)) return CJ_OK;
-    f->reported = now();
+    if (!f->o->folder || (!now_please && cj__now() - f->reported < SECONDS)) return CJ_OK;
+    f->reported = cj__now();
     return cj_run_report(f->o->folder, &(cj_run_report_options){.size = sizeof(cj_run_report_options)});
 }
 
@@ -329,7 +322,7 @@ static cj_status train_epoch(fit *f)
     f->progress.training = f->state.training;
     f->progress.validation = cj__scores_none(f->o->loss);
     f->progress.epoch_done = f->progress.best = false;
-    f->started = now();
+    f->started = cj__now();
     CJ__TRY(redraw(f, f->progress.epoch));
     if (f->state.step == 0) cj__begin_pass(f->o->model);
     cj_loader_seek(f->loader, f->state.epoch, f->state.step);
@@ -504,7 +497,7 @@ static cj_status begin(fit *f)
     CJ__TRY(open_folder(f));
     if (o->resume && !f->restored) CJ__TRY(load_weights(f));
     recall(f);
-    f->started = f->reported = now();
+    f->started = f->reported = cj__now();
     f->progress.summary = f->step.summary;
     f->progress.weights = f->weights;
     CJ__TRY(tell(f));

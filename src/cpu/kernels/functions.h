@@ -3,6 +3,8 @@
 #ifndef CJ__FUNCTIONS_H
 #define CJ__FUNCTIONS_H
 
+#include "base/bf16.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,16 +24,9 @@ static inline __attribute__((unused)) uint32_t to_bits(float x)
     return bits;
 }
 
-/* The nearest bf16, ties to even; NaN stays one. */
-static inline __attribute__((unused)) uint32_t bf16_bits_of(float x)
-{
-    uint32_t bits = to_bits(x), rounded = bits + 0x7fffu + (bits >> 16 & 1u);
-    return x != x ? bits >> 16 | 0x40u : rounded >> 16;
-}
-
 static inline __attribute__((unused)) float round_bf16_of(float x)
 {
-    return from_bits(bf16_bits_of(x) << 16);
+    return from_bits(cj__bf16_bits(x) << 16);
 }
 
 /* a·b + c, rounded once where the instruction set has that, else twice. */

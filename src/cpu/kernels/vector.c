@@ -320,7 +320,7 @@ static void widen(int64_t n, const uint16_t *restrict from, float *restrict to)
 
 static void narrow(int64_t n, const float *restrict from, uint16_t *restrict to)
 {
-    for (int64_t i = 0; i < n; i++) to[i] = (uint16_t)bf16_bits_of(from[i]);
+    for (int64_t i = 0; i < n; i++) to[i] = cj__bf16_from_float(from[i]);
 }
 
 /* --- bytes: u8 and bool --------------------------------------------------------------------------------- */
