@@ -30,8 +30,11 @@ struct cj_generator {
 /* The prompt, or a sentence about what is wrong with it. */
 CJ_MUST_CHECK cj_status cj__read_prompt(cj_generator *generator, const int32_t *prompt, int64_t count,
                                         int64_t tokens);
-/* A graph over the generator's model and session; the caller frees it. */
-CJ_MUST_CHECK cj_status cj__generator_graph(const cj_generator *generator, cj_graph **graph);
+/* Draws a program's graph, for `width` tokens a text. */
+typedef cj_status cj__generator_draw(cj_generator *generator, cj_graph *graph, int64_t width);
+/* A program over the generator's model and session. */
+CJ_MUST_CHECK cj_status cj__generator_program(cj_generator *generator, cj__generator_draw *draw,
+                                              int64_t width, cj_program **program);
 /* Reads the source, where there is one that has not been read: source.c. */
 CJ_MUST_CHECK cj_status cj__generator_understand(cj_generator *generator);
 void cj__generator_free_source(cj_generator *generator);

@@ -11,7 +11,7 @@ enum { CHUNK = 32 };
 
 /* --- programs ------------------------------------------------------------------------------------------ */
 
-static cj_status draw(cj_generator *g, cj_graph *graph, int64_t width)
+static cj_status draw_reading(cj_generator *g, cj_graph *graph, int64_t width)
 {
     cj_reading reading = {.tokens = cj_input(graph, "tokens", CJ_I32, cj_shape(g->o.texts, width)),
                           .position = cj_input(graph, "position", CJ_I32, cj_scalar_shape()),
@@ -32,20 +32,16 @@ static cj_status draw(cj_generator *g, cj_graph *graph, int64_t width)
     return CJ_OK;
 }
 
-cj_status cj__generator_graph(const cj_generator *g, cj_graph **graph)
+cj_status cj__generator_program(cj_generator *g, cj__generator_draw *draw, int64_t width,
+                                cj_program **program)
 {
-    return (cj_graph_new)(graph, &(cj_graph_options){.size = sizeof(cj_graph_options),
-                                                     .model = g->o.model,
-                                                     .session = g->session,
-                                                     .mode = CJ_INFERENCE,
-                                                     .precision = g->o.precision});
-}
-
-/* The program for `width` tokens a text. */
-static cj_status make(cj_generator *g, int64_t width, cj_program **program)
-{
+    cj_graph_options options = {.size = sizeof options,
+                                .model = g->o.model,
+                                .session = g->session,
+                                .mode = CJ_INFERENCE,
+                                .precision = g->o.precision};
     cj_graph *graph;
-    CJ__TRY(cj__generator_graph(g, &graph));
+    CJ__TRY((cj_graph_new)(&graph, &options));
     cj_status status = draw(g, graph, width);
     if (status == CJ_OK) status = cj_compile(program, graph);
     cj_graph_free(graph);
@@ -107,7 +103,7 @@ static cj_status check_carried(const cj_generator *g)
 static cj_status prepare(cj_generator *g)
 {
     CJ__TRY(cj_model_new(&(cj_model_options){.size = sizeof(cj_model_options), .model = &g->session}));
-    CJ__TRY(make(g, 1, &g->one));
+    CJ__TRY(cj__generator_program(g, draw_reading, 1, &g->one));
     CJ__TRY(check_carried(g));
     size_t logits = (size_t)(g->o.texts * g->vocabulary) * sizeof *g->logits;
     size_t tokens = (size_t)(g->o.texts * g->o.chunk) * sizeof *g->tokens;
@@ -190,7 +186,7 @@ static cj_status read_part(cj_generator *g, const int32_t *tokens, int64_t pitch
 {
     int64_t width = count > 1 ? g->o.chunk : 1;
     cj_program **program = width > 1 ? &g->chunk : &g->one;
-    if (!*program) CJ__TRY(make(g, width, program));
+    if (!*program) CJ__TRY(cj__generator_program(g, draw_reading, width, program));
     memset(g->tokens, 0, (size_t)(g->o.texts * width) * sizeof *g->tokens);
     for (int64_t t = 0; t < g->o.texts; t++)
         memcpy(g->tokens + t * width, tokens + t * pitch, (size_t)count * sizeof *tokens);

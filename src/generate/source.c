@@ -30,16 +30,12 @@ cj_status cj_generator_source(cj_generator *g, const int32_t *tokens, int64_t co
 
 /* --- reading it ---------------------------------------------------------------------------------------- */
 
-static cj_status make(cj_generator *g, int64_t width, cj_program **program)
+static cj_status draw_source(cj_generator *g, cj_graph *graph, int64_t width)
 {
-    cj_graph *graph;
-    CJ__TRY(cj__generator_graph(g, &graph));
     cj_reading reading = {.source = cj_input(graph, "source", CJ_I32, cj_shape(1, width)),
                           .texts = g->o.texts};
     cj_output(graph, "source", g->o.reader(cj_root(graph), &reading, g->o.context));
-    cj_status status = cj_compile(program, graph);
-    cj_graph_free(graph);
-    return status;
+    return CJ_OK;
 }
 
 /* The least of the widths that there are programs for. */
@@ -58,7 +54,7 @@ cj_status cj__generator_understand(cj_generator *g)
         return cj__fail(CJ_INVALID_ARGUMENT,
                         "there is nothing to translate: cj_generator_source comes first");
     int64_t width = width_for(g, &index);
-    if (!g->sources[index]) CJ__TRY(make(g, width, &g->sources[index]));
+    if (!g->sources[index]) CJ__TRY(cj__generator_program(g, draw_source, width, &g->sources[index]));
     int32_t *padded = cj__allocate_zeroed((size_t)width * sizeof *padded);
     if (!padded) return cj__out_of_memory((size_t)width * sizeof *padded, "a source");
     memcpy(padded, g->source, (size_t)g->source_count * sizeof *padded);

@@ -9,12 +9,11 @@ enum { KINDS = sizeof layers / sizeof *layers };
 
 static bool check(cj_graph *graph, const cj_char_rnn_options *o)
 {
-    int64_t window = cj_value_shape(o->input.tokens).rank == 2 ? cj_value_shape(o->input.tokens).dims[1] : 0;
     if ((unsigned)o->kind >= KINDS) {
         (void)cj__graph_error(graph, CJ_INVALID_ARGUMENT, "there is no recurrent network %d", (int)o->kind);
         return false;
     }
-    cj__language_sizes sizes = {names[o->kind], o->vocabulary, window ? window : 1, o->layers, 1, 1,
+    cj__language_sizes sizes = {names[o->kind], o->vocabulary, cj__reading_window(&o->input), o->layers, 1, 1,
                                 o->width};
     return cj__language_check(graph, &o->input, &sizes);
 }

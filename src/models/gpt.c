@@ -77,5 +77,5 @@ cj_value cj_gpt(cj_scope s, const cj_gpt_options *o)
     x = norm(cj_at(t, "ln_f"), o, cj__wanted_rows(&o->input, x));
     cj_value weight = cj_parameter(cj_at(t, "wte"), "weight", cj_shape(o->vocabulary, o->width),
                                    (cj_init){CJ_INIT_NORMAL, 0.02});
-    return cj_note_layer(cj_at(s, "lm_head"), "tied", cj_matmul_transposed(x, weight, false, true));
+    return cj__tied_logits(cj_at(s, "lm_head"), weight, x);
 }

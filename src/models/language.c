@@ -13,6 +13,12 @@ static bool is_scalar(cj_value value)
     return !value.graph || (cj_value_dtype(value) == CJ_I32 && cj_value_shape(value).rank == 0);
 }
 
+int64_t cj__reading_window(const cj_reading *input)
+{
+    cj_shape_t shape = cj_value_shape(input->tokens);
+    return shape.rank == 2 && shape.dims[1] > 0 ? shape.dims[1] : 1;
+}
+
 bool cj__language_check(cj_graph *graph, const cj_reading *input, const cj__language_sizes *s)
 {
     cj_shape_t shape = cj_value_shape(input->tokens);
@@ -73,4 +79,9 @@ cj_value cj__wanted_rows(const cj_reading *input, cj_value x)
 {
     if (!input->last.graph) return x;
     return cj_gather(x, cj_reshape(input->last, cj_shape(1)), 1);
+}
+
+cj_value cj__tied_logits(cj_scope s, cj_value embedding, cj_value x)
+{
+    return cj_note_layer(s, "tied", cj_matmul_transposed(x, embedding, false, true));
 }

@@ -14,6 +14,8 @@ typedef struct {
     const char *name; /* for errors: "gpt" */
     int64_t vocabulary, block, layers, heads, kv_heads, width;
 } cj__language_sizes;
+/* The tokens of a text, at least 1: the block of a model that takes any number of them. */
+int64_t cj__reading_window(const cj_reading *input);
 /* Whether the options can be drawn and the tokens fit; else the graph has the error. */
 bool cj__language_check(cj_graph *graph, const cj_reading *input, const cj__language_sizes *sizes);
 
@@ -24,5 +26,7 @@ cj_value cj__attend_to_past(cj_scope s, const cj_reading *input, int64_t block, 
 
 /* x: [N,T,W] → the row of the last token alone, [N,1,W], where that is what is wanted. */
 cj_value cj__wanted_rows(const cj_reading *input, cj_value x);
+/* x: [N,T,W] → logits by the table of embeddings [V,W] once more, [N,T,V] */
+cj_value cj__tied_logits(cj_scope s, cj_value embedding, cj_value x);
 
 #endif

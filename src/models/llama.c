@@ -80,7 +80,7 @@ static cj_value logits(cj_scope s, const cj_llama_options *o, cj_value x)
     if (o->own_head) return dense(cj_at(s, "lm_head"), x, o->vocabulary);
     cj_value weight = cj_parameter(cj_at(s, "model.embed_tokens"), "weight",
                                    cj_shape(o->vocabulary, o->width), (cj_init){CJ_INIT_NORMAL, 0.02});
-    return cj_note_layer(cj_at(s, "lm_head"), "tied", cj_matmul_transposed(x, weight, false, true));
+    return cj__tied_logits(cj_at(s, "lm_head"), weight, x);
 }
 
 cj_value cj_llama(cj_scope s, const cj_llama_options *o)

@@ -5,8 +5,7 @@
 static bool check(cj_graph *graph, const cj_reading *input, const char *name, int64_t vocabulary,
                   int64_t context, int64_t width, int64_t hidden)
 {
-    int64_t window = cj_value_shape(input->tokens).rank == 2 ? cj_value_shape(input->tokens).dims[1] : 0;
-    cj__language_sizes sizes = {name, vocabulary, window ? window : 1, 1, 1, 1, width};
+    cj__language_sizes sizes = {name, vocabulary, cj__reading_window(input), 1, 1, 1, width};
     if (context < 1 || context > 4096 || hidden < 1) {
         (void)cj__graph_error(
             graph, CJ_INVALID_ARGUMENT,

@@ -78,7 +78,7 @@ cj_value cj__translator_logits(cj_scope s, const cj_translator_options *o, cj_va
 {
     cj_value weight =
         cj_parameter(cj_at(s, "embedding"), "weight", cj_shape(o->vocabulary, o->width), initial(o));
-    return cj_note_layer(cj_at(s, "logits"), "tied", cj_matmul_transposed(x, weight, false, true));
+    return cj__tied_logits(cj_at(s, "logits"), weight, x);
 }
 
 /* --- what is remembered -------------------------------------------------------------------------------- */

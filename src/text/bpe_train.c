@@ -46,10 +46,8 @@ cj_status cj__bpe_train(cj_tokenizer *t, const cj_tokenizer_training *training, 
 {
     cj__counts counts = {0};
     cj__pattern *pattern;
-    int64_t most = training->vocabulary ? training->vocabulary : 8192;
-    if (most < 256 + 4 * training->specials)
-        return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld has no room for the 256 bytes",
-                        (long long)most);
+    int64_t most = training->vocabulary ? training->vocabulary : CJ__USUAL_VOCABULARY;
+    CJ__TRY(cj__check_room_for_bytes(most, training->specials));
     CJ__TRY(cj__pattern_new(&pattern));
     cj_status status = cj__tokenizer_add_specials(t, training->specials, false);
     if (status == CJ_OK) status = add_bytes(t);

@@ -109,14 +109,20 @@ cj_status cj__characters_encode(const cj_tokenizer *t, const cj__passage *p, cj_
 
 /* --- bytes --------------------------------------------------------------------------------------------- */
 
+cj_status cj__check_room_for_bytes(int64_t vocabulary, bool specials)
+{
+    if (vocabulary >= 256 + 4 * specials) return CJ_OK;
+    return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld has no room for the 256 bytes",
+                    (long long)vocabulary);
+}
+
 cj_status cj__bytes_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                           size_t size)
 {
     int32_t number;
     (void)text, (void)size;
-    if (training->vocabulary != 0 && training->vocabulary < 256 + 4 * training->specials)
-        return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld has no room for the 256 bytes",
-                        (long long)training->vocabulary);
+    if (training->vocabulary != 0)
+        CJ__TRY(cj__check_room_for_bytes(training->vocabulary, training->specials));
     CJ__TRY(cj__tokenizer_add_specials(t, training->specials, false));
     for (int byte = 0; byte < 256; byte++) {
         char piece = (char)byte;

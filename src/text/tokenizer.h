@@ -43,6 +43,8 @@ struct cj_tokenizer {
 extern const cj__token_kind cj__token_kinds[CJ_TOKEN_KIND_COUNT];
 extern const char *const cj__special_names[CJ_SPECIAL_TOKENS];
 
+enum { CJ__USUAL_VOCABULARY = 8192 }; /* tokens that are learned where nothing is said */
+
 /* Whether text is cut without being looked at before. */
 bool cj__takes_any_bytes(cj_token_kind kind, const cj_text_cleaning *cleaning);
 /* An empty one of that kind. */
@@ -66,6 +68,8 @@ cj_status cj__characters_train(cj_tokenizer *t, const cj_tokenizer_training *tra
                                size_t size);
 cj_status cj__characters_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);
 
+/* Whether so many tokens are enough for the 256 bytes, and the special ones. */
+CJ_MUST_CHECK cj_status cj__check_room_for_bytes(int64_t vocabulary, bool specials);
 cj_status cj__bytes_train(cj_tokenizer *t, const cj_tokenizer_training *training, const char *text,
                           size_t size);
 cj_status cj__bytes_encode(const cj_tokenizer *t, const cj__passage *p, cj_tokens *tokens);

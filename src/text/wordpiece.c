@@ -185,7 +185,7 @@ cj_status cj__wordpiece_train(cj_tokenizer *t, const cj_tokenizer_training *trai
                               size_t size)
 {
     cj__counts words = {0};
-    int64_t most = training->vocabulary ? training->vocabulary : 8192;
+    int64_t most = training->vocabulary ? training->vocabulary : CJ__USUAL_VOCABULARY;
     if (most <= CJ_SPECIAL_TOKENS)
         return cj__fail(CJ_INVALID_ARGUMENT, "a vocabulary of %lld has no room for more than [PAD] to [MASK]",
                         (long long)most);
