@@ -72,7 +72,7 @@ static int64_t likeliest(const float *x, int64_t count)
 }
 
 /* x: logits → probabilities, in place. */
-static void soften(float *x, int64_t count, double temperature)
+static void softmax(float *x, int64_t count, double temperature)
 {
     double most = (double)x[likeliest(x, count)], sum = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -179,7 +179,7 @@ cj_status cj_token_probabilities(const cj_sampling *s, const float *logits, int6
         give_all_to_likeliest(probabilities, count);
         return CJ_OK;
     }
-    soften(probabilities, count, s->temperature);
+    softmax(probabilities, count, s->temperature);
     if (p == 1 && (s->top_k == 0 || s->top_k >= count)) return CJ_OK;
     candidate *kept = cj__allocate((size_t)count * sizeof *kept);
     if (!kept) return cj__out_of_memory((size_t)count * sizeof *kept, "choosing a token");
