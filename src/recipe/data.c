@@ -274,13 +274,19 @@ static cj_status remember_shape(cj_recipe *r, const cj_dataset *data)
     return r->values[CJ__KEY_data_shape] ? CJ_OK : cj__out_of_memory(used, "a recipe");
 }
 
+cj_status cj__recipe_join_classes(const cj_dataset *data, cj__text *names)
+{
+    cj__text_put(names, "");
+    for (int64_t i = 0; cj_dataset_class_name(data, i); i++)
+        cj__text_print(names, i ? ",%s" : "%s", cj_dataset_class_name(data, i));
+    return cj__text_check(names, "names of classes");
+}
+
 static cj_status remember_classes(cj_recipe *r, const cj_dataset *data)
 {
     cj__text text = {0};
     if (is_set(r, CJ__KEY_data_classes) || !cj_dataset_class_name(data, 0)) return CJ_OK;
-    for (int64_t i = 0; cj_dataset_class_name(data, i); i++)
-        cj__text_print(&text, i ? ",%s" : "%s", cj_dataset_class_name(data, i));
-    cj_status status = cj__text_check(&text, "names of classes");
+    cj_status status = cj__recipe_join_classes(data, &text);
     if (status == CJ_OK) status = cj__recipe_set(r, 0, cj__recipe_keys[CJ__KEY_data_classes].name, text.data);
     if (status == CJ_OK) status = read_classes(r);
     cj__text_free(&text);

@@ -236,6 +236,8 @@ CJ_MUST_CHECK cj_status cj__recipe_check_taken(const cj_recipe *recipe, cj__key 
 CJ_MUST_CHECK cj_status cj__recipe_check_weights(const cj_recipe *recipe);
 /* What the keys of data say together; reads mean, deviation and classes from their lists: data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_check_data(cj_recipe *recipe);
+/* "negative,positive": the names of the data's classes, "" where they have none: data.c. */
+CJ_MUST_CHECK cj_status cj__recipe_join_classes(const cj_dataset *data, cj__text *names);
 /* What the keys of a text say together, and opening it, as windows of tokens: text_data.c. */
 CJ_MUST_CHECK cj_status cj__recipe_check_text(const cj_recipe *recipe);
 CJ_MUST_CHECK cj_status cj__recipe_open_text(cj_recipe *recipe, cj_recipe_sets *sets);

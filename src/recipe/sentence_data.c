@@ -193,20 +193,12 @@ static cj_status open_part(const cj_recipe *r, const cj_recipe_sets *sets, cj__k
     return status == CJ_OK ? check_block(r, path, *part) : status;
 }
 
-/* "negative,positive": the labels of the other parts are the training's. */
-static cj_status join_classes(const cj_dataset *data, cj__text *names)
-{
-    cj__text_put(names, "");
-    for (int64_t i = 0; cj_dataset_class_name(data, i); i++)
-        cj__text_print(names, i ? ",%s" : "%s", cj_dataset_class_name(data, i));
-    return cj__text_check(names, "names of classes");
-}
-
+/* The labels of the other parts are the training's. */
 static cj_status open_parts(cj_recipe *r, cj_recipe_sets *sets, cj__text *names)
 {
     CJ__TRY(open_part(r, sets, CJ__KEY_data_text, CJ__KEY_data_target_text, r->values[CJ__KEY_data_classes],
                       &sets->whole));
-    CJ__TRY(join_classes(sets->whole, names));
+    CJ__TRY(cj__recipe_join_classes(sets->whole, names));
     CJ__TRY(open_part(r, sets, CJ__KEY_data_validation_text, CJ__KEY_data_validation_target, names->data,
                       &sets->validation));
     return open_part(r, sets, CJ__KEY_data_test_text, CJ__KEY_data_test_target, names->data, &sets->test);

@@ -54,13 +54,9 @@ static cj_status add_word(scoring *s, const char *word, size_t size, cj_tokens *
 
 static cj_status read_words(scoring *s, const char *line, cj_tokens *ids)
 {
-    for (const char *end = line + strlen(line); line < end;) {
-        const char *word = line;
-        int white = cj__white_length(line, end);
-        while (line < end && !cj__white_length(line, end)) line++;
-        if (line > word) CJ__TRY(add_word(s, word, (size_t)(line - word), ids));
-        if (line == word) line += white;
-    }
+    const char *end = line + strlen(line), *word;
+    size_t size;
+    while ((word = cj__next_word_of_line(&line, end, &size))) CJ__TRY(add_word(s, word, size, ids));
     return CJ_OK;
 }
 

@@ -19,19 +19,23 @@ int cj__white_length(const char *text, const char *end)
     return length && is_white(cj__utf8_code(text, length)) ? length : 0;
 }
 
+const char *cj__next_word_of_line(const char **at, const char *end, size_t *size)
+{
+    int white;
+    while (*at < end && (white = cj__white_length(*at, end)) > 0) *at += white;
+    const char *word = *at;
+    while (*at < end && !cj__white_length(*at, end)) ++*at;
+    *size = (size_t)(*at - word);
+    return *size ? word : NULL;
+}
+
 cj_status cj__words_of_line(cj__pieces *words, const char *line, cj_tokens *ids)
 {
-    const char *end = line + strlen(line);
+    const char *end = line + strlen(line), *word;
+    size_t size;
     int32_t number;
-    while (line < end) {
-        int white = cj__white_length(line, end);
-        if (white) {
-            line += white;
-            continue;
-        }
-        const char *word = line;
-        while (line < end && !cj__white_length(line, end)) line++;
-        CJ__TRY(cj__pieces_add(words, word, (size_t)(line - word), &number));
+    while ((word = cj__next_word_of_line(&line, end, &size))) {
+        CJ__TRY(cj__pieces_add(words, word, size, &number));
         CJ__TRY(cj_tokens_add(ids, number));
     }
     return CJ_OK;

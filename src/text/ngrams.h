@@ -5,6 +5,8 @@
 #include "cajal/text.h"
 #include "text/counts.h"
 
+/* The next word at `*at`, up to white space, which is moved behind it; NULL: there is none. */
+const char *cj__next_word_of_line(const char **at, const char *end, size_t *size);
 /* The line's words, cut at white space, as numbers of `words`, which gets new ones. */
 CJ_MUST_CHECK cj_status cj__words_of_line(cj__pieces *words, const char *line, cj_tokens *ids);
 /* Of well-formed text its characters without white space, each as its code point. */
