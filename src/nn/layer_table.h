@@ -77,5 +77,7 @@ extern const int cj__layer_kind_count;
 const cj__layer_kind *cj__layer_kind_named(const char *name); /* NULL: there is none */
 /* What is wrong with the value, as in "needs …"; NULL: nothing. */
 const char *cj__layer_value_fault(const cj__layer_kind *kind, double value);
+/* The error of a layer that would take the padding of sequences for data, and what to do instead. */
+cj_value cj__no_padding(cj_scope scope, const char *name, const char *hint);
 
 #endif

@@ -1,10 +1,8 @@
 /* Recipes: settings checked against one list of keys, and turned into the options of train.h. */
-#include "graph/graph.h"
 #include "recipe/recipe.h"
 #include "base/shape.h"
 #include "base/text.h"
 #include "cajal/models.h"
-#include "nn/layer_table.h"
 
 #include <ctype.h>
 #include <float.h>
@@ -34,11 +32,6 @@ bool cj_recipe_key_at(int64_t index, cj_recipe_key *key)
 static const char *key_at(int index)
 {
     return index < CJ__KEY_COUNT ? keys[index].name : NULL;
-}
-
-static const char *layer_at(int index)
-{
-    return index < cj__layer_kind_count ? cj__layer_kinds[index].name : NULL;
 }
 
 static const cj__family *const families[] = {&cj__language_models, &cj__classifiers, &cj__translators,
@@ -109,17 +102,17 @@ const char *cj__recipe_place(const cj_recipe *r, int line, char text[300])
 
 /* --- setting ------------------------------------------------------------------------------------------- */
 
-static bool is_number(const char *value, double *number)
+bool cj__recipe_is_number(const char *value, double *number)
 {
     char *end;
     *number = cj__parse_number(value, &end);
     return *value && !isspace((unsigned char)*value) && !*end && *number == *number && *number - *number == 0;
 }
 
-static bool is_whole(const char *value, bool negative)
+bool cj__recipe_is_whole(const char *value, bool negative)
 {
     double number;
-    return is_number(value, &number) && fabs(number) < 9e15 && number == (double)(int64_t)number &&
+    return cj__recipe_is_number(value, &number) && fabs(number) < 9e15 && number == (double)(int64_t)number &&
            (negative || number >= 0);
 }
 
@@ -155,11 +148,11 @@ static const char *wrong_kind(const cj__key_facts *key, const char *value)
     double number;
     switch (key->kind) {
     case CJ__NUMBER:
-        return is_number(value, &number) ? NULL : "a number";
+        return cj__recipe_is_number(value, &number) ? NULL : "a number";
     case CJ__COUNT:
-        return is_whole(value, false) ? NULL : "a whole number from 0 on";
+        return cj__recipe_is_whole(value, false) ? NULL : "a whole number from 0 on";
     case CJ__INTEGER:
-        return is_whole(value, true) ? NULL : "a whole number";
+        return cj__recipe_is_whole(value, true) ? NULL : "a whole number";
     case CJ__TRUTH:
         return cj__text_choice("true|false", value) >= 0 ? NULL : "true or false";
     case CJ__CHOICE:
@@ -199,114 +192,6 @@ cj_status cj__recipe_set(cj_recipe *r, int line, const char *key, const char *va
     }
     return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no key '%.80s'; did you mean '%s'?",
                     cj__recipe_place(r, line, where), key, cj__nearest_word(key, key_at));
-}
-
-static cj_status add_layer(cj_recipe *r, const cj__layer_kind *kind, const char *value, double number)
-{
-    char *text = value ? cj__arena_string(&r->arena, value) : NULL;
-    if (value && !text) return cj__out_of_memory(strlen(value), kind->name);
-    r->options_given = 0;
-    r->layer_texts[r->layer_count] = text;
-    r->layers[r->layer_count++] = (cj_layer){.type = kind->name, .value = number};
-    return CJ_OK;
-}
-
-cj_status cj__recipe_layer(cj_recipe *r, int line, const char *name, const char *value)
-{
-    char where[300];
-    const cj__layer_kind *kind = cj__layer_kind_named(name);
-    cj__recipe_place(r, line, where);
-    if (!kind)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: there is no layer '%.80s'; did you mean '%s'?", where, name,
-                        cj__nearest_word(name, layer_at));
-    double number = kind->standard;
-    if (value && kind->value == CJ__NO_VALUE)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s takes no value", where, name);
-    if (!value && kind->value != CJ__NO_VALUE && kind->standard == 0)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s needs %s, %s", where, name, kind->value_name,
-                        cj__layer_value_fault(kind, -1));
-    bool plain = !value || is_number(value, &number);
-    const char *wanted = plain ? cj__layer_value_fault(kind, number) : "a number";
-    if (wanted)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has %s '%.80s', but needs %s", where, name,
-                        kind->value_name, value, wanted);
-    if (r->layer_count == CJ__MOST_LAYERS)
-        return cj__fail(CJ_INVALID_ARGUMENT, "%s: a recipe has at most %d layers", where, CJ__MOST_LAYERS);
-    return add_layer(r, kind, value, number);
-}
-
-const char *cj__recipe_layer_value_name(const char *layer)
-{
-    const cj__layer_kind *kind = cj__layer_kind_named(layer);
-    return kind ? kind->value_name : NULL;
-}
-
-/* Sets the option; what it should have been where it cannot. */
-static const char *set_option(cj_layer *layer, const cj__layer_option *option, const char *value)
-{
-    double number;
-    void *field = (char *)layer + option->offset;
-    bool whole = is_whole(value, false) && is_number(value, &number) && number < 1e9;
-    switch (option->form) {
-    case CJ__WORD_OPTION:
-        *(bool *)field = cj__text_choice(option->words, value) == 1;
-        return cj__text_choice(option->words, value) >= 0 ? NULL : option->words;
-    case CJ__RATE_OPTION:
-        if (!is_number(value, &number) || !(number >= 0 && number < 1)) return "a rate from 0 up to 1";
-        *(double *)field = number;
-        return NULL;
-    case CJ__NUMBER_OPTION:
-        if (!is_number(value, &number) || !(number > 0)) return "a number above 0";
-        *(double *)field = number;
-        return NULL;
-    case CJ__PADDING_OPTION:
-        layer->same = strcmp(value, "same") == 0;
-        if (whole) layer->pad = (int64_t)number;
-        return whole || layer->same ? NULL : "a whole number, or `same`";
-    case CJ__WHOLE_OPTION:
-        break;
-    }
-    if (!whole || number < 1) return "a whole number from 1 on";
-    *(int64_t *)field = (int64_t)number;
-    return NULL;
-}
-
-static cj_status note_option(cj_recipe *r, const cj__layer_kind *kind, const char *option, const char *value)
-{
-    const char **text = &r->layer_texts[r->layer_count - 1], *before = *text;
-    if (!before)
-        *text = cj__arena_format(&r->arena, "{%s: %s}", option, value);
-    else if (*before == '{')
-        *text = cj__arena_format(&r->arena, "%.*s, %s: %s}", (int)strlen(before) - 1, before, option, value);
-    else
-        *text = cj__arena_format(&r->arena, "{%s: %s, %s: %s}", kind->value_name, before, option, value);
-    return *text ? CJ_OK : cj__out_of_memory(strlen(value), option);
-}
-
-cj_status cj__recipe_layer_option(cj_recipe *r, int line, const char *option, const char *value)
-{
-    char where[300], known[160] = "";
-    cj_layer *layer = &r->layers[r->layer_count - 1];
-    const cj__layer_kind *kind = cj__layer_kind_named(layer->type);
-    cj__recipe_place(r, line, where);
-    for (int i = 0; i < cj__layer_option_count; i++) {
-        const cj__layer_option *o = &cj__layer_options[i];
-        if (!(kind->options & o->flag)) continue;
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", o->name);
-        if (strcmp(option, o->name) != 0) continue;
-        if (r->options_given & o->flag)
-            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is given a second time", where, option,
-                            kind->name);
-        r->options_given |= o->flag;
-        const char *wanted = set_option(layer, o, value);
-        if (wanted)
-            return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s of layer %s is '%.80s', but must be %s%s", where,
-                            option, kind->name, value, o->words ? "one of " : "", wanted);
-        return note_option(r, kind, option, value);
-    }
-    return cj__fail(CJ_INVALID_ARGUMENT, "%s: layer %s has no option '%.80s'; it has %s", where, kind->name,
-                    option, *known ? known : "none");
 }
 
 static cj_status override(cj_recipe *r, const char *text)
@@ -352,8 +237,8 @@ static bool is_standard(const cj_recipe *r, int key)
 {
     double given, standard;
     if (strcmp(r->values[key], keys[key].standard) == 0) return true;
-    return keys[key].kind != CJ__TEXT && is_number(r->values[key], &given) &&
-           is_number(keys[key].standard, &standard) && given == standard;
+    return keys[key].kind != CJ__TEXT && cj__recipe_is_number(r->values[key], &given) &&
+           cj__recipe_is_number(keys[key].standard, &standard) && given == standard;
 }
 
 cj_status cj__recipe_check_taken(const cj_recipe *r, cj__key first, cj__key last, const char *user,
@@ -586,31 +471,12 @@ const cj_weights *cj_recipe_weights(const cj_recipe *recipe)
     return *recipe->weights.from ? &recipe->weights : NULL;
 }
 
-/* An embedding that a list begins with reads the text's tokens: it has a row for each, and knows which is
- * padding. */
-static cj_value draw_layers(cj_scope scope, cj_value x, cj_recipe *r)
-{
-    cj_layer *first = r->layers;
-    int64_t tokens = cj_recipe_vocabulary(r);
-    if (cj_recipe_is_text(r) && r->layer_count > 0 && strcmp(first->type, "embedding") == 0) {
-        if (first->vocabulary == 0) first->vocabulary = tokens;
-        first->padded = !cj__recipe_is_plain_text(r);
-        if (first->vocabulary < tokens)
-            return cj__graph_error(
-                scope.graph, CJ_INVALID_ARGUMENT,
-                "the embedding has a vocabulary of %lld, but the text has %lld tokens; hint: "
-                "leave vocabulary out",
-                (long long)first->vocabulary, (long long)tokens);
-    }
-    return cj_sequential(scope, x, r->layers);
-}
-
 cj_value cj_recipe_forward(cj_scope scope, cj_value x, void *context)
 {
     cj_recipe *recipe = context;
     const cj__family *family = family_of(recipe);
     const char *name = recipe->values[CJ__KEY_model_name];
-    if (!*name) return draw_layers(scope, x, recipe);
+    if (!*name) return cj__recipe_draw_layers(scope, x, recipe);
     if (family) return family->draw(scope, x, recipe);
     cj_network_options options = {.size = sizeof options,
                                   .input = x,

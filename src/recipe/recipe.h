@@ -200,11 +200,17 @@ struct cj_recipe {
 
 /* Sets a key from text found at `line` of the recipe's file (0: an override). */
 CJ_MUST_CHECK cj_status cj__recipe_set(cj_recipe *recipe, int line, const char *key, const char *value);
-/* Appends a layer; value NULL: none was given. */
+/* Whether the text is a finite number, and nothing besides; a whole one, from 0 on unless it may be negative.
+ */
+bool cj__recipe_is_number(const char *text, double *number);
+bool cj__recipe_is_whole(const char *text, bool negative);
+/* Appends a layer, checked: layers.c; value NULL: none was given. */
 CJ_MUST_CHECK cj_status cj__recipe_layer(cj_recipe *recipe, int line, const char *name, const char *value);
 /* One more option of the last layer: "kernel", "3". */
 CJ_MUST_CHECK cj_status cj__recipe_layer_option(cj_recipe *recipe, int line, const char *option,
                                                 const char *value);
+/* Draws the list. */
+cj_value cj__recipe_draw_layers(cj_scope scope, cj_value x, cj_recipe *recipe);
 /* What the layer's own value is called among its options; NULL: it has none, or there is no such layer. */
 const char *cj__recipe_layer_value_name(const char *layer);
 /* Appends an augmentation, checked; parameters as in cj_augmentation, NULL: none were given. */
