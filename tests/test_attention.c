@@ -401,7 +401,7 @@ static void test_refusals(void **state)
     s = new_drawing();
     q = new_input("q", CJ_F32, cj_shape(2, 3, 4, 5));
     cj_attention(s, q, .key = q, .value = q, .dropout = 1);
-    expect_refused("the rate 1 of dropout is outside [0, 1)");
+    expect_refused("has a dropout of 1, but a rate is from 0 up to 1");
     s = new_drawing();
     cj_multi_head_attention(s, new_input("x", CJ_F32, cj_shape(2, 3, 10)), .heads = 4);
     expect_refused("a width that the heads divide");
