@@ -235,28 +235,12 @@ static void complain(asking *a, const char *what, int size, const char *word, co
     a->code = EXIT_FAILED;
 }
 
-static bool is_known(const asking *a, const cj_tokens *tokens)
-{
-    int32_t unknown = cj_tokenizer_special(a->tokenizer, CJ_TOKEN_UNKNOWN);
-    for (int64_t i = 0; unknown >= 0 && i < tokens->count; i++)
-        if (tokens->ids[i] == unknown) return false;
-    return true;
-}
-
-static bool is_known_text(const asking *a, const char *text, size_t size)
-{
-    cj_tokens tokens = {0};
-    bool known = cj_tokenizer_encode(a->tokenizer, text, size, &tokens) == CJ_OK && is_known(a, &tokens);
-    cj_tokens_free(&tokens);
-    return known;
-}
-
 /* Names the first word that the run has not read. */
 static void complain_of_word(asking *a, const char *text)
 {
     for (const char *at = text; *(at += strspn(at, " \t"));) {
         size_t size = strcspn(at, " \t");
-        if (!is_known_text(a, at, size)) {
+        if (!is_known_text(a->tokenizer, at, size)) {
             while (size > 1 && ispunct((unsigned char)at[size - 1])) size--;
             complain(a, "the network has never read '", (int)size, at, "'; the sentence is left out");
             return;
@@ -271,7 +255,7 @@ static bool read_sentence(asking *a, const char *text, sentence *s)
     *s = (sentence){.text = strdup(text)};
     cj_status status =
         s->text ? cj_tokenizer_encode_at(a->tokenizer, text, strlen(text), 0, &s->tokens) : CJ_OUT_OF_MEMORY;
-    if (status == CJ_OK && is_known(a, &s->tokens)) return true;
+    if (status == CJ_OK && are_known(a->tokenizer, &s->tokens)) return true;
     if (status == CJ_OK)
         complain_of_word(a, text);
     else
@@ -298,7 +282,7 @@ static cj_status take_fact(asking *a, const char *text)
     if (!make_room(a)) return CJ_OUT_OF_MEMORY;
     if (!read_sentence(a, text, &a->list[a->count])) return CJ_OK;
     a->count++;
-    if (!ispunct((unsigned char)text[size - 1]) && is_known_text(a, ".", 1))
+    if (!ispunct((unsigned char)text[size - 1]) && is_known_text(a->tokenizer, ".", 1))
         note(a, "'", (int)size, text, "' ends in neither . nor ?; it is taken for a part of the story");
     return CJ_OK;
 }

@@ -50,26 +50,14 @@ static cj_status cut_prompt(generation *g)
     return cj_tokenizer_encode(g->tokenizer, g->prompt, g->prompt_size, &g->tokens);
 }
 
-static bool has_unknown(const generation *g, const char *text, size_t size)
-{
-    int32_t unknown = cj_tokenizer_special(g->tokenizer, CJ_TOKEN_UNKNOWN);
-    cj_tokens tokens = {0};
-    bool found = false;
-    if (cj_tokenizer_encode(g->tokenizer, text, size, &tokens) == CJ_OK)
-        for (int64_t i = 0; i < tokens.count; i++) found |= tokens.ids[i] == unknown;
-    cj_tokens_free(&tokens);
-    return found;
-}
-
 /* What the network has never read it takes for its unknown token: names the first word of the prompt with
  * something of that kind. */
 static void tell_unknown(const generation *g)
 {
     const char *blanks = " \t\r\n", *at = g->prompt;
-    if (g->o->quiet || cj_tokenizer_special(g->tokenizer, CJ_TOKEN_UNKNOWN) < 0) return;
-    if (!has_unknown(g, g->prompt, g->prompt_size)) return;
+    if (g->o->quiet || are_known(g->tokenizer, &g->tokens)) return;
     for (; *(at += strspn(at, blanks)); at += strcspn(at, blanks))
-        if (has_unknown(g, at, strcspn(at, blanks))) break;
+        if (!is_known_text(g->tokenizer, at, strcspn(at, blanks))) break;
     size_t size = strcspn(at, blanks);
     fprintf(stderr,
             "cajal: the network has never read all of %s%.*s%s; it goes on from an unknown token there\n",

@@ -128,6 +128,23 @@ void cut_labels(lines *l)
         l->data[l->list[i] - l->data + (ptrdiff_t)before_label(l->list[i], strlen(l->list[i]))] = 0;
 }
 
+bool are_known(const cj_tokenizer *tokenizer, const cj_tokens *tokens)
+{
+    int32_t unknown = cj_tokenizer_special(tokenizer, CJ_TOKEN_UNKNOWN);
+    for (int64_t i = 0; unknown >= 0 && i < tokens->count; i++)
+        if (tokens->ids[i] == unknown) return false;
+    return true;
+}
+
+bool is_known_text(const cj_tokenizer *tokenizer, const char *text, size_t size)
+{
+    cj_tokens tokens = {0};
+    bool known =
+        cj_tokenizer_encode(tokenizer, text, size, &tokens) == CJ_OK && are_known(tokenizer, &tokens);
+    cj_tokens_free(&tokens);
+    return known;
+}
+
 void free_lines(lines *l)
 {
     free(l->data);

@@ -2,6 +2,8 @@
 #ifndef CAJAL_LINES_H
 #define CAJAL_LINES_H
 
+#include "cajal/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,5 +52,9 @@ bool is_blank(const char *text, size_t size);
  * a label. */
 size_t before_label(const char *line, size_t size);
 void cut_labels(lines *l);
+
+/* Whether none of the tokens, or of what a text is cut into, is the one for what was never read. */
+bool are_known(const cj_tokenizer *tokenizer, const cj_tokens *tokens);
+bool is_known_text(const cj_tokenizer *tokenizer, const char *text, size_t size);
 
 #endif

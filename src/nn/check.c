@@ -33,8 +33,8 @@ bool cj__lengths_fit(cj_scope s, const char *layer, const char *name, cj_value l
 bool cj__rate_fits(cj_scope s, const char *layer, double rate)
 {
     if (rate >= 0 && rate < 1) return true;
-    cj__graph_error(s.graph, CJ_SHAPE_ERROR,
-                    "%s at '%s' has a dropout of %g, but a rate is from 0 up to 1", layer, s.path, rate);
+    cj__graph_error(s.graph, CJ_SHAPE_ERROR, "%s at '%s' has a dropout of %g, but a rate is from 0 up to 1",
+                    layer, s.path, rate);
     return false;
 }
 
