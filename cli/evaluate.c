@@ -46,7 +46,7 @@ int command_evaluate(const options *o)
     if (code == EXIT_OK) {
         cj_status status = cj_recipe_open_data(r.recipe, &sets);
         if (status == CJ_OK) tell_skipped(&sets);
-        if (!part) part = sets.tokenizer && !sets.test ? "validation" : "test";
+        if (!part) part = sets.validation && !sets.test ? "validation" : "test";
         code = status == CJ_OK ? report_on(o, &r, &sets, part) : failed(status);
     }
     cj_recipe_close_data(&sets);

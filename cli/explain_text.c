@@ -118,8 +118,8 @@ static int write_all(task *t)
 static int read_operand(task *t, bytes *b)
 {
     if (!is_sentence(t->path)) {
-        int code = read_bytes(t->path, b);
-        if (code != EXIT_OK && access(t->path, F_OK) != 0)
+        int code = read_text(t->path, b);
+        if (code != EXIT_OK && strcmp(t->path, "-") != 0 && access(t->path, F_OK) != 0)
             fprintf(stderr,
                     "cajal: a text of one word comes by standard input: echo '%s' | cajal explain RUN -\n",
                     t->path);

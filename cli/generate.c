@@ -25,7 +25,7 @@ typedef struct {
 static int find_prompt(generation *g)
 {
     if (g->o->prompt && strcmp(g->o->prompt, "-") == 0) {
-        int code = read_bytes("-", &g->typed);
+        int code = read_text("-", &g->typed);
         g->prompt = g->typed.data;
         g->prompt_size = g->typed.size;
         return code;
@@ -216,6 +216,10 @@ static int run_command(generation *g)
     cj_status status = cj_recipe_open_tokenizer(g->run.recipe, &g->tokenizer);
     if (status != CJ_OK) return failed(status);
     if (cut_prompt(g) != CJ_OK) return failed_in(g->typed.name ? g->typed.name : "the prompt");
+    if (g->tokens.count == 0)
+        return fprintf(stderr, "cajal: the prompt has no tokens, and a text begins with one at least: name a "
+                               "word in --prompt\n"),
+               EXIT_FAILED;
     status = open_generator(g);
     if (status != CJ_OK) return failed(status);
     tell_cut(g);

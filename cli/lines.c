@@ -70,6 +70,12 @@ int read_bytes(const char *path, bytes *b)
     if (!from) return EXIT_FAILED;
     int code = read_stream(from, b);
     close_input(from);
+    return code;
+}
+
+int read_text(const char *path, bytes *b)
+{
+    int code = read_bytes(path, b);
     return code == EXIT_OK ? refuse_packed(b) : code;
 }
 
@@ -102,7 +108,7 @@ bool split_lines(lines *l, size_t size)
 int read_lines(const char *path, lines *l)
 {
     bytes b;
-    int code = read_bytes(path, &b);
+    int code = read_text(path, &b);
     *l = (lines){.name = b.name, .data = b.data};
     if (code != EXIT_OK) return code;
     const char *zero = memchr(b.data, 0, b.size);

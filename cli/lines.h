@@ -26,6 +26,8 @@ typedef struct {
 /* EXIT_OK, or a sentence on standard error. A byte order mark is left out. `data` is to be freed either way.
  */
 int read_bytes(const char *path, bytes *b);
+/* The same of what must be text, which nothing packed by gzip is. */
+int read_text(const char *path, bytes *b);
 
 /* A text line by line, each before the next is there. */
 typedef struct {

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the operand with that number, or standard input where there is none. */
-static int read_text(const options *o, int operand, bytes *b)
+/* Of the operand with that number, or standard input where there is none. Single bytes may be of anything. */
+static int read_input(const options *o, int operand, cj_token_kind kind, bytes *b)
 {
-    return read_bytes(operand < o->count ? o->operands[operand] : "-", b);
+    const char *path = operand < o->count ? o->operands[operand] : "-";
+    return kind == CJ_TOKENS_BYTE ? read_bytes(path, b) : read_text(path, b);
 }
 
 static cj_status open_tokenizer(const char *place, cj_tokenizer **t)
@@ -154,7 +155,7 @@ static int train(const options *o)
     cj_status status = CJ_OK;
     if (!o->out) return fprintf(stderr, "cajal: --train wants --out, the file to write\n"), EXIT_USAGE;
     if (o->count > 1) return fprintf(stderr, "cajal: a tokenizer is made from one file\n"), EXIT_USAGE;
-    int code = read_text(o, 0, &b);
+    int code = read_input(o, 0, kind_named(o->train), &b);
     cj_tokenizer_training training = {.size = sizeof training,
                                       .kind = kind_named(o->train),
                                       .text = b.data,
@@ -182,7 +183,7 @@ int command_tokenize(const options *o)
         return fprintf(stderr, "cajal: name a tokenizer, or a run's folder, and a file of text\n"),
                EXIT_USAGE;
     cj_status status = open_tokenizer(o->operands[0], &t);
-    code = status == CJ_OK ? read_text(o, 1, &b) : failed(status);
+    code = status == CJ_OK ? read_input(o, 1, cj_tokenizer_kind(t), &b) : failed(status);
     if (code == EXIT_OK && o->decode) {
         code = decode(t, &b);
     } else if (code == EXIT_OK && encode(o, t, &b) != CJ_OK) {

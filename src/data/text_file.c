@@ -300,9 +300,11 @@ static int64_t class_of(const reading *r, const char *label)
 static cj_status unknown_label(const reading *r, const given_label *label)
 {
     char known[200] = "";
-    for (int64_t i = 0; i < r->classes.count && strlen(known) < 100; i++)
+    int64_t i = 0;
+    for (; i < r->classes.count && strlen(known) < 100; i++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s'%.60s'", i ? ", " : "",
                  r->classes.names[i]);
+    if (i < r->classes.count) strcat(known, ", ...");
     return cj__fail(CJ_FORMAT_ERROR, "%s: line %lld: found label '%.60s', expected one of the %lld known: %s",
                     r->l.path, (long long)label->line, label->text, (long long)r->classes.count, known);
 }

@@ -55,7 +55,8 @@ enum { PLAIN, LINES, LABELLED, PAIRS, STORIES, MASKED, WRITTEN, NAMED, ARCHIVE, 
 #define TOKENS    "text|format|tokenizer|vocabulary|least|lower|form|invalid|shape|validation_text|test_text"
 #define SENTENCES TOKENS "|longest|bucket|" SPLIT
 
-/* The keys of `data` that are of use to it, with those that a run remembers of it. */
+/* The keys of `data` that are of use to it, with those that a run remembers of it; but for the name, which
+ * stands behind all others. */
 static const struct {
     const char *what, *takes;
 } kinds[] = {
@@ -69,7 +70,7 @@ static const struct {
     /* A tokenizer and no text: the network is not trained, but writes. */
     [WRITTEN] = {"a tokenizer without a text", SENTENCES "|window|order|memory|target_tokenizer|"
                                                          "target_vocabulary"},
-    [NAMED] = {"a data set known by name", "name|" PIXELS "|" SPLIT},
+    [NAMED] = {"a data set known by name", PIXELS "|" SPLIT},
     [ARCHIVE] = {"an archive", "file|" PIXELS "|" SPLIT},
     [TABLE] = {"a table", "file|target|target_is_number|drop|categories|missing|missing_indicators|scaling|"
                           "shape|classes|" SPLIT},
@@ -122,7 +123,7 @@ cj_status cj__recipe_check_data(cj_recipe *r)
                                     "the column of data.file with paths in data.folder");
     CJ__TRY(cj__recipe_check_text(r));
     CJ__TRY(read_normalisation(r));
-    CJ__TRY(cj__recipe_check_taken(r, CJ__KEY_data_name, CJ__KEY_data_seed, kinds[kind_of(r)].what,
+    CJ__TRY(cj__recipe_check_taken(r, CJ__KEY_data_file, CJ__KEY_data_seed, kinds[kind_of(r)].what,
                                    kinds[kind_of(r)].takes));
     return read_classes(r);
 }

@@ -241,12 +241,18 @@ static bool is_standard(const cj_recipe *r, int key)
            cj__recipe_is_number(keys[key].standard, &standard) && given == standard;
 }
 
+bool cj__recipe_is_said(const cj_recipe *r, cj__key key)
+{
+    return !r->saved || r->overridden[key];
+}
+
 cj_status cj__recipe_check_taken(const cj_recipe *r, cj__key first, cj__key last, const char *user,
                                  const char *takes)
 {
     char where[300];
     for (int i = (int)first; i <= (int)last; i++)
-        if (cj__text_choice(takes, strchr(keys[i].name, '.') + 1) < 0 && !is_standard(r, i))
+        if (cj__text_choice(takes, strchr(keys[i].name, '.') + 1) < 0 && !is_standard(r, i) &&
+            cj__recipe_is_said(r, (cj__key)i))
             return cj__fail(CJ_INVALID_ARGUMENT, "%s: %s is '%.80s', which %s has no use for: it takes %s",
                             cj__recipe_place(r, r->lines[i], where), keys[i].name, r->values[i], user,
                             *takes ? takes : "none of these keys");
@@ -321,7 +327,8 @@ static cj_status check_schedule(const cj_recipe *r)
 {
     cj_schedule_kind kind = (cj_schedule_kind)cj__recipe_choice(r, CJ__KEY_schedule);
     bool factor = cj__recipe_number(r, CJ__KEY_schedule_factor) != 0;
-    if (cj__recipe_count(r, CJ__KEY_schedule_every) > 0) return CJ_OK;
+    bool said = cj__recipe_is_said(r, CJ__KEY_schedule) || cj__recipe_is_said(r, CJ__KEY_schedule_every);
+    if (cj__recipe_count(r, CJ__KEY_schedule_every) > 0 || !said) return CJ_OK;
     if (kind == CJ_SCHEDULE_STEP || (kind == CJ_SCHEDULE_EXPONENTIAL && !factor))
         return cj__recipe_bad_value(r, CJ__KEY_schedule_every,
                                     "how many steps it takes until the rate is schedule.factor times as "
@@ -332,7 +339,8 @@ static cj_status check_schedule(const cj_recipe *r)
 static cj_status check_members(const cj_recipe *r)
 {
     CJ__TRY(cj__recipe_check_range(r, CJ__KEY_members, 1, 64, "1 or more, and 64 at most"));
-    if (cj_recipe_members(r) == 1 || !cj_recipe_predicts_tokens(r)) return CJ_OK;
+    if (cj_recipe_members(r) == 1 || !cj_recipe_predicts_tokens(r) || !cj__recipe_is_said(r, CJ__KEY_members))
+        return CJ_OK;
     return cj__recipe_bad_value(r, CJ__KEY_members,
                                 "1 where the network predicts tokens: no mean of several is made of those; "
                                 "hint: train them one by one with --seed");

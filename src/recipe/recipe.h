@@ -176,6 +176,7 @@ struct cj_recipe {
     const char *values[CJ__KEY_COUNT];
     int lines[CJ__KEY_COUNT]; /* where the file sets them; 0: it does not */
     bool overridden[CJ__KEY_COUNT];
+    bool saved;                               /* the file is one that was written, as a run keeps it */
     cj_layer layers[CJ__MOST_LAYERS + 1];     /* ended by one without a type */
     const char *layer_texts[CJ__MOST_LAYERS]; /* the values as they were written; NULL: none */
     int layer_count;
@@ -235,7 +236,11 @@ bool cj__recipe_mapping_fits(const cj__key_facts *key, const char *value);
 CJ_MUST_CHECK cj_status cj__recipe_resolve_lists(cj_recipe *recipe);
 /* "RECIPE: KEY is 'VALUE', but must be WANTED", where an override says so beginning with that. */
 cj_status cj__recipe_bad_value(const cj_recipe *recipe, cj__key key, const char *wanted);
-/* The keys from `first` to `last` must be standard, or among what `user` takes: "a|b|c". */
+/* Whether a key was said by hand, in a file or an override: what a run once saved is taken as it is, so that
+ * runs open that were trained before something became an error. */
+bool cj__recipe_is_said(const cj_recipe *recipe, cj__key key);
+/* The keys from `first` to `last`, where they are said, must be standard, or among what `user` takes:
+ * "a|b|c". */
 CJ_MUST_CHECK cj_status cj__recipe_check_taken(const cj_recipe *recipe, cj__key first, cj__key last,
                                                const char *user, const char *takes);
 /* One weight for each class, as soon as it is known how many there are. */

@@ -80,7 +80,8 @@ cj_status cj__recipe_check_text(const cj_recipe *r)
     if (!cj__recipe_is_plain_text(r)) return cj__recipe_check_sentences(r);
     if (cj__recipe_count(r, CJ__KEY_data_window) < 1)
         return cj__recipe_bad_value(r, CJ__KEY_data_window, "1 or more");
-    if (in_lanes(r) && cj__recipe_count(r, CJ__KEY_data_windows) > 0)
+    bool said = cj__recipe_is_said(r, CJ__KEY_data_order) || cj__recipe_is_said(r, CJ__KEY_data_windows);
+    if (in_lanes(r) && cj__recipe_count(r, CJ__KEY_data_windows) > 0 && said)
         return cj__recipe_bad_value(r, CJ__KEY_data_windows,
                                     "0 where data.order is lanes, which read the whole text in each epoch");
     return CJ_OK;
@@ -166,7 +167,7 @@ cj_status cj__recipe_make_tokenizer(const cj_recipe *r, cj__key key, const char 
     return status == CJ_OK ? CJ_OK : cj__fail_within(status, "%s", path);
 }
 
-/* The characters of all parts are known, so that each can be said; else a vocabulary is the training's. */
+/* The characters of all the text are known, so that each can be said; else a vocabulary is the training's. */
 static cj_status open_tokenizer(const opening *o, cj_tokenizer **made)
 {
     bool characters = kind_named(o->r->values[CJ__KEY_data_tokenizer]) == CJ_TOKENS_CHARACTER;

@@ -282,6 +282,7 @@ cj_status cj__recipe_parse(cj_recipe *r)
     CJ__TRY(cj__file_read(r->path, LONGEST, &text, &size));
     cj_status status = check_whole(r, text, size);
     if (status == CJ_OK) status = parse(r, text, size);
+    r->saved = status == CJ_OK && strncmp(text, CJ__RECIPE_FIRST_LINE, strlen(CJ__RECIPE_FIRST_LINE)) == 0;
     cj__free(text);
     return status;
 }

@@ -301,6 +301,16 @@ fails 1 "the prompt: line 1: 'X' (U+0058)" generate "$scratch/cat" --prompt "X"
 fails 0 "saved in" train "$scratch/cat.yaml" data.vocabulary=6 data.windows=40 training.epochs=1 --output "$scratch/few" --quiet
 fails 0 "the network has never read all of 'Xat'; it goes on" generate "$scratch/few" --prompt "a Xat" --tokens 1
 "$cajal" generate "$scratch/few" --prompt "a Xat" --tokens 1 --quiet 2>&1 | grep "never read" && exit 1
+# words alone: a prompt of none has no token to begin with. What a run has saved is taken as it is, what is said is not
+fails 0 "saved in" train "$scratch/cat.yaml" data.tokenizer=word data.window=8 data.windows=40 training.epochs=1 --output "$scratch/words" --quiet
+fails 1 "the prompt has no tokens, and a text begins with one at least" generate "$scratch/words"
+fails 1 "the prompt has no tokens" generate "$scratch/words" --prompt "  "
+fails 0 "cat" generate "$scratch/words" --prompt "cat" --tokens 2
+sed -i 's/^  longest: 0$/  longest: 3/; s/^  every: 0$/  every: 0/; s/^  name: constant$/  name: step/' "$scratch/words/recipe.yaml"
+grep -q '^  longest: 3$' "$scratch/words/recipe.yaml"
+fails 0 "cat" generate "$scratch/words" --prompt "cat" --tokens 2
+fails 2 "override: data.longest is '4', which a plain text has no use for" evaluate "$scratch/words" data.longest=4
+
 # an ensemble of networks for sentences without a test part: judged by its validation, each member a run by itself
 printf 'good\tx\nbad\ty\nfine\tx\nworse\ty\n' >"$scratch/few.tsv"
 printf 'data: {format: labelled, text: %s, tokenizer: word, validation: 0.5}\nmodel: {name: textcnn, width: 8, hidden: 4}\ntraining: {epochs: 1, batch_size: 2}\nensemble: {members: 2}\n' \
@@ -309,6 +319,7 @@ fails 0 "member 2: validation accuracy" train "$scratch/few.yaml" --output "$scr
 grep -q "^validation loss .* of 2 examples" "$scratch/out" || { cat "$scratch/out"; exit 1; }
 fails 0 "seed: 2" check "$scratch/pair/member-2/recipe.yaml"
 fails 0 "validation loss" evaluate "$scratch/pair/member-2"
+fails 0 "validation loss" evaluate "$scratch/pair"
 fails 0 "trained in" train "$scratch/few.yaml" data.validation=0 --no-save --quiet
 fails 1 "a text of one word comes by standard input: echo 'good' |" explain "$scratch/pair/member-1" good
 
