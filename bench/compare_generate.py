@@ -83,6 +83,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=2, help="of a turn")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    if options.llama2c and not (options.model and options.tokenizer):
+        parser.error("--llama2c needs --model, stories260K.bin, and --tokenizer, tok512.bin")
     go_on_under(options.torch_python, __file__)
     if options.llama2c:
         compare(options, "stories", "llama2.c", llama2c)
