@@ -202,7 +202,7 @@ static void test_of_another_graph(void **state)
     cj_graph_free(other);
     for (int i = 0; i < 4; i++) {
         static const char *const said[] = {"output 'y' is of another graph", "layer l is of another graph",
-                                           "assign: the value is of another graph",
+                                           "assign: input 0 belongs to another graph",
                                            "lstm at 's' was given lengths of another graph"};
         expect_ok(cj_graph_new(&other, model));
         if (i == 0) cj_output(other, "y", x);
@@ -235,6 +235,11 @@ static void test_loss_without_a_value(void **state)
     cj_assign(none, cj_input(g, "x", CJ_F32, cj_shape(2)));
     expect_status(cj_graph_status(g), CJ_INVALID_ARGUMENT);
     expect_message("assign: the left side is no variable");
+    cj_graph_free(g);
+    expect_ok(cj_graph_new(&g, model));
+    cj_assign(cj_state(cj_root(g), "state", CJ_STATISTIC, CJ_F32, cj_shape(2), 0), none);
+    expect_status(cj_graph_status(g), CJ_INVALID_ARGUMENT);
+    expect_message("assign: input 0 is missing");
     cj_graph_free(g);
     cj_model_free(model);
 }

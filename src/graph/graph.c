@@ -243,15 +243,14 @@ cj_value cj__draw(cj_graph *graph, cj__op op, const void *attributes, int count,
                                info->name, graph ? graph->scope : "", (int)CJ__MOST_VALUES, count);
     for (int i = 0; !graph && i < count; i++) graph = inputs[i].graph;
     for (int i = 0; i < count; i++) {
-        if (!cj_value_ok(inputs[i])) {
-            if (inputs[i].graph) return cj__poison(graph);
+        if (!inputs[i].graph)
             return cj__graph_error(graph, CJ_INVALID_ARGUMENT, "%s at '%s': input %d is missing", info->name,
                                    graph ? graph->scope : "", i);
-        }
         if (inputs[i].graph != graph)
             return cj__graph_error(graph, CJ_INVALID_ARGUMENT,
                                    "%s at '%s': input %d belongs to another graph", info->name, graph->scope,
                                    i);
+        if (!cj_value_ok(inputs[i])) return cj__poison(graph);
         ids[i] = inputs[i].id;
         input_types[i] = (cj__type){cj_value_dtype(inputs[i]), cj_value_shape(inputs[i])};
     }

@@ -286,10 +286,8 @@ bool cj__is_assigned(cj_value value)
 void cj_assign(cj_value variable, cj_value value)
 {
     cj__variable *v = cj__variable_of(variable);
-    if (v && value.graph && value.graph != variable.graph)
-        cj__graph_error(variable.graph, CJ_INVALID_ARGUMENT, "assign: the value is of another graph");
-    else if (v)
-        cj__draw1(CJ__OP_assign, (&(cj__variable_attributes){v}), value);
+    if (v)
+        cj__draw(variable.graph, CJ__OP_assign, &(cj__variable_attributes){v}, 1, &value);
     else
         cj__graph_error(variable.graph ? variable.graph : value.graph, CJ_INVALID_ARGUMENT,
                         "assign: the left side is no variable");
