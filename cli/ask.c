@@ -238,15 +238,11 @@ static void complain(asking *a, const char *what, int size, const char *word, co
 /* Names the first word that the run has not read. */
 static void complain_of_word(asking *a, const char *text)
 {
-    for (const char *at = text; *(at += strspn(at, " \t"));) {
-        size_t size = strcspn(at, " \t");
-        if (!is_known_text(a->tokenizer, at, size)) {
-            while (size > 1 && ispunct((unsigned char)at[size - 1])) size--;
-            complain(a, "the network has never read '", (int)size, at, "'; the sentence is left out");
-            return;
-        }
-        at += size;
-    }
+    size_t size;
+    const char *at = unknown_word(a->tokenizer, text, " \t", &size);
+    if (size == 0) return;
+    while (size > 1 && ispunct((unsigned char)at[size - 1])) size--;
+    complain(a, "the network has never read '", (int)size, at, "'; the sentence is left out");
 }
 
 /* Takes over nothing; false: it cannot be read, which was told. */

@@ -54,11 +54,9 @@ static cj_status cut_prompt(generation *g)
  * something of that kind. */
 static void tell_unknown(const generation *g)
 {
-    const char *blanks = " \t\r\n", *at = g->prompt;
+    size_t size;
     if (g->o->quiet || are_known(g->tokenizer, &g->tokens)) return;
-    for (; *(at += strspn(at, blanks)); at += strcspn(at, blanks))
-        if (!is_known_text(g->tokenizer, at, strcspn(at, blanks))) break;
-    size_t size = strcspn(at, blanks);
+    const char *at = unknown_word(g->tokenizer, g->prompt, " \t\r\n", &size);
     fprintf(stderr,
             "cajal: the network has never read all of %s%.*s%s; it goes on from an unknown token there\n",
             size ? "'" : "the prompt's blanks", (int)size, at, size ? "'" : "");

@@ -151,6 +151,15 @@ bool is_known_text(const cj_tokenizer *tokenizer, const char *text, size_t size)
     return known;
 }
 
+const char *unknown_word(const cj_tokenizer *tokenizer, const char *text, const char *blanks, size_t *size)
+{
+    for (const char *at = text;; at += *size) {
+        at += strspn(at, blanks);
+        *size = strcspn(at, blanks);
+        if (*size == 0 || !is_known_text(tokenizer, at, *size)) return at;
+    }
+}
+
 void free_lines(lines *l)
 {
     free(l->data);

@@ -58,5 +58,7 @@ void cut_labels(lines *l);
 /* Whether none of the tokens, or of what a text is cut into, is the one for what was never read. */
 bool are_known(const cj_tokenizer *tokenizer, const cj_tokens *tokens);
 bool is_known_text(const cj_tokenizer *tokenizer, const char *text, size_t size);
+/* The first word of a text, between such blanks, that is not known, and its size; 0 at the text's end. */
+const char *unknown_word(const cj_tokenizer *tokenizer, const char *text, const char *blanks, size_t *size);
 
 #endif

@@ -163,8 +163,8 @@ static cj_status train(training *t)
         status = choose_threshold(&t->run, t->sets.validation);
         if (status == CJ_OK) status = test(t, -1, t->folder);
     }
-    return status == CJ_OK ? save_recipe(t->run.recipe, t->folder)
-                           : status; /* with the threshold that was chosen */
+    if (status == CJ_OK) status = save_recipe(t->run.recipe, t->folder); /* with the threshold chosen */
+    return status;
 }
 
 /* A new run takes the folder named, which may not hold one, or the next free one below runs/. */

@@ -130,9 +130,9 @@ static int64_t keep_best(const float *x, int64_t count, int64_t k, candidate *ke
  * up the rest, each with less than this. */
 static int64_t keep_able(const float *x, int64_t count, double p, candidate *kept)
 {
-    double least = count > 1 ? (1 - p) / (double)(count - 1) * 0.999 : 0, top = 0;
+    double least = count > 1 ? (1 - p) / (double)(count - 1) * 0.999 : 0;
+    double top = (double)x[likeliest(x, count)];
     int64_t able = 0;
-    for (int64_t i = 0; i < count; i++) top = (double)x[i] > top ? (double)x[i] : top;
     if (least > top) least = top;
     for (int64_t i = 0; i < count; i++)
         if ((double)x[i] >= least) kept[able++] = (candidate){x[i], (int32_t)i};

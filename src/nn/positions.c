@@ -56,10 +56,9 @@ static cj_value angles(cj_value x, cj_value first, double theta, int64_t width, 
 /* Sines would be cut to whole numbers. */
 static bool is_float(cj_value x, const char *type)
 {
-    cj_dtype dtype = cj_value_dtype(x);
-    if (dtype == CJ_F32 || dtype == CJ_F64 || dtype == CJ_BF16) return true;
+    if (cj__dtype_is_float(cj_value_dtype(x))) return true;
     cj__graph_error(x.graph, CJ_SHAPE_ERROR, "%s positions need floating point, not %s; hint: cj_cast", type,
-                    cj_dtype_name(dtype));
+                    cj_dtype_name(cj_value_dtype(x)));
     return false;
 }
 

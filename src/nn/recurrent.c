@@ -34,10 +34,8 @@ static bool check_options(const network *n)
     const cj_recurrent_options *o = n->o;
     const char *path = n->scope.path;
     if (!cj__sized(n->scope, n->type, "units", o->units) ||
-        !cj__sized(n->scope, n->type, "layers", n->layers))
+        !cj__sized(n->scope, n->type, "layers", n->layers) || !cj__rate_fits(n->scope, n->type, o->dropout))
         return false;
-    if (!(o->dropout >= 0 && o->dropout < 1))
-        REFUSE(n, "%s at '%s' has a dropout of %g, but a rate is from 0 up to 1", n->type, path, o->dropout);
     if (o->cell.graph && n->cell != CJ__LSTM)
         REFUSE(n, "%s at '%s' was given a cell, which only an LSTM has", n->type, path);
     if (o->stateful && (o->hidden.graph || o->cell.graph || n->directions > 1 || n->single))

@@ -123,8 +123,9 @@ cj_status cj__recipe_check_data(cj_recipe *r)
                                     "the column of data.file with paths in data.folder");
     CJ__TRY(cj__recipe_check_text(r));
     CJ__TRY(read_normalisation(r));
-    CJ__TRY(cj__recipe_check_taken(r, CJ__KEY_data_file, CJ__KEY_data_seed, kinds[kind_of(r)].what,
-                                   kinds[kind_of(r)].takes));
+    int kind = kind_of(r);
+    CJ__TRY(
+        cj__recipe_check_taken(r, CJ__KEY_data_file, CJ__KEY_data_seed, kinds[kind].what, kinds[kind].takes));
     return read_classes(r);
 }
 
@@ -342,12 +343,13 @@ static cj_status open_text(cj_recipe *r, cj_recipe_sets *sets)
 static cj_status open_all(cj_recipe *r, bool sample, cj_recipe_sets *sets)
 {
     *sets = (cj_recipe_sets){0};
-    if (cj__recipe_is_plain_text(r)) return open_text(r, sets);
-    cj_status status = cj_recipe_is_text(r)    ? cj__recipe_open_sentences(r, sets)
-                       : has_pictures(r)       ? open_pictures(r, sample, sets)
-                       : cj_recipe_is_table(r) ? open_table(r, sets)
-                       : is_archive(r)         ? open_archive(r, sets)
-                                               : open_named(r, sets);
+    int kind = kind_of(r);
+    if (kind == PLAIN) return open_text(r, sets);
+    cj_status status = kind < WRITTEN     ? cj__recipe_open_sentences(r, sets)
+                       : kind == PICTURES ? open_pictures(r, sample, sets)
+                       : kind == TABLE    ? open_table(r, sets)
+                       : kind == ARCHIVE  ? open_archive(r, sets)
+                                          : open_named(r, sets);
     if (status == CJ_OK) status = split(r, sets);
     if (status == CJ_OK) status = remember_shape(r, sets->training);
     if (status == CJ_OK) status = remember_classes(r, sets->whole);
